@@ -1,0 +1,173 @@
+# Cupel: one Makefile, no recursion, everything built below build/.
+#
+#   make              programs into build/bin
+#   make check        every test                       make bench     figures against peers
+#   make check-asan   the same under ASan and UBSan    make fuzz      bounded fuzzing
+#   make check-layers purity, includes, linked libraries
+#   make lint         clang-tidy, cppcheck, manual pages
+#   make install      DESTDIR, PREFIX                  make clean
+#
+# V=1 shows the commands. SANITIZE=1 and FUZZ=1 are the two other ways to
+# compile the same sources; each has its own folder below build/.
+
+PREFIX  ?= /usr/local
+V       ?= 0
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+version := 0.1.0
+
+# ---- how to compile ----
+
+warnings := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion \
+	-Wsign-conversion -Wstrict-prototypes -Wold-style-definition \
+	-Wmissing-prototypes -Wmissing-declarations -Wredundant-decls \
+	-Wformat=2 -Wvla -Wundef -Wwrite-strings -Wpointer-arith -Wcast-qual \
+	-Wcast-align=strict -Wnested-externs -Wswitch-enum -Wnull-dereference \
+	-Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init \
+	-Wdouble-promotion -Walloca -Wimplicit-fallthrough
+hardening := -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+	-fstack-clash-protection -fPIE -fcf-protection -ftrivial-auto-var-init=zero
+link_hardening := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,defs
+sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+CC       = gcc
+out     := build
+CFLAGS  ?= -O2 -g
+cflags   = -std=c17 $(CFLAGS) $(warnings) $(hardening)
+ldflags  = $(link_hardening) -Wl,--as-needed
+
+ifdef SANITIZE
+out     := build/asan
+cflags   = -std=c17 -O1 -g $(warnings) $(sanitizers) -fno-omit-frame-pointer -fPIE
+ldflags  = -pie $(sanitizers) -Wl,--as-needed
+endif
+ifdef FUZZ
+CC       = clang
+out     := build/fuzz
+cflags   = -std=c17 -O1 -g -Wall $(sanitizers) -fsanitize=fuzzer-no-link -DFUZZING
+ldflags  = $(sanitizers) -fsanitize=fuzzer
+endif
+
+cppflags = -I. -D_GNU_SOURCE -DCUPEL_VERSION='"$(version)"'
+
+ifeq ($(V),0)
+quiet = @printf '  %-5s %s\n' $(1) $(2);
+endif
+
+# ---- the rooms: a static library each, in the order they may lean on ----
+
+rooms := common sandbox
+common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
+sandbox_sources := $(wildcard sandbox/*.c)
+support_sources := $(wildcard tests/support/*.c)
+
+object  = $(patsubst %.c,$(out)/%.o,$(1))
+archive = $(out)/$(1).a
+core_objects := $(call object,$(wildcard common/core/*.c) \
+	$(shell find common sandbox supervisor workers -name '*_core.c' 2>/dev/null))
+
+# What a room's code needs from outside; --as-needed drops what a program does not use.
+libraries := -lmsgpackc -ljansson -lconfuse -lm
+ifneq ($(sandbox_sources),)
+libraries += -lseccomp -lcap
+endif
+
+# ---- the programs: a name, its sources ----
+
+programs := cupel
+cupel_sources := $(wildcard supervisor/cli/*.c)
+
+bins  := $(programs:%=$(out)/bin/%)
+units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
+fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
+scripts := $(wildcard tests/system/*.sh)
+
+.PHONY: all check check-asan check-layers fuzz bench lint install clean
+all: $(bins)
+
+# The first step of every build: what is missing is installed, once.
+setup := build/.setup
+$(setup): etc/setup
+	@etc/setup build test
+	@mkdir -p $(@D) && touch $@
+
+$(out)/%.o: %.c Makefile | $(setup)
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+
+define room_rule
+$(call archive,$(1)): $(call object,$($(1)_sources))
+	@mkdir -p $$(@D)
+	$$(call quiet,AR,$$@)rm -f $$@ && ar rcsD $$@ $$^
+endef
+$(foreach r,$(rooms) support,$(eval $(call room_rule,$(r))))
+
+archives := $(call archive,sandbox) $(call archive,common)
+
+define program_rule
+$(out)/bin/$(1): $(call object,$($(1)_sources)) $(archives)
+	@mkdir -p $$(@D)
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) -o $$@ $$^ $(libraries)
+endef
+$(foreach p,$(programs),$(eval $(call program_rule,$(p))))
+
+# ---- tests ----
+
+$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) $(archives)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
+
+$(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+
+# Outside FUZZ=1 a fuzz target is linked with a main that replays its corpus.
+fuzz_main := $(if $(FUZZ),,$(call object,tests/fuzz/replay.c))
+$(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+
+check: $(bins) $(units) $(fuzzers)
+	@tests/run $(out) $(units) $(fuzzers) $(scripts) $(if $(SANITIZE),,tests/layers/check)
+
+check-asan:
+	@$(MAKE) --no-print-directory SANITIZE=1 check
+
+check-layers: $(bins) $(core_objects)
+	@tests/run $(out) tests/layers/check
+
+fuzz: etc/setup
+	@etc/setup build fuzz
+	@$(MAKE) --no-print-directory FUZZ=1 fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(fuzzers)
+	@tests/fuzz/run $(FUZZ_SECONDS) $(fuzzers)
+
+bench: $(bins) $(benches)
+	@etc/setup bench
+	@tests/bench/run $(out) $(benches) $(wildcard tests/bench/*.sh)
+
+lint: $(bins)
+	@etc/setup lint
+	@etc/lint
+
+# ---- install ----
+
+pages := $(wildcard etc/man/*.[1-8])
+install: $(bins)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cupel
+	install -m 755 $(bins) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 etc/cupel.conf $(DESTDIR)$(PREFIX)/share/cupel
+	set -e; for page in $(pages); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
+
+clean:
+	rm -rf build
+
+-include $(shell find $(out) -name '*.d' 2>/dev/null)

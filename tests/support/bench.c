@@ -1,0 +1,82 @@
+#include "tests/support/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define ROUNDS 21
+#define ROUND_NS 10000000	/* each round runs at least this long */
+
+int64_t bench_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+static double ns_per_operation(const struct bench_side *side, uint64_t count)
+{
+	int64_t start = bench_now_ns();
+
+	side->run(side->context, count);
+	return (double)(bench_now_ns() - start) / (double)count;
+}
+
+/* Doubles the count until a round is long enough to time. */
+static uint64_t calibrate(const struct bench_side *side)
+{
+	uint64_t count = 1;
+
+	while (ns_per_operation(side, count) * (double)count < ROUND_NS)
+		count *= 2;
+	return count;
+}
+
+static bool verdict(const char *figure, double value, double bar, const char *unit)
+{
+	bool met = value <= bar;
+
+	printf("%-44s %10.2f %-6s (bar %.2f)  %s\n", figure, value, unit, bar,
+	       met ? "met" : "MISSED");
+	return met;
+}
+
+bool bench_pair(const char *figure, struct bench_side ours,
+		struct bench_side peer, double ratio_max)
+{
+	double our_ns[ROUNDS], peer_ns[ROUNDS], ratios[ROUNDS];
+	uint64_t our_count = calibrate(&ours), peer_count = calibrate(&peer);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		our_ns[i] = ns_per_operation(&ours, our_count);
+		peer_ns[i] = ns_per_operation(&peer, peer_count);
+		ratios[i] = our_ns[i] / peer_ns[i];
+	}
+	printf("  %-42s %10.0f ns     %s %.0f ns\n", ours.name,
+	       median(our_ns, ROUNDS), peer.name, median(peer_ns, ROUNDS));
+	return verdict(figure, median(ratios, ROUNDS), ratio_max, "x");
+}
+
+bool bench_alone(const char *figure, struct bench_side ours, double ns_max)
+{
+	double ns[ROUNDS];
+	uint64_t count = calibrate(&ours);
+
+	for (int i = 0; i < ROUNDS; i++)
+		ns[i] = ns_per_operation(&ours, count);
+	return verdict(figure, median(ns, ROUNDS), ns_max, "ns");
+}
