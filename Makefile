@@ -62,14 +62,15 @@ endif
 # ---- the rooms: a static library each, in the order they may lean on ----
 
 rooms := common sandbox
+sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
 archive = $(out)/$(1).a
-core_objects := $(call object,$(wildcard common/core/*.c) \
-	$(shell find common sandbox supervisor workers -name '*_core.c' 2>/dev/null))
+core_objects := $(call object,$(filter common/core/%.c,$(sources)) \
+	$(filter-out tests/%,$(filter %_core.c,$(sources))))
 
 # What a room's code needs from outside; --as-needed drops what a program does not use.
 libraries := -lmsgpackc -ljansson -lconfuse -lm
@@ -77,10 +78,11 @@ ifneq ($(sandbox_sources),)
 libraries += -lseccomp -lcap
 endif
 
-# ---- the programs: a name, its sources ----
+# ---- the programs: a name, its sources; one without sources is not built ----
 
-programs := cupel
 cupel_sources := $(wildcard supervisor/cli/*.c)
+
+programs := $(foreach p,cupel,$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -128,10 +130,9 @@ $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(arc
 # Outside FUZZ=1 a fuzz target is linked with a main that replays its corpus.
 fuzz_main := $(if $(FUZZ),,$(call object,tests/fuzz/replay.c))
 $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
-	@mkdir -p $(@D)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
-check: $(bins) $(units) $(fuzzers)
+check: $(bins) $(units) $(fuzzers) $(core_objects)
 	@tests/run $(out) $(units) $(fuzzers) $(scripts) $(if $(SANITIZE),,tests/layers/check)
 
 check-asan:
@@ -152,17 +153,18 @@ bench: $(bins) $(benches)
 	@etc/setup bench
 	@tests/bench/run $(out) $(benches) $(wildcard tests/bench/*.sh)
 
-lint: $(bins)
+lint: $(setup)
 	@etc/setup lint
 	@etc/lint
 
 # ---- install ----
 
 pages := $(wildcard etc/man/*.[1-8])
+settings := $(wildcard etc/cupel.conf)
 install: $(bins)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cupel
-	install -m 755 $(bins) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 etc/cupel.conf $(DESTDIR)$(PREFIX)/share/cupel
+	$(if $(bins),install -m 755 $(bins) $(DESTDIR)$(PREFIX)/bin)
+	$(if $(settings),install -m 644 $(settings) $(DESTDIR)$(PREFIX)/share/cupel)
 	set -e; for page in $(pages); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
 	done
@@ -170,4 +172,4 @@ install: $(bins)
 clean:
 	rm -rf build
 
--include $(shell find $(out) -name '*.d' 2>/dev/null)
+-include $(sources:%.c=$(out)/%.d)
