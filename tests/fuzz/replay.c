@@ -25,7 +25,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Feeds a copy that ends where its memory does, so that ASan sees one byte too far. */
+/* Feeds a copy that ends where its memory does: ASan sees one byte too far. */
 static void feed(const uint8_t *data, size_t size)
 {
 	AUTO_FREE uint8_t *copy = malloc(size ? size : 1);
@@ -121,7 +121,8 @@ int main(void)
 	int count = scandir(folder, &entries, is_input, alphasort);
 
 	for (int i = 0; i < count; i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
+		snprintf(path, sizeof(path), "%s/%s", folder,
+			 entries[i]->d_name);
 		replay(i + 1, path, &random);
 		free(entries[i]);
 	}
