@@ -107,6 +107,14 @@ includes_point_one_way() { # ROOT
 
 # ---- third-party headers: a home each, so that one file replaces one library ----
 
+homes_of() { # HEADER
+	local row
+	table headers | while read -ra row; do
+		# shellcheck disable=SC2053 # rows hold patterns, here and below
+		[[ $1 == ${row[0]} ]] && echo "${row[@]:1}"
+	done
+}
+
 is_system_header() { # HEADER
 	[ -e "$(gcc -print-file-name=include)/$1" ] ||
 		grep -qE "^/usr/include/([a-z0-9_]+-linux-gnu/)?${1//./\\.}\$" \
@@ -125,10 +133,9 @@ foreign_headers_have_one_home() { # ROOT
 				is_system_header "$header" && system=1
 			fi
 			[ $system = 1 ] && continue
-			read -ra homes < <(table headers |
-				awk -v h="$header" '$1 == h { $1 = ""; print }')
+			read -ra homes < <(homes_of "$header")
 			for home in "${homes[@]}" ''; do
-				# shellcheck disable=SC2053 # a home is a pattern
+				# shellcheck disable=SC2053
 				[[ $file == $home ]] && break
 			done
 			if [ -z "$home" ]; then
