@@ -194,7 +194,7 @@ static void put_value(struct line *line, const struct log_field *field)
 		put_number(line, false, field->natural);
 }
 
-/* A string may lose its tail; a key or a number that does not fit goes whole. */
+/* A string may lose its tail; a field that got no value goes whole. */
 static void put_field(struct line *line, const struct log_field *field)
 {
 	size_t start = line->length;
@@ -207,7 +207,7 @@ static void put_field(struct line *line, const struct log_field *field)
 
 	if (!line->cut)
 		put_value(line, field);
-	if (line->cut && (field->kind != LOG_BYTES || line->length == value))
+	if (line->cut && line->length == value)
 		line->length = start;
 }
 
