@@ -6,7 +6,7 @@
 #include "common/cleanup.h"
 
 #define DAY_SECONDS 86400
-#define ERA_DAYS 146097		/* 400 years, after which the calendar repeats */
+#define ERA_DAYS 146097		/* 400 years; then the calendar repeats */
 #define EPOCH_DAYS 719468	/* from 0000-03-01 to 1970-01-01 */
 
 struct date {
@@ -52,9 +52,12 @@ static struct date date_of_days(uint64_t days)
 void clock_text(int64_t wall_ns, char ret[CLOCK_TEXT_BYTES])
 {
 	/* Rounded down, also before 1970; then nothing below is negative. */
-	int64_t seconds = wall_ns / CLOCK_SECOND_NS - (wall_ns % CLOCK_SECOND_NS < 0);
-	uint64_t nanoseconds = (uint64_t)wall_ns - (uint64_t)seconds * CLOCK_SECOND_NS;
-	uint64_t since_0000 = (uint64_t)(seconds + (int64_t)EPOCH_DAYS * DAY_SECONDS);
+	int64_t seconds = wall_ns / CLOCK_SECOND_NS -
+			  (wall_ns % CLOCK_SECOND_NS < 0);
+	uint64_t nanoseconds = (uint64_t)wall_ns -
+			       (uint64_t)seconds * CLOCK_SECOND_NS;
+	uint64_t since_0000 = (uint64_t)(seconds +
+					 (int64_t)EPOCH_DAYS * DAY_SECONDS);
 	uint64_t second = since_0000 % DAY_SECONDS;
 	struct date date = date_of_days(since_0000 / DAY_SECONDS);
 	const struct {

@@ -9,7 +9,7 @@
 #include "common/clock.h"
 
 #define CUT_MARK ",\"cut\":true"
-/* The rest is kept for what ends any line: a quote, the mark, brace, newline. */
+/* The rest is kept for what ends a line: a quote, the mark, brace, newline. */
 #define LINE_ROOM (LOG_LINE_BYTES - (sizeof("\"" CUT_MARK "}\n") - 1))
 
 _Static_assert(LOG_LINE_BYTES <= PIPE_BUF, "a line goes into a pipe whole");
@@ -153,7 +153,8 @@ static void put_string(struct line *line, struct span text)
 		size_t room = LINE_ROOM - line->length;
 		size_t run = 0;
 
-		while (run < text.length && run < room && is_plain(text.data[run]))
+		while (run < text.length && run < room &&
+		       is_plain(text.data[run]))
 			run++;
 		if (run > 0)
 			put(line, text.data, run);

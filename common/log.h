@@ -75,7 +75,7 @@ struct log_field {
 
 static inline struct log_field log_bytes(const char *key, struct span bytes)
 {
-	return (struct log_field){ .key = key, .kind = LOG_BYTES, .bytes = bytes };
+	return (struct log_field){ key, LOG_BYTES, { .bytes = bytes } };
 }
 
 /* A text of NULL leaves the field out. */
@@ -86,12 +86,12 @@ static inline struct log_field log_text(const char *key, const char *text)
 
 static inline struct log_field log_int(const char *key, int64_t value)
 {
-	return (struct log_field){ .key = key, .kind = LOG_INT, .integer = value };
+	return (struct log_field){ key, LOG_INT, { .integer = value } };
 }
 
 static inline struct log_field log_uint(const char *key, uint64_t value)
 {
-	return (struct log_field){ .key = key, .kind = LOG_UINT, .natural = value };
+	return (struct log_field){ key, LOG_UINT, { .natural = value } };
 }
 
 /*
@@ -102,7 +102,7 @@ static inline struct log_field log_uint(const char *key, uint64_t value)
 
 struct log_record {
 	int64_t wall_ns;
-	int64_t now_ns;			/* monotonic, for sinks that count time */
+	int64_t now_ns;			/* monotonic, for the sink */
 	enum log_level level;
 	const char *component;
 	struct log_context context;

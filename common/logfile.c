@@ -32,7 +32,8 @@ struct tail {
 static off_t end_of_lines(int fd, off_t end, struct tail *ret)
 {
 	while (end > 0) {
-		size_t length = end < LOG_LINE_BYTES ? (size_t)end : LOG_LINE_BYTES;
+		size_t length = end < LOG_LINE_BYTES ? (size_t)end :
+						       LOG_LINE_BYTES;
 		ssize_t n = pread(fd, ret->bytes, length, end - (off_t)length);
 
 		if (n != (ssize_t)length)
@@ -63,7 +64,7 @@ static int stream_open(struct logfile_stream *stream, int dir_fd,
 		return error_set(why, -errno, "open log file %s: %s",
 				 stream->name, strerror(errno));
 	if (!S_ISREG(status.st_mode))
-		return error_set(why, -EINVAL, "log file %s is not a regular file",
+		return error_set(why, -EINVAL, "log file %s: no regular file",
 				 stream->name);
 	off_t end = end_of_lines(fd, status.st_size, ret);
 
@@ -71,7 +72,7 @@ static int stream_open(struct logfile_stream *stream, int dir_fd,
 		return error_set(why, (int)end, "read log file %s: %s",
 				 stream->name, strerror((int)-end));
 	if (end < status.st_size && ftruncate(fd, end) < 0)
-		return error_set(why, -errno, "cut torn tail of log file %s: %s",
+		return error_set(why, -errno, "cut tail of log file %s: %s",
 				 stream->name, strerror(errno));
 	cleanup_close(&stream->fd);
 	stream->fd = fd_take(&fd);
@@ -118,14 +119,18 @@ static int move_up(const struct logfile_stream *stream, int dir_fd,
 }
 
 /* On failure the open file serves on, whatever its name has become. */
-static void stream_rotate(struct logfile *logfile, struct logfile_stream *stream)
+static void stream_rotate(struct logfile *logfile,
+			  struct logfile_stream *stream)
 {
-	uint64_t file_bytes_max = logfile->settings.file_bytes_max;
+	const struct logfile_settings *settings = &logfile->settings;
+	int dir_fd = logfile->dir_fd;
 	struct tail tail = { .length = 0 };
 
-	if (move_up(stream, logfile->dir_fd, logfile->settings.backups_count) < 0 ||
-	    stream_open(stream, logfile->dir_fd, file_bytes_max, &tail, NULL) < 0) {
-		stream->rotate_at_bytes = stream->bytes + file_bytes_max;
+	if (move_up(stream, dir_fd, settings->backups_count) < 0 ||
+	    stream_open(stream, dir_fd, settings->file_bytes_max, &tail,
+			NULL) < 0) {
+		stream->rotate_at_bytes = stream->bytes +
+					  settings->file_bytes_max;
 		logfile->counters.rotation_failures++;
 		return;
 	}
@@ -138,7 +143,8 @@ static int stream_append(struct logfile_stream *stream, struct span line)
 	size_t done = 0;
 
 	while (done < line.length) {
-		ssize_t n = write(stream->fd, line.data + done, line.length - done);
+		ssize_t n = write(stream->fd, line.data + done,
+				  line.length - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -208,12 +214,14 @@ static int open_streams(struct logfile *logfile, struct error *why)
 		struct logfile_stream *stream = &logfile->streams[i];
 		struct tail tail = { .length = 0 };
 		int r = stream_open(stream, logfile->dir_fd,
-				    logfile->settings.file_bytes_max, &tail, why);
+				    logfile->settings.file_bytes_max, &tail,
+				    why);
 
 		if (r < 0)
 			return r;
 		if (tail.length > 0)
-			tell(logfile, LEVEL_WARNING, "log", "torn record cut off",
+			tell(logfile, LEVEL_WARNING, "log",
+			     "torn record cut off",
 			     LOG_FIELDS(log_text("file", stream->name),
 					log_bytes("text", (struct span){
 						(uint8_t *)tail.bytes,
@@ -243,8 +251,8 @@ int logfile_open(struct logfile *logfile, int dir_fd, const char *name,
 	*logfile = (struct logfile){ .dir_fd = dir_fd, .settings = *settings };
 	for (size_t i = 0; i < LOGFILE_STREAMS; i++) {
 		struct logfile_stream *stream = &logfile->streams[i];
-		int length = snprintf(stream->name, sizeof(stream->name), "%s%s",
-				      name, kinds[i].suffix);
+		int length = snprintf(stream->name, sizeof(stream->name),
+				      "%s%s", name, kinds[i].suffix);
 
 		stream->fd = -1;
 		stream->least = kinds[i].least;

@@ -15,7 +15,8 @@
 #define TIMER_SPENT INT64_MIN	/* equals no deadline that is waited for */
 
 static int control(const struct loop *loop, int operation,
-		   struct loop_source *source, uint32_t events, struct error *why)
+		   struct loop_source *source, uint32_t events,
+		   struct error *why)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
 
@@ -137,7 +138,8 @@ int loop_init(struct loop *loop, void (*wakeup)(void *owner, int64_t now_ns),
 	if (epoll_fd < 0 || timer_fd < 0 ||
 	    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, timer_fd, &edge) < 0 ||
 	    signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-		return error_set(why, -errno, "event loop: %s", strerror(errno));
+		return error_set(why, -errno, "event loop: %s",
+				 strerror(errno));
 	*loop = (struct loop){
 		.epoll_fd = fd_take(&epoll_fd),
 		.timer_fd = fd_take(&timer_fd),
@@ -218,7 +220,8 @@ static int turn(struct loop *loop, struct error *why)
 		return r;
 	r = epoll_wait(loop->epoll_fd, loop->fetched, LOOP_EVENTS_PER_TURN, -1);
 	if (r < 0 && errno != EINTR)
-		return error_set(why, -errno, "epoll_wait: %s", strerror(errno));
+		return error_set(why, -errno, "epoll_wait: %s",
+				 strerror(errno));
 	loop->fetched_count = r > 0 ? r : 0;
 
 	int64_t now_ns = clock_now_ns();

@@ -57,14 +57,15 @@ struct loop_source {
 struct loop_exit {
 	pid_t pid;
 	int code;			/* CLD_EXITED, CLD_KILLED, CLD_DUMPED */
-	int status;			/* exit status, or the signal's number */
+	int status;			/* exit status, or the signal */
 	struct rusage usage;		/* of it and its own reaped children */
 };
 
 /* A child to reap; the descriptor stays the caller's. */
 struct loop_child {
 	int pidfd;
-	void (*exited)(void *owner, const struct loop_exit *exit, int64_t now_ns);
+	void (*exited)(void *owner, const struct loop_exit *exit,
+		       int64_t now_ns);
 	void *owner;
 	struct loop *loop;		/* this and below: the loop's */
 	struct loop_source source;
@@ -115,7 +116,7 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 int loop_watch_child(struct loop *loop, struct loop_child *child,
 		     struct error *why);
 
-/* Gives up a watch that has not ended; the child is then the caller's to reap. */
+/* Gives up a watch that has not ended; reaping is then the caller's. */
 void loop_unwatch_child(struct loop *loop, struct loop_child *child);
 
 /* Blocks the signals of the set and has delivered called for each. Once. */

@@ -25,6 +25,16 @@ static struct log_record record_of(const char *message,
 	};
 }
 
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+static json_int_t integer_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
 /* Checks that bytes are one line of JSON, and hands its object out. */
 static json_t *parse_line(const char *bytes, size_t length)
 {
@@ -120,7 +130,7 @@ static void fill(struct random *random, uint8_t *bytes, size_t length)
 
 	for (size_t i = 0; i < length; i++)
 		bytes[i] = any ? (uint8_t)random_next(random) :
-				 alphabet[random_below(random, sizeof(alphabet))];
+			   alphabet[random_below(random, COUNT(alphabet))];
 }
 
 static void any_bytes_make_valid_json(void **state)
@@ -131,7 +141,8 @@ static void any_bytes_make_valid_json(void **state)
 	(void)state;
 	test_random_init(&random, "any bytes");
 	for (int i = 0; i < 20000; i++) {
-		size_t length = random_below(&random, i % 10 ? 64 : sizeof(value));
+		size_t length = random_below(&random, i % 10 ? 64 :
+							 sizeof(value));
 
 		fill(&random, value, length);
 		for (size_t k = 0; k < COUNT(text); k++) {
@@ -140,13 +151,14 @@ static void any_bytes_make_valid_json(void **state)
 			fill(&random, text[k], end);
 			text[k][end] = 0;
 		}
-		struct log_record record = record_of((char *)text[0], LOG_FIELDS(
-			log_bytes((char *)text[1],
-				  (struct span){ value, length }),
+		const char *key = (const char *)text[1];
+		const char *message = (const char *)text[0];
+		struct log_record record = record_of(message, LOG_FIELDS(
+			log_bytes(key, (struct span){ value, length }),
 			log_uint("last", random_next(&random))));
 
-		record.component = (char *)text[1];
-		record.context.worker = (char *)text[0];
+		record.component = key;
+		record.context.worker = message;
 		json_decref(parse_record(&record));
 	}
 }
@@ -162,8 +174,8 @@ static void a_record_too_long_is_cut_and_says_so(void **state)
 	for (size_t u = 0; u < COUNT(units); u++) {
 		for (size_t pad = 3700; pad < 4100; pad++) {
 			memset(text, 'p', pad);
-			for (size_t at = pad; at < pad + 600; at += strlen(units[u]))
-				strcpy(text + at, units[u]);
+			for (char *at = text + pad; at < text + pad + 600;)
+				at = stpcpy(at, units[u]);
 			struct log_record record = record_of("m", LOG_FIELDS(
 				log_text("text", text), log_int("last", 1)));
 			json_t *object = parse_record(&record);
@@ -171,8 +183,7 @@ static void a_record_too_long_is_cut_and_says_so(void **state)
 			test_row(json_is_true(json_object_get(object, "cut")),
 				 "unit %zu after %zu bytes: no mark", u, pad);
 			assert_null(json_object_get(object, "last"));
-			assert_string_equal("m", json_string_value(
-				json_object_get(object, "msg")));
+			assert_string_equal("m", text_of(object, "msg"));
 			json_decref(object);
 		}
 	}
@@ -220,12 +231,14 @@ static void numbers_are_written_exactly(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct log_record record = record_of("m", LOG_FIELDS(cases[i].field));
+		struct log_record record = record_of("m", LOG_FIELDS(
+			cases[i].field));
 		char bytes[LOG_LINE_BYTES];
 		size_t length = log_format(&record, bytes);
 		size_t want = strlen(cases[i].want);
 
-		test_row(memcmp(bytes + length - want, cases[i].want, want) == 0,
+		test_row(memcmp(bytes + length - want, cases[i].want,
+				want) == 0,
 			 "%s: got %.*s", cases[i].name, (int)length, bytes);
 	}
 }
@@ -254,18 +267,16 @@ static void assert_context(int fd, const struct log_context *want)
 	const char *worker, *conversation;
 
 	assert_non_null(object);
-	worker = json_string_value(json_object_get(object, "worker"));
-	conversation = json_string_value(json_object_get(object, "conversation"));
+	worker = text_of(object, "worker");
+	conversation = text_of(object, "conversation");
 	assert_int_equal(!worker, !want->worker);
 	if (worker)
 		assert_string_equal(worker, want->worker);
 	assert_int_equal(!conversation, !want->conversation);
 	if (conversation)
 		assert_string_equal(conversation, want->conversation);
-	assert_int_equal(json_integer_value(json_object_get(object, "call")),
-			 want->call);
-	assert_int_equal(json_integer_value(json_object_get(object, "attempt")),
-			 want->attempt);
+	assert_int_equal(integer_of(object, "call"), want->call);
+	assert_int_equal(integer_of(object, "attempt"), want->attempt);
 	json_decref(object);
 }
 
@@ -278,10 +289,12 @@ static void the_context_grows_and_shrinks_as_a_stack(void **state)
 	(void)state;
 	log_write(&log, LEVEL_INFO, "m", NULL);
 	assert_context(fd, &(struct log_context){ 0 });
-	struct log_context none = log_push(&log, (struct log_context){ .worker = "fs/3" });
+	struct log_context none = log_push(&log, (struct log_context){
+		.worker = "fs/3" });
 	struct log_context worker = log_push(&log, (struct log_context){
 		.call = 71, .conversation = "01J9Z" });
-	struct log_context call = log_push(&log, (struct log_context){ .attempt = 2 });
+	struct log_context call = log_push(&log, (struct log_context){
+		.attempt = 2 });
 
 	log_write(&log, LEVEL_INFO, "m", NULL);
 	assert_context(fd, &(struct log_context){ "fs/3", 71, "01J9Z", 2 });
@@ -317,8 +330,8 @@ static void a_child_before_exec_keeps_the_context(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	json_t *object = read_packet(fd);
 
-	assert_int_equal(json_integer_value(json_object_get(object, "pid")), pid);
-	assert_int_equal(json_integer_value(json_object_get(object, "call")), 9);
+	assert_int_equal(integer_of(object, "pid"), pid);
+	assert_int_equal(integer_of(object, "call"), 9);
 	json_decref(object);
 }
 
@@ -337,7 +350,7 @@ static void what_is_below_the_level_is_not_written(void **state)
 
 			assert_string_equal(
 				log_level_name((enum log_level)level),
-				json_string_value(json_object_get(object, "level")));
+				text_of(object, "level"));
 			json_decref(object);
 		}
 		assert_null(read_packet(fd));

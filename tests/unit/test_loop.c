@@ -65,7 +65,8 @@ static struct scene *open_scene(void)
 	static struct scene scene;
 
 	memset(&scene, 0, sizeof(scene));
-	assert_int_equal(loop_init(&scene.loop, on_wakeup, &scene, &scene.why), 0);
+	assert_int_equal(0, loop_init(&scene.loop, on_wakeup, &scene,
+				      &scene.why));
 	return &scene;
 }
 
@@ -119,7 +120,8 @@ static void a_child_is_reaped_with_the_way_it_ended(void **state)
 					    .exited = on_exit_of_child,
 					    .owner = scene };
 
-		assert_int_equal(loop_watch_child(&scene->loop, &child, NULL), 0);
+		assert_int_equal(0, loop_watch_child(&scene->loop, &child,
+						     NULL));
 		run(scene);
 		test_row(scene->end.pid == pid &&
 			 scene->end.code == cases[i].want_code &&
@@ -165,7 +167,8 @@ static void a_turn_keeps_its_order_and_one_time(void **state)
 	assert_int_equal(loop_watch_child(&scene->loop, &child, NULL), 0);
 	loop_set_wakeup(&scene->loop, 0);
 	assert_int_equal(loop_add(&scene->loop, &source, EPOLLIN, NULL), 0);
-	assert_int_equal(loop_handle_signals(&scene->loop, &set, on_signal, NULL), 0);
+	assert_int_equal(0, loop_handle_signals(&scene->loop, &set, on_signal,
+						NULL));
 	raise(SIGUSR1);
 	run(scene);
 	assert_string_equal(scene->order, "1rwx");
@@ -184,7 +187,8 @@ static void every_signal_is_delivered_in_the_loop(void **state)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGTERM);
-	assert_int_equal(loop_handle_signals(&scene->loop, &set, on_signal, NULL), 0);
+	assert_int_equal(0, loop_handle_signals(&scene->loop, &set, on_signal,
+						NULL));
 	raise(SIGTERM);
 	raise(SIGUSR1);
 	loop_set_wakeup(&scene->loop, 0);
@@ -214,7 +218,8 @@ static void wakeups_come_in_order_and_never_early(void **state)
 
 	(void)state;
 	loop_release(&scene->loop);
-	assert_int_equal(loop_init(&scene->loop, on_next_wakeup, scene, NULL), 0);
+	assert_int_equal(0, loop_init(&scene->loop, on_next_wakeup, scene,
+				      NULL));
 	scene->wakeups_ns[0] = start_ns + 3 * MS;
 	scene->wakeups_ns[1] = start_ns + 6 * MS;
 	scene->wakeups_ns[2] = start_ns + 6 * MS;	/* the same again */
@@ -311,8 +316,9 @@ static void a_source_removed_in_its_turn_is_not_called(void **state)
 				.other = &rivals[!k],
 				.spare_fd = cases[i].again ? ends[2][0] : -1,
 			};
-			assert_int_equal(loop_add(&scene->loop, &rivals[k].source,
-						  EPOLLIN, NULL), 0);
+			assert_int_equal(0, loop_add(&scene->loop,
+						     &rivals[k].source,
+						     EPOLLIN, NULL));
 		}
 		run(scene);
 		test_row(scene->count == 1, "%s: %zu called in the first turn",
@@ -345,7 +351,8 @@ static void a_source_may_remove_itself(void **state)
 			      .source = { .fd = ends[0], .owner = &self,
 					  .ready = on_self_removal } };
 
-	assert_int_equal(loop_add(&scene->loop, &self.source, EPOLLIN, NULL), 0);
+	assert_int_equal(0, loop_add(&scene->loop, &self.source, EPOLLIN,
+				     NULL));
 	loop_set_wakeup(&scene->loop, clock_now_ns() + MS);
 	run(scene);
 	assert_string_equal(scene->order, "rw");
