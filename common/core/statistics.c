@@ -1,0 +1,152 @@
+#include "common/core/statistics.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "common/core/distribution.h"
+
+void moments_add(struct moments *moments, double value)
+{
+	double step = value - moments->mean;
+
+	moments->count++;
+	moments->mean += step / (double)moments->count;
+	moments->square_sum += step * (value - moments->mean);
+}
+
+void moments_merge(struct moments *moments, const struct moments *other)
+{
+	double ours = (double)moments->count, theirs = (double)other->count;
+	double step = other->mean - moments->mean;
+
+	if (other->count == 0)
+		return;
+	moments->count += other->count;
+	moments->mean += step * (theirs / (ours + theirs));
+	moments->square_sum += other->square_sum +
+			       step * step * (ours * theirs / (ours + theirs));
+}
+
+double moments_variance(const struct moments *moments)
+{
+	if (moments->count < 2)
+		return NAN;
+	return moments->square_sum / (double)(moments->count - 1);
+}
+
+static void swap(double *a, double *b)
+{
+	double kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* Restores the heap below root, whose own value may be too small. */
+static void sift(double *heap, size_t root, size_t count)
+{
+	double value = heap[root];
+	size_t child;
+
+	while ((child = 2 * root + 1) < count) {
+		if (child + 1 < count && heap[child] < heap[child + 1])
+			child++;
+		if (value >= heap[child])
+			break;
+		heap[root] = heap[child];
+		root = child;
+	}
+	heap[root] = value;
+}
+
+void statistics_sort(double *samples, size_t count)
+{
+	size_t numbers = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!isnan(samples[i]))
+			swap(&samples[i], &samples[numbers++]);
+	for (size_t i = numbers / 2; i-- > 0;)
+		sift(samples, i, numbers);
+	while (numbers > 1) {
+		swap(&samples[0], &samples[--numbers]);
+		sift(samples, 0, numbers);
+	}
+}
+
+double statistics_quantile(const double *sorted, size_t count, double p)
+{
+	if (count == 0 || isnan(sorted[count - 1]) || !(p >= 0 && p <= 1))
+		return NAN;
+	double place = p * (double)(count - 1);
+	size_t below = (size_t)place;
+	double part = place - (double)below;
+
+	if (part == 0 || sorted[below] == sorted[below + 1])
+		return sorted[below];
+	return (1 - part) * sorted[below] + part * sorted[below + 1];
+}
+
+double statistics_median(double *samples, size_t count)
+{
+	statistics_sort(samples, count);
+	return statistics_quantile(samples, count, 0.5);
+}
+
+double statistics_mad(double *samples, size_t count)
+{
+	double median = statistics_median(samples, count);
+
+	for (size_t i = 0; i < count; i++)
+		samples[i] = fabs(samples[i] - median);
+	return statistics_median(samples, count);
+}
+
+/* Sets the answers that need no computing; returns whether it did. */
+static bool interval_is_plain(uint64_t k, uint64_t n, double confidence,
+			      struct interval *ret)
+{
+	if (k > n || !(confidence >= 0 && confidence <= 1)) {
+		*ret = (struct interval){ NAN, NAN };
+		return true;
+	}
+	*ret = (struct interval){ 0, 1 };
+	return n == 0 || confidence == 1;
+}
+
+/*
+ * The bounds are the roots of a quadratic; the lower follows from their
+ * product, which has no cancellation.
+ */
+struct interval wilson_interval(uint64_t k, uint64_t n, double confidence)
+{
+	struct interval plain;
+
+	if (interval_is_plain(k, n, confidence, &plain))
+		return plain;
+	double z = -normal_quantile((1 - confidence) / 2);
+	double hits = (double)k, trials = (double)n, weight = trials + z * z;
+	double spread = sqrt(hits * (double)(n - k) / trials + z * z / 4);
+	double high = (hits + z * z / 2 + z * spread) / weight;
+
+	if (k == 0)
+		return (struct interval){ 0, high };
+	return (struct interval){ hits / trials * hits / weight / high,
+				  fmin(high, 1) };
+}
+
+struct interval clopper_pearson_interval(uint64_t k, uint64_t n,
+					 double confidence)
+{
+	struct interval bounds;
+	double tail = (1 - confidence) / 2;
+	double hits = (double)k, misses = (double)(n - k);
+
+	if (interval_is_plain(k, n, confidence, &bounds))
+		return bounds;
+	if (k > 0)
+		bounds.low = beta_quantile(tail, hits, misses + 1);
+	if (k < n)
+		bounds.high = beta_quantile(1 - tail, hits + 1, misses);
+	return bounds;
+}
