@@ -23,7 +23,7 @@ struct compiler {
 	const uint8_t *at;
 	const uint8_t *end;
 	uint8_t *code;
-	size_t used;		/* counts on past capacity; then nothing is written */
+	size_t used;		/* counts on past capacity, unwritten */
 	size_t capacity;
 };
 
@@ -282,7 +282,9 @@ static size_t take(const uint8_t *p, uint8_t byte)
 		return *p == byte;
 	if (p[1] == OP_ANY)
 		return byte == '/' ? 0 : OPERATOR_BYTES;
-	return set_has(p + OPERATOR_BYTES, byte) ? OPERATOR_BYTES + SET_BYTES : 0;
+	if (!set_has(p + OPERATOR_BYTES, byte))
+		return 0;
+	return OPERATOR_BYTES + SET_BYTES;
 }
 
 static bool run(const uint8_t *p, const uint8_t *p_end, const uint8_t *text,
@@ -308,7 +310,8 @@ static bool run(const uint8_t *p, const uint8_t *p_end, const uint8_t *text,
 			directories.p = p;
 			directories.text = text;
 			star.p = NULL;
-		} else if (p < p_end && text < end && (taken = take(p, *text))) {
+		} else if (p < p_end && text < end &&
+			   (taken = take(p, *text))) {
 			text++;
 			p += taken;
 		} else if (star.p && star.text < end && *star.text != '/') {

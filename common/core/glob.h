@@ -54,10 +54,10 @@ struct glob {
 };
 
 /*
- * Compiles pattern into memory. Returns the bytes of memory used, -EINVAL for a malformed pattern (unclosed [,
- * unknown [:class:], trailing backslash, a NUL), -ENAMETOOLONG above
- * GLOB_PATTERN_BYTES_MAX, -ENOSPC when memory is too small. glob borrows from
- * memory; pattern may go.
+ * Compiles pattern into memory. Returns the bytes of memory used, -EINVAL for
+ * a malformed pattern (unclosed [, unknown [:class:], trailing backslash, NUL),
+ * -ENAMETOOLONG above GLOB_PATTERN_BYTES_MAX, -ENOSPC when memory is too small.
+ * glob borrows from memory; pattern may go.
  */
 int glob_compile(struct glob *glob, struct span pattern, uint8_t *memory,
 		 size_t memory_bytes);

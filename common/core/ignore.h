@@ -29,7 +29,7 @@
 #include "common/core/glob.h"
 
 struct ignore_rule {
-	struct glob glob;	/* over paths relative to the file's directory */
+	struct glob glob;	/* over paths below the file's directory */
 	bool includes;
 	bool directories_only;
 };
