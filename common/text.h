@@ -1,0 +1,56 @@
+/*
+ * text.h - text for people: checked, escaped, measured, guessed.
+ *
+ * Nothing here allocates; results go into the caller's storage.
+ */
+#ifndef CUPEL_COMMON_TEXT_H
+#define CUPEL_COMMON_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/span.h"
+
+struct error;
+
+/*
+ * The length in bytes of the UTF-8 character that text starts with, 0 if it
+ * starts with none (RFC 3629: no surrogates, no overlong forms, up to
+ * U+10FFFF).
+ */
+size_t text_character(struct span text);
+bool text_is_utf8(struct span text);
+
+/*
+ * Copies text with everything that could steer a terminal or break a line
+ * written as \n, \t, \r or \xHH: control characters (C0, DEL, C1), characters
+ * that break lines or reorder them (U+2028 to U+202E, U+2066 to U+2069) and
+ * bytes that are not UTF-8. Always terminated; what does not fit is cut at a whole
+ * character. Returns the length written.
+ */
+size_t text_escape(struct span text, char *ret, size_t size);
+
+/*
+ * A size in bytes such as 512M: a whole number and K, M, G or T (1024 apiece,
+ * small letters too), B or nothing. A duration such as 1.5s, 200ms, 10m, 1h in
+ * nanoseconds; the unit is required, except for 0. -EINVAL or -ERANGE, and a
+ * sentence that shows the permitted form.
+ */
+int text_parse_size(const char *text, uint64_t *ret, struct error *why);
+int text_parse_duration(const char *text, int64_t *ret_ns, struct error *why);
+
+#define TEXT_QUANTITY_BYTES 24
+
+/* The shortest exact form that the parsers read back, e.g. 512M, 1500ms. */
+void text_size(uint64_t bytes, char ret[TEXT_QUANTITY_BYTES]);
+void text_duration(int64_t ns, char ret[TEXT_QUANTITY_BYTES]);
+
+/*
+ * The name nearest to what was typed, for "did you mean", or NULL if none is
+ * near: at most a third of its letters added, dropped, changed or swapped with
+ * the neighbour (Damerau 1964). names ends with NULL.
+ */
+const char *text_nearest(const char *typed, const char *const *names);
+
+#endif
