@@ -42,7 +42,4 @@ int error_set_code(struct error *why, int negative_errno, enum error_code code,
 int error_prefix(struct error *why, int negative_errno, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The code a negative errno stands for when nothing better is known. */
-enum error_code error_code_of_errno(int negative_errno);
-
 #endif
