@@ -1,0 +1,318 @@
+#include "common/wire/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- a bounded queue of bytes ---- */
+
+static struct span queued(const struct channel_buffer *buffer)
+{
+	return (struct span){ buffer->data + buffer->start,
+			      buffer->end - buffer->start };
+}
+
+static void consume(struct channel_buffer *buffer, size_t bytes)
+{
+	buffer->start += bytes;
+	assert(buffer->start <= buffer->end);
+	if (buffer->start == buffer->end)
+		buffer->start = buffer->end = 0;
+}
+
+/* Moves what is queued to the front, so that all the room is behind it. */
+static void compact(struct channel_buffer *buffer)
+{
+	size_t bytes = buffer->end - buffer->start;
+
+	if (buffer->start == 0)
+		return;
+	memmove(buffer->data, buffer->data + buffer->start, bytes);
+	buffer->start = 0;
+	buffer->end = bytes;
+}
+
+/* Whether that much can be appended at data + end now. */
+static bool reserve(struct channel_buffer *buffer, size_t bytes)
+{
+	if (buffer->capacity - buffer->end < bytes)
+		compact(buffer);
+	return buffer->capacity - buffer->end >= bytes;
+}
+
+/* ---- life ---- */
+
+void channel_init(struct channel *channel, int fd, enum link_direction sends,
+		  struct channel_buffer in, struct channel_buffer out)
+{
+	const struct credit link = { CREDIT_LINK_BYTES, CREDIT_LINK_BYTES };
+
+	assert(in.capacity >= CHANNEL_BUFFER_BYTES_MIN);
+	assert(out.capacity >= CHANNEL_BUFFER_BYTES_MIN);
+	*channel = (struct channel){
+		.fd = fd,
+		.sends = sends,
+		.in = { in.data, in.capacity, 0, 0 },
+		.out = { out.data, out.capacity, 0, 0 },
+		.send_credit = link,
+		.receive_credit = link,
+	};
+}
+
+void channel_release(struct channel *channel)
+{
+	if (channel->fd >= 0)
+		close(channel->fd);
+	channel->fd = -1;
+	channel->receive_error = channel->send_error = -EPIPE;
+}
+
+/* Sending is over; what was received before is still handed out. */
+static int end_sending(struct channel *channel, int error)
+{
+	channel->out.start = channel->out.end = 0;
+	channel->send_error = error;
+	return error;
+}
+
+/* The peer broke the rules. It sees its stream shut; the number stays ours. */
+static int end_for_cause(struct channel *channel, int error)
+{
+	channel->receive_error = error;
+	end_sending(channel, error);
+	channel->state = LINK_CLOSED;
+	shutdown(channel->fd, SHUT_RDWR);
+	return error;
+}
+
+/* ---- sending ---- */
+
+int channel_send(struct channel *channel, const struct message *message,
+		 struct credit *call, struct error *why)
+{
+	struct channel_buffer *out = &channel->out;
+	size_t body = message->body.length;
+	int r;
+
+	if (channel->send_error)
+		return error_set(why, channel->send_error, "the peer is gone");
+	if (channel->state == LINK_CLOSED)
+		return error_set(why, -EPIPE, "the link is closed");
+	r = message_permit(message->kind, channel->sends, channel->state, why);
+	if (r < 0)
+		return r;
+	if (!credit_covers(&channel->send_credit, body) ||
+	    (call && !credit_covers(call, body)) ||
+	    !reserve(out, body + MESSAGE_OVERHEAD_BYTES_MAX + FRAME_HEADER_BYTES))
+		return -EAGAIN;
+
+	r = message_encode(message, out->data + out->end,
+			   out->capacity - out->end, why);
+	if (r < 0)
+		return r;
+	assert(call || body == 0);
+	credit_take(&channel->send_credit, body);
+	if (call)
+		credit_take(call, body);
+	out->end += (size_t)r;
+	channel->state = message_next_state(message->kind, channel->sends,
+					    channel->state);
+	return 0;
+}
+
+static bool grant_is_due(const struct channel *channel)
+{
+	return channel->consumed >= CREDIT_LINK_BYTES / 2 &&
+	       channel->state != LINK_CLOSED;
+}
+
+/* Half a window at a time: seldom enough, and the peer need not stop. */
+static void grant(struct channel *channel)
+{
+	struct message credit = {
+		.kind = MESSAGE_CREDIT,
+		.credit.bytes = (uint32_t)channel->consumed,
+	};
+
+	if (channel_send(channel, &credit, NULL, NULL) < 0)
+		return;		/* still due at the next flush */
+	credit_add(&channel->receive_credit, channel->consumed);
+	channel->consumed = 0;
+}
+
+int channel_flush(struct channel *channel)
+{
+	struct span out;
+	ssize_t written;
+
+	if (grant_is_due(channel))
+		grant(channel);
+	if (channel->send_error)
+		return channel->send_error;
+	out = queued(&channel->out);
+	if (out.length == 0)
+		return 0;
+
+	written = send(channel->fd, out.data, out.length,
+		       MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (written < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (written < 0)
+		return end_sending(channel, errno == ECONNRESET ? -EPIPE : -errno);
+	consume(&channel->out, (size_t)written);
+	return (size_t)written == out.length ? 0 : -EAGAIN;
+}
+
+/* ---- receiving ---- */
+
+static int end_of_stream(struct channel *channel, int error)
+{
+	channel->receive_error = error == -ECONNRESET ? -EPIPE : error;
+	return error_set(&channel->why, channel->receive_error, "%s%s",
+			 error == -EPIPE || error == -ECONNRESET
+				 ? "the peer closed the stream"
+				 : strerror(-error),
+			 channel->in.end ? " inside a frame" : "");
+}
+
+/* One read; a short one has emptied the socket, so the next can be saved. */
+static int fill(struct channel *channel)
+{
+	struct channel_buffer *in = &channel->in;
+	size_t room;
+	ssize_t count;
+
+	compact(in);
+	room = in->capacity - in->end;
+	assert(room > 0);
+	count = recv(channel->fd, in->data + in->end, room, MSG_DONTWAIT);
+	if (count < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (count <= 0)
+		return end_of_stream(channel, count < 0 ? -errno : -EPIPE);
+	in->end += (size_t)count;
+	channel->drained = (size_t)count < room;
+	return 0;
+}
+
+/* What arrived is charged to the link's credit; a grant for the link kept. */
+static int account(struct channel *channel, const struct message *message)
+{
+	if (!credit_take(&channel->receive_credit, message->body.length))
+		return error_set(&channel->why, -EBADMSG,
+				 "%s message: %zu body bytes, credit for %zu",
+				 message_kind_name(message->kind),
+				 message->body.length,
+				 channel->receive_credit.bytes);
+	if (message->kind == MESSAGE_CREDIT && message->call_id == 0 &&
+	    !credit_add(&channel->send_credit, message->credit.bytes))
+		return error_set(&channel->why, -EBADMSG,
+				 "credit message: more than the link's window");
+	return 0;
+}
+
+/*
+ * The next whole frame; its length in bytes, or a negative errno. One read at
+ * most, lest a peer that floods us with what is skipped keep us here.
+ */
+static int next_frame(struct channel *channel, bool *may_read,
+		      struct frame *ret)
+{
+	int r = frame_next(queued(&channel->in), ret);
+
+	while (r == 0) {
+		if (!*may_read) {
+			channel->drained = false;
+			return -EAGAIN;
+		}
+		*may_read = false;
+		r = fill(channel);
+		if (r < 0)
+			return r;
+		r = frame_next(queued(&channel->in), ret);
+	}
+	if (r > 0)
+		return r;
+	error_set(&channel->why, r, "a frame of impossible %s",
+		  r == -EMSGSIZE ? "length" : "form");
+	return end_for_cause(channel, r);
+}
+
+/* Judges and applies a frame: 1 if it is a message for the caller, else 0. */
+static int take_frame(struct channel *channel, const struct frame *frame,
+		      struct message *ret)
+{
+	enum link_direction receives = link_reverse(channel->sends);
+	struct message message;
+	int r = message_permit(frame->kind, receives, channel->state,
+			       &channel->why);
+
+	if (r == 0 && frame->kind >= FRAME_KIND_EXTENSION)
+		return 0;
+	if (r == 0)
+		r = message_decode(frame, &message, &channel->why);
+	if (r == 0)
+		r = account(channel, &message);
+	if (r < 0)
+		return end_for_cause(channel, r);
+	channel->state = message_next_state(frame->kind, receives,
+					    channel->state);
+	if (message.kind == MESSAGE_CREDIT && message.call_id == 0)
+		return 0;
+	*ret = message;
+	return 1;
+}
+
+int channel_receive(struct channel *channel, struct message *ret)
+{
+	bool may_read = !channel->drained;
+	struct frame frame;
+	int length, r;
+
+	consume(&channel->in, channel->taken);
+	channel->taken = 0;
+	do {
+		if (channel->receive_error)
+			return channel->receive_error;
+		if (channel->state == LINK_CLOSED)
+			return -EPIPE;
+		length = next_frame(channel, &may_read, &frame);
+		if (length < 0)
+			return length;
+		r = take_frame(channel, &frame, ret);
+		if (r == 0)
+			consume(&channel->in, (size_t)length);
+	} while (r == 0);
+	if (r < 0)
+		return r;
+	channel->taken = (size_t)length;
+	return 0;
+}
+
+bool channel_pending(const struct channel *channel)
+{
+	struct frame unused;
+
+	return !channel->receive_error && channel->state != LINK_CLOSED &&
+	       frame_next(span_skip(queued(&channel->in), channel->taken),
+			  &unused) != 0;
+}
+
+void channel_consume(struct channel *channel, size_t body_bytes)
+{
+	channel->consumed += body_bytes;
+	assert(channel->consumed <= CREDIT_LINK_BYTES -
+				    channel->receive_credit.bytes);
+}
+
+uint32_t channel_events(const struct channel *channel)
+{
+	bool reading = !channel->receive_error &&
+		       channel->state != LINK_CLOSED;
+	bool writing = !channel->send_error &&
+		       (channel->out.end > 0 || grant_is_due(channel));
+
+	return (reading ? EPOLLIN : 0U) | (writing ? EPOLLOUT : 0U);
+}
