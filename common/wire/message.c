@@ -31,34 +31,33 @@ static_assert(sizeof(struct message_text) == sizeof(struct span) &&
 	      offsetof(struct message_text, length) ==
 	      offsetof(struct span, length), "a text is laid out like a span");
 
-static struct pack_value load(const struct message *message,
-			      const struct field *field)
+static void load(const struct message *message, const struct field *field,
+		 struct pack_value *ret)
 {
 	const void *member = (const char *)message + field->offset;
-	struct pack_value value = { .type = wire_types[field->type] };
 	struct span bytes;
 
+	ret->type = wire_types[field->type];
 	switch (field->type) {
 	case FIELD_BOOL:
-		value.number = *(const bool *)member;
+		ret->number = *(const bool *)member;
 		break;
 	case FIELD_U32:
-		value.number = *(const uint32_t *)member;
+		ret->number = *(const uint32_t *)member;
 		break;
 	case FIELD_U64:
 	case FIELD_TIME:	/* a negative one is beyond its limit */
-		value.number = *(const uint64_t *)member;
+		ret->number = *(const uint64_t *)member;
 		break;
 	case FIELD_BYTES:
 	case FIELD_TEXT:
 		memcpy(&bytes, member, sizeof(bytes));
-		value.number = bytes.length;
-		value.data = bytes.data;
+		ret->number = bytes.length;
+		ret->data = bytes.data;
 		break;
 	case FIELD_TYPE_COUNT:
 		break;
 	}
-	return value;
 }
 
 static void store(struct message *message, const struct field *field,
@@ -147,9 +146,11 @@ static int put_field(struct pack_writer *writer, const struct kind *kind,
 		     const struct message *message, const struct field *field,
 		     struct error *why)
 {
-	struct pack_value value = load(message, field);
-	int r = check_limit(kind, field, value.number, why);
+	struct pack_value value;
+	int r;
 
+	load(message, field, &value);
+	r = check_limit(kind, field, value.number, why);
 	if (r < 0)
 		return r;
 	pack_write(writer, &value);

@@ -71,7 +71,10 @@ void pack_writer_init(struct pack_writer *writer, uint8_t *data,
 	*writer = (struct pack_writer){ .data = data, .capacity = capacity };
 }
 
-/* The packer's callback; its own return value is of no interest to us. */
+/*
+ * The packer's callback; its own return value is of no interest to us. Most
+ * values are one byte, for which a call of memcpy would be most of the cost.
+ */
 static int append(void *context, const char *bytes, size_t length)
 {
 	struct pack_writer *writer = context;
@@ -82,7 +85,9 @@ static int append(void *context, const char *bytes, size_t length)
 		writer->error = -EMSGSIZE;
 		return -1;
 	}
-	if (length > 0)
+	if (length == 1)
+		writer->data[writer->length] = (uint8_t)*bytes;
+	else if (length > 0)
 		memcpy(writer->data + writer->length, bytes, length);
 	writer->length += length;
 	return 0;
@@ -143,11 +148,10 @@ int pack_written(const struct pack_writer *writer)
 
 void pack_reader_init(struct pack_reader *reader, struct span bytes)
 {
-	*reader = (struct pack_reader){
-		.at = bytes.data,
-		.end = bytes.length ? bytes.data + bytes.length : bytes.data,
-		.left = { 1 },
-	};
+	reader->at = bytes.data;
+	reader->end = bytes.length ? bytes.data + bytes.length : bytes.data;
+	reader->depth = 0;
+	reader->left[0] = 1;	/* deeper ones are set on the way down */
 }
 
 /*
@@ -281,26 +285,24 @@ static int open_container(struct pack_reader *reader,
 
 int pack_read(struct pack_reader *reader, struct pack_value *ret)
 {
-	struct pack_value value;
 	int r;
 
 	if (reader->at == reader->end || reader->left[reader->depth] == 0)
 		return -EBADMSG;
-	r = read_lead(reader, &value);
+	r = read_lead(reader, ret);
 	if (r < 0)
 		return r;
 
 	reader->left[reader->depth]--;
-	if (value.type == PACK_TEXT || value.type == PACK_BYTES)
-		r = take_bytes(reader, &value);
-	else if (value.type == PACK_ARRAY || value.type == PACK_MAP)
-		r = open_container(reader, &value);
+	if (ret->type == PACK_TEXT || ret->type == PACK_BYTES)
+		r = take_bytes(reader, ret);
+	else if (ret->type == PACK_ARRAY || ret->type == PACK_MAP)
+		r = open_container(reader, ret);
 	if (r < 0)
 		return r;
 
 	while (reader->depth > 0 && reader->left[reader->depth] == 0)
 		reader->depth--;
-	*ret = value;
 	return 0;
 }
 

@@ -79,7 +79,8 @@ void pack_reader_init(struct pack_reader *reader, struct span bytes);
 
 /*
  * Reads the next value, which borrows from the bytes read. -EBADMSG if they
- * are malformed or end early, or if no further value is due.
+ * are malformed or end early, or if no further value is due; ret then means
+ * nothing.
  */
 int pack_read(struct pack_reader *reader, struct pack_value *ret);
 
