@@ -35,7 +35,7 @@ int error_set(struct error *why, int negative_errno, const char *format, ...)
 	if (!why)
 		return negative_errno;
 	va_start(arguments, format);
-	set(why, failure_of_errno(-negative_errno), format, arguments);
+	set(why, failure_of_errno(negative_errno), format, arguments);
 	va_end(arguments);
 	return negative_errno;
 }
