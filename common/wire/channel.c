@@ -6,46 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a bounded queue of bytes ---- */
-
-static struct span queued(const struct channel_buffer *buffer)
-{
-	return (struct span){ buffer->data + buffer->start,
-			      buffer->end - buffer->start };
-}
-
-static void consume(struct channel_buffer *buffer, size_t bytes)
-{
-	buffer->start += bytes;
-	assert(buffer->start <= buffer->end);
-	if (buffer->start == buffer->end)
-		buffer->start = buffer->end = 0;
-}
-
-/* Moves what is queued to the front, so that all the room is behind it. */
-static void compact(struct channel_buffer *buffer)
-{
-	size_t bytes = buffer->end - buffer->start;
-
-	if (buffer->start == 0)
-		return;
-	memmove(buffer->data, buffer->data + buffer->start, bytes);
-	buffer->start = 0;
-	buffer->end = bytes;
-}
-
-/* Whether that much can be appended at data + end now. */
-static bool reserve(struct channel_buffer *buffer, size_t bytes)
-{
-	if (buffer->capacity - buffer->end < bytes)
-		compact(buffer);
-	return buffer->capacity - buffer->end >= bytes;
-}
-
 /* ---- life ---- */
 
 void channel_init(struct channel *channel, int fd, enum link_direction sends,
-		  struct channel_buffer in, struct channel_buffer out)
+		  struct buffer in, struct buffer out)
 {
 	const struct credit link = { CREDIT_LINK_BYTES, CREDIT_LINK_BYTES };
 
@@ -54,8 +18,8 @@ void channel_init(struct channel *channel, int fd, enum link_direction sends,
 	*channel = (struct channel){
 		.fd = fd,
 		.sends = sends,
-		.in = { in.data, in.capacity, 0, 0 },
-		.out = { out.data, out.capacity, 0, 0 },
+		.in = in,
+		.out = out,
 		.send_credit = link,
 		.receive_credit = link,
 	};
@@ -72,7 +36,7 @@ void channel_release(struct channel *channel)
 /* Sending is over; what was received before is still handed out. */
 static int end_sending(struct channel *channel, int error)
 {
-	channel->out.start = channel->out.end = 0;
+	buffer_consume(&channel->out, buffer_peek(&channel->out).length);
 	channel->send_error = error;
 	return error;
 }
@@ -92,8 +56,8 @@ static int end_for_cause(struct channel *channel, int error)
 int channel_send(struct channel *channel, const struct message *message,
 		 struct credit *call, struct error *why)
 {
-	struct channel_buffer *out = &channel->out;
-	size_t body = message->body.length;
+	size_t body = message->body.length, room;
+	uint8_t *place;
 	int r;
 
 	if (channel->send_error)
@@ -103,20 +67,25 @@ int channel_send(struct channel *channel, const struct message *message,
 	r = message_permit(message->kind, channel->sends, channel->state, why);
 	if (r < 0)
 		return r;
+	if (body > MESSAGE_BODY_BYTES_MAX)	/* would wait for ever */
+		return error_set(why, -EBADMSG, "%s message: a body of %zu bytes",
+				 message_kind_name(message->kind), body);
 	if (!credit_covers(&channel->send_credit, body) ||
-	    (call && !credit_covers(call, body)) ||
-	    !reserve(out, body + MESSAGE_OVERHEAD_BYTES_MAX + FRAME_HEADER_BYTES))
+	    (call && !credit_covers(call, body)))
+		return -EAGAIN;
+	place = buffer_reserve(&channel->out, FRAME_HEADER_BYTES +
+			       MESSAGE_OVERHEAD_BYTES_MAX + body, &room);
+	if (!place)
 		return -EAGAIN;
 
-	r = message_encode(message, out->data + out->end,
-			   out->capacity - out->end, why);
+	r = message_encode(message, place, room, why);
 	if (r < 0)
 		return r;
 	assert(call || body == 0);
 	credit_take(&channel->send_credit, body);
 	if (call)
 		credit_take(call, body);
-	out->end += (size_t)r;
+	buffer_commit(&channel->out, (size_t)r);
 	channel->state = message_next_state(message->kind, channel->sends,
 					    channel->state);
 	return 0;
@@ -151,7 +120,7 @@ int channel_flush(struct channel *channel)
 		grant(channel);
 	if (channel->send_error)
 		return channel->send_error;
-	out = queued(&channel->out);
+	out = buffer_peek(&channel->out);
 	if (out.length == 0)
 		return 0;
 
@@ -161,7 +130,7 @@ int channel_flush(struct channel *channel)
 		return -EAGAIN;
 	if (written < 0)
 		return end_sending(channel, errno == ECONNRESET ? -EPIPE : -errno);
-	consume(&channel->out, (size_t)written);
+	buffer_consume(&channel->out, (size_t)written);
 	return (size_t)written == out.length ? 0 : -EAGAIN;
 }
 
@@ -174,25 +143,24 @@ static int end_of_stream(struct channel *channel, int error)
 			 error == -EPIPE || error == -ECONNRESET
 				 ? "the peer closed the stream"
 				 : strerror(-error),
-			 channel->in.end ? " inside a frame" : "");
+			 buffer_peek(&channel->in).length ? " inside a frame" : "");
 }
 
 /* One read; a short one has emptied the socket, so the next can be saved. */
 static int fill(struct channel *channel)
 {
-	struct channel_buffer *in = &channel->in;
-	size_t room;
+	struct buffer *in = &channel->in;
+	size_t room = in->capacity - buffer_peek(in).length;
+	uint8_t *place = buffer_reserve(in, room, &room);
 	ssize_t count;
 
-	compact(in);
-	room = in->capacity - in->end;
-	assert(room > 0);
-	count = recv(channel->fd, in->data + in->end, room, MSG_DONTWAIT);
+	assert(room > 0);	/* a full one would hold a whole frame */
+	count = recv(channel->fd, place, room, MSG_DONTWAIT);
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (count <= 0)
 		return end_of_stream(channel, count < 0 ? -errno : -EPIPE);
-	in->end += (size_t)count;
+	buffer_commit(in, (size_t)count);
 	channel->drained = (size_t)count < room;
 	return 0;
 }
@@ -220,7 +188,7 @@ static int account(struct channel *channel, const struct message *message)
 static int next_frame(struct channel *channel, bool *may_read,
 		      struct frame *ret)
 {
-	int r = frame_next(queued(&channel->in), ret);
+	int r = frame_next(buffer_peek(&channel->in), ret);
 
 	while (r == 0) {
 		if (!*may_read) {
@@ -231,7 +199,7 @@ static int next_frame(struct channel *channel, bool *may_read,
 		r = fill(channel);
 		if (r < 0)
 			return r;
-		r = frame_next(queued(&channel->in), ret);
+		r = frame_next(buffer_peek(&channel->in), ret);
 	}
 	if (r > 0)
 		return r;
@@ -255,7 +223,7 @@ static int take_frame(struct channel *channel, const struct frame *frame,
 		r = message_decode(frame, &message, &channel->why);
 	if (r == 0)
 		r = account(channel, &message);
-	if (r < 0)
+	if (r != 0)
 		return end_for_cause(channel, r);
 	channel->state = message_next_state(frame->kind, receives,
 					    channel->state);
@@ -271,7 +239,7 @@ int channel_receive(struct channel *channel, struct message *ret)
 	struct frame frame;
 	int length, r;
 
-	consume(&channel->in, channel->taken);
+	buffer_consume(&channel->in, channel->taken);
 	channel->taken = 0;
 	do {
 		if (channel->receive_error)
@@ -283,7 +251,7 @@ int channel_receive(struct channel *channel, struct message *ret)
 			return length;
 		r = take_frame(channel, &frame, ret);
 		if (r == 0)
-			consume(&channel->in, (size_t)length);
+			buffer_consume(&channel->in, (size_t)length);
 	} while (r == 0);
 	if (r < 0)
 		return r;
@@ -296,7 +264,7 @@ bool channel_pending(const struct channel *channel)
 	struct frame unused;
 
 	return !channel->receive_error && channel->state != LINK_CLOSED &&
-	       frame_next(span_skip(queued(&channel->in), channel->taken),
+	       frame_next(span_skip(buffer_peek(&channel->in), channel->taken),
 			  &unused) != 0;
 }
 
@@ -312,7 +280,8 @@ uint32_t channel_events(const struct channel *channel)
 	bool reading = !channel->receive_error &&
 		       channel->state != LINK_CLOSED;
 	bool writing = !channel->send_error &&
-		       (channel->out.end > 0 || grant_is_due(channel));
+		       (buffer_peek(&channel->out).length > 0 ||
+			grant_is_due(channel));
 
 	return (reading ? EPOLLIN : 0U) | (writing ? EPOLLOUT : 0U);
 }

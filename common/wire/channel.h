@@ -24,17 +24,12 @@
 #ifndef CUPEL_COMMON_WIRE_CHANNEL_H
 #define CUPEL_COMMON_WIRE_CHANNEL_H
 
+#include "common/buffer.h"
 #include "common/core/credit.h"
 #include "common/wire/message.h"
 
 /* Each buffer holds at least the largest frame. */
 #define CHANNEL_BUFFER_BYTES_MIN FRAME_BYTES_MAX
-
-struct channel_buffer {
-	uint8_t *data;		/* the caller's; outlives the channel */
-	size_t capacity;
-	size_t start, end;	/* the channel's: what is queued */
-};
 
 struct channel {
 	int fd;
@@ -43,18 +38,18 @@ struct channel {
 	int receive_error, send_error;	/* 0, or returned for ever */
 	bool drained;			/* the last read emptied the socket */
 	size_t taken;			/* bytes of the frame handed out last */
-	struct channel_buffer in, out;
+	struct buffer in, out;
 	struct credit send_credit, receive_credit;
 	size_t consumed;		/* received, used up, not granted again */
 	struct error why;		/* of receive_error */
 };
 
 /*
- * Takes over the descriptor of a connected stream socket. in and out are
- * given with data and capacity set.
+ * Takes over the descriptor of a connected stream socket, and two empty
+ * buffers whose storage outlives the channel.
  */
 void channel_init(struct channel *channel, int fd, enum link_direction sends,
-		  struct channel_buffer in, struct channel_buffer out);
+		  struct buffer in, struct buffer out);
 
 /* Closes the descriptor; what is queued is lost. */
 void channel_release(struct channel *channel);

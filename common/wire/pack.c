@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <msgpack/pack.h>
 
-#include "common/cleanup.h"
+#include "common/text.h"
 
 const char *pack_type_name(enum pack_type type)
 {
@@ -15,54 +15,6 @@ const char *pack_type_name(enum pack_type type)
 
 	assert((unsigned)type < PACK_TYPE_COUNT);
 	return names[type];
-}
-
-/* RFC 3629 section 4: what may follow which first byte. */
-static const struct {
-	uint8_t first_least, first_most, second_least, second_most, length;
-} sequences[] = {
-	{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-	{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-	{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-	{ 0xed, 0xed, 0x80, 0x9f, 3 },	/* no surrogates */
-	{ 0xee, 0xef, 0x80, 0xbf, 3 },
-	{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-	{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-	{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-};
-
-/* Length of the character beyond ASCII at at, 0 if there is none. */
-static size_t sequence_length(const uint8_t *at, size_t left)
-{
-	for (size_t i = 0; i < COUNT(sequences); i++) {
-		size_t length = sequences[i].length;
-
-		if (at[0] < sequences[i].first_least ||
-		    at[0] > sequences[i].first_most)
-			continue;
-		if (left < length || at[1] < sequences[i].second_least ||
-		    at[1] > sequences[i].second_most)
-			return 0;
-		for (size_t j = 2; j < length; j++)
-			if ((at[j] & 0xc0) != 0x80)
-				return 0;
-		return length;
-	}
-	return 0;
-}
-
-static bool is_utf8(const uint8_t *data, size_t length)
-{
-	for (size_t i = 0; i < length;) {
-		size_t step = 1;
-
-		if (data[i] >= 0x80)
-			step = sequence_length(data + i, length - i);
-		if (step == 0)
-			return false;
-		i += step;
-	}
-	return true;
 }
 
 void pack_writer_init(struct pack_writer *writer, uint8_t *data,
@@ -119,7 +71,8 @@ void pack_write(struct pack_writer *writer, const struct pack_value *value)
 		msgpack_pack_double(&packer, value->real);
 		return;
 	case PACK_TEXT:
-		if (!is_utf8(data, length) && !writer->error)
+		if (!text_is_utf8((struct span){ data, length }) &&
+		    !writer->error)
 			writer->error = -EBADMSG;
 		msgpack_pack_str(&packer, length);
 		msgpack_pack_str_body(&packer, data, length);
@@ -188,6 +141,7 @@ static const struct lead {
 
 static void set_signed(struct pack_value *value, uint64_t number, unsigned width)
 {
+	assert(width > 0);
 	unsigned unused = 64 - 8 * width;
 	int64_t integer = (int64_t)(number << unused) >> unused;
 
@@ -264,7 +218,7 @@ static int take_bytes(struct pack_reader *reader, struct pack_value *value)
 	value->data = reader->at;
 	reader->at += value->number;
 	if (value->type == PACK_TEXT &&
-	    !is_utf8(value->data, (size_t)value->number))
+	    !text_is_utf8((struct span){ value->data, (size_t)value->number }))
 		return -EBADMSG;
 	return 0;
 }

@@ -12,7 +12,7 @@
  * container never announces more elements than bytes are left. Longer forms
  * than needed are read; other encoders write them.
  *
- * Pure. Source: github.com/msgpack/msgpack spec.md; UTF-8 as in RFC 3629.
+ * Pure. Source: github.com/msgpack/msgpack spec.md.
  */
 #ifndef CUPEL_COMMON_WIRE_PACK_H
 #define CUPEL_COMMON_WIRE_PACK_H

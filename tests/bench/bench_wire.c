@@ -127,12 +127,13 @@ static void bare_run(void *context, uint64_t count)
 
 static void channel_open_end(struct end *end, enum link_direction sends)
 {
-	struct channel_buffer in = { .capacity = CHANNEL_BUFFER_BYTES_MIN };
-	struct channel_buffer out = in;
+	struct buffer in, out;
+	uint8_t *memory = malloc((size_t)2 * CHANNEL_BUFFER_BYTES_MIN);
 
-	in.data = malloc(in.capacity);
-	out.data = malloc(out.capacity);
-	must(in.data && out.data, "malloc");
+	must(memory, "malloc");
+	buffer_init(&in, memory, CHANNEL_BUFFER_BYTES_MIN);
+	buffer_init(&out, memory + CHANNEL_BUFFER_BYTES_MIN,
+		    CHANNEL_BUFFER_BYTES_MIN);
 	channel_init(&end->channel, end->fd, sends, in, out);
 	end->channel.state = LINK_READY;
 }

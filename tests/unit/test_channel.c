@@ -49,15 +49,17 @@ static uint8_t rooms[4][ROOM];
 
 static void link_open(enum link_direction from_router, enum link_state at)
 {
+	struct buffer buffers[4];
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	channel_init(&link_.router, ends[0], from_router,
-		     (struct channel_buffer){ rooms[0], ROOM, 0, 0 },
-		     (struct channel_buffer){ rooms[1], ROOM, 0, 0 });
+	buffer_init(&buffers[0], rooms[0], ROOM);
+	buffer_init(&buffers[1], rooms[1], ROOM);
+	buffer_init(&buffers[2], rooms[2], CHANNEL_BUFFER_BYTES_MIN);
+	buffer_init(&buffers[3], rooms[3], ROOM);
+	channel_init(&link_.router, ends[0], from_router, buffers[0], buffers[1]);
 	channel_init(&link_.peer, ends[1], link_reverse(from_router),
-		     (struct channel_buffer){ rooms[2], CHANNEL_BUFFER_BYTES_MIN, 0, 0 },
-		     (struct channel_buffer){ rooms[3], ROOM, 0, 0 });
+		     buffers[2], buffers[3]);
 	link_.router.state = link_.peer.state = at;
 }
 
@@ -407,6 +409,7 @@ static void bad_input_ends_the_stream_with_one_typed_error(void **state)
 
 static void a_callers_mistake_leaves_the_channel_alone(void **state)
 {
+	struct credit call = { CREDIT_LINK_BYTES, CREDIT_LINK_BYTES };
 	struct message got, message = smallest(MESSAGE_PONG);
 
 	(void)state;
@@ -415,6 +418,10 @@ static void a_callers_mistake_leaves_the_channel_alone(void **state)
 	message = smallest(MESSAGE_CANCEL);
 	message.call_id = 0;
 	assert_int_equal(channel_send(&link_.router, &message, NULL, NULL), -EBADMSG);
+	message = messages_make(MESSAGE_CALL, MESSAGES_LARGEST, NULL);
+	message.body.length++;
+	assert_int_equal(channel_send(&link_.router, &message, &call, NULL), -EBADMSG);
+	assert_int_equal(call.bytes, CREDIT_LINK_BYTES);
 	assert_int_equal(channel_flush(&link_.router), 0);
 	assert_int_equal(channel_receive(&link_.peer, &got), -EAGAIN);
 	link_close();
