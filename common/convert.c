@@ -40,7 +40,7 @@ static int take_array(struct source *source, uint64_t count, json_t **ret)
 	int r = array ? 0 : refuse(source, -ENOMEM, "out of memory");
 
 	for (uint64_t i = 0; i < count && r == 0; i++) {
-		json_t *element;
+		json_t *element = NULL;
 
 		r = take(source, &element);
 		if (r == 0 && json_array_append_new(array, element) < 0)
@@ -53,7 +53,7 @@ static int take_member(struct source *source, json_t *object)
 {
 	struct pack_value key;
 	const char *name;
-	json_t *member;
+	json_t *member = NULL;
 	int r = pack_read(&source->reader, &key);
 
 	if (r < 0)

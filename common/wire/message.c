@@ -56,6 +56,7 @@ static void load(const struct message *message, const struct field *field,
 		ret->data = bytes.data;
 		break;
 	case FIELD_TYPE_COUNT:
+		ret->number = 0;
 		break;
 	}
 }
@@ -91,7 +92,6 @@ static void store(struct message *message, const struct field *field,
 
 /* Envelope, own fields, body: the order on the wire. */
 struct walk {
-	const struct kind *kind;
 	struct {
 		const struct field *fields;
 		size_t count;
@@ -99,22 +99,19 @@ struct walk {
 	size_t field_count;
 };
 
-static int walk_init(struct walk *walk, unsigned number, struct error *why)
+static struct walk walk_of(const struct kind *kind, unsigned number)
 {
-	const struct kind *kind = kind_of(number);
-	const struct field *body;
-
-	if (!kind)
-		return error_set(why, -EBADMSG, "unknown message kind %u", number);
-	body = frame_kind_is_data(number) ? &data_body : &control_body;
-	*walk = (struct walk){
-		kind,
+	return (struct walk){
 		{ { envelope_fields, COUNT(envelope_fields) },
 		  { kind->fields, kind->field_count },
-		  { body, 1 } },
+		  { frame_kind_is_data(number) ? &data_body : &control_body, 1 } },
 		COUNT(envelope_fields) + kind->field_count + 1,
 	};
-	return 0;
+}
+
+static int unknown_kind(unsigned number, struct error *why)
+{
+	return error_set(why, -EBADMSG, "unknown message kind %u", number);
 }
 
 static int check_limit(const struct kind *kind, const struct field *field,
@@ -163,14 +160,17 @@ static int put_field(struct pack_writer *writer, const struct kind *kind,
 int message_encode(const struct message *message, uint8_t *buffer,
 		   size_t capacity, struct error *why)
 {
+	const struct kind *kind = kind_of(message->kind);
 	struct pack_writer writer;
 	struct walk walk;
-	int r = walk_init(&walk, message->kind, why);
+	int r;
 
-	if (r == 0)
-		r = check_envelope(walk.kind, message, why);
+	if (!kind)
+		return unknown_kind(message->kind, why);
+	r = check_envelope(kind, message, why);
 	if (r < 0)
 		return r;
+	walk = walk_of(kind, message->kind);
 	if (capacity < FRAME_HEADER_BYTES)
 		return -ENOBUFS;
 	pack_writer_init(&writer, buffer + FRAME_HEADER_BYTES,
@@ -179,7 +179,7 @@ int message_encode(const struct message *message, uint8_t *buffer,
 						  .number = walk.field_count });
 	for (size_t i = 0; i < COUNT(walk.parts); i++)
 		for (size_t j = 0; j < walk.parts[i].count && r == 0; j++)
-			r = put_field(&writer, walk.kind, message,
+			r = put_field(&writer, kind, message,
 				      &walk.parts[i].fields[j], why);
 	if (r < 0)
 		return r;
@@ -211,30 +211,32 @@ static int get_field(struct pack_reader *reader, const struct kind *kind,
 int message_decode(const struct frame *frame, struct message *ret,
 		   struct error *why)
 {
+	const struct kind *kind = kind_of(frame->kind);
 	struct message message = { 0 };
 	struct pack_reader reader;
 	struct pack_value array;
 	struct walk walk;
-	int r = walk_init(&walk, frame->kind, why);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!kind)
+		return unknown_kind(frame->kind, why);
+	walk = walk_of(kind, frame->kind);
 	pack_reader_init(&reader, frame->envelope);
 	r = pack_read(&reader, &array);
 	if (r < 0 || array.type != PACK_ARRAY || array.number != walk.field_count)
 		return error_set(why, -EBADMSG, "%s message: not an array of %zu",
-				 walk.kind->name, walk.field_count);
+				 kind->name, walk.field_count);
 	for (size_t i = 0; i < COUNT(walk.parts); i++)
 		for (size_t j = 0; j < walk.parts[i].count && r == 0; j++)
-			r = get_field(&reader, walk.kind, &message,
+			r = get_field(&reader, kind, &message,
 				      &walk.parts[i].fields[j], why);
 	if (r == 0)
-		r = check_envelope(walk.kind, &message, why);
+		r = check_envelope(kind, &message, why);
 	if (r < 0)
 		return r;
 	if (pack_finish(&reader) < 0)
 		return error_set(why, -EBADMSG, "%s message: bytes after its end",
-				 walk.kind->name);
+				 kind->name);
 	*ret = message;
 	return 0;
 }

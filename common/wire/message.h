@@ -211,9 +211,9 @@ struct message_result {
 /* Spans and texts borrow from the frame it was decoded from. */
 struct message {
 	uint32_t kind;			/* enum message_kind */
+	uint32_t generation;		/* of the worker; 0 on a client's link */
 	uint64_t call_id;		/* 0: about the link itself */
 	int64_t deadline_ns;		/* monotonic; 0: none */
-	uint32_t generation;		/* of the worker; 0 on a client's link */
 	union {
 		struct message_hello hello;
 		struct message_welcome welcome;

@@ -128,9 +128,9 @@ static void bare_run(void *context, uint64_t count)
 static void channel_open_end(struct end *end, enum link_direction sends)
 {
 	struct buffer in, out;
-	uint8_t *memory = malloc((size_t)2 * CHANNEL_BUFFER_BYTES_MIN);
+	uint8_t *memory = calloc(2, CHANNEL_BUFFER_BYTES_MIN);
 
-	must(memory, "malloc");
+	must(memory, "calloc");
 	buffer_init(&in, memory, CHANNEL_BUFFER_BYTES_MIN);
 	buffer_init(&out, memory + CHANNEL_BUFFER_BYTES_MIN,
 		    CHANNEL_BUFFER_BYTES_MIN);

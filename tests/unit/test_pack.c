@@ -8,6 +8,16 @@
 
 #define BYTES(...) (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ })
 
+/* Bit by bit: -0.0 is not 0.0, and a NaN is itself. */
+static bool same_bits(double a, double b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, &a, sizeof(x));
+	memcpy(&y, &b, sizeof(y));
+	return x == y;
+}
+
 static bool value_equal(const struct pack_value *a, const struct pack_value *b)
 {
 	if (a->type != b->type)
@@ -16,7 +26,7 @@ static bool value_equal(const struct pack_value *a, const struct pack_value *b)
 	case PACK_NEGATIVE:
 		return a->negative == b->negative;
 	case PACK_REAL:
-		return memcmp(&a->real, &b->real, sizeof(a->real)) == 0;
+		return same_bits(a->real, b->real);
 	case PACK_TEXT:
 	case PACK_BYTES:
 		return span_equal((struct span){ a->data, a->number },
@@ -33,7 +43,7 @@ static bool value_equal(const struct pack_value *a, const struct pack_value *b)
 	return a->number == b->number;
 }
 
-#define NUMBER(kind, value) { .type = kind, .number = (value) }
+#define NUMBER(kind, value) { .type = (kind), .number = (value) }
 #define BELOW_0(value) { .type = PACK_NEGATIVE, .negative = (value) }
 #define REAL(value) { .type = PACK_REAL, .real = (value) }
 #define TEXT(words) { .type = PACK_TEXT, .number = sizeof(words) - 1, .data = (const uint8_t *)(words) }
