@@ -87,7 +87,7 @@ int json_parse(struct span text, struct json_limits limits, json_t **ret,
 {
 	const uint8_t *too_deep;
 	json_error_t error;
-	json_t *json;
+	json_t *json = NULL;
 
 	if (text.length > limits.bytes_max)
 		return error_set(
@@ -200,7 +200,7 @@ static int find(json_t *root, const char *path, json_t **ret, struct error *why)
 int json_get(json_t *root, const char *path, json_type type, json_t **ret,
 	     struct error *why)
 {
-	json_t *json, wanted = { .type = type };
+	json_t *json = NULL, wanted = { .type = type };
 	int r = find(root, path, &json, why);
 
 	if (r < 0)
@@ -215,7 +215,7 @@ int json_get(json_t *root, const char *path, json_type type, json_t **ret,
 int json_get_text(json_t *root, const char *path, const char **ret,
 		  struct error *why)
 {
-	json_t *json;
+	json_t *json = NULL;
 	int r = json_get(root, path, JSON_STRING, &json, why);
 
 	if (r < 0)
@@ -227,7 +227,7 @@ int json_get_text(json_t *root, const char *path, const char **ret,
 int json_get_int(json_t *root, const char *path, int64_t least, int64_t most,
 		 int64_t *ret, struct error *why)
 {
-	json_t *json;
+	json_t *json = NULL;
 	int r = json_get(root, path, JSON_INTEGER, &json, why);
 
 	if (r < 0)
@@ -246,7 +246,7 @@ int json_get_int(json_t *root, const char *path, int64_t least, int64_t most,
 int json_get_real(json_t *root, const char *path, double *ret,
 		  struct error *why)
 {
-	json_t *json;
+	json_t *json = NULL;
 	int r = find(root, path, &json, why);
 
 	if (r < 0)
@@ -259,7 +259,7 @@ int json_get_real(json_t *root, const char *path, double *ret,
 
 int json_get_bool(json_t *root, const char *path, bool *ret, struct error *why)
 {
-	json_t *json;
+	json_t *json = NULL;
 	int r = find(root, path, &json, why);
 
 	if (r < 0)
