@@ -1,0 +1,80 @@
+/*
+ * cli.h - what the verbs of cupel share.
+ *
+ * A verb is a function in a file of its own and a row in main.c. Data goes to
+ * stdout, everything else to stderr; main() sees to it that data which could
+ * not be written is an error.
+ */
+#ifndef CUPEL_SUPERVISOR_CLI_CLI_H
+#define CUPEL_SUPERVISOR_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "common/json.h"
+
+/* Source: sysexits(3); timeout(1) and sh(1) for those of a command run. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_USAGE = 64,
+	EXIT_DATA = 65,
+	EXIT_NO_INPUT = 66,
+	EXIT_UNAVAILABLE = 69, /* the supervisor is not there */
+	EXIT_INTERNAL = 70,
+	EXIT_IO = 74,
+	EXIT_BUSY = 75, /* for now: try again */
+	EXIT_PERMISSION = 77,
+	EXIT_CONFIG = 78,
+
+	EXIT_TIMEOUT = 124,
+	EXIT_CUPEL = 125, /* cupel failed, not the command */
+	EXIT_NOT_EXECUTABLE = 126,
+	EXIT_NOT_FOUND = 127
+};
+
+struct verb {
+	const char *name;
+	const char *usage; /* what follows "cupel " */
+	const char *help;  /* one line */
+	int (*run)(const struct verb *verb, int argc, char **argv);
+	void (*explain)(FILE *out); /* more help, or NULL */
+};
+
+struct verb_table {
+	const char *name; /* the words before the verb: "cupel config" */
+	const struct verb *verbs;
+	size_t count;
+};
+
+/* Runs the verb that argv[1] names, with argv[1] as its argv[0]. */
+int cli_run(const struct verb_table *table, int argc, char **argv);
+
+/* A line for each verb. */
+void cli_print_verbs(FILE *out, const struct verb_table *table);
+
+/* The verb of that name, or NULL once stderr has been told, with a hint. */
+const struct verb *cli_find(const struct verb_table *table, const char *name);
+
+/* Usage, help and explanation of one verb. */
+void cli_print_help(FILE *out, const struct verb *verb);
+
+/* Tells stderr how the verb is used; returns EXIT_USAGE. */
+int cli_refuse_usage(const struct verb *verb);
+
+/*
+ * Takes the option --json, which is all that a verb without others knows, and
+ * leaves in *ret_first the index of its first argument. False if there are
+ * other options; stderr has been told.
+ */
+bool cli_take_json(const struct verb *verb, int argc, char **argv,
+		   bool *ret_json, int *ret_first);
+
+/* Prints and frees what json_pack() made, NULL if it failed; exit code. */
+int cli_print_json(json_t *json);
+
+int cli_version(const struct verb *verb, int argc, char **argv);
+int cli_config(const struct verb *verb, int argc, char **argv);
+void cli_config_explain(FILE *out);
+
+#endif

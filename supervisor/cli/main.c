@@ -1,0 +1,57 @@
+/*
+ * cupel - the front door: a verb, its arguments.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "supervisor/cli/cli.h"
+
+static int help(const struct verb *verb, int argc, char **argv);
+
+static const struct verb verbs[] = {
+	{ "config",
+	  "config check FILE... | dump [--json] [FILE] | default | man",
+	  "check and print settings", cli_config, cli_config_explain },
+	{ "help", "help [VERB]", "say how cupel or one verb is used", help,
+	  NULL },
+	{ "version", "version [--json]", "print the version", cli_version,
+	  NULL },
+};
+
+static const struct verb_table table = { "cupel", verbs, COUNT(verbs) };
+
+static int help(const struct verb *verb, int argc, char **argv)
+{
+	const struct verb *other;
+
+	if (argc > 2)
+		return cli_refuse_usage(verb);
+	if (argc < 2) {
+		printf("usage: cupel VERB [ARGUMENT...]\n\n");
+		cli_print_verbs(stdout, &table);
+		printf("\n'cupel help VERB' says more; so does cupel(1).\n");
+		return EXIT_OK;
+	}
+	other = cli_find(&table, argv[1]);
+	if (!other)
+		return EXIT_USAGE;
+	cli_print_help(stdout, other);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	/* The two options that every program is expected to know. */
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 ||
+			 strcmp(argv[1], "--version") == 0))
+		argv[1] += strlen("--");
+	code = cli_run(&table, argc, argv);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "cupel: stdout: %s\n", strerror(errno));
+		return EXIT_IO;
+	}
+	return code;
+}
