@@ -341,10 +341,12 @@ static struct logfile_repeat *find_repeat(struct logfile *logfile,
 /* Counts a record; false if it is one too many in its window. */
 static bool admit(struct logfile *logfile, const struct log_record *record)
 {
+	size_t component_bytes = strlen(record->component) + 1;
+	size_t message_bytes = strlen(record->message) + 1;
 	struct logfile_repeat *repeat;
 
-	if (strlen(record->component) >= sizeof(repeat->component) ||
-	    strlen(record->message) >= sizeof(repeat->message))
+	if (component_bytes > sizeof(repeat->component) ||
+	    message_bytes > sizeof(repeat->message))
 		return true;
 	logfile_tick(logfile, record->now_ns);
 	repeat = find_repeat(logfile, record);
@@ -352,8 +354,8 @@ static bool admit(struct logfile *logfile, const struct log_record *record)
 		close_window(logfile, repeat);
 		repeat->since_ns = record->now_ns;
 		repeat->level = record->level;
-		strcpy(repeat->component, record->component);
-		strcpy(repeat->message, record->message);
+		memcpy(repeat->component, record->component, component_bytes);
+		memcpy(repeat->message, record->message, message_bytes);
 	}
 	repeat->count++;
 	return !is_held_back(logfile, repeat);

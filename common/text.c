@@ -170,7 +170,8 @@ int text_parse_size(const char *text, uint64_t *ret, struct error *why)
 
 	if (digits >= 0 && !unit)
 		return error_set(why, -EINVAL,
-				 "'%.40s' is not a size; write a whole number and K, M, G or T, such as 512M",
+				 "'%.40s' is not a size; write a whole number "
+				 "and K, M, G or T, such as 512M",
 				 text);
 	if (digits < 0 || number > INT64_MAX / (uint64_t)unit->factor)
 		return error_set(why, -ERANGE, "'%.40s' is too large a size", text);
@@ -206,7 +207,8 @@ int text_parse_duration(const char *text, int64_t *ret_ns, struct error *why)
 		unit = &duration_units[3];
 	if (digits >= 0 && !unit)
 		return error_set(why, -EINVAL,
-				 "'%.40s' is not a duration; write a number and ns, us, ms, s, m, h or d, such as 10s",
+				 "'%.40s' is not a duration; write a number "
+				 "and ns, us, ms, s, m, h or d, such as 10s",
 				 text);
 	if (digits < 0 || number >= (uint64_t)(INT64_MAX / unit->factor))
 		return error_set(why, -ERANGE, "'%.40s' is too long a duration", text);

@@ -11,6 +11,7 @@
 #ifndef CUPEL_COMMON_CORE_LIST_H
 #define CUPEL_COMMON_CORE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -59,6 +60,7 @@ static inline void list_append(struct list *head, struct list *link)
 /* The link must be in a list. */
 static inline void list_remove(struct list *link)
 {
+	assert(link->prev && link->next);
 	link->prev->next = link->next;
 	link->next->prev = link->prev;
 	link->next = NULL;

@@ -218,4 +218,3 @@ enum link_state message_next_state(unsigned kind,
 		return state;
 	return row->permit[direction].next;
 }
-

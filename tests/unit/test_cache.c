@@ -398,8 +398,9 @@ static struct row *least_used(bool protected, const struct row *kept)
 	for (int i = 0; i < CAPACITY; i++) {
 		struct row *row = &model.rows[i];
 
-		if (row->taken && row->protected == protected && row != kept &&
-		    (!least || row->used < least->used))
+		if (row == kept || !row->taken || row->protected != protected)
+			continue;
+		if (!least || row->used < least->used)
 			least = row;
 	}
 	return least;

@@ -23,8 +23,8 @@ static void agrees_with_the_published_vectors(void **state)
 	uint8_t message[16];
 
 	(void)state;
-	for (uint8_t i = 0; i < sizeof(message); i++)
-		message[i] = i;
+	for (size_t i = 0; i < sizeof(message); i++)
+		message[i] = (uint8_t)i;
 	for (size_t i = 0; i < COUNT(vectors); i++) {
 		uint64_t got = hash_bytes(&published_key,
 			(struct span){ message, vectors[i].length });

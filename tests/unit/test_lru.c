@@ -20,7 +20,7 @@ static void run(const char *script)
 	for (; *script; script++) {
 		struct lru_node *node = &nodes[tolower(*script) - 'a'];
 
-		if (*script >= 'a') {
+		if (islower(*script)) {
 			lru_add(&lru, node);
 			lru_renew(&lru, node, 10);
 		} else {

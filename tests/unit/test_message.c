@@ -329,14 +329,15 @@ static void what_crosses_a_move_is_still_permitted(void **state)
 		for (unsigned d = 0; d < LINK_DIRECTION_COUNT; d++)
 			for (unsigned s = LINK_WELCOMED; s < LINK_CLOSED; s++) {
 				unsigned next = message_next_state(mover, d, s);
+				unsigned back = link_reverse(d);
 
 				if (message_permit(mover, d, s, NULL) < 0 ||
 				    next == s || next == LINK_CLOSED)
 					continue;
 				moves++;
 				for (unsigned k = 1; k < FRAME_KIND_COUNT; k++)
-					test_row(message_permit(k, link_reverse(d), s, NULL) < 0 ||
-						 message_permit(k, link_reverse(d), next, NULL) == 0,
+					test_row(message_permit(k, back, s, NULL) < 0 ||
+						 message_permit(k, back, next, NULL) == 0,
 						 "%s crosses %s", message_kind_name(k),
 						 message_kind_name(mover));
 			}

@@ -46,8 +46,13 @@ static bool value_equal(const struct pack_value *a, const struct pack_value *b)
 #define NUMBER(kind, value) { .type = (kind), .number = (value) }
 #define BELOW_0(value) { .type = PACK_NEGATIVE, .negative = (value) }
 #define REAL(value) { .type = PACK_REAL, .real = (value) }
-#define TEXT(words) { .type = PACK_TEXT, .number = sizeof(words) - 1, .data = (const uint8_t *)(words) }
-#define RAW(words) { .type = PACK_BYTES, .number = sizeof(words) - 1, .data = (const uint8_t *)(words) }
+#define RUN(kind, words)                                                      \
+	{                                                                     \
+		.type = (kind), .number = sizeof(words) - 1,                  \
+		.data = (const uint8_t *)(words)                              \
+	}
+#define TEXT(words) RUN(PACK_TEXT, words)
+#define RAW(words) RUN(PACK_BYTES, words)
 
 /* The shortest form of each value at the edges of the format's ranges. */
 static const struct {

@@ -87,8 +87,8 @@ static void cheap_calls_get_as_much_as_dear_ones(void **state)
 {
 	(void)state;
 	start(QUEUE_REJECT, CAPACITY);
-	for (char name = 'a'; name <= 'h'; name++) {
-		struct queue_item cheap = item_of(name, 1, QUEUE_NORMAL);
+	for (int i = 0; i < 8; i++) {
+		struct queue_item cheap = item_of("abcdefgh"[i], 1, QUEUE_NORMAL);
 
 		cheap.cost = 1;
 		push(cheap, 0);
@@ -252,8 +252,8 @@ static void a_standing_class_serves_its_newest_first(void **state)
 
 	(void)state;
 	start(QUEUE_REJECT, CAPACITY);
-	for (char name = 'A'; name <= 'F'; name++)
-		push(item_of(name, 1, QUEUE_NORMAL), 0);
+	for (int i = 0; i < 6; i++)
+		push(item_of("ABCDEF"[i], 1, QUEUE_NORMAL), 0);
 	assert_true(queue_pop(&queue, 5 * MS, &item));	/* at the target: A */
 	assert_true(queue_pop(&queue, 6 * MS, &item));	/* above it: B */
 	assert_false(queue_is_standing(&queue, QUEUE_NORMAL, 105 * MS));

@@ -101,7 +101,7 @@ static int ascending(const void *a, const void *b)
 
 static void sorting_agrees_with_qsort(void **state)
 {
-	double ours[200], theirs[200];
+	double ours[200] = { 0 }, theirs[200];
 	struct random random;
 
 	(void)state;
