@@ -18,7 +18,7 @@ static int64_t read_clock(clockid_t id)
 	struct timespec now;
 
 	clock_gettime(id, &now);	/* cannot fail for these two clocks */
-	return now.tv_sec * CLOCK_SECOND_NS + now.tv_nsec;
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
 int64_t clock_now_ns(void)
@@ -52,10 +52,10 @@ static struct date date_of_days(uint64_t days)
 void clock_text(int64_t wall_ns, char ret[CLOCK_TEXT_BYTES])
 {
 	/* Rounded down, also before 1970; then nothing below is negative. */
-	int64_t seconds = wall_ns / CLOCK_SECOND_NS -
-			  (wall_ns % CLOCK_SECOND_NS < 0);
+	int64_t seconds = wall_ns / NS_PER_S -
+			  (wall_ns % NS_PER_S < 0);
 	uint64_t nanoseconds = (uint64_t)wall_ns -
-			       (uint64_t)seconds * CLOCK_SECOND_NS;
+			       (uint64_t)seconds * NS_PER_S;
 	uint64_t since_0000 = (uint64_t)(seconds +
 					 (int64_t)EPOCH_DAYS * DAY_SECONDS);
 	uint64_t second = since_0000 % DAY_SECONDS;

@@ -14,7 +14,8 @@
 
 #include <stdint.h>
 
-#define CLOCK_SECOND_NS INT64_C(1000000000)
+#include "common/core/deadline.h"
+
 #define CLOCK_TEXT_BYTES sizeof("2026-01-02T03:04:05.123456789Z")
 
 /* Monotonic: starts anywhere, never jumps, stands still in suspend. */

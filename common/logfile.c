@@ -18,7 +18,7 @@ const struct logfile_settings logfile_defaults = {
 	.file_bytes_max = 10 * 1024 * 1024,
 	.backups_count = 5,
 	.repeats_max = 5,
-	.repeat_window_ns = 10 * CLOCK_SECOND_NS,
+	.repeat_window_ns = 10 * NS_PER_S,
 	.free_bytes_min = 64 * 1024 * 1024,
 };
 
@@ -297,7 +297,7 @@ void logfile_close(struct logfile *logfile)
 
 int64_t logfile_tick(struct logfile *logfile, int64_t now_ns)
 {
-	int64_t next_ns = INT64_MAX;
+	int64_t next_ns = DEADLINE_NEVER;
 
 	for (size_t i = 0; i < LOGFILE_REPEATS; i++) {
 		struct logfile_repeat *repeat = &logfile->repeats[i];
@@ -367,7 +367,7 @@ static void check_space(struct logfile *logfile, int64_t now_ns)
 
 	if (now_ns < logfile->space_check_ns)
 		return;
-	logfile->space_check_ns = now_ns + CLOCK_SECOND_NS;
+	logfile->space_check_ns = now_ns + NS_PER_S;
 	if (fstatvfs(logfile->dir_fd, &status) == 0)
 		logfile->space_low = status.f_bavail * status.f_frsize <
 				     logfile->settings.free_bytes_min;

@@ -114,7 +114,7 @@ struct log_sink logfile_sink(struct logfile *logfile);
 
 /*
  * Tells the repeats whose window has closed. Returns when (monotonic) to call
- * again, or INT64_MAX if nothing waits to be told.
+ * again, or DEADLINE_NEVER if nothing waits to be told.
  */
 int64_t logfile_tick(struct logfile *logfile, int64_t now_ns);
 

@@ -143,8 +143,8 @@ int loop_init(struct loop *loop, void (*wakeup)(void *owner, int64_t now_ns),
 	*loop = (struct loop){
 		.epoll_fd = fd_take(&epoll_fd),
 		.timer_fd = fd_take(&timer_fd),
-		.wakeup_ns = LOOP_NEVER,
-		.armed_ns = LOOP_NEVER,
+		.wakeup_ns = DEADLINE_NEVER,
+		.armed_ns = DEADLINE_NEVER,
 		.wakeup = wakeup,
 		.owner = owner,
 		.signals.fd = -1,
@@ -178,10 +178,10 @@ static int arm_timer(struct loop *loop, struct error *why)
 
 	if (at_ns == loop->armed_ns)
 		return 0;
-	if (at_ns != LOOP_NEVER) {
+	if (at_ns != DEADLINE_NEVER) {
 		at_ns = at_ns > 0 ? at_ns : 1;
-		when.it_value.tv_sec = at_ns / CLOCK_SECOND_NS;
-		when.it_value.tv_nsec = at_ns % CLOCK_SECOND_NS;
+		when.it_value.tv_sec = at_ns / NS_PER_S;
+		when.it_value.tv_nsec = at_ns % NS_PER_S;
 	}
 	if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) < 0)
 		return error_set(why, -errno, "timerfd_settime: %s",
@@ -207,7 +207,7 @@ static void wake_up(struct loop *loop, int64_t now_ns)
 {
 	if (now_ns < loop->wakeup_ns)
 		return;
-	loop->wakeup_ns = LOOP_NEVER;
+	loop->wakeup_ns = DEADLINE_NEVER;
 	loop->armed_ns = TIMER_SPENT;
 	loop->wakeup(loop->owner, now_ns);
 }

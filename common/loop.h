@@ -32,10 +32,10 @@
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
+#include "common/core/deadline.h"
 #include "common/error.h"
 
 #define LOOP_EVENTS_PER_TURN 64
-#define LOOP_NEVER INT64_MAX
 
 struct loop;
 
@@ -128,7 +128,7 @@ int loop_handle_signals(struct loop *loop, const sigset_t *set,
 
 /*
  * Calls wakeup once, in the first turn at or after at_ns (monotonic); a later
- * call replaces it, LOOP_NEVER cancels. Costs no system call until the turn
+ * call replaces it, DEADLINE_NEVER cancels. Costs no system call until the turn
  * ends. Whoever has many deadlines sets the nearest.
  */
 void loop_set_wakeup(struct loop *loop, int64_t at_ns);

@@ -88,7 +88,7 @@ static int64_t first_timer(struct breaker *breaker, int64_t at_ns)
 	switch (breaker->state) {
 	case BREAKER_CLOSED:
 		return breaker->open_ns > limits->open_first_ns ?
-		       at_ns + limits->forget_ns : BREAKER_NEVER_NS;
+		       at_ns + limits->forget_ns : DEADLINE_NEVER;
 	case BREAKER_OPEN:
 		return at_ns + open_time(breaker);
 	case BREAKER_RAMP:
@@ -101,7 +101,7 @@ static int64_t first_timer(struct breaker *breaker, int64_t at_ns)
 	case BREAKER_STATE_COUNT:
 		break;
 	}
-	return BREAKER_NEVER_NS;
+	return DEADLINE_NEVER;
 }
 
 /* The only place where the state changes. */
@@ -137,7 +137,7 @@ static void trip(struct breaker *breaker, enum breaker_reason reason,
 /* Enters or leaves FORCED_OPEN as pool and operator together command. */
 static void obey(struct breaker *breaker, int64_t at_ns)
 {
-	bool isolated = breaker->isolated_until_ns != BREAKER_NEVER_NS;
+	bool isolated = breaker->isolated_until_ns != DEADLINE_NEVER;
 	bool forced = breaker->state == BREAKER_FORCED_OPEN;
 
 	if (!breaker->pool_down && !isolated) {
@@ -188,7 +188,7 @@ static void on_time_closed(struct breaker *breaker, int64_t at_ns)
 {
 	(void)at_ns;
 	breaker->open_ns = breaker->limits->open_first_ns;
-	breaker->timer_ns = BREAKER_NEVER_NS;
+	breaker->timer_ns = DEADLINE_NEVER;
 }
 
 static void on_time_over(struct breaker *breaker, int64_t at_ns)
@@ -220,7 +220,7 @@ static void on_time_ramp(struct breaker *breaker, int64_t at_ns)
 
 static void on_time_forced_open(struct breaker *breaker, int64_t at_ns)
 {
-	breaker->isolated_until_ns = BREAKER_NEVER_NS;
+	breaker->isolated_until_ns = DEADLINE_NEVER;
 	obey(breaker, at_ns);
 }
 
@@ -253,9 +253,9 @@ void breaker_init(struct breaker *breaker, const struct breaker_limits *limits,
 		.slow_ns = slow_ns,
 		.generation = 1,
 		.since_ns = now_ns,
-		.timer_ns = BREAKER_NEVER_NS,
+		.timer_ns = DEADLINE_NEVER,
 		.open_ns = limits->open_first_ns,
-		.isolated_until_ns = BREAKER_NEVER_NS,
+		.isolated_until_ns = DEADLINE_NEVER,
 	};
 	random_init(&breaker->random, seed);
 	breaker_tally_init(&breaker->tally, limits->window_ns, now_ns);
@@ -397,7 +397,7 @@ void breaker_isolate(struct breaker *breaker, int64_t for_ns, int64_t now_ns)
 /* Reset or observe: the operator's earlier word, isolation, is taken back. */
 static void restart(struct breaker *breaker, enum event event, int64_t now_ns)
 {
-	breaker->isolated_until_ns = BREAKER_NEVER_NS;
+	breaker->isolated_until_ns = DEADLINE_NEVER;
 	if (breaker->pool_down) {
 		obey(breaker, now_ns);
 		return;
@@ -450,7 +450,7 @@ static void check_state(const struct breaker *breaker)
 		       probes->ok + probes->bad < limits->probes);
 		break;
 	case BREAKER_RAMP:
-		assert(breaker->timer_ns != BREAKER_NEVER_NS);
+		assert(breaker->timer_ns != DEADLINE_NEVER);
 		assert(breaker->ramp_step < BREAKER_RAMP_STEPS);
 		break;
 	case BREAKER_FORCED_OPEN:
@@ -468,7 +468,7 @@ static void check_state(const struct breaker *breaker)
 void breaker_check(const struct breaker *breaker)
 {
 	const struct breaker_limits *limits = breaker->limits;
-	bool isolated = breaker->isolated_until_ns != BREAKER_NEVER_NS;
+	bool isolated = breaker->isolated_until_ns != DEADLINE_NEVER;
 
 	assert((unsigned)breaker->state < BREAKER_STATE_COUNT);
 	assert(breaker->timer_ns > breaker->since_ns);

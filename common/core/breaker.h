@@ -55,10 +55,10 @@
 #include "common/core/breaker_limits.h"
 #include "common/core/breaker_probes.h"
 #include "common/core/breaker_tally.h"
+#include "common/core/deadline.h"
 #include "common/core/error_code.h"
 #include "common/core/random.h"
 
-#define BREAKER_NEVER_NS INT64_MAX
 
 enum breaker_state {
 	BREAKER_CLOSED,
@@ -94,7 +94,7 @@ struct breaker {
 	int64_t timer_ns;	/* when time alone moves it */
 	int64_t open_ns;	/* of the last or first opening, no jitter */
 	bool pool_down;
-	int64_t isolated_until_ns;	/* BREAKER_NEVER_NS: not isolated */
+	int64_t isolated_until_ns;	/* DEADLINE_NEVER: not isolated */
 	int64_t observe_until_ns;
 	struct random random;
 	struct breaker_tally tally;	/* of this generation */
@@ -133,7 +133,7 @@ void breaker_report(struct breaker *breaker, struct breaker_permit *permit,
 		    enum outcome outcome, enum breaker_crash crash,
 		    int64_t now_ns);
 
-/* When breaker_tick() is due, on the monotonic clock; or BREAKER_NEVER_NS. */
+/* When breaker_tick() is due, on the monotonic clock; or DEADLINE_NEVER. */
 int64_t breaker_next_ns(const struct breaker *breaker);
 void breaker_tick(struct breaker *breaker, int64_t now_ns);
 

@@ -2,32 +2,31 @@
 
 #include <stddef.h>
 
+#include "common/core/deadline.h"
 #include "common/core/window.h"
 
-#define SECOND_NS INT64_C(1000000000)
-
 const struct breaker_limits breaker_limits_default = {
-	.window_ns = 60 * SECOND_NS,
+	.window_ns = 60 * NS_PER_S,
 	.calls_min = 10,
 	.fail_percent = 50,
 	.slow_percent = 80,
 	.failures_row_max = 5,
 	.crashes_max = 3,
 	.hung_min = 2,
-	.open_first_ns = 5 * SECOND_NS,
-	.open_max_ns = 60 * SECOND_NS,
+	.open_first_ns = 5 * NS_PER_S,
+	.open_max_ns = 60 * NS_PER_S,
 	.jitter_percent = 20,
-	.forget_ns = 600 * SECOND_NS,
+	.forget_ns = 600 * NS_PER_S,
 	.probes = 3,
 	.probes_ok_min = 2,
-	.lease_ns = 30 * SECOND_NS,
+	.lease_ns = 30 * NS_PER_S,
 	.neutral_max = 10,
 	.ramp_percents = { 25, 50, 100 },
-	.ramp_step_ns = 10 * SECOND_NS,
+	.ramp_step_ns = 10 * NS_PER_S,
 	.ramp_hold_percent = 25,
 	.ramp_calls_min = 3,
-	.isolate_ns = 3600 * SECOND_NS,
-	.observe_ns = 7 * 24 * 3600 * SECOND_NS,
+	.isolate_ns = 3600 * NS_PER_S,
+	.observe_ns = 7 * 24 * 3600 * NS_PER_S,
 };
 
 static bool is_percent(unsigned value)

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "common/core/deadline.h"
+
 bool breaker_probes_take(struct breaker_probes *probes,
 			 const struct breaker_limits *limits, uint64_t call_id,
 			 int64_t now_ns)
@@ -65,7 +67,7 @@ int64_t breaker_probes_next_ns(const struct breaker_probes *probes)
 {
 	const struct breaker_lease *first = first_to_end(probes);
 
-	return first ? first->expires_ns : INT64_MAX;
+	return first ? first->expires_ns : DEADLINE_NEVER;
 }
 
 void breaker_probes_expire(struct breaker_probes *probes, int64_t now_ns)

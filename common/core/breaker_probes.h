@@ -55,8 +55,10 @@ bool breaker_probes_settle(struct breaker_probes *probes,
 			   uint64_t call_id, enum outcome outcome,
 			   bool crashed);
 
-/* When the next lease ends, or INT64_MAX; judging, as bad, one that has ended. */
+/* When the next lease ends; DEADLINE_NEVER if none is out. */
 int64_t breaker_probes_next_ns(const struct breaker_probes *probes);
+
+/* Judges the lease that ends next, which is over at now_ns, as bad. */
 void breaker_probes_expire(struct breaker_probes *probes, int64_t now_ns);
 
 enum breaker_verdict

@@ -1,9 +1,11 @@
 #include "common/core/cache.h"
-#include "common/core/handle.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+#include "common/core/deadline.h"
+#include "common/core/handle.h"
 
 static size_t index_of(const struct cache *cache,
 		       const struct cache_entry *entry)
@@ -198,16 +200,6 @@ int cache_reserve(struct cache *cache, struct span key,
 	return 0;
 }
 
-/* For ever is as late as can be said. */
-static int64_t later(int64_t at_ns, int64_t span_ns)
-{
-	int64_t later_ns;
-
-	if (__builtin_add_overflow(at_ns, span_ns, &later_ns))
-		return INT64_MAX;
-	return later_ns;
-}
-
 int cache_fill(struct cache *cache, uint64_t ticket,
 	       const struct cache_fill *fill, int64_t now_ns)
 {
@@ -225,11 +217,12 @@ int cache_fill(struct cache *cache, uint64_t ticket,
 	entry->failure = 0;
 	entry->value = fill->value;
 	entry->ahead_from_ns =
-		later(now_ns, fill->ttl_ns / 100 * CACHE_AHEAD_PERCENT);
-	entry->fresh_until_ns = later(now_ns, fill->ttl_ns);
-	entry->stale_until_ns = later(entry->fresh_until_ns, fill->stale_ns);
+		deadline_after(now_ns, fill->ttl_ns / 100 * CACHE_AHEAD_PERCENT);
+	entry->fresh_until_ns = deadline_after(now_ns, fill->ttl_ns);
+	entry->stale_until_ns =
+		deadline_after(entry->fresh_until_ns, fill->stale_ns);
 	entry->fallback_until_ns =
-		later(entry->stale_until_ns, fill->fallback_ns);
+		deadline_after(entry->stale_until_ns, fill->fallback_ns);
 	entry->retry_from_ns = INT64_MIN;
 	cache->stats.bytes += fill->bytes;
 	lru_renew(&cache->uses, &entry->use, fill->bytes);
@@ -248,7 +241,7 @@ int cache_fail(struct cache *cache, uint64_t ticket, int failure,
 		return -ESTALE;
 	entry->asking = false;
 	entry->failure = failure;
-	entry->retry_from_ns = later(now_ns, retry_ns);
+	entry->retry_from_ns = deadline_after(now_ns, retry_ns);
 
 	enum cache_state state = judge(entry, now_ns);
 

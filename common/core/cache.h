@@ -32,14 +32,14 @@
 #ifndef CUPEL_COMMON_CORE_CACHE_H
 #define CUPEL_COMMON_CORE_CACHE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "common/core/hash.h"
 #include "common/core/list.h"
 #include "common/core/lru.h"
 #include "common/span.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #define CACHE_TAGS_MAX 4
 #define CACHE_AHEAD_PERCENT 80	/* of the ttl: time to refresh ahead */

@@ -4,8 +4,8 @@
  * A deadline is an int64_t of nanoseconds on the monotonic clock; a timeout is
  * a duration that becomes a deadline once, where the work enters. From there
  * on only the deadline travels, so that time spent in queues counts. Sums
- * saturate at DEADLINE_NEVER, which is also what the _next_ns functions of
- * this folder return when no timer is needed.
+ * saturate at DEADLINE_NEVER, which is also what every _next_ns function
+ * returns when no timer is needed.
  *
  * A call that reports progress has two limits: idle, which progress resets,
  * and absolute, which nothing resets. With the first alone a call that

@@ -1,8 +1,10 @@
 #include "common/core/flight.h"
-#include "common/core/handle.h"
 
 #include <assert.h>
 #include <errno.h>
+
+#include "common/core/deadline.h"
+#include "common/core/handle.h"
 
 static struct list *chain_of(struct flight_table *table, uint64_t key)
 {
@@ -145,7 +147,7 @@ size_t flight_expire(struct flight_table *table, int64_t now_ns)
 
 int64_t flight_next_expiry_ns(const struct flight_table *table)
 {
-	int64_t next_ns = INT64_MAX;
+	int64_t next_ns = DEADLINE_NEVER;
 
 	for (struct list *link = table->air.next; link != &table->air;
 	     link = link->next) {

@@ -22,11 +22,11 @@
 #ifndef CUPEL_COMMON_CORE_FLIGHT_H
 #define CUPEL_COMMON_CORE_FLIGHT_H
 
-#include "common/core/hash.h"
-#include "common/core/list.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/core/hash.h"
+#include "common/core/list.h"
 
 enum flight_role {
 	FLIGHT_LEAD,
@@ -92,7 +92,7 @@ int flight_land(struct flight_table *table, uint64_t flight, int status,
 /* Abandons every flight over its lease; returns how many. Looks at all. */
 size_t flight_expire(struct flight_table *table, int64_t now_ns);
 
-/* When to call flight_expire() next; INT64_MAX with nothing in the air. */
+/* When to call flight_expire() next; DEADLINE_NEVER with nothing in the air. */
 int64_t flight_next_expiry_ns(const struct flight_table *table);
 
 /* Takes out the next released waiter, NULL when there is none (left). */

@@ -11,10 +11,10 @@
 #ifndef CUPEL_COMMON_CORE_HASH_H
 #define CUPEL_COMMON_CORE_HASH_H
 
-#include "common/span.h"
-
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/span.h"
 
 struct hash_key {
 	uint64_t words[2];

@@ -21,10 +21,10 @@
 #ifndef CUPEL_COMMON_CORE_LRU_H
 #define CUPEL_COMMON_CORE_LRU_H
 
-#include "common/core/list.h"
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "common/core/list.h"
 
 struct lru_node {
 	struct list link;

@@ -1,10 +1,11 @@
 #include "common/core/queue.h"
-#include "common/core/handle.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#define DEADLINE_TICK_NS INT64_C(1000000)
+#include "common/core/handle.h"
+
+#define DEADLINE_TICK_NS NS_PER_MS
 
 /* Who makes room for a newcomer, and what it is told if nobody can. */
 static const struct {
@@ -95,8 +96,8 @@ static void watch_age(struct queue *queue, enum queue_priority priority,
 	if (list_is_empty(&class->ages) ||
 	    queue_oldest_age_ns(queue, priority, now_ns) <=
 		    queue->settings.target_ns)
-		class->stands_from_ns = INT64_MAX;
-	else if (class->stands_from_ns == INT64_MAX)
+		class->stands_from_ns = DEADLINE_NEVER;
+	else if (class->stands_from_ns == DEADLINE_NEVER)
 		class->stands_from_ns = now_ns + queue->settings.interval_ns;
 }
 
@@ -119,7 +120,7 @@ void queue_init(struct queue *queue, const struct queue_settings *settings,
 	for (int i = 0; i < QUEUE_PRIORITY_COUNT; i++) {
 		list_init(&queue->classes[i].ages);
 		list_init(&queue->classes[i].turns);
-		queue->classes[i].stands_from_ns = INT64_MAX;
+		queue->classes[i].stands_from_ns = DEADLINE_NEVER;
 	}
 	for (size_t i = 0; i < client_count * QUEUE_PRIORITY_COUNT; i++) {
 		lanes[i] = (struct queue_lane){ 0 };
@@ -339,7 +340,7 @@ int64_t queue_wait_ns(const struct queue *queue, enum queue_priority priority,
 	for (unsigned i = 0; i <= priority; i++)
 		ahead += queue->classes[i].counts.depth;
 	if (__builtin_mul_overflow(ahead, service_ns, &wait_ns))
-		return INT64_MAX;
+		return DEADLINE_NEVER;
 	return wait_ns / slot_count;
 }
 

@@ -32,16 +32,17 @@
 #ifndef CUPEL_COMMON_CORE_QUEUE_H
 #define CUPEL_COMMON_CORE_QUEUE_H
 
-#include "common/core/list.h"
-#include "common/core/wheel.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/core/deadline.h"
+#include "common/core/list.h"
+#include "common/core/wheel.h"
+
 #define QUEUE_CAPACITY_DEFAULT 1024
-#define QUEUE_TARGET_NS_MIN INT64_C(5000000)
-#define QUEUE_INTERVAL_NS_DEFAULT INT64_C(100000000)
+#define QUEUE_TARGET_NS_MIN (5 * NS_PER_MS)
+#define QUEUE_INTERVAL_NS_DEFAULT (100 * NS_PER_MS)
 
 enum queue_priority {
 	QUEUE_INTERACTIVE,	/* the most urgent */
@@ -99,7 +100,7 @@ struct queue_counts {
 struct queue_class {
 	struct list ages;		/* entries, the oldest first */
 	struct list turns;		/* lanes, the next one first */
-	int64_t stands_from_ns;		/* INT64_MAX: the oldest is young */
+	int64_t stands_from_ns;		/* DEADLINE_NEVER: the oldest is young */
 	struct queue_counts counts;
 };
 
@@ -163,7 +164,8 @@ int64_t queue_oldest_age_ns(const struct queue *queue,
 
 /*
  * How long a newcomer of that class would wait if every call took service_ns
- * and slot_count of them (at least 1) ran at a time. Saturates at INT64_MAX.
+ * and slot_count of them (at least 1) ran at a time. DEADLINE_NEVER if that is
+ * more than can be said.
  */
 int64_t queue_wait_ns(const struct queue *queue, enum queue_priority priority,
 		      int64_t service_ns, unsigned slot_count);

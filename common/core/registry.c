@@ -1,9 +1,11 @@
 #include "common/core/registry.h"
-#include "common/core/handle.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+
+#include "common/core/deadline.h"
+#include "common/core/handle.h"
 
 static struct span span_of(const struct registry_name *name)
 {
@@ -343,7 +345,7 @@ size_t registry_expire(struct registry *registry, int64_t now_ns)
 
 int64_t registry_next_expiry_ns(const struct registry *registry)
 {
-	int64_t next_ns = INT64_MAX;
+	int64_t next_ns = DEADLINE_NEVER;
 
 	for (struct list *link = registry->waiting.next;
 	     link != &registry->waiting; link = link->next) {

@@ -29,13 +29,13 @@
 #ifndef CUPEL_COMMON_CORE_REGISTRY_H
 #define CUPEL_COMMON_CORE_REGISTRY_H
 
-#include "common/core/hash.h"
-#include "common/core/list.h"
-#include "common/span.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/core/hash.h"
+#include "common/core/list.h"
+#include "common/span.h"
 
 #define REGISTRY_NAME_BYTES_MAX 63
 #define REGISTRY_HOPS_MAX 8
@@ -140,7 +140,7 @@ void registry_cancel(struct registry_waiter *waiter);
 /* Releases with -ETIMEDOUT who has waited too long; returns how many. */
 size_t registry_expire(struct registry *registry, int64_t now_ns);
 
-/* When to call registry_expire() next; INT64_MAX if nobody waits. */
+/* When to call registry_expire() next; DEADLINE_NEVER if nobody waits. */
 int64_t registry_next_expiry_ns(const struct registry *registry);
 
 /* Takes out the next released waiter, NULL when there is none (left). */

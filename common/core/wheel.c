@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "common/core/deadline.h"
+
 struct slot {
 	unsigned level;
 	unsigned digit;
@@ -134,8 +136,8 @@ int64_t wheel_next_ns(const struct wheel *wheel)
 	int64_t next_ns;
 
 	if (list_is_empty(&wheel->due) && !first_slot(wheel, &slot))
-		return INT64_MAX;
+		return DEADLINE_NEVER;
 	if (__builtin_mul_overflow(slot.tick, wheel->tick_ns, &next_ns))
-		return INT64_MAX;
+		return DEADLINE_NEVER;
 	return next_ns;
 }

@@ -27,10 +27,10 @@
 #ifndef CUPEL_COMMON_CORE_WHEEL_H
 #define CUPEL_COMMON_CORE_WHEEL_H
 
-#include "common/core/list.h"
-
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "common/core/list.h"
 
 #define WHEEL_DIGIT_BITS 6
 #define WHEEL_SLOTS (1 << WHEEL_DIGIT_BITS)
@@ -71,8 +71,8 @@ struct wheel_timer *wheel_pop(struct wheel *wheel, int64_t now_ns);
 
 /*
  * When to call wheel_pop() next: never later than the first timer is due,
- * but earlier by up to a slot where timers have yet to move down. INT64_MAX
- * when no timer is armed.
+ * but earlier by up to a slot where timers have yet to move down.
+ * DEADLINE_NEVER when no timer is armed.
  */
 int64_t wheel_next_ns(const struct wheel *wheel);
 

@@ -191,7 +191,7 @@ static void look_at_holds(struct breaker_model *model, int64_t now_ns)
 
 static int64_t next_lease_ns(const struct breaker_model *model)
 {
-	int64_t next = BREAKER_NEVER_NS;
+	int64_t next = DEADLINE_NEVER;
 
 	for (unsigned i = 0; i < model->call_count; i++) {
 		const struct model_call *call = &model->calls[i];
@@ -229,7 +229,7 @@ int64_t model_next_ns(const struct breaker_model *model)
 		return model->isolated_until_ns;
 	if (model->state == BREAKER_OBSERVE)
 		return model->observe_until_ns;
-	return BREAKER_NEVER_NS;
+	return DEADLINE_NEVER;
 }
 
 static void lose_lease(struct breaker_model *model, int64_t at_ns)

@@ -4,8 +4,7 @@
 
 #include "common/core/breaker.h"
 
-#define SECOND_NS INT64_C(1000000000)
-#define SLOW_NS (2 * SECOND_NS)
+#define SLOW_NS (2 * NS_PER_S)
 
 /* ---- a breaker at its defaults, driven call by call ---- */
 
@@ -24,7 +23,7 @@ static const struct breaker_limits *without_jitter(void)
 
 static void start(const struct breaker_limits *limits)
 {
-	now_ns = 1000 * SECOND_NS;
+	now_ns = 1000 * NS_PER_S;
 	breaker_init(&breaker, limits, SLOW_NS, 1, now_ns);
 }
 
@@ -61,7 +60,7 @@ static bool rejects(void)
 
 static void wait_for_timer(void)
 {
-	assert_true(breaker_next_ns(&breaker) != BREAKER_NEVER_NS);
+	assert_true(breaker_next_ns(&breaker) != DEADLINE_NEVER);
 	now_ns = breaker_next_ns(&breaker);
 	breaker_tick(&breaker, now_ns);
 }
@@ -102,7 +101,7 @@ static void play(const char *calls)
 			BREAKER_CRASH_STARTED : BREAKER_CRASH_NONE;
 
 		if (*calls == '.') {
-			now_ns += 6 * SECOND_NS;
+			now_ns += 6 * NS_PER_S;
 			continue;
 		}
 		struct breaker_permit permit = admit();
@@ -166,7 +165,7 @@ static void hung_calls_open_it_while_they_hang(void **state)
 	start(without_jitter());
 	for (size_t i = 0; i < COUNT(permits); i++) {
 		permits[i] = admit();
-		now_ns += SECOND_NS / 20;
+		now_ns += NS_PER_S / 20;
 	}
 	for (size_t i = 0; i < COUNT(permits); i++) {
 		assert_int_equal(breaker.state, BREAKER_CLOSED);
@@ -356,7 +355,7 @@ static void the_ramp_climbs_holds_and_falls(void **state)
 	assert_int_equal(breaker.state, BREAKER_RAMP);
 	play("off");
 	assert_int_equal(breaker.state, BREAKER_OPEN);
-	assert_int_equal(breaker.open_ns, 10 * SECOND_NS);
+	assert_int_equal(breaker.open_ns, 10 * NS_PER_S);
 	assert_int_equal(breaker_concurrency_max(&breaker, 10), 0);
 }
 
@@ -369,7 +368,7 @@ static void open_time_doubles_to_the_cap_and_is_forgotten(void **state)
 	make_open();
 	for (size_t i = 0; i < COUNT(want_s); i++) {
 		assert_int_equal(breaker_next_ns(&breaker) - now_ns,
-				 want_s[i] * SECOND_NS);
+				 want_s[i] * NS_PER_S);
 		wait_for_timer();
 		play("ff");
 	}
@@ -378,10 +377,10 @@ static void open_time_doubles_to_the_cap_and_is_forgotten(void **state)
 	for (int i = 0; i < BREAKER_RAMP_STEPS; i++)
 		wait_for_timer();
 	assert_int_equal(breaker.state, BREAKER_CLOSED);
-	assert_int_equal(breaker_next_ns(&breaker) - now_ns, 600 * SECOND_NS);
+	assert_int_equal(breaker_next_ns(&breaker) - now_ns, 600 * NS_PER_S);
 	wait_for_timer();
 	make_open();
-	assert_int_equal(breaker_next_ns(&breaker) - now_ns, 5 * SECOND_NS);
+	assert_int_equal(breaker_next_ns(&breaker) - now_ns, 5 * NS_PER_S);
 }
 
 static void jitter_spreads_and_never_passes_the_cap(void **state)
@@ -397,20 +396,20 @@ static void jitter_spreads_and_never_passes_the_cap(void **state)
 		now_ns = 0;
 		breaker_init(&breaker, &breaker_limits_default, SLOW_NS,
 			     random_next(&random), now_ns);
-		breaker.open_ns = i % 2 ? 5 * SECOND_NS : 60 * SECOND_NS;
+		breaker.open_ns = i % 2 ? 5 * NS_PER_S : 60 * NS_PER_S;
 		make_open();
 		open_ns = breaker_next_ns(&breaker);
 		if (i % 2) {
-			assert_in_range(open_ns, 4 * SECOND_NS, 6 * SECOND_NS);
+			assert_in_range(open_ns, 4 * NS_PER_S, 6 * NS_PER_S);
 			least = open_ns < least ? open_ns : least;
 			most = open_ns > most ? open_ns : most;
 		} else {
-			assert_in_range(open_ns, 48 * SECOND_NS,
-					60 * SECOND_NS);
+			assert_in_range(open_ns, 48 * NS_PER_S,
+					60 * NS_PER_S);
 		}
 	}
-	assert_true(least < 401 * SECOND_NS / 100);
-	assert_true(most > 599 * SECOND_NS / 100);
+	assert_true(least < 401 * NS_PER_S / 100);
+	assert_true(most > 599 * NS_PER_S / 100);
 }
 
 /* ---- orders ---- */
@@ -422,11 +421,11 @@ static void isolation_has_an_end_and_outlives_neither_word(void **state)
 	breaker_isolate(&breaker, 0, now_ns);
 	assert_true(rejects());
 	assert_int_equal(breaker.reason, BREAKER_REASON_OPERATOR);
-	assert_int_equal(breaker_next_ns(&breaker) - now_ns, 3600 * SECOND_NS);
+	assert_int_equal(breaker_next_ns(&breaker) - now_ns, 3600 * NS_PER_S);
 	breaker_reset(&breaker, now_ns);
 	assert_int_equal(breaker.state, BREAKER_CLOSED);
-	breaker_isolate(&breaker, 7 * SECOND_NS, now_ns);
-	now_ns += 7 * SECOND_NS;
+	breaker_isolate(&breaker, 7 * NS_PER_S, now_ns);
+	now_ns += 7 * NS_PER_S;
 	call(OUTCOME_OK);
 	assert_int_equal(breaker.state, BREAKER_HALF_OPEN);
 }
@@ -436,15 +435,15 @@ static void pool_and_operator_hold_it_together(void **state)
 	(void)state;
 	start(without_jitter());
 	breaker_pool_down(&breaker, now_ns);
-	assert_int_equal(breaker_next_ns(&breaker), BREAKER_NEVER_NS);
-	breaker_isolate(&breaker, SECOND_NS, now_ns);
-	now_ns += SECOND_NS;
+	assert_int_equal(breaker_next_ns(&breaker), DEADLINE_NEVER);
+	breaker_isolate(&breaker, NS_PER_S, now_ns);
+	now_ns += NS_PER_S;
 	assert_true(rejects());
 	assert_int_equal(breaker.reason, BREAKER_REASON_POOL);
-	breaker_isolate(&breaker, SECOND_NS, now_ns);
+	breaker_isolate(&breaker, NS_PER_S, now_ns);
 	breaker_reset(&breaker, now_ns);
 	assert_true(rejects());
-	breaker_isolate(&breaker, SECOND_NS, now_ns);
+	breaker_isolate(&breaker, NS_PER_S, now_ns);
 	breaker_pool_up(&breaker, now_ns);
 	assert_int_equal(breaker.reason, BREAKER_REASON_OPERATOR);
 	wait_for_timer();
@@ -455,7 +454,7 @@ static void observing_counts_and_never_rejects(void **state)
 {
 	(void)state;
 	start(without_jitter());
-	breaker_observe(&breaker, 100 * SECOND_NS, now_ns);
+	breaker_observe(&breaker, 100 * NS_PER_S, now_ns);
 	play("fffffccc");
 	assert_int_equal(breaker.state, BREAKER_OBSERVE);
 	assert_int_equal(breaker.trips, 2);

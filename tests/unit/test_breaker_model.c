@@ -113,7 +113,7 @@ static bool twin_timer(struct twin *twin)
 {
 	int64_t next = model_next_ns(&twin->model);
 
-	if (next == BREAKER_NEVER_NS)
+	if (next == DEADLINE_NEVER)
 		return false;
 	if (next > twin->now_ns)
 		twin->now_ns = next;

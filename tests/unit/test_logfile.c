@@ -17,9 +17,9 @@
 
 #include <jansson.h>
 
+#include "common/core/deadline.h"
 #include "common/logfile.h"
 
-#define SECOND INT64_C(1000000000)
 #define KILL_ROUNDS 80		/* of three kills each */
 #define BACKUPS 300		/* more than any test fills */
 #define NUMBERS_MAX 20000
@@ -476,12 +476,12 @@ static void repeats_are_counted_and_told_once(void **state)
 	repeat(&logfile, "something else", 8);
 	assert_int_equal(logfile.counters.suppressed, 3);
 	assert_int_equal(logfile.counters.written, 6);
-	assert_int_equal(logfile_tick(&logfile, 10 * SECOND - 1), 10 * SECOND);
+	assert_int_equal(logfile_tick(&logfile, 10 * NS_PER_S - 1), 10 * NS_PER_S);
 	read_stream(&place, "cupel.log");
 	assert_int_equal(json_array_size(place.lines), 6);
-	assert_int_equal(logfile_tick(&logfile, 10 * SECOND), INT64_MAX);
-	assert_int_equal(logfile_tick(&logfile, 11 * SECOND), INT64_MAX);
-	repeat(&logfile, "again", 11 * SECOND);
+	assert_int_equal(logfile_tick(&logfile, 10 * NS_PER_S), INT64_MAX);
+	assert_int_equal(logfile_tick(&logfile, 11 * NS_PER_S), INT64_MAX);
+	repeat(&logfile, "again", 11 * NS_PER_S);
 	logfile_close(&logfile);
 	read_stream(&place, "cupel.log");
 	assert_int_equal(json_array_size(place.lines), 8);
@@ -567,9 +567,9 @@ static void short_of_space_only_errors_are_written(void **state)
 					 0, NULL));
 	assert_int_equal(logfile.counters.dropped, 3);
 	logfile.settings.free_bytes_min = 0;
-	assert_int_equal(repeat(&logfile, "dropped", SECOND - 1), -ENOSPC);
-	assert_int_equal(repeat(&logfile, "back", SECOND), 0);
-	assert_int_equal(repeat(&logfile, "back", SECOND), 0);
+	assert_int_equal(repeat(&logfile, "dropped", NS_PER_S - 1), -ENOSPC);
+	assert_int_equal(repeat(&logfile, "back", NS_PER_S), 0);
+	assert_int_equal(repeat(&logfile, "back", NS_PER_S), 0);
 	logfile_close(&logfile);
 	read_stream(&place, "cupel.log");
 	assert_int_equal(json_array_size(place.lines), 4);

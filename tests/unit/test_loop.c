@@ -224,7 +224,7 @@ static void wakeups_come_in_order_and_never_early(void **state)
 	scene->wakeups_ns[1] = start_ns + 6 * MS;
 	scene->wakeups_ns[2] = start_ns + 6 * MS;	/* the same again */
 	scene->wakeups_ns[3] = start_ns + 9 * MS;
-	loop_set_wakeup(&scene->loop, LOOP_NEVER);
+	loop_set_wakeup(&scene->loop, DEADLINE_NEVER);
 	loop_set_wakeup(&scene->loop, start_ns + 3600000 * MS);
 	loop_set_wakeup(&scene->loop, scene->wakeups_ns[0]);
 	run(scene);
@@ -239,7 +239,7 @@ static void on_cancel(void *owner, uint32_t events, int64_t now_ns)
 	struct scene *scene = owner;
 
 	on_readable(owner, events, now_ns);
-	loop_set_wakeup(&scene->loop, LOOP_NEVER);
+	loop_set_wakeup(&scene->loop, DEADLINE_NEVER);
 	loop_stop(&scene->loop);
 }
 
