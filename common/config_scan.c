@@ -174,7 +174,8 @@ static int check_utf8(const char *name, struct span text, struct error *why)
 	unsigned line = 1;
 
 	while (text.length > 0) {
-		size_t length = text_character(text);
+		uint32_t code;
+		size_t length = text_character(text, &code);
 
 		if (length == 0)
 			return error_set(why, -EINVAL, "%s:%u: not UTF-8", name,

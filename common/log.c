@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/text.h"
 
 #define CUT_MARK ",\"cut\":true"
 /* The rest is kept for what ends a line: a quote, the mark, brace, newline. */
@@ -51,61 +52,6 @@ static void put(struct line *line, const void *bytes, size_t length)
 	line->length += length;
 }
 
-/*
- * Length of the character text begins with, or 0 if its bytes are none: not
- * UTF-8, a longer form than needed, a surrogate, or beyond Unicode.
- */
-static size_t character(struct span text, uint32_t *ret)
-{
-	static const struct {
-		uint8_t mask, lead;
-		uint32_t least;
-	} forms[] = {
-		{ 0x80, 0x00, 0 },
-		{ 0xe0, 0xc0, 0x80 },
-		{ 0xf0, 0xe0, 0x800 },
-		{ 0xf8, 0xf0, 0x10000 },
-	};
-	size_t form = 0;
-
-	while (form < COUNT(forms) &&
-	       (text.data[0] & forms[form].mask) != forms[form].lead)
-		form++;
-	if (form == COUNT(forms) || form >= text.length)
-		return 0;
-
-	uint32_t code = text.data[0] & (uint8_t)~forms[form].mask;
-
-	for (size_t i = 1; i <= form; i++) {
-		if ((text.data[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text.data[i] & 0x3f);
-	}
-	if (code < forms[form].least || code > 0x10ffff ||
-	    (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	*ret = code;
-	return form + 1;
-}
-
-/* What a terminal obeys or a reader takes for the end of a line. */
-static bool is_unsafe(uint32_t code)
-{
-	static const struct {
-		uint32_t first, last;
-	} ranges[] = {
-		{ 0x00, 0x1f },		/* C0: escape sequences, newlines */
-		{ 0x7f, 0x9f },		/* DEL and C1, the same in one character */
-		{ 0x2028, 0x202e },	/* line ends, directional overrides */
-		{ 0x2066, 0x2069 },	/* directional isolates */
-	};
-
-	for (size_t i = 0; i < COUNT(ranges); i++)
-		if (code >= ranges[i].first && code <= ranges[i].last)
-			return true;
-	return false;
-}
-
 static void put_hex(struct line *line, const char *prefix, uint32_t value,
 		    unsigned digits)
 {
@@ -123,7 +69,7 @@ static void put_hex(struct line *line, const char *prefix, uint32_t value,
 static size_t put_character(struct line *line, struct span text)
 {
 	uint32_t code = 0;
-	size_t length = character(text, &code);
+	size_t length = text_character(text, &code);
 
 	if (length == 0 || code == 0) {
 		put_hex(line, "\\\\x", text.data[0], 2);
@@ -131,7 +77,7 @@ static size_t put_character(struct line *line, struct span text)
 	}
 	if (code == '"' || code == '\\')
 		put(line, code == '"' ? "\\\"" : "\\\\", 2);
-	else if (is_unsafe(code))
+	else if (text_is_control(code))
 		put_hex(line, "\\u", code, 4);
 	else
 		put(line, text.data, length);

@@ -12,22 +12,25 @@
 
 /* ---- UTF-8 ---- */
 
-/* First byte's range -> how many follow, and the range of the second byte. */
+/*
+ * First byte's range -> its bits of the code, the range of the second byte,
+ * the length.
+ */
 static const struct {
-	uint8_t first, last, second_least, second_most, length;
+	uint8_t first, last, bits, second_least, second_most, length;
 } forms[] = {
-	{ 0x00, 0x7f, 0, 0, 1 },
-	{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-	{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-	{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-	{ 0xed, 0xed, 0x80, 0x9f, 3 },
-	{ 0xee, 0xef, 0x80, 0xbf, 3 },
-	{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-	{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-	{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	{ 0x00, 0x7f, 0x7f, 0, 0, 1 },
+	{ 0xc2, 0xdf, 0x1f, 0x80, 0xbf, 2 },
+	{ 0xe0, 0xe0, 0x0f, 0xa0, 0xbf, 3 },
+	{ 0xe1, 0xec, 0x0f, 0x80, 0xbf, 3 },
+	{ 0xed, 0xed, 0x0f, 0x80, 0x9f, 3 },
+	{ 0xee, 0xef, 0x0f, 0x80, 0xbf, 3 },
+	{ 0xf0, 0xf0, 0x07, 0x90, 0xbf, 4 },
+	{ 0xf1, 0xf3, 0x07, 0x80, 0xbf, 4 },
+	{ 0xf4, 0xf4, 0x07, 0x80, 0x8f, 4 },
 };
 
-size_t text_character(struct span text)
+size_t text_character(struct span text, uint32_t *ret_code)
 {
 	size_t form = 0;
 
@@ -41,16 +44,24 @@ size_t text_character(struct span text)
 	if (forms[form].length > 1 && (text.data[1] < forms[form].second_least ||
 				       text.data[1] > forms[form].second_most))
 		return 0;
-	for (size_t i = 2; i < forms[form].length; i++)
+
+	uint32_t code = text.data[0] & forms[form].bits;
+
+	for (size_t i = 1; i < forms[form].length; i++) {
 		if ((text.data[i] & 0xc0) != 0x80)
 			return 0;
+		code = code << 6 | (text.data[i] & 0x3f);
+	}
+	*ret_code = code;
 	return forms[form].length;
 }
 
 bool text_is_utf8(struct span text)
 {
+	uint32_t code;
+
 	while (text.length) {
-		size_t length = text_character(text);
+		size_t length = text_character(text, &code);
 
 		if (!length)
 			return false;
@@ -59,19 +70,21 @@ bool text_is_utf8(struct span text)
 	return true;
 }
 
-/* Three bytes of UTF-8: U+2028 .. U+202E, U+2066 .. U+2069. */
-static bool reorders(const uint8_t *c)
+bool text_is_control(uint32_t code)
 {
-	return c[0] == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
-				(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
-}
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{ 0x00, 0x1f },		/* C0: escape sequences, newlines */
+		{ 0x7f, 0x9f },		/* DEL and C1, the same in one character */
+		{ 0x2028, 0x202e },	/* line ends, directional overrides */
+		{ 0x2066, 0x2069 },	/* directional isolates */
+	};
 
-/* C1 controls are two bytes in UTF-8: 0xc2 0x80 .. 0xc2 0x9f. */
-static bool is_control(struct span text)
-{
-	return text.data[0] < 0x20 || text.data[0] == 0x7f ||
-	       (text.data[0] == 0xc2 && text.data[1] < 0xa0) ||
-	       reorders(text.data);
+	for (size_t i = 0; i < COUNT(ranges); i++)
+		if (code >= ranges[i].first && code <= ranges[i].last)
+			return true;
+	return false;
 }
 
 static size_t escape_byte(uint8_t byte, char *ret)
@@ -96,12 +109,13 @@ size_t text_escape(struct span text, char *ret, size_t size)
 	size_t used = 0;
 
 	while (text.length && size) {
-		size_t length = text_character(text);
+		uint32_t code;
+		size_t length = text_character(text, &code);
 		char escaped[3 * 4 + 1];
 		const char *piece = (const char *)text.data;
 		size_t piece_length = length;
 
-		if (!length || is_control(text)) {
+		if (!length || text_is_control(code)) {
 			piece_length = escape_all(text.data, length ? length : 1, escaped);
 			length = length ? length : 1;
 			piece = escaped;

@@ -15,19 +15,24 @@
 struct error;
 
 /*
- * The length in bytes of the UTF-8 character that text starts with, 0 if it
- * starts with none (RFC 3629: no surrogates, no overlong forms, up to
- * U+10FFFF).
+ * The length in bytes of the UTF-8 character that text starts with, and its
+ * code; 0 if it starts with none (RFC 3629: no surrogates, no overlong forms,
+ * up to U+10FFFF).
  */
-size_t text_character(struct span text);
+size_t text_character(struct span text, uint32_t *ret_code);
 bool text_is_utf8(struct span text);
 
 /*
- * Copies text with everything that could steer a terminal or break a line
- * written as \n, \t, \r or \xHH: control characters (C0, DEL, C1), characters
- * that break lines or reorder them (U+2028 to U+202E, U+2066 to U+2069) and
- * bytes that are not UTF-8. Always terminated; what does not fit is cut at a whole
- * character. Returns the length written.
+ * Whether a character could steer a terminal or break a line: controls (C0,
+ * DEL, C1), and what breaks lines or reorders them (U+2028 to U+202E, U+2066
+ * to U+2069).
+ */
+bool text_is_control(uint32_t code);
+
+/*
+ * Copies text with its control characters and the bytes that are not UTF-8
+ * written as \n, \t, \r or \xHH. Always terminated; what does not fit is cut
+ * at a whole character. Returns the length written.
  */
 size_t text_escape(struct span text, char *ret, size_t size);
 

@@ -51,6 +51,29 @@ static void utf8_is_what_rfc_3629_says(void **state)
 	assert_true(text_is_utf8((struct span){ (const uint8_t *)"a\0b", 3 }));
 }
 
+static void a_character_has_its_code(void **state)
+{
+	static const struct {
+		const char *bytes;
+		uint32_t want;
+	} cases[] = {
+		{ "a", 'a' }, { "\x7f", 0x7f }, { "\xc2\x80", 0x80 },
+		{ "\xdf\xbf", 0x7ff }, { "\xe0\xa0\x80", 0x800 },
+		{ "\xe2\x80\xae", 0x202e }, { "\xed\x9f\xbf", 0xd7ff },
+		{ "\xef\xbf\xbf", 0xffff }, { "\xf0\x90\x80\x80", 0x10000 },
+		{ "\xf4\x8f\xbf\xbf", 0x10ffff },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct span text = span_of_text(cases[i].bytes);
+		uint32_t code = 0;
+
+		assert_int_equal(text_character(text, &code), text.length);
+		assert_int_equal(code, cases[i].want);
+	}
+}
+
 static const struct {
 	const char *name, *bytes;
 	size_t room;
@@ -303,6 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(utf8_is_what_rfc_3629_says),
+		cmocka_unit_test(a_character_has_its_code),
 		cmocka_unit_test(escaped_text_is_fit_for_a_terminal),
 		cmocka_unit_test(any_bytes_escape_to_printable_utf8),
 		cmocka_unit_test(sizes_parse_or_say_why),
