@@ -50,6 +50,10 @@ void arena_reset(struct arena *arena)
 
 static struct arena_block *add_block(struct arena *arena, size_t bytes)
 {
+	/* The block a reset has kept must not stand in a larger one's way. */
+	if (arena->blocks && arena->blocks->used == 0)
+		arena_release(arena);
+
 	size_t left = arena->bytes_max - arena->bytes;
 	size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
 

@@ -60,6 +60,21 @@ static void growth_stays_below_the_limit(void **state)
 	arena_release(&arena);
 }
 
+/* What one job has left behind does not shrink the arena of the next. */
+static void a_reset_arena_holds_as_much_as_a_new_one(void **state)
+{
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, 100000);
+	assert_non_null(arena_alloc(&arena, 90000));
+	assert_non_null(arena_alloc(&arena, 9000));
+	arena_reset(&arena);
+	assert_non_null(arena_alloc(&arena, 99000));
+	arena_release(&arena);
+	assert_int_equal(arena.bytes, 0);
+}
+
 static void sizes_that_overflow_are_refused(void **state)
 {
 	struct arena arena;
@@ -89,6 +104,7 @@ int main(void)
 		cmocka_unit_test(pieces_are_aligned_zeroed_and_apart),
 		cmocka_unit_test(a_full_arena_refuses),
 		cmocka_unit_test(growth_stays_below_the_limit),
+		cmocka_unit_test(a_reset_arena_holds_as_much_as_a_new_one),
 		cmocka_unit_test(sizes_that_overflow_are_refused),
 		cmocka_unit_test(text_is_formatted_whole_or_not_at_all),
 	};
