@@ -208,25 +208,21 @@ static int tell(struct logfile *logfile, enum log_level level,
 	return put(logfile, level, (struct span){ (uint8_t *)bytes, length });
 }
 
-static int open_streams(struct logfile *logfile, struct error *why)
+/* Opens a stream, and tells what a crash has left at its end. */
+static int open_whole(struct logfile *logfile, struct logfile_stream *stream,
+		      struct error *why)
 {
-	for (size_t i = 0; i < LOGFILE_STREAMS; i++) {
-		struct logfile_stream *stream = &logfile->streams[i];
-		struct tail tail = { .length = 0 };
-		int r = stream_open(stream, logfile->dir_fd,
-				    logfile->settings.file_bytes_max, &tail,
-				    why);
+	struct tail tail = { .length = 0 };
+	int r = stream_open(stream, logfile->dir_fd,
+			    logfile->settings.file_bytes_max, &tail, why);
 
-		if (r < 0)
-			return r;
-		if (tail.length > 0)
-			tell(logfile, LEVEL_WARNING, "log",
-			     "torn record cut off",
-			     LOG_FIELDS(log_text("file", stream->name),
-					log_bytes("text", (struct span){
-						(uint8_t *)tail.bytes,
-						tail.length })));
-	}
+	if (r < 0)
+		return r;
+	if (tail.length > 0)
+		tell(logfile, LEVEL_WARNING, "log", "torn record cut off",
+		     LOG_FIELDS(log_text("file", stream->name),
+				log_bytes("text", (struct span){
+					(uint8_t *)tail.bytes, tail.length })));
 	return 0;
 }
 
@@ -260,16 +256,29 @@ int logfile_open(struct logfile *logfile, int dir_fd, const char *name,
 			return error_set(why, -ENAMETOOLONG,
 					 "name of log %s: too long", name);
 	}
-	int r = open_streams(logfile, why);
+	for (size_t i = 0; i < LOGFILE_STREAMS; i++) {
+		int r = open_whole(logfile, &logfile->streams[i], why);
 
-	if (r < 0)
-		close_streams(logfile);
-	return r;
+		if (r < 0) {
+			close_streams(logfile);
+			return r;
+		}
+	}
+	return 0;
 }
 
 int logfile_reopen(struct logfile *logfile, struct error *why)
 {
-	return open_streams(logfile, why);
+	int result = 0;
+
+	for (size_t i = 0; i < LOGFILE_STREAMS; i++) {
+		int r = open_whole(logfile, &logfile->streams[i],
+				   result < 0 ? NULL : why);
+
+		if (result == 0)
+			result = r;
+	}
+	return result;
 }
 
 static bool is_held_back(const struct logfile *logfile,
@@ -280,11 +289,10 @@ static bool is_held_back(const struct logfile *logfile,
 
 static void close_window(struct logfile *logfile, struct logfile_repeat *repeat)
 {
-	uint64_t untold = repeat->count - logfile->settings.repeats_max;
-
 	if (is_held_back(logfile, repeat))
 		tell(logfile, repeat->level, repeat->component, repeat->message,
-		     LOG_FIELDS(log_uint("repeated", untold)));
+		     LOG_FIELDS(log_uint("repeated",
+				repeat->count - logfile->settings.repeats_max)));
 	repeat->count = 0;
 }
 

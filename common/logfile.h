@@ -98,7 +98,8 @@ void logfile_close(struct logfile *logfile);
 
 /*
  * Begins with the files of these names anew, after somebody else has moved
- * them (SIGHUP, logrotate). A file that cannot be opened is written on as is.
+ * them (SIGHUP, logrotate). A file that cannot be opened is written on as is,
+ * and the first of such failures returned.
  */
 int logfile_reopen(struct logfile *logfile, struct error *why);
 

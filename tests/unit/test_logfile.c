@@ -455,6 +455,30 @@ static void reopen_follows_the_name(void **state)
 	leave(&place);
 }
 
+static void one_file_that_cannot_be_reopened_keeps_no_other(void **state)
+{
+	struct place place;
+	struct logfile logfile;
+	struct error why;
+
+	(void)state;
+	enter(&place);
+	open_log(&logfile, &place, settings_of(1 << 20, 3));
+	renameat(place.dir_fd, "cupel.log", place.dir_fd, "elsewhere");
+	renameat(place.dir_fd, "cupel.error.log", place.dir_fd, "errors");
+	assert_int_equal(mkdirat(place.dir_fd, "cupel.log", 0750), 0);
+	assert_true(logfile_reopen(&logfile, &why) < 0);
+	assert_non_null(strstr(why.text, "cupel.log"));
+	assert_int_equal(write_number(&logfile, LEVEL_ERROR, 1, 0), 0);
+	logfile_close(&logfile);
+	read_file(&place, "elsewhere");
+	assert_int_equal(json_array_size(place.lines), 1);
+	read_file(&place, "cupel.error.log");
+	assert_int_equal(json_array_size(place.lines), 2);
+	unlinkat(place.dir_fd, "cupel.log", AT_REMOVEDIR);
+	leave(&place);
+}
+
 static int repeat(struct logfile *logfile, const char *message, int64_t now_ns)
 {
 	return write_record(logfile, LEVEL_WARNING, "test", message, now_ns,
@@ -820,6 +844,7 @@ int main(void)
 		cmocka_unit_test(a_torn_tail_becomes_a_record),
 		cmocka_unit_test(only_a_regular_file_is_opened),
 		cmocka_unit_test(reopen_follows_the_name),
+		cmocka_unit_test(one_file_that_cannot_be_reopened_keeps_no_other),
 		cmocka_unit_test(repeats_are_counted_and_told_once),
 		cmocka_unit_test(what_differs_is_no_repeat),
 		cmocka_unit_test(repeats_are_told_when_no_longer_watched),
