@@ -143,7 +143,7 @@ static int put_field(struct pack_writer *writer, const struct kind *kind,
 		     const struct message *message, const struct field *field,
 		     struct error *why)
 {
-	struct pack_value value;
+	struct pack_value value = { 0 };
 	int r;
 
 	load(message, field, &value);
@@ -155,6 +155,12 @@ static int put_field(struct pack_writer *writer, const struct kind *kind,
 		return error_set(why, -EBADMSG, "%s message: %s is not UTF-8",
 				 kind->name, field->name);
 	return 0;
+}
+
+static int no_room(const struct kind *kind, size_t capacity, struct error *why)
+{
+	return error_set(why, -ENOBUFS, "%s message: more than %zu bytes",
+			 kind->name, capacity);
 }
 
 int message_encode(const struct message *message, uint8_t *buffer,
@@ -172,7 +178,7 @@ int message_encode(const struct message *message, uint8_t *buffer,
 		return r;
 	walk = walk_of(kind, message->kind);
 	if (capacity < FRAME_HEADER_BYTES)
-		return -ENOBUFS;
+		return no_room(kind, capacity, why);
 	pack_writer_init(&writer, buffer + FRAME_HEADER_BYTES,
 			 capacity - FRAME_HEADER_BYTES);
 	pack_write(&writer, &(struct pack_value){ .type = PACK_ARRAY,
@@ -184,7 +190,8 @@ int message_encode(const struct message *message, uint8_t *buffer,
 	if (r < 0)
 		return r;
 	r = pack_written(&writer);
-	return r < 0 ? -ENOBUFS : frame_seal(buffer, (size_t)r);
+	return r < 0 ? no_room(kind, capacity, why)
+		     : frame_seal(buffer, (size_t)r);
 }
 
 static int get_field(struct pack_reader *reader, const struct kind *kind,

@@ -104,9 +104,13 @@ static void the_largest_keeps_to_its_overhead(void **state)
 		test_row(length > 0, "%s: %d", message_kind_name(message.kind),
 			 length);
 		for (size_t less = 0; less < (size_t)length;
-		     less += 1 + less / 16)
+		     less += 1 + less / 16) {
+			struct error why = { 0 };
+
 			assert_int_equal(message_encode(&message, buffer, less,
-							NULL), -ENOBUFS);
+							&why), -ENOBUFS);
+			assert_non_null(strstr(why.text, " message: more than "));
+		}
 	}
 }
 
