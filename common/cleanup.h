@@ -17,9 +17,7 @@
 #define AUTO_CLOSE __attribute__((cleanup(cleanup_close)))
 #define AUTO_FREE __attribute__((cleanup(cleanup_free)))
 
-#ifndef COUNT
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#endif
 
 /* Closing keeps errno: the reason of the failure that ends the scope. */
 static inline void cleanup_close(const int *fd)

@@ -17,15 +17,15 @@
 
 struct error {
 	enum error_code code;
-	enum error_origin origin;
-	char text[ERROR_TEXT_BYTES];	/* always terminated, always UTF-8 */
+	enum error_origin origin;	/* the router, unless somebody says else */
+	char text[ERROR_TEXT_BYTES];	/* terminated; UTF-8 if its pieces are */
 };
 
 /*
  * Fills why (which may be NULL) from a negative errno and a sentence, and
  * returns that errno, so that a failing function ends in one line:
  * return error_set(why, -EIO, "open %s: %s", path, strerror(errno)).
- * A sentence that is too long is cut, marked by "...".
+ * A sentence that is too long is cut at a whole character, marked by "...".
  */
 int error_set(struct error *why, int negative_errno, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
