@@ -45,8 +45,7 @@ int config_read(struct config *config, const char *path, struct error *why)
 
 	if (fd < 0)
 		return fd;
-	/* One byte more, so that config_parse() sees a file that is too long.
-	 */
+	/* A byte more, so that config_parse() sees a file that is too long. */
 	AUTO_FREE char *text = malloc(CONFIG_BYTES_MAX + 1);
 
 	if (!text)

@@ -37,8 +37,8 @@ int config_note_set(struct config *config, const void *member, const char *file,
 
 /*
  * Gives a member the value that a file's text stands for; a list takes one
- * more item. -EINVAL and a sentence without a
- * subject, or -ENOMEM. Only the most of a list is checked: it may yet grow.
+ * more item. -EINVAL and a sentence without a subject, or -ENOMEM. Only the
+ * most of a list is checked: it may yet grow.
  */
 int config_set_member(struct config *config, const struct config_row *row,
 		      void *member, const char *text, struct error *why);

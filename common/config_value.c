@@ -8,8 +8,7 @@
 
 #define NUMBER_BYTES TEXT_QUANTITY_BYTES
 
-/* The first word of a pair is what we write; the place tells false from true.
- */
+/* The first pair is what we write; the place tells false from true. */
 static const char *const truths[] = { "false", "true", "no", "yes",
 				      "off",   "on",   NULL };
 

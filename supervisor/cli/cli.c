@@ -92,13 +92,14 @@ bool cli_take_json(const struct verb *verb, int argc, char **argv,
 
 int cli_print_json(json_t *json)
 {
-	if (!json) {
+	int r = json ? json_dumpf(json, stdout, JSON_INDENT(2)) : -1;
+
+	json_decref(json);
+	if (r < 0 && !ferror(stdout)) {
 		fprintf(stderr, "cupel: no JSON: out of memory, or a text that "
 				"is not UTF-8\n");
 		return EXIT_INTERNAL;
 	}
-	if (json_dumpf(json, stdout, JSON_INDENT(2)) == 0)
-		putchar('\n');
-	json_decref(json);
+	putchar('\n');
 	return EXIT_OK;
 }

@@ -7,6 +7,7 @@
 #include "common/config_print.h"
 #include "common/config_value.h"
 #include "common/settings.h"
+#include "common/text.h"
 #include "supervisor/cli/cli.h"
 
 static int load(struct config *config, struct settings *settings,
@@ -41,22 +42,29 @@ static int check(const struct verb *verb, int argc, char **argv)
 
 /* ---- dump ---- */
 
-static void format_origin(const struct config_entry *entry, char *ret,
-			  size_t size)
+#define ORIGIN_BYTES (PATH_MAX + 16)
+
+/* A path is any bytes; what is printed is text. */
+static void format_origin(const struct config_entry *entry,
+			  char ret[ORIGIN_BYTES])
 {
+	char file[PATH_MAX];
+
+	text_escape(span_of_text(entry->file ? entry->file : ""), file,
+		    sizeof(file));
 	if (entry->file)
-		snprintf(ret, size, "%s:%u", entry->file, entry->line);
+		snprintf(ret, ORIGIN_BYTES, "%s:%u", file, entry->line);
 	else
-		snprintf(ret, size, "default");
+		snprintf(ret, ORIGIN_BYTES, "default");
 }
 
 static void print_entry(void *context, const struct config_entry *entry)
 {
-	char key[CONFIG_KEY_BYTES], origin[PATH_MAX + 16];
+	char key[CONFIG_KEY_BYTES], origin[ORIGIN_BYTES];
 
 	(void)context;
 	config_key(entry->section, entry->title, entry->row, key);
-	format_origin(entry, origin, sizeof(origin));
+	format_origin(entry, origin);
 	printf("%s = ", key);
 	config_value_print(stdout, entry->row, entry->member);
 	printf("\t# %s\n", origin);
@@ -114,10 +122,10 @@ static json_t *object_in(json_t *object, const char *name)
 static void add_entry(void *context, const struct config_entry *entry)
 {
 	json_t *object = object_in(context, entry->section->name);
-	char origin[PATH_MAX + 16];
+	char origin[ORIGIN_BYTES];
 
 	object = object_in(object, entry->title);
-	format_origin(entry, origin, sizeof(origin));
+	format_origin(entry, origin);
 	json_object_set_new(object, entry->row->name,
 			    json_pack("{s:o, s:s*, s:s}", "value",
 				      value_as_json(entry), "unit",

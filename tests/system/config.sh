@@ -149,6 +149,12 @@ report 'a bad file in conf.d is named' \
 	"$(outcome "$cupel" config check site/cupel.conf)" \
 	'exit 78
 err: site/conf.d/30.conf:1: log.backups: 0 is not between 1 and 100 files'
+strange=$(printf 'strange\xff.conf')
+printf "log { repeats = 7 }" >"$strange"
+report 'dump --json of a file whose name is no text leaves nothing out' \
+	"$("$cupel" config dump --json "$strange" |
+	jq -r '.settings.log | length, .repeats.origin')" \
+	'7'$'\n''strange\xff.conf:1'
 report 'dump refuses what check refuses' \
 	"$(outcome "$cupel" config dump --json site/cupel.conf)" \
 	'exit 78
