@@ -255,9 +255,13 @@ static void split(struct glob *glob, const uint8_t *code, size_t length)
 int glob_compile(struct glob *glob, struct span pattern, uint8_t *memory,
 		 size_t memory_bytes)
 {
-	struct compiler compiler = { .start = pattern.data, .at = pattern.data,
-				     .end = pattern.data + pattern.length,
-				     .code = memory, .capacity = memory_bytes };
+	struct compiler compiler = {
+		.start = pattern.data,
+		.at = pattern.data,
+		.end = span_skip(pattern, pattern.length).data,
+		.code = memory,
+		.capacity = memory_bytes,
+	};
 
 	if (pattern.length > GLOB_PATTERN_BYTES_MAX)
 		return -ENAMETOOLONG;
@@ -287,9 +291,10 @@ static size_t take(const uint8_t *p, uint8_t byte)
 	return OPERATOR_BYTES + SET_BYTES;
 }
 
-static bool run(const uint8_t *p, const uint8_t *p_end, const uint8_t *text,
-		const uint8_t *end)
+static bool run(const uint8_t *p, const uint8_t *p_end, struct span path)
 {
+	const uint8_t *text = path.data;
+	const uint8_t *end = span_skip(path, path.length).data;
 	struct {
 		const uint8_t *p;	/* NULL: no way back */
 		const uint8_t *text;
@@ -330,27 +335,25 @@ static bool run(const uint8_t *p, const uint8_t *p_end, const uint8_t *text,
 	return true;
 }
 
-static bool match_middle(const struct glob *glob, const uint8_t *text,
-			 size_t length)
+static bool match_middle(const struct glob *glob, struct span text)
 {
 	const uint8_t *program = glob->code + glob->prefix_length;
 
 	switch (glob->middle) {
 	case GLOB_NOTHING:
-		return length == 0;
+		return text.length == 0;
 	case GLOB_NAME:
-		return length == 0 || !memchr(text, '/', length);
+		return text.length == 0 || !memchr(text.data, '/', text.length);
 	case GLOB_DIRECTORIES:
-		return length == 0 || text[length - 1] == '/';
+		return text.length == 0 || text.data[text.length - 1] == '/';
 	case GLOB_ANYTHING:
 		return true;
 	case GLOB_SOMETHING:
-		return length > 0;
+		return text.length > 0;
 	case GLOB_PROGRAM:
 		break;
 	}
-	return run(program, program + glob->program_length, text,
-		   text + length);
+	return run(program, program + glob->program_length, text);
 }
 
 bool glob_match(const struct glob *glob, struct span path)
@@ -359,8 +362,11 @@ bool glob_match(const struct glob *glob, struct span path)
 
 	if (path.length < prefix + suffix)
 		return false;
-	size_t length = path.length - prefix - suffix;
-	const uint8_t *tail = path.data + prefix + length;
+	struct span middle = span_skip(path, prefix);
+
+	middle.length -= suffix;
+
+	const uint8_t *tail = span_skip(middle, middle.length).data;
 	const uint8_t *want = glob->code + prefix + glob->program_length;
 
 	/* One byte decides most pairs without the cost of a call. */
@@ -370,5 +376,5 @@ bool glob_match(const struct glob *glob, struct span path)
 	if (prefix && (path.data[0] != glob->code[0] ||
 		       memcmp(path.data, glob->code, prefix) != 0))
 		return false;
-	return match_middle(glob, path.data + prefix, length);
+	return match_middle(glob, middle);
 }

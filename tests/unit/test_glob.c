@@ -221,6 +221,30 @@ static bool plainly(const char *p, const char *t, bool at_start)
 	return plainly(p + 1, t + 1, *p == '/');
 }
 
+/* A span without bytes may have no pointer either. */
+static void nothing_at_all_is_the_empty_text(void **state)
+{
+	static const struct {
+		const char *pattern;
+		bool want;
+	} cases[] = {
+		{ "", true }, { "*", true }, { "**", false }, { "**/*", true },
+		{ "?", false }, { "*[a]", false }, { "*?*", false },
+	};
+	const struct span nothing = { NULL, 0 };
+	uint8_t memory[64];
+	struct glob glob;
+
+	(void)state;
+	assert_int_equal(glob_compile(&glob, nothing, memory, sizeof(memory)), 0);
+	assert_true(glob_match(&glob, nothing));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		assert_true(compile(&glob, cases[i].pattern) >= 0);
+		test_row(glob_match(&glob, nothing) == cases[i].want, "%s",
+			 cases[i].pattern);
+	}
+}
+
 static void random_text(struct random *random, const char *const *pieces,
 			size_t count, char *text)
 {
@@ -266,6 +290,7 @@ int main(void)
 		cmocka_unit_test(memory_is_never_exceeded),
 		cmocka_unit_test(too_long_a_pattern_is_refused),
 		cmocka_unit_test(many_stars_stay_cheap),
+		cmocka_unit_test(nothing_at_all_is_the_empty_text),
 		cmocka_unit_test(agrees_with_the_plain_matcher),
 	};
 
