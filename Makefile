@@ -31,7 +31,7 @@ warnings := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion \
 	-Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wjump-misses-init \
 	-Wdouble-promotion -Walloca -Wimplicit-fallthrough
 hardening := -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
-	-fstack-clash-protection -fPIE -fcf-protection -ftrivial-auto-var-init=zero
+	-fstack-clash-protection -fPIE -fcf-protection
 link_hardening := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,defs
 sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all
 
