@@ -206,14 +206,21 @@ static int parse_fraction(const char *text, uint64_t *ret)
 	return count;
 }
 
+static int64_t part_of(const struct unit *unit, uint64_t billionths)
+{
+	return (int64_t)((__extension__ (unsigned __int128)billionths) *
+			 (uint64_t)unit->factor / 1000000000);
+}
+
 int text_parse_duration(const char *text, int64_t *ret_ns, struct error *why)
 {
 	uint64_t number, fraction = 0;
 	int digits = parse_digits(text, &number);
 	const char *rest = text + (digits > 0 ? digits : 0);
+	int decimals = *rest == '.' ? parse_fraction(rest + 1, &fraction) : 0;
+	int64_t ns;
 
-	if (digits > 0 && rest[0] == '.')
-		rest += 1 + parse_fraction(rest + 1, &fraction);
+	rest += decimals > 0 ? 1 + decimals : 0;
 	const struct unit *unit = digits > 0 ?
 		find_unit(duration_units, COUNT(duration_units), rest) : NULL;
 
@@ -224,11 +231,11 @@ int text_parse_duration(const char *text, int64_t *ret_ns, struct error *why)
 				 "'%.40s' is not a duration; write a number "
 				 "and ns, us, ms, s, m, h or d, such as 10s",
 				 text);
-	if (digits < 0 || number >= (uint64_t)(INT64_MAX / unit->factor))
+	if (digits < 0 ||
+	    __builtin_mul_overflow(number, unit->factor, &ns) ||
+	    __builtin_add_overflow(ns, part_of(unit, fraction), &ns))
 		return error_set(why, -ERANGE, "'%.40s' is too long a duration", text);
-	*ret_ns = (int64_t)number * unit->factor +
-		  (int64_t)((__extension__ (unsigned __int128)fraction) *
-			    (uint64_t)unit->factor / 1000000000);
+	*ret_ns = ns;
 	return 0;
 }
 
