@@ -21,10 +21,10 @@ static void calls(void *context, uint64_t count)
 
 	for (uint64_t i = 0; i < count; i++) {
 		lane->now_ns += CALL_NS;
-		breaker_admit(&lane->breaker, lane->call_id++, lane->now_ns,
+		breaker_admit(&lane->breaker, ++lane->call_id, lane->now_ns,
 			      &permit);
 		breaker_report(&lane->breaker, &permit,
-			       i % 4 ? OUTCOME_OK : OUTCOME_FAIL,
+			       lane->call_id % 4 ? OUTCOME_OK : OUTCOME_FAIL,
 			       BREAKER_CRASH_NONE, lane->now_ns + CALL_NS / 2);
 		bench_keep(&permit);
 	}

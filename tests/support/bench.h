@@ -26,8 +26,8 @@ bool bench_pair(const char *figure, struct bench_side ours,
 		struct bench_side peer, double ratio_max);
 
 /*
- * A figure without a peer: prints the median ns per operation beside its bar.
- * Returns whether the bar is met.
+ * A figure without a peer, of pure computation: prints the median ns of
+ * processor time per operation beside its bar. Returns whether the bar is met.
  */
 bool bench_alone(const char *figure, struct bench_side ours, double ns_max);
 
