@@ -151,9 +151,16 @@ foreign_headers_have_one_home() { # ROOT
 
 # ---- programs ----
 
+# What a program holds: the shared libraries it asks for, and the archives whose
+# members its link map names (bin/NAME, maps/NAME.map).
+libraries_of() { # PROGRAM
+	readelf -dW "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*/\1/p'
+	grep -ohE '/lib[^/ ]*\.a\(' "${1%/bin/*}/maps/${1##*/}.map" 2>/dev/null |
+		sed 's|/\(.*\)\.a($|\1|' | sort -u
+}
+
 links_only_its_libraries() { # PROGRAM
-	table links | awk -v name="${1##*/}" -v needed="$(readelf -dW "$1" |
-			sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*/\1/p')" '
+	table links | awk -v name="${1##*/}" -v needed="$(libraries_of "$1")" '
 		$1 == name { known = 1; for (i = 2; i <= NF; i++) allowed[$i] }
 		END {
 			if (!known)

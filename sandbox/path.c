@@ -1,0 +1,110 @@
+#include "sandbox/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+
+static const uint64_t resolve_of[] = {
+	[PATH_HOST] = RESOLVE_NO_MAGICLINKS,
+	[PATH_BENEATH] = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	[PATH_STRICT] = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+};
+
+int path_open(int directory, const char *path, int flags, mode_t mode,
+	      enum path_trust trust, struct error *why)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.mode = mode,
+		.resolve = resolve_of[trust],
+	};
+	long fd;
+
+	/* EAGAIN: a rename raced the check of "..", openat2(2) asks to retry. */
+	do
+		fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+	if (fd < 0)
+		return error_set(why, -errno, "open %s: %s", path,
+				 strerror(errno));
+	return (int)fd;
+}
+
+int path_open_user_namespace(pid_t pid, struct error *why)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? error_set(why, -errno, "open %s: %s", path, strerror(errno)) : fd;
+}
+
+static int make_last(int directory, const char *path, bool is_directory)
+{
+	if (is_directory)
+		return mkdirat(directory, path, 0755) < 0 ? -errno : 0;
+	int fd = path_open(directory, path, O_WRONLY | O_CREAT | O_NOFOLLOW,
+			   0444, PATH_STRICT, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+static int make_parents(int directory, const char *path, struct error *why)
+{
+	char buffer[PATH_MAX];
+	size_t length = strlen(path);
+
+	if (length == 0 || length >= sizeof(buffer))
+		return error_set(why, -ENAMETOOLONG, "path too long: %.80s", path);
+	memcpy(buffer, path, length + 1);
+	for (char *slash = strchr(buffer + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdirat(directory, buffer, 0755) < 0 && errno != EEXIST)
+			return error_set(why, -errno, "mkdir %s: %s", buffer,
+					 strerror(errno));
+		*slash = '/';
+	}
+	return 0;
+}
+
+int path_make(int directory, const char *path, bool is_directory,
+	      struct error *why)
+{
+	int r = make_last(directory, path, is_directory);
+
+	if (r == -ENOENT) {
+		r = make_parents(directory, path, why);
+		if (r == 0)
+			r = make_last(directory, path, is_directory);
+	}
+	if (r < 0 && r != -EEXIST)
+		return error_set(why, r, "make %s: %s", path, strerror(-r));
+	return 0;
+}
+
+int path_write(int directory, const char *path, const char *text,
+	       struct error *why)
+{
+	AUTO_CLOSE int fd = path_open(directory, path, O_WRONLY, 0, PATH_HOST, why);
+
+	if (fd < 0)
+		return fd;
+	ssize_t written = write(fd, text, strlen(text));
+	if (written != (ssize_t)strlen(text))
+		return error_set(why, written < 0 ? -errno : -EIO, "write %s: %s",
+				 path, written < 0 ? strerror(errno) : "short");
+	return 0;
+}
