@@ -89,8 +89,10 @@ units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c
 fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
 scripts := $(wildcard tests/system/*.sh)
+containment := $(wildcard tests/containment/*.sh)
+probe := $(out)/tests/containment/probe
 
-.PHONY: all check check-asan check-layers fuzz bench lint install clean
+.PHONY: all check check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -110,12 +112,36 @@ $(call archive,$(1)): $(call object,$($(1)_sources))
 endef
 $(foreach r,$(rooms) support,$(eval $(call room_rule,$(r))))
 
+# The presets' system-call filters, compiled by a program of our own while
+# building; always by the plain compiler, however the rest is compiled.
+generator := build/generate_filters
+filters   := build/sandbox/preset_filters
+$(generator): sandbox/generate/filters.c sandbox/seccomp_compile.c \
+		sandbox/seccomp_checks.c sandbox/preset.c sandbox/bind.c \
+		sandbox/syscalls.c common/arena.c common/error.c \
+		common/core/failure.c \
+		$(wildcard sandbox/*.h) | $(setup)
+	$(call quiet,HOST,$@)gcc $(cppflags) -std=c17 -O1 -o $@ $(filter %.c,$^) -lseccomp
+
+$(filters).c: $(generator)
+	@mkdir -p $(@D)
+	$(call quiet,GEN,$@)$< >$@
+
+$(out)/sandbox/preset_filters.o: $(filters).c
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+$(call archive,sandbox): $(out)/sandbox/preset_filters.o
+
 archives := $(call archive,sandbox) $(call archive,common)
 
+# Linked statically: a launch is as quick as its loader, and what a program
+# holds is in its link map, where 'make check-layers' reads it.
+# -w: libconfuse could ask for home folders, which a static program cannot.
+static := $(if $(SANITIZE)$(FUZZ),,-static-pie -Wl,-w)
 define program_rule
 $(out)/bin/$(1): $(call object,$($(1)_sources)) $(archives)
-	@mkdir -p $$(@D)
-	$$(call quiet,LD,$$@)$(CC) $$(ldflags) -o $$@ $$^ $(libraries)
+	@mkdir -p $$(@D) $(out)/maps
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) $(static) -Wl,-Map=$(out)/maps/$(1).map -o $$@ $$^ $(libraries)
 endef
 $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
@@ -132,8 +158,17 @@ fuzz_main := $(if $(FUZZ),,$(call object,tests/fuzz/replay.c))
 $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
-check: $(bins) $(units) $(fuzzers) $(core_objects)
-	@tests/run $(out) $(units) $(fuzzers) $(scripts) $(if $(SANITIZE),,tests/layers/check)
+# Static as well: inside a sandbox there may be no loader, nor a library.
+$(probe): $(call object,$(wildcard tests/containment/*.c))
+	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
+
+check: $(bins) $(units) $(fuzzers) $(core_objects) $(probe)
+	@tests/run $(out) $(units) $(fuzzers) $(scripts) \
+		$(if $(SANITIZE),,$(containment) tests/layers/check)
+
+# What a confined command can do, and nothing else.
+check-containment: $(bins) $(probe)
+	@tests/run $(out) $(containment) $(filter tests/system/run% tests/system/compat%,$(scripts))
 
 check-asan:
 	@$(MAKE) --no-print-directory SANITIZE=1 check
@@ -161,10 +196,12 @@ lint: $(setup)
 
 pages := $(wildcard etc/man/*.[1-8])
 settings := $(wildcard etc/cupel.conf)
+policies := $(wildcard etc/policies/*.policy)
 install: $(bins)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cupel
 	$(if $(bins),install -m 755 $(bins) $(DESTDIR)$(PREFIX)/bin)
 	$(if $(settings),install -m 644 $(settings) $(DESTDIR)$(PREFIX)/share/cupel)
+	$(if $(policies),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/cupel/policies $(policies))
 	set -e; for page in $(pages); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
 	done
