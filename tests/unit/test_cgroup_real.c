@@ -1,0 +1,733 @@
+/*
+ * Groups on this very host. What it cannot do is skipped by name: an ordinary
+ * user without a group to divide runs nothing here but the refusals.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/cgroup_core.h"
+#include "sandbox/cgroup_host.h"
+#include "sandbox/usage.h"
+#include "tests/support/test.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static struct cgroup_host host;		/* as it is */
+static struct cgroup_host host_v1;	/* as if the v2 tree were not there */
+
+/* Shared with the processes inside. */
+static struct {
+	volatile unsigned long turns;
+	volatile int forked, refused;
+} *shared;
+
+/* The group, or an end of the test that says why there is none. */
+static struct cgroup make(const struct cgroup_host *where, struct limits limits)
+{
+	struct cgroup cgroup;
+	struct error why = { 0 };
+	int r = cgroup_create_on(where, &cgroup, &limits, &why);
+
+	if (r == -EOPNOTSUPP) {
+		print_message("# %s\n", why.text);
+		skip();
+	}
+	test_row(r == 0, "create: %d, %s", r, why.text);
+	return cgroup;
+}
+
+static struct cgroup make_v2(struct limits limits)
+{
+	struct cgroup cgroup = make(&host, limits);
+
+	if (cgroup.layout != CGROUP_V2) {
+		cgroup_remove(&cgroup, NULL);
+		print_message("# the controllers of this host are not in a v2 tree\n");
+		skip();
+	}
+	return cgroup;
+}
+
+/* A child in the group, as sandbox_spawn() makes one; -1 if it cannot be. */
+static pid_t try_spawn(const struct cgroup *cgroup, void (*body)(void))
+{
+	struct clone_args arguments = { .exit_signal = SIGCHLD };
+	int ends[2];
+	char byte = 0;
+
+	if (cgroup->v2 >= 0) {
+		arguments.flags = CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint32_t)cgroup->v2;
+	}
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	if (pid == 0) {
+		if (cgroup_join(cgroup, NULL) < 0 || write(ends[1], "", 1) != 1)
+			_exit(99);
+		close_range(3, ~0U, 0);
+		body();
+		_exit(0);
+	}
+	close(ends[1]);
+	if (pid > 0 && read(ends[0], &byte, 1) != 1)
+		pid = -1;
+	close(ends[0]);
+	return pid;
+}
+
+static pid_t spawn(const struct cgroup *cgroup, void (*body)(void))
+{
+	pid_t pid = try_spawn(cgroup, body);
+
+	test_row(pid > 0, "spawn: %s", strerror(errno));
+	return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void remove_group(struct cgroup *cgroup)
+{
+	struct error why = { 0 };
+
+	test_row(cgroup_remove(cgroup, &why) == 0, "%s", why.text);
+}
+
+static void sleep_ms(long ms)
+{
+	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+}
+
+/* Whether a group of that name is in any tree, in our own group or above. */
+static bool exists(const char *name)
+{
+	struct cgroup_place place;
+	struct stat status;
+
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
+		if (cgroup_host_own(&host, tree, &place) < 0)
+			continue;
+		do {
+			char path[PATH_MAX + CGROUP_NAME_BYTES + 1];
+
+			snprintf(path, sizeof(path), "%s/%s", place.path, name);
+			if (stat(path, &status) == 0)
+				return true;
+		} while (cgroup_place_up(&place));
+	}
+	return false;
+}
+
+/* ---- what runs inside ---- */
+
+static void sleep_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+static void count_for_ever(void)
+{
+	for (;;)
+		shared->turns++;
+}
+
+static void spin_for_200_ms(void)
+{
+	struct timespec used;
+
+	do
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	while (used.tv_sec == 0 && used.tv_nsec < 200000000);
+}
+
+static void take_all_memory(void)
+{
+	for (int i = 0; i < 1024; i++)
+		memset(mmap(NULL, MIB, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, MIB);
+}
+
+static void fork_twenty(void)
+{
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			sleep_for_ever();
+		if (pid > 0)
+			shared->forked++;
+		else
+			shared->refused++;
+	}
+	sleep_for_ever();
+}
+
+/* Ever more processes that ignore what can be ignored. */
+static void fork_bomb(void)
+{
+	signal(SIGTERM, SIG_IGN);
+	setsid();
+	for (;;)
+		if (fork() == 0)
+			setsid();
+}
+
+static void bomb_beside_a_sleeper(void)
+{
+	if (fork() == 0)
+		take_all_memory();
+	sleep_for_ever();
+}
+
+/* ---- limits and accounts ---- */
+
+static void a_memory_bomb_is_killed_and_counted(void **state)
+{
+	struct cgroup cgroup = make(&host, (struct limits){ .memory_bytes = 32 * MIB });
+	struct cgroup_usage usage;
+
+	(void)state;
+	int status = wait_for(spawn(&cgroup, take_all_memory));
+
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_true(usage.oom_kills >= 1);
+	assert_in_range(usage.memory_peak_bytes, 31 * MIB, 32 * MIB);
+}
+
+static void too_many_forks_are_refused_and_counted(void **state)
+{
+	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	struct cgroup_usage usage;
+
+	(void)state;
+	shared->forked = shared->refused = 0;
+	pid_t pid = spawn(&cgroup, fork_twenty);
+
+	for (int i = 0; i < 500 && shared->forked + shared->refused < 20; i++)
+		sleep_ms(10);
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	wait_for(pid);
+	assert_int_equal(shared->forked, 4);
+	assert_int_equal(shared->refused, 16);
+	assert_int_equal(usage.pids_denied, 16);
+	assert_true(usage.pids_peak == 5 || usage.pids_peak == -1);
+}
+
+static void processor_time_of_the_whole_tree_is_counted(void **state)
+{
+	struct cgroup cgroup = make(&host, (struct limits){ 0 });
+	struct cgroup_usage usage;
+
+	(void)state;
+	wait_for(spawn(&cgroup, spin_for_200_ms));
+	wait_for(spawn(&cgroup, spin_for_200_ms));
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	assert_in_range(usage.cpu_ns, 390000000, 600000000);
+	assert_in_range(usage.user_ns + usage.system_ns, 390000000, 600000000);
+}
+
+static void a_fresh_group_has_used_nothing(void **state)
+{
+	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	struct cgroup_usage usage;
+
+	(void)state;
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	assert_int_equal(usage.cpu_ns, 0);
+	assert_int_equal(usage.pids_denied, 0);
+	assert_true(usage.oom_kills <= 0);
+}
+
+static void v2_an_oom_ends_the_whole_group(void **state)
+{
+	struct cgroup cgroup = make_v2((struct limits){ .memory_bytes = 32 * MIB });
+	struct cgroup_usage usage;
+
+	(void)state;
+	int status = wait_for(spawn(&cgroup, bomb_beside_a_sleeper));
+
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_true(usage.oom_kills >= 2);
+}
+
+static void v2_nothing_goes_to_swap(void **state)
+{
+	struct cgroup cgroup = make_v2((struct limits){ .memory_bytes = 32 * MIB });
+	char text[32] = "0\n";
+	int r = cgroup_read_text(cgroup.v2, "memory.swap.max", text, sizeof(text), NULL);
+
+	(void)state;
+	remove_group(&cgroup);
+	assert_true(r == 0 || r == -ENOENT);
+	assert_string_equal(text, "0\n");
+}
+
+/* ---- kill, freeze, remove ---- */
+
+static void freezing_stops_and_thawing_goes_on(const struct cgroup_host *where)
+{
+	struct cgroup cgroup = make(where, (struct limits){ .pids = 5 });
+	pid_t pid = spawn(&cgroup, count_for_ever);
+
+	assert_int_equal(cgroup_freeze(&cgroup, true), 0);
+	sleep_ms(100);
+	unsigned long frozen = shared->turns;
+
+	sleep_ms(100);
+	unsigned long later = shared->turns;
+
+	assert_int_equal(cgroup_freeze(&cgroup, false), 0);
+	sleep_ms(200);
+	unsigned long thawed = shared->turns;
+
+	remove_group(&cgroup);
+	wait_for(pid);
+	assert_int_equal(frozen, later);
+	assert_true(thawed > later);
+}
+
+/* Whether nobody is left in the group, or soon will be. */
+static bool empties(const struct cgroup *cgroup)
+{
+	int directory = cgroup->v2 >= 0 ? cgroup->v2 : cgroup->v1[CGROUP_PIDS];
+	char text[4096] = "?";
+
+	for (int i = 0; i < 200 && *text; i++) {
+		sleep_ms(10);
+		if (cgroup_read_text(directory, "cgroup.procs", text, sizeof(text), NULL) < 0)
+			return false;
+	}
+	return !*text;
+}
+
+static void killing_ends_a_fork_bomb(const struct cgroup_host *where)
+{
+	struct cgroup cgroup = make(where, (struct limits){ .pids = 50 });
+	pid_t pid = spawn(&cgroup, fork_bomb);
+	struct cgroup_usage usage;
+
+	sleep_ms(100);
+	assert_int_equal(cgroup_kill(&cgroup), 0);
+	bool empty = empties(&cgroup);
+
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
+	assert_true(empty);
+	assert_true(usage.pids_denied > 0);
+}
+
+static void a_frozen_group_can_be_killed(const struct cgroup_host *where)
+{
+	struct cgroup cgroup = make(where, (struct limits){ .pids = 5 });
+	pid_t pid = spawn(&cgroup, count_for_ever);
+
+	assert_int_equal(cgroup_freeze(&cgroup, true), 0);
+	sleep_ms(50);
+	assert_int_equal(cgroup_kill(&cgroup), 0);
+	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
+	remove_group(&cgroup);
+}
+
+static void removing_kills_and_leaves_nothing(const struct cgroup_host *where)
+{
+	struct cgroup cgroup = make(where, (struct limits){ .pids = 50 });
+	char name[CGROUP_NAME_BYTES];
+	pid_t pid = spawn(&cgroup, fork_bomb);
+
+	memcpy(name, cgroup.name, sizeof(name));
+	assert_true(exists(name));
+	remove_group(&cgroup);
+	assert_false(exists(name));
+	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
+}
+
+#define ON_BOTH(test)                                                         \
+	static void test##_here(void **state)                                 \
+	{                                                                     \
+		(void)state;                                                  \
+		test(&host);                                                  \
+	}                                                                     \
+	static void test##_without_v2(void **state)                           \
+	{                                                                     \
+		(void)state;                                                  \
+		test(&host_v1);                                               \
+	}
+
+ON_BOTH(freezing_stops_and_thawing_goes_on)
+ON_BOTH(killing_ends_a_fork_bomb)
+ON_BOTH(a_frozen_group_can_be_killed)
+ON_BOTH(removing_kills_and_leaves_nothing)
+
+static void without_v2_the_layout_is_v1(void **state)
+{
+	struct cgroup cgroup = make(&host_v1, (struct limits){ .memory_bytes = 32 * MIB, .pids = 5 });
+	struct cgroup_usage usage;
+
+	(void)state;
+	wait_for(spawn(&cgroup, spin_for_200_ms));
+	int status = wait_for(spawn(&cgroup, take_all_memory));
+	enum cgroup_layout layout = cgroup.layout;
+
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	assert_int_equal(layout, CGROUP_V1);
+	assert_true(WIFSIGNALED(status));
+	assert_true(usage.oom_kills >= 1);
+	assert_in_range(usage.cpu_ns, 190000000, 900000000);
+}
+
+/* ---- launchers that die ---- */
+
+struct launched {
+	char name[CGROUP_NAME_BYTES];
+	pid_t inside;
+};
+
+static _Noreturn void launch_a_bomb(const struct cgroup_host *where, int answer)
+{
+	struct limits limits = { .pids = 50 };
+	struct launched launched;
+	struct cgroup cgroup;
+
+	if (cgroup_create_on(where, &cgroup, &limits, NULL) == 0) {
+		memcpy(launched.name, cgroup.name, sizeof(launched.name));
+		launched.inside = try_spawn(&cgroup, fork_bomb);
+		if (write(answer, &launched, sizeof(launched)) > 0)
+			sleep_for_ever();
+	}
+	_exit(1);
+}
+
+/* Is killed as soon as it has launched; the sweep comes when its pipe closes. */
+static pid_t kill_a_launcher(const struct cgroup_host *where, struct launched *ret)
+{
+	int ends[2];
+	char byte;
+
+	assert_int_equal(pipe(ends), 0);
+	pid_t launcher = fork();
+
+	if (launcher == 0) {
+		close(ends[0]);
+		launch_a_bomb(where, ends[1]);
+	}
+	close(ends[1]);
+	ssize_t length = read(ends[0], ret, sizeof(*ret));
+
+	kill(launcher, SIGKILL);
+	assert_int_equal(read(ends[0], &byte, 1), 0);
+	close(ends[0]);
+	if (length != sizeof(*ret)) {
+		wait_for(launcher);
+		skip();
+	}
+	return launcher;
+}
+
+/* A zombie has ended: whoever adopted it may take its time. */
+static bool ends_soon(pid_t pid)
+{
+	struct process_stat stat = { 0 };
+
+	for (int i = 0; i < 200 && !stat.ending; i++) {
+		if (process_stat_read(pid, &stat) < 0)
+			return true;
+		sleep_ms(10);
+	}
+	return stat.ending;
+}
+
+static void the_sweep_ends_what_a_killed_launcher_left(const struct cgroup_host *where)
+{
+	struct launched launched;
+	pid_t launcher = kill_a_launcher(where, &launched);
+	bool before = exists(launched.name);
+
+	cgroup_sweep_on(where);
+	bool after = exists(launched.name);
+
+	wait_for(launcher);
+	assert_true(launched.inside > 0);
+	assert_true(before);
+	assert_int_equal(after, false);
+	assert_true(ends_soon(launched.inside));
+}
+
+ON_BOTH(the_sweep_ends_what_a_killed_launcher_left)
+
+static void the_sweep_leaves_a_living_launcher_alone(void **state)
+{
+	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	pid_t pid = spawn(&cgroup, sleep_for_ever);
+
+	(void)state;
+	cgroup_sweep();
+	bool there = exists(cgroup.name);
+	bool lives = waitpid(pid, NULL, WNOHANG) == 0;
+
+	remove_group(&cgroup);
+	wait_for(pid);
+	assert_true(there && lives);
+}
+
+/* In another pid namespace the launcher's pid is nobody's, or another's. */
+static void the_sweep_leaves_other_pid_namespaces_alone(void **state)
+{
+	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	pid_t pid = spawn(&cgroup, sleep_for_ever);
+	pid_t sweeper = fork();
+
+	(void)state;
+	if (sweeper == 0) {
+		if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0)
+			_exit(2);
+		pid_t inner = fork();
+
+		if (inner == 0) {
+			mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+			if (mount("proc", "/proc", "proc", 0, NULL) < 0)
+				_exit(2);
+			cgroup_sweep_on(&host);
+			_exit(0);
+		}
+		_exit(WEXITSTATUS(wait_for(inner)));
+	}
+	int status = wait_for(sweeper);
+	bool there = exists(cgroup.name);
+	bool lives = waitpid(pid, NULL, WNOHANG) == 0;
+
+	remove_group(&cgroup);
+	wait_for(pid);
+	if (WEXITSTATUS(status) == 2)
+		skip();
+	assert_true(there && lives);
+}
+
+/* ---- hosts that refuse ---- */
+
+/* Runs it in a child; what it prints is the reason cgroup_create() gave. */
+static void expect_refusal(int (*prepare)(void), const char *part)
+{
+	struct { int r; struct error why; } *answer = mmap(NULL, sizeof(*answer),
+		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct cgroup cgroup;
+		struct limits limits = { .memory_bytes = 32 * MIB, .pids = 5 };
+
+		if (prepare() < 0)
+			_exit(2);
+		answer->r = cgroup_create(&cgroup, &limits, &answer->why);
+		cgroup_remove(&cgroup, NULL);
+		_exit(0);
+	}
+	int status = wait_for(pid);
+
+	if (WEXITSTATUS(status) == 2)
+		skip();
+	test_row(answer->r == -EOPNOTSUPP && strstr(answer->why.text, part),
+		 "%d, %s", answer->r, answer->why.text);
+	munmap(answer, sizeof(*answer));
+}
+
+static int become_nobody(void)
+{
+	return setgid(65534) < 0 || setuid(65534) < 0 ? -1 : 0;
+}
+
+static int make_trees_read_only(void)
+{
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	return (int)syscall(SYS_mount_setattr, AT_FDCWD, "/sys/fs/cgroup", AT_RECURSIVE,
+			    &attributes, sizeof(attributes));
+}
+
+static int hide_trees(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	return mount("none", "/sys/fs/cgroup", "tmpfs", 0, NULL);
+}
+
+static void an_ordinary_user_is_told_why_there_is_none(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	expect_refusal(become_nobody, "Permission denied; ");
+}
+
+static void read_only_trees_are_told(void **state)
+{
+	(void)state;
+	expect_refusal(make_trees_read_only, "mounted writable");
+}
+
+static void trees_that_are_not_there_are_told(void **state)
+{
+	(void)state;
+	expect_refusal(hide_trees, "No such file or directory; have the memory and pids controllers");
+}
+
+/* ---- an ordinary user whom root has given groups ---- */
+
+#define DELEGATED "cupel.delegated"
+
+/* Makes a group of nobody's in each tree, below our own, and joins it. */
+static int join_groups_of_nobody(void)
+{
+	static const char *const files[] = { "", "cgroup.procs", "tasks" };
+	struct cgroup_place place;
+
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
+		char path[PATH_MAX + 64];
+
+		if (cgroup_host_own(&host, tree, &place) < 0)
+			continue;
+		for (size_t i = 0; i < COUNT(files); i++) {
+			snprintf(path, sizeof(path), "%s/" DELEGATED "/%s", place.path, files[i]);
+			if (i == 0 && mkdir(path, 0755) < 0)
+				return -1;
+			if (chown(path, 65534, 65534) < 0 && errno != ENOENT)
+				return -1;
+		}
+		snprintf(path, sizeof(path), "%s/" DELEGATED "/cgroup.procs", place.path);
+		int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+		if (fd < 0 || write(fd, "0", 1) != 1)
+			return -1;
+		close(fd);
+	}
+	return become_nobody();
+}
+
+static void remove_groups_of_nobody(void)
+{
+	struct cgroup_place place;
+
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
+		char path[PATH_MAX + 64];
+
+		if (cgroup_host_own(&host, tree, &place) < 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/" DELEGATED, place.path);
+		for (int i = 0; i < 100 && rmdir(path) < 0 && errno == EBUSY; i++)
+			sleep_ms(10);
+	}
+}
+
+static void v1_an_ordinary_user_has_limits_in_groups_of_his_own(void **state)
+{
+	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	enum cgroup_layout layout = cgroup.layout;
+
+	(void)state;
+	remove_group(&cgroup);
+	if (geteuid() != 0 || layout == CGROUP_V2)
+		skip();
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct limits limits = { .memory_bytes = 32 * MIB, .pids = 5 };
+
+		if (join_groups_of_nobody() < 0)
+			_exit(2);
+		if (cgroup_create(&cgroup, &limits, NULL) < 0)
+			_exit(3);
+		layout = cgroup.layout;
+		int status = wait_for(spawn(&cgroup, take_all_memory));
+
+		if (cgroup_remove(&cgroup, NULL) < 0)
+			_exit(4);
+		_exit(WIFSIGNALED(status) ? 10 + (int)layout : 5);
+	}
+	int status = wait_for(pid);
+
+	remove_groups_of_nobody();
+	assert_int_equal(WEXITSTATUS(status), 10 + (int)layout);
+}
+
+/* Copies the host without its v2 line, and shares a page with children. */
+static int read_host(void **state)
+{
+	(void)state;
+	if (cgroup_host_read(&host, NULL) < 0)
+		return -1;
+	host_v1 = host;
+	char *v2 = strncmp(host_v1.own, "0::", 3) == 0 ? host_v1.own : strstr(host_v1.own, "\n0::");
+
+	if (v2)
+		*v2 = '\0';
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return shared == MAP_FAILED ? -1 : 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_memory_bomb_is_killed_and_counted),
+		cmocka_unit_test(too_many_forks_are_refused_and_counted),
+		cmocka_unit_test(processor_time_of_the_whole_tree_is_counted),
+		cmocka_unit_test(a_fresh_group_has_used_nothing),
+		cmocka_unit_test(v2_an_oom_ends_the_whole_group),
+		cmocka_unit_test(v2_nothing_goes_to_swap),
+		cmocka_unit_test(freezing_stops_and_thawing_goes_on_here),
+		cmocka_unit_test(freezing_stops_and_thawing_goes_on_without_v2),
+		cmocka_unit_test(killing_ends_a_fork_bomb_here),
+		cmocka_unit_test(killing_ends_a_fork_bomb_without_v2),
+		cmocka_unit_test(a_frozen_group_can_be_killed_here),
+		cmocka_unit_test(a_frozen_group_can_be_killed_without_v2),
+		cmocka_unit_test(removing_kills_and_leaves_nothing_here),
+		cmocka_unit_test(removing_kills_and_leaves_nothing_without_v2),
+		cmocka_unit_test(without_v2_the_layout_is_v1),
+		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_here),
+		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_without_v2),
+		cmocka_unit_test(the_sweep_leaves_a_living_launcher_alone),
+		cmocka_unit_test(the_sweep_leaves_other_pid_namespaces_alone),
+		cmocka_unit_test(an_ordinary_user_is_told_why_there_is_none),
+		cmocka_unit_test(read_only_trees_are_told),
+		cmocka_unit_test(trees_that_are_not_there_are_told),
+		cmocka_unit_test(v1_an_ordinary_user_has_limits_in_groups_of_his_own),
+	};
+
+	return cmocka_run_group_tests_name("cgroup_real", tests, read_host, NULL);
+}
