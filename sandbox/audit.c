@@ -1,0 +1,101 @@
+#include "sandbox/audit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/securebits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "sandbox/mounts.h"
+#include "sandbox/namespaces.h"
+#include "sandbox/path.h"
+#include "sandbox/sandbox.h"
+
+/* "Name:\t" then a hexadecimal or decimal number; UINT64_MAX if missing. */
+static uint64_t field(const char *status, const char *name, int base)
+{
+	const char *line = strstr(status, name);
+
+	return line ? strtoull(line + strlen(name), NULL, base) : UINT64_MAX;
+}
+
+static void read_status(struct sandbox_enforced *ret)
+{
+	static const char *const sets[] = {
+		"\nCapInh:", "\nCapPrm:", "\nCapEff:", "\nCapBnd:", "\nCapAmb:",
+	};
+	char text[4096] = "";
+	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, "/proc/self/status", O_RDONLY, 0,
+				      PATH_HOST, NULL);
+	ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	text[length > 0 ? length : 0] = '\0';
+	for (size_t i = 0; i < COUNT(sets); i++)
+		ret->capabilities[i] = field(text, sets[i], 16);
+	ret->no_new_privs = field(text, "\nNoNewPrivs:", 10) == 1;
+}
+
+/* Descriptors beyond 0, 1, 2 that would survive an exec. */
+static uint32_t surviving_descriptors(void)
+{
+	uint32_t count = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			count++;
+	}
+	return count;
+}
+
+static bool canary_refused(void)
+{
+	int fd = path_open(PATH_ABSOLUTE, MOUNTS_CANARY, O_RDONLY, 0, PATH_HOST, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EACCES;
+}
+
+void audit_before(const struct sandbox_plan *plan, long session_keyring,
+		  struct sandbox_enforced *ret)
+{
+	uint64_t inside[NAMESPACE_COUNT];
+	int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+
+	namespaces_read(inside);
+	for (int i = 0; i < NAMESPACE_COUNT; i++)
+		if (inside[i] && inside[i] != plan->outside[i])
+			ret->namespaces |= 1U << i;
+	read_status(ret);
+	ret->securebits_locked = bits >= 0 && (bits & SECBIT_NOROOT) &&
+				 (bits & SECBIT_NOROOT_LOCKED);
+	ret->landlock_denies = canary_refused();
+	ret->open_fds = surviving_descriptors();
+	ret->uid = getuid();
+	ret->gid = getgid();
+	ret->keyring_fresh = session_keyring < 0 ||
+			     syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID,
+				     KEY_SPEC_SESSION_KEYRING, 0) == session_keyring;
+}
+
+/*
+ * A call that any kernel would refuse differently: with a bad descriptor the
+ * kernel says EBADF (or ENOSYS where io_uring is not built), our filter ENOSYS;
+ * with a bad size openat2(2) says EINVAL, our filter ENOSYS.
+ */
+void audit_after(struct sandbox_enforced *ret)
+{
+	long mode = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+
+	ret->seccomp_mode = mode < 0 ? 0 : (int)mode;
+	ret->seccomp_denies = syscall(SYS_openat2, -1, "", NULL, 0) < 0 &&
+			      errno == ENOSYS;
+}

@@ -1,0 +1,597 @@
+#include "sandbox/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <linux/sched.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "sandbox/audit.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/identity.h"
+#include "sandbox/landlock.h"
+#include "sandbox/mounts.h"
+#include "sandbox/namespaces.h"
+#include "sandbox/path.h"
+#include "sandbox/sandbox.h"
+
+#define CONTROL_FD 3
+#define UPPER_FD 4
+#define COMMAND_STACK_BYTES 65536
+#define EXIT_SETUP_FAILED 125
+#define NETWORK_FAILED 255
+
+struct init {
+	const struct sandbox_plan *plan;
+	int control;
+	int upper;
+	int listener;
+	long keyring;		/* serial of the joined one; -1: no keyrings */
+	pid_t network_maker;	/* 0: the host's network is kept */
+	pid_t command;
+	struct sandbox_report report;
+	struct error why;
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int failed(struct init *init, const char *what)
+{
+	return error_set(&init->why, -errno, "%s: %s", what, strerror(errno));
+}
+
+/* ---- the steps of process 1, in order ---- */
+
+/*
+ * A change of credentials clears the parent-death signal (prctl(2)), so this
+ * runs again after it; end of file on the control socket covers the moment
+ * between, and a launcher that died before the first call.
+ */
+static int die_with_launcher(struct init *init)
+{
+	char byte;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return failed(init, "parent-death signal");
+	if (recv(init->control, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		_exit(EXIT_SETUP_FAILED);
+	return 0;
+}
+
+/* In the full tier the launcher writes the maps and then says one byte. */
+static int take_identity(struct init *init)
+{
+	const struct sandbox_plan *plan = init->plan;
+	char byte;
+	int r = 0;
+
+	if (plan->tier == TIER_USERNS)
+		r = identity_map(0, plan->host_uid, plan->host_gid, &init->why);
+	else if (recv(init->control, &byte, 1, 0) != 1)
+		_exit(EXIT_SETUP_FAILED);
+	if (r == 0)
+		r = identity_assume(&init->why);
+	/* The change of ids made /proc/self root's; it is ours until the drop. */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
+		r = failed(init, "make dumpable");
+	return r;
+}
+
+static int join_cgroup(struct init *init)
+{
+	return init->plan->cgroup ? cgroup_join(init->plan->cgroup, &init->why) : 0;
+}
+
+/*
+ * The cgroup namespace is made after the group was joined, so that it is its
+ * root. The clocks inside start near zero: the host's uptime is not told.
+ */
+static int new_namespaces(struct init *init)
+{
+	struct timespec monotonic, boottime;
+	char offsets[96];
+
+	if (unshare(CLONE_NEWCGROUP | CLONE_NEWTIME) < 0)
+		return failed(init, "unshare");
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_BOOTTIME, &boottime);
+	snprintf(offsets, sizeof(offsets), "monotonic -%ld 0\nboottime -%ld 0\n",
+		 (long)monotonic.tv_sec - 1, (long)boottime.tv_sec - 1);
+	return path_write(PATH_ABSOLUTE, "/proc/self/timens_offsets", offsets,
+			  &init->why);
+}
+
+/* Quotas that count against the host user, lowered for this namespace. */
+static int lower_quotas(struct init *init)
+{
+	static const struct {
+		const char *path, *value;
+	} quotas[] = {
+		{ "/proc/sys/user/max_user_namespaces", "0" },
+		{ "/proc/sys/user/max_inotify_instances", "64" },
+		{ "/proc/sys/user/max_inotify_watches", "16384" },
+		{ "/proc/sys/user/max_fanotify_groups", "0" },
+	};
+
+	for (size_t i = 0; i < COUNT(quotas); i++) {
+		int r = path_write(PATH_ABSOLUTE, quotas[i].path, quotas[i].value,
+				   &init->why);
+
+		if (r < 0 && r != -ENOENT)	/* not built into this kernel */
+			return r;
+	}
+	return 0;
+}
+
+static int name_host(struct init *init)
+{
+	if (sethostname("cupel", 5) < 0 || setdomainname("", 0) < 0)
+		return failed(init, "sethostname");
+	return 0;
+}
+
+/* In a process of its own that shares only the descriptor table. */
+static int make_network(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (socket_fd < 0 || ioctl(socket_fd, SIOCSIFFLAGS, &request) < 0)
+		return -errno;
+	/* A socket names its network, too: no path needed. */
+	int fd = ioctl(socket_fd, SIOCGSKNS);
+
+	close(socket_fd);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Half of what a launch costs is the new network namespace. A helper makes it
+ * while this process builds the mounts; its exit status is the number of the
+ * descriptor it left in the shared table.
+ */
+static int start_network(struct init *init)
+{
+	struct clone_args arguments = {
+		.flags = CLONE_FILES,
+		.exit_signal = SIGCHLD,
+	};
+
+	if (init->plan->policy->network != NETWORK_NONE)
+		return 0;
+	init->network_maker = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (init->network_maker < 0)
+		return failed(init, "clone3");
+	if (init->network_maker == 0) {
+		int fd = make_network();
+
+		_exit(fd > 0 && fd < NETWORK_FAILED ? fd : NETWORK_FAILED);
+	}
+	return 0;
+}
+
+static int join_network(struct init *init)
+{
+	int status;
+
+	if (!init->network_maker)
+		return 0;
+	if (waitpid(init->network_maker, &status, 0) < 0 || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) == NETWORK_FAILED)
+		return error_set(&init->why, -EPERM,
+				 "a new network with its loopback interface up was refused");
+	AUTO_CLOSE int fd = WEXITSTATUS(status);
+
+	return setns(fd, CLONE_NEWNET) < 0 ? failed(init, "join the new network") : 0;
+}
+
+static int fresh_keyring(struct init *init)
+{
+	init->keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+	if (init->keyring < 0 && errno != ENOSYS)
+		return failed(init, "join an anonymous session keyring");
+	return 0;
+}
+
+static int build_mounts(struct init *init)
+{
+	return mounts_build(init->plan, &init->upper, &init->why);
+}
+
+/*
+ * 0, 1, 2 become the command's; the control socket and the overlay move to
+ * fixed places; everything else goes.
+ */
+static int settle_descriptors(struct init *init)
+{
+	int kept[5] = { init->plan->stdio[0], init->plan->stdio[1],
+			init->plan->stdio[2], init->control, init->upper };
+
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		if (kept[i] < 0)
+			continue;
+		kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, (int)COUNT(kept));
+		if (kept[i] < 0)
+			return failed(init, "duplicate a descriptor");
+	}
+	for (int i = 0; i < (int)COUNT(kept); i++)
+		if (kept[i] >= 0 && dup3(kept[i], i, i < CONTROL_FD ? 0 : O_CLOEXEC) < 0)
+			return failed(init, "place a descriptor");
+	if (close_range((unsigned)(init->upper < 0 ? UPPER_FD : UPPER_FD + 1), ~0U, 0) < 0)
+		return failed(init, "close_range");
+	init->control = CONTROL_FD;
+	init->upper = init->upper < 0 ? -1 : UPPER_FD;
+	return 0;
+}
+
+static int drop_privileges(struct init *init)
+{
+	int r = identity_drop(&init->why);
+
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+		r = failed(init, "make undumpable");
+	return r;
+}
+
+static int lock_files(struct init *init)
+{
+	int abi = landlock_abi();
+
+	if (abi == 0)
+		return error_set(&init->why, -ENOSYS,
+				 "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, lsm=landlock)");
+	AUTO_CLOSE int ruleset = landlock_open(abi, &init->why);
+
+	if (ruleset < 0)
+		return ruleset;
+	int r = mounts_allow(init->plan, ruleset, abi, &init->why);
+
+	if (r == 0)
+		r = landlock_enforce(ruleset, &init->why);
+	init->report.enforced.landlock_abi = r == 0 ? abi : 0;
+	return r;
+}
+
+/* ---- the command's own process, until its exec; shares init's memory ---- */
+
+static int set_limits(struct init *init)
+{
+	const struct limits *limits = &init->plan->policy->limits;
+	const struct {
+		__rlimit_resource_t resource;
+		uint64_t value;
+	} rows[] = {
+		{ RLIMIT_CORE, 0 },
+		{ RLIMIT_NOFILE, limits->files },
+		{ RLIMIT_NPROC, limits->pids ? limits->pids + 1 : 0 },
+		{ RLIMIT_MEMLOCK, UINT64_C(8) << 20 },
+		{ RLIMIT_MSGQUEUE, UINT64_C(800) << 10 },
+		{ RLIMIT_SIGPENDING, 4096 },
+		{ RLIMIT_NICE, 0 },
+		{ RLIMIT_RTPRIO, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct rlimit now, want = { rows[i].value, rows[i].value };
+
+		/* 0 of a limit we do not set means: keep what the caller had. */
+		if (rows[i].value == 0 && (rows[i].resource == RLIMIT_NOFILE ||
+					   rows[i].resource == RLIMIT_NPROC))
+			continue;
+		if (getrlimit(rows[i].resource, &now) == 0 && now.rlim_max < want.rlim_max)
+			want.rlim_cur = want.rlim_max = now.rlim_max;
+		if (setrlimit(rows[i].resource, &want) < 0)
+			return failed(init, "setrlimit");
+	}
+	return 0;
+}
+
+static int own_session(struct init *init)
+{
+	if (setsid() < 0)
+		return failed(init, "setsid");
+	if (init->plan->tty && ioctl(0, TIOCSCTTY, 0) < 0)
+		return failed(init, "take the terminal");
+	return 0;
+}
+
+static int default_signals(struct init *init)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	signal(SIGPIPE, SIG_DFL);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return failed(init, "sigprocmask");
+	return 0;
+}
+
+static int audit(struct init *init)
+{
+	audit_before(init->plan, init->keyring, &init->report.enforced);
+	return 0;
+}
+
+/* The listener lands in the descriptor table that init shares until exec. */
+static int filter_calls(struct init *init)
+{
+	int r = seccomp_install(&init->plan->filter, 1, &init->why);
+
+	init->listener = r;
+	if (r >= 0)
+		audit_after(&init->report.enforced);
+	return r < 0 ? r : 0;
+}
+
+/* As the shell looks for a command: PATH, the last error that says something. */
+static int execute(struct init *init)
+{
+	char *const *argv = init->plan->argv, *const *envp = init->plan->envp;
+	const char *path = "/usr/bin:/bin";
+	int result = ENOENT;
+
+	if (strchr(argv[0], '/')) {
+		execve(argv[0], argv, envp);
+		return error_set(&init->why, -errno, "%s: %s", argv[0],
+				 strerror(errno));
+	}
+	for (char *const *e = envp; *e; e++)
+		if (strncmp(*e, "PATH=", 5) == 0)
+			path = *e + 5;
+	while (*path) {
+		char candidate[4096];
+		size_t length = strcspn(path, ":");
+
+		if (length + strlen(argv[0]) + 2 <= sizeof(candidate)) {
+			snprintf(candidate, sizeof(candidate), "%.*s/%s",
+				 (int)length, path, argv[0]);
+			execve(candidate, argv, envp);
+			if (errno != ENOENT && errno != ENOTDIR)
+				result = errno;
+		}
+		path += length + (path[length] == ':');
+	}
+	return error_set(&init->why, -result, "%s: %s", argv[0],
+			 result == ENOENT ? "command not found" : strerror(result));
+}
+
+/* ---- the table, and who walks it ---- */
+
+struct step {
+	const char *name;
+	enum sandbox_phase phase;
+	int (*run)(struct init *init);
+};
+
+static const struct step init_steps[] = {
+	{ "launcher", PHASE_IDMAP, die_with_launcher },
+	{ "cgroup", PHASE_CGROUP, join_cgroup },
+	{ "identity", PHASE_IDMAP, take_identity },
+	{ "launcher", PHASE_IDMAP, die_with_launcher },
+	{ "network", PHASE_NETWORK, start_network },
+	{ "namespaces", PHASE_IDENTITY, new_namespaces },
+	{ "quotas", PHASE_IDENTITY, lower_quotas },
+	{ "hostname", PHASE_IDENTITY, name_host },
+	{ "keyring", PHASE_IDENTITY, fresh_keyring },
+	{ "mounts", PHASE_MOUNTS, build_mounts },
+	{ "network", PHASE_NETWORK, join_network },
+	{ "descriptors", PHASE_MOUNTS, settle_descriptors },
+	{ "privileges", PHASE_IDENTITY, drop_privileges },
+	{ "landlock", PHASE_LANDLOCK, lock_files },
+};
+
+static const struct step command_steps[] = {
+	{ "session", PHASE_EXEC, own_session },
+	{ "limits", PHASE_EXEC, set_limits },
+	{ "signals", PHASE_EXEC, default_signals },
+	{ "audit", PHASE_AUDIT, audit },
+	{ "seccomp", PHASE_SECCOMP, filter_calls },
+	{ "exec", PHASE_EXEC, execute },
+};
+
+static int walk(struct init *init, const struct step *steps, size_t count)
+{
+	int64_t before = now_ns();
+
+	for (size_t i = 0; i < count; i++) {
+		int r = steps[i].run(init);
+		int64_t after = now_ns();
+
+		init->report.phase_ns[steps[i].phase] += after - before;
+		before = after;
+		if (r < 0) {
+			init->report.failed_errno = -r;
+			snprintf(init->report.failed_step,
+				 sizeof(init->report.failed_step), "%s", steps[i].name);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int command_main(void *argument)
+{
+	walk(argument, command_steps, COUNT(command_steps));
+	_exit(EXIT_SETUP_FAILED);
+}
+
+/* vfork with its own stack; the descriptor table is shared until exec. */
+static int start_command(struct init *init)
+{
+	static char stack[COMMAND_STACK_BYTES] __attribute__((aligned(64)));
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_SETMASK, &child, NULL);
+	init->command = clone(command_main, stack + sizeof(stack),
+			      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, init);
+	if (init->command < 0) {
+		int r = failed(init, "clone");
+
+		init->report.failed_errno = -r;
+		strcpy(init->report.failed_step, "exec");
+		return r;
+	}
+	return -init->report.failed_errno;
+}
+
+static void send_report(struct init *init)
+{
+	int descriptors[2];
+	int count = 0;
+	union {
+		char bytes[CMSG_SPACE(sizeof(descriptors))];
+		struct cmsghdr align;
+	} ancillary = { { 0 } };
+	struct iovec part = { &init->report, sizeof(init->report) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	snprintf(init->report.detail, sizeof(init->report.detail), "%.199s",
+		 init->report.failed_errno ? init->why.text : "");
+	init->report.carries_denials = init->listener >= 0;
+	init->report.carries_upper = init->upper >= 0;
+	if (init->listener >= 0)
+		descriptors[count++] = init->listener;
+	if (init->upper >= 0)
+		descriptors[count++] = init->upper;
+	if (count) {
+		message.msg_control = ancillary.bytes;
+		message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
+		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+		memcpy(CMSG_DATA(header), descriptors, (size_t)count * sizeof(int));
+	}
+	if (sendmsg(init->control, &message, MSG_NOSIGNAL) < 0)
+		_exit(EXIT_SETUP_FAILED);
+}
+
+/* Nothing of the caller stays in the memory of a process the command can see. */
+static void forget_environment(void)
+{
+	for (char **e = environ; *e; e++)
+		memset(*e, 0, strlen(*e));
+}
+
+/* Whether a place of limited size has no byte or no inode left. */
+static bool full(const char *path)
+{
+	struct statfs status;
+
+	return path && statfs(path, &status) == 0 && status.f_blocks &&
+	       (status.f_bavail == 0 || (status.f_files && status.f_ffree == 0));
+}
+
+static void reap(struct init *init)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct rusage usage;
+		struct sandbox_status last;
+
+		if (pid != init->command)
+			continue;
+		getrusage(RUSAGE_CHILDREN, &usage);
+		last = (struct sandbox_status){
+			.wait_status = status,
+			.user_us = usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec,
+			.system_us = usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec,
+			.maxrss_kib = usage.ru_maxrss,
+			.in_blocks = usage.ru_inblock,
+			.out_blocks = usage.ru_oublock,
+			.disk_full = full("/tmp") ||
+				     (init->plan->workspace_mode == WORKSPACE_OVERLAY &&
+				      full(init->plan->workspace)),
+		};
+		(void)send(init->control, &last, sizeof(last), MSG_NOSIGNAL);
+		_exit(0);
+	}
+}
+
+static _Noreturn void serve(struct init *init, int signals)
+{
+	struct pollfd polled[] = {
+		{ .fd = init->control, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
+	};
+
+	for (;;) {
+		struct sandbox_order order;
+		struct signalfd_siginfo ignored;
+		ssize_t length;
+
+		reap(init);
+		if (poll(polled, COUNT(polled), -1) < 0 && errno != EINTR)
+			_exit(EXIT_SETUP_FAILED);
+		while (read(signals, &ignored, sizeof(ignored)) > 0)
+			;
+		length = recv(init->control, &order, sizeof(order), MSG_DONTWAIT);
+		if (length == 0)	/* the launcher is gone */
+			_exit(EXIT_SETUP_FAILED);
+		if (length == sizeof(order))
+			kill(-init->command, order.signal);
+	}
+}
+
+_Noreturn void init_main(const struct sandbox_plan *plan, int control)
+{
+	static struct init init;
+	struct seccomp_program filter = seccomp_init_program();
+	sigset_t child;
+
+	init = (struct init){ .plan = plan, .control = control, .upper = -1,
+			      .listener = -1, .keyring = -1 };
+	if (walk(&init, init_steps, COUNT(init_steps)) < 0 ||
+	    start_command(&init) < 0) {
+		send_report(&init);
+		_exit(EXIT_SETUP_FAILED);
+	}
+	if (namespaces_time_is_entered(init.command, plan->outside[NAMESPACE_TIME]))
+		init.report.enforced.namespaces |= 1U << NAMESPACE_TIME;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	int signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+
+	send_report(&init);
+	forget_environment();
+	close(0);
+	close(1);
+	close(2);
+	close(init.upper);
+	close(init.listener);
+	if (signals < 0 || seccomp_install(&filter, 0, NULL) < 0)
+		_exit(EXIT_SETUP_FAILED);
+	serve(&init, signals);
+}

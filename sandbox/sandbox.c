@@ -1,0 +1,170 @@
+#include "sandbox/sandbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/identity.h"
+#include "sandbox/init.h"
+
+/*
+ * The cgroup and time namespaces follow inside, once the group is joined; the
+ * network's, the slowest to make by far, is made beside the mounts.
+ */
+#define NAMESPACES                                                            \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+
+static int start_init(const struct sandbox_plan *plan, int ours, int theirs,
+		      int *ret_pidfd, struct error *why)
+{
+	struct clone_args arguments = {
+		.flags = NAMESPACES | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	if (plan->cgroup && plan->cgroup->v2 >= 0) {
+		arguments.flags |= CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint32_t)plan->cgroup->v2;
+	}
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	if (pid < 0)
+		return error_set(why, -errno, "new namespaces: %s", strerror(errno));
+	if (pid == 0) {
+		close(ours);
+		init_main(plan, theirs);
+	}
+	return pid;
+}
+
+int sandbox_spawn(const struct sandbox_plan *plan, struct sandbox *ret,
+		  struct error *why)
+{
+	int ends[2], pidfd = -1;
+
+	assert(plan->tier != TIER_LANDLOCK);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_set(why, -errno, "socketpair: %s", strerror(errno));
+	AUTO_CLOSE int ours = ends[0];
+	AUTO_CLOSE int theirs = ends[1];
+	pid_t pid = start_init(plan, ours, theirs, &pidfd, why);
+
+	if (pid < 0)
+		return pid;
+	*ret = (struct sandbox){ .init_pid = pid, .init_pidfd = pidfd,
+				 .control = ours, .denials = -1, .upper = -1 };
+	if (plan->tier == TIER_FULL) {
+		int r = identity_map(pid, plan->host_uid, plan->host_gid, why);
+
+		if (r == 0 && send(ours, "", 1, MSG_NOSIGNAL) != 1)
+			r = error_set(why, -errno, "tell init: %s", strerror(errno));
+		if (r < 0) {
+			sandbox_kill(ret);
+			waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED);
+			close(pidfd);
+			return r;
+		}
+	}
+	fd_take(&ours);
+	return 0;
+}
+
+static int receive(const struct sandbox *sandbox, void *record, size_t size,
+		   int descriptors[2])
+{
+	union {
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} ancillary;
+	struct iovec part = { record, size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
+				  .msg_control = ancillary.bytes,
+				  .msg_controllen = sizeof(ancillary) };
+	ssize_t length = recvmsg(sandbox->control, &message,
+				 MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (length < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (length == 0)
+		return -EPIPE;
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		memcpy(descriptors, CMSG_DATA(header),
+		       header->cmsg_len - CMSG_LEN(0));
+	return (size_t)length == size ? 1 : -EBADMSG;
+}
+
+int sandbox_receive_report(struct sandbox *sandbox, struct sandbox_report *ret)
+{
+	int descriptors[2] = { -1, -1 };
+	int r = receive(sandbox, ret, sizeof(*ret), descriptors);
+
+	if (r == 1) {
+		sandbox->denials = ret->carries_denials ? descriptors[0] : -1;
+		sandbox->upper = ret->carries_upper ?
+					 descriptors[ret->carries_denials] : -1;
+	}
+	return r;
+}
+
+int sandbox_receive_status(struct sandbox *sandbox, struct sandbox_status *ret)
+{
+	int descriptors[2] = { -1, -1 };
+
+	return receive(sandbox, ret, sizeof(*ret), descriptors);
+}
+
+int sandbox_signal(struct sandbox *sandbox, int signal)
+{
+	struct sandbox_order order = { .signal = signal };
+
+	if (send(sandbox->control, &order, sizeof(order), MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 0;
+}
+
+int sandbox_kill(struct sandbox *sandbox)
+{
+	long r = syscall(SYS_pidfd_send_signal, sandbox->init_pidfd, SIGKILL, NULL, 0);
+
+	return r < 0 && errno != ESRCH ? -errno : 0;
+}
+
+void sandbox_close(struct sandbox *sandbox)
+{
+	const int descriptors[] = { sandbox->init_pidfd, sandbox->control,
+				    sandbox->denials, sandbox->upper };
+
+	for (size_t i = 0; i < COUNT(descriptors); i++)
+		if (descriptors[i] >= 0)
+			close(descriptors[i]);
+}
+
+const char *tier_name(enum tier tier)
+{
+	static const char *const names[] = { "landlock", "userns", "full" };
+
+	return names[tier];
+}
+
+const char *sandbox_phase_name(enum sandbox_phase phase)
+{
+	static const char *const names[PHASE_COUNT] = {
+		"idmap", "cgroup", "network", "mounts", "identity",
+		"landlock", "seccomp", "audit", "exec",
+	};
+
+	return names[phase];
+}

@@ -1,0 +1,66 @@
+#include "sandbox/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "sandbox/identity.h"
+#include "sandbox/path.h"
+
+static int map_owner(int directory, const char *path, const struct stat *owner,
+		     uid_t host_uid, gid_t host_gid, struct error *why)
+{
+	AUTO_CLOSE int mount = open_tree(directory, "", AT_EMPTY_PATH |
+						 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (mount < 0)
+		return error_set(why, -errno, "open_tree %s: %s", path, strerror(errno));
+	AUTO_CLOSE int ids = identity_mount_namespace(owner->st_uid, owner->st_gid,
+						      host_uid, host_gid, why);
+
+	if (ids < 0)
+		return ids;
+	struct mount_attr map = {
+		.attr_set = MOUNT_ATTR_IDMAP,
+		.userns_fd = (unsigned)ids,
+	};
+
+	if (mount_setattr(mount, "", AT_EMPTY_PATH, &map, sizeof(map)) < 0)
+		return error_set(why, errno == EINVAL ? -EOPNOTSUPP : -errno,
+				 "%s lies on a file system whose ids cannot be mapped (%s); "
+				 "run as its owner (--tier userns) or move it to ext4, xfs, btrfs or tmpfs",
+				 path, strerror(errno));
+	return fd_take(&mount);
+}
+
+int tree_take(struct tree *ret, int fd, const char *path, uid_t host_uid,
+	      gid_t host_gid, struct error *why)
+{
+	AUTO_CLOSE int directory = fd;
+	struct stat status;
+	int mount = -1;
+
+	if (fstat(directory, &status) < 0)
+		return error_set(why, -errno, "stat %s: %s", path, strerror(errno));
+	if (host_uid != (uid_t)-1) {
+		mount = map_owner(directory, path, &status, host_uid, host_gid, why);
+		if (mount < 0)
+			return mount;
+	}
+	*ret = (struct tree){ .directory = fd_take(&directory), .mount = mount,
+			      .device = status.st_dev, .inode = status.st_ino };
+	return 0;
+}
+
+void tree_close(struct tree *tree)
+{
+	if (tree->directory >= 0)
+		close(tree->directory);
+	if (tree->mount >= 0)
+		close(tree->mount);
+	tree->directory = tree->mount = -1;
+}
