@@ -73,7 +73,17 @@ bool cli_take_json(const struct verb *verb, int argc, char **argv,
 /* Prints and frees what json_pack() made, NULL if it failed; exit code. */
 int cli_print_json(json_t *json);
 
+/* cupel run, in run.c */
+int cli_run_command(const struct verb *verb, int argc, char **argv);
+void cli_run_command_explain(FILE *out);
+
+int cli_doctor(const struct verb *verb, int argc, char **argv);
+void cli_doctor_explain(FILE *out);
+int cli_verify(const struct verb *verb, int argc, char **argv);
+void cli_verify_explain(FILE *out);
 int cli_version(const struct verb *verb, int argc, char **argv);
+int cli_policy(const struct verb *verb, int argc, char **argv);
+void cli_policy_explain(FILE *out);
 int cli_config(const struct verb *verb, int argc, char **argv);
 void cli_config_explain(FILE *out);
 
