@@ -62,7 +62,7 @@ static uint64_t calibrate(const struct bench_side *side, clockid_t clock)
 	}
 }
 
-static bool verdict(const char *figure, double value, double bar, const char *unit)
+bool bench_figure(const char *figure, double value, double bar, const char *unit)
 {
 	bool met = value <= bar;
 
@@ -85,7 +85,7 @@ bool bench_pair(const char *figure, struct bench_side ours,
 	}
 	printf("  %-42s %10.0f ns     %s %.0f ns\n", ours.name,
 	       median(our_ns, ROUNDS), peer.name, median(peer_ns, ROUNDS));
-	return verdict(figure, median(ratios, ROUNDS), ratio_max, "x");
+	return bench_figure(figure, median(ratios, ROUNDS), ratio_max, "x");
 }
 
 bool bench_alone(const char *figure, struct bench_side ours, double ns_max)
@@ -95,5 +95,5 @@ bool bench_alone(const char *figure, struct bench_side ours, double ns_max)
 
 	for (int i = 0; i < ROUNDS; i++)
 		ns[i] = ns_per_operation(&ours, count, CLOCK_THREAD_CPUTIME_ID);
-	return verdict(figure, median(ns, ROUNDS), ns_max, "ns");
+	return bench_figure(figure, median(ns, ROUNDS), ns_max, "ns");
 }

@@ -31,6 +31,9 @@ bool bench_pair(const char *figure, struct bench_side ours,
  */
 bool bench_alone(const char *figure, struct bench_side ours, double ns_max);
 
+/* Prints a figure measured otherwise beside its bar; whether it is met. */
+bool bench_figure(const char *figure, double value, double bar, const char *unit);
+
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t bench_now_ns(void);
 

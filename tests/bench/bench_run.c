@@ -1,0 +1,142 @@
+/*
+ * What a confined launch costs, beside the launchers people know and beside
+ * no confinement at all. The peers get the same isolation as far as they have
+ * it. Run from the top of the tree; cupel is taken from CUPEL_BIN.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "tests/support/bench.h"
+
+#define LAUNCHES 400
+
+extern char **environ;
+
+static char cupel[4096];
+
+static char *const by_cupel[] = { cupel, "run", "--quiet", "--", "/bin/true", NULL };
+static char *const by_bwrap[] = {
+	"bwrap", "--unshare-all", "--die-with-parent", "--new-session",
+	"--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
+	"--symlink", "usr/sbin", "/sbin", "--symlink", "usr/lib", "/lib",
+	"--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
+	"--tmpfs", "/tmp", "--", "/bin/true", NULL,
+};
+static char *const by_firejail[] = {
+	"firejail", "--quiet", "--noprofile", "--net=none", "--private", "--",
+	"/bin/true", NULL,
+};
+static char *const by_nothing[] = { "/bin/true", NULL };
+
+/* Output to out_fd if that is not negative; dies on any failure. */
+static void launch(char *const argv[], int out_fd)
+{
+	posix_spawn_file_actions_t actions;
+	pid_t pid;
+	int status;
+
+	posix_spawn_file_actions_init(&actions);
+	if (out_fd >= 0)
+		posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
+	if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) != 0 ||
+	    (out_fd < 0 && waitpid(pid, &status, 0) != pid) ||
+	    (out_fd < 0 && status != 0)) {
+		fprintf(stderr, "bench_run: %s failed\n", argv[0]);
+		exit(1);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+}
+
+static void launches(void *context, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		launch(context, -1);
+}
+
+static struct bench_side side(const char *name, char *const argv[])
+{
+	return (struct bench_side){ name, launches, (void *)(uintptr_t)argv };
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool tail_of_launches(void)
+{
+	static double ms[LAUNCHES];
+
+	for (int i = 0; i < LAUNCHES; i++) {
+		int64_t start = bench_now_ns();
+
+		launch(by_cupel, -1);
+		ms[i] = (double)(bench_now_ns() - start) / 1e6;
+	}
+	qsort(ms, LAUNCHES, sizeof(ms[0]), compare);
+	return bench_figure("cold launch, p99 over p50",
+			    ms[LAUNCHES * 99 / 100] / ms[LAUNCHES / 2], 3.0, "x");
+}
+
+/* From the first byte to the last, so that the launch itself does not count. */
+static void stream(void *context, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		static char bytes[1 << 16];
+		int ends[2];
+
+		if (pipe2(ends, O_CLOEXEC) < 0)
+			exit(1);
+		launch(context, ends[1]);
+		close(ends[1]);
+		while (read(ends[0], bytes, sizeof(bytes)) > 0)
+			;
+		close(ends[0]);
+		while (wait(NULL) > 0)
+			;
+	}
+}
+
+static bool output(const char *figure, const char *limit)
+{
+	char *const confined[] = {
+		cupel, "run", "--quiet", "--limit", (char *)(uintptr_t)limit, "--",
+		"head", "-c", "268435456", "/dev/zero", NULL,
+	};
+	char *const bare[] = { "head", "-c", "268435456", "/dev/zero", NULL };
+
+	return bench_pair(figure,
+			  (struct bench_side){ "cupel run", stream, (void *)(uintptr_t)confined },
+			  (struct bench_side){ "bare pipe", stream, (void *)(uintptr_t)bare },
+			  1 / 0.9);
+}
+
+int main(void)
+{
+	const char *bin = getenv("CUPEL_BIN");
+	bool met;
+
+	snprintf(cupel, sizeof(cupel), "%s/cupel", bin ? bin : "build/bin");
+	met = bench_pair("cold launch over bubblewrap's",
+			 side("cupel run -- /bin/true", by_cupel),
+			 side("bwrap", by_bwrap), 0.6);
+	met &= bench_pair("cold launch over firejail's",
+			  side("cupel run -- /bin/true", by_cupel),
+			  side("firejail", by_firejail), 0.1);
+	bench_pair("cold launch over no confinement (no bar)",
+		   side("cupel run -- /bin/true", by_cupel),
+		   side("posix_spawn", by_nothing), 99);
+	met &= tail_of_launches();
+	met &= output("256 MiB out, descriptors passed, time ratio", "output=none");
+	met &= output("256 MiB out, relayed and counted, time ratio", "output=2G");
+	return !met;
+}

@@ -1,0 +1,63 @@
+#!/bin/bash
+# The launcher is killed at random points: nothing of it may be left. Speaks
+# TAP. CRASH_ROUNDS (200) rounds a user, CUPEL_SEED (1) for the moments.
+. tests/support/sandbox.sh
+rounds=${CRASH_ROUNDS:-200}
+export TMPDIR=$work/tmp XDG_STATE_HOME=$work/state XDG_RUNTIME_DIR=$work/runtime \
+	XDG_CACHE_HOME=$work/cache
+mkdir -m 1777 "$TMPDIR" "$XDG_STATE_HOME" "$XDG_RUNTIME_DIR" "$XDG_CACHE_HOME"
+
+# Writes, leaves a background process that ignores signals, and ends soon.
+busy='echo x >made; echo x >/tmp/made
+	(trap "" TERM HUP; setsid sleep 1000 &)
+	sleep 0.005'
+
+# Without those that other tests have meanwhile, which name themselves.
+mounts() {
+	sort /proc/self/mountinfo | grep -v ' /tmp/cupel-[a-z]*-'
+}
+# What our kind of run could leave, not what other tests do: below our own
+# folder, or of the ordinary user, or of the ids that runs of root have.
+files() {
+	find "$work" ! -name made | sort
+	find /tmp /dev/shm /run /var/tmp -maxdepth 1 \( -uid "$user" -o -uid +1999999999 \) \
+		! -path "$work" 2>/dev/null
+	cat /proc/sysvipc/* 2>/dev/null | grep -E " ($user|2[0-9]{9}) "
+}
+
+kill_at_random() {
+	local before_mounts before_files mode start most_us
+	folder "$space/workspace"
+	cd "$space/workspace"
+	start=${EPOCHREALTIME/./}
+	"${cupel_run[@]}" --quiet --workspace "$PWD" -- sh -c "$busy" </dev/null
+	most_us=$((${EPOCHREALTIME/./} - start))
+	is "$tier: left alone it does its work, in $most_us us" "$(cat made)" x
+	before_mounts=$(mounts) before_files=$(files)
+	for mode in direct overlay; do
+		holds "$tier: $((rounds / 2)) launchers killed, workspace $mode: no process is left" \
+			"$probe" crash $((rounds / 2)) "$most_us" "${cupel_run[@]}" --quiet \
+			--workspace "$PWD:$mode" -- sh -c "$busy"
+	done
+	holds "$tier: no cgroup is left" stale_groups
+	is "$tier: no mount is left" "$(mounts)" "$before_mounts"
+	is "$tier: no file is left" "$(files)" "$before_files"
+}
+for_each_tier kill_at_random
+
+# The keeper is killed as well: the next run removes what is left.
+kill_with_keeper() {
+	local pid
+	"${cupel_run[@]}" --quiet --workspace none -- sleep 1000 &
+	pid=$!
+	until pgrep -P "$pid" -x sleep >/dev/null || pgrep -P "$pid" >/dev/null; do
+		sleep 0.01
+	done
+	sleep 0.1
+	kill -9 "$pid" $(pgrep -P "$pid")
+	wait "$pid" 2>/dev/null
+	"${cupel_run[@]}" --quiet --workspace none -- true
+	holds "$tier: the next run removes what a killed keeper left" stale_groups
+}
+for_each_tier kill_with_keeper 2>/dev/null
+done_testing

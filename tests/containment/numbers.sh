@@ -1,0 +1,27 @@
+#!/bin/bash
+# Every system call number, natively, by int 0x80 and by x32, under every
+# preset, as root and as an ordinary user. Speaks TAP.
+. tests/support/sandbox.sh
+
+# compute has no second process: a run a number, and fewer of those that kill;
+# as one user, for both have the same filter.
+call_all() {
+	local preset door step
+	for preset in strict tool build net compute; do
+		for door in native int80 x32; do
+			local command=("${cupel_run[@]}" --quiet --policy "$preset"
+				--workspace none --bind "$probe:/probe" -- /probe)
+			step=1
+			if [ "$preset" = compute ]; then
+				[ "$tier" = userns ] || continue 2
+				[ $door = native ] || step=16
+				"$probe" numbers $door $step "${command[@]}"
+			else
+				"${command[@]}" numbers $door $step
+			fi </dev/null >lines
+			relay "$tier $preset" <lines
+		done
+	done
+}
+for_each_tier call_all
+done_testing

@@ -1,0 +1,161 @@
+#!/bin/bash
+# How a run ends: limits of time, signals, processes that try to stay. Speaks
+# TAP.
+. tests/support/sandbox.sh
+
+# A duration nobody else sleeps for: what is left of a run is found by it.
+mark=9$$
+left_behind() { # the marked processes that are still there after a second
+	local left
+	for _ in {1..50}; do
+		left=$(pgrep -fa "^sleep $mark" || true)
+		[ -n "$left" ] || return 0
+		sleep 0.02
+	done
+	echo "$left"
+	pkill_marked
+	return 1
+}
+pkill_marked() {
+	pgrep -f "^sleep $mark" | xargs -r kill -9
+}
+trap 'pkill_marked; clean_up' EXIT
+
+milliseconds() {
+	echo $((${EPOCHREALTIME/./} / 1000))
+}
+# The end of try_run OPTION..., and whether it took from LEAST to MOST ms.
+timed() { # NAME WANT LEAST MOST OPTION...
+	local name=$1 want=$2 least=$3 most=$4 start took
+	shift 4
+	start=$(milliseconds)
+	try_run --workspace none "$@"
+	took=$(($(milliseconds) - start))
+	is "$tier: $name" "$(verdict .cause):$code" "$want"
+	holds "$tier: $name, after $took ms" [ $took -ge $least -a $took -le $most ]
+}
+
+# ---- limits of time ----
+
+# Up to three seconds of slack: the machine may be busy with other tests.
+spend_time() {
+	timed 'a command that obeys TERM' wall:124 300 2000 --limit wall=300ms -- sleep $mark
+	timed 'one that says goodbye' wall:124 300 3000 --limit wall=700ms -- \
+		sh -c 'trap "echo bye; exit 5" TERM; sleep '$mark' & wait'
+	is "$tier: its goodbye was heard" "$(<out)" bye
+	timed 'one that ignores TERM' wall:124 2000 6000 --limit wall=700ms -- \
+		sh -c 'trap "" TERM HUP INT; sleep '$mark'; sleep '$mark
+	timed 'one that is stopped' wall:124 2000 5500 --limit wall=200ms -- \
+		sh -c 'kill -STOP $$'
+	timed 'its children ignore TERM' wall:124 300 5500 --limit wall=300ms -- \
+		sh -c '(trap "" TERM; sleep '$mark'; sleep '$mark') & wait'
+	timed 'within the limit' exited:0 0 2000 --limit wall=20s -- sleep 0.1
+	holds "$tier: none of them is left" left_behind
+}
+for_each_tier spend_time
+
+# ---- those who try to stay ----
+
+try_to_stay() {
+	local daemon='(setsid sh -c "trap \"\" TERM HUP INT; sleep '$mark'; sleep '$mark'" &) &'
+	timed 'a daemon does not outlive its run' exited:0 0 3000 -- sh -c "$daemon sleep 0.1"
+	holds "$tier: it is gone" left_behind
+	timed 'nor one that holds stdout open' exited:0 0 3000 -- \
+		sh -c 'sleep '$mark' & echo done'
+	is "$tier: what was written came" "$(<out)" done
+	timed 'nor with output unlimited' exited:0 0 3000 --limit output=none -- \
+		sh -c 'sleep '$mark' & echo done'
+	is "$tier: that came as well" "$(<out)" done
+	# A reader after us must see the end, too.
+	is "$tier: a pipe's reader is not kept waiting" "$(timeout 10 \
+		"${cupel_run[@]}" --quiet --workspace none --limit output=none -- \
+		sh -c 'sleep '$mark' & echo done' </dev/null | cat; echo "${PIPESTATUS[0]}")" \
+		done$'\n'0
+	timed 'a stopped grandchild' exited:0 0 3000 -- \
+		sh -c '(sleep '$mark' & kill -STOP $!) & sleep 0.1'
+	timed 'orphans are reaped' exited:0 0 3000 -- sh -c '
+		for i in 1 2 3 4 5 6 7 8; do (true &); done; sleep 0.2
+		grep -l "^State:.Z" /proc/[0-9]*/status; true'
+	is "$tier: no zombie is seen" "$(<out)" ''
+	timed 'the command is not process 1' signaled:143 0 3000 -- sh -c 'kill -TERM $$'
+	timed 'a signal to all reaches nobody else' exited:3 0 3000 -- \
+		sh -c 'trap "" TERM; kill -TERM -1; kill -TERM 0; exit 3'
+	timed 'nor does killing its group' signaled:137 0 3000 -- sh -c 'kill -9 0; sleep 10'
+	is "$tier: it leads its own session" "$("${cupel_run[@]}" --quiet --workspace none -- \
+		sh -c 'read -r pid name state parent group session rest </proc/self/stat
+			echo $((session == $$))')" 1
+	holds "$tier: none of all these is left" left_behind
+}
+for_each_tier try_to_stay
+
+# ---- signals ----
+
+# Starts the command in the background, waits for its word "ready".
+begin() { # OPTION... -- COMMAND
+	rm -f out verdict
+	# A shell has INT and QUIT ignored by what it starts in the background.
+	env --default-signal=INT,QUIT "${cupel_run[@]}" --quiet --json verdict --workspace none "$@" </dev/null >out 2>err &
+	pid=$!
+	started+=($pid)
+	for _ in {1..500}; do
+		grep -q ready out 2>/dev/null && return
+		sleep 0.01
+	done
+	not_ok "$tier: it did not start" "$(<err)"
+}
+finish() {
+	code=0
+	wait $pid || code=$?
+}
+
+send_signals() {
+	local signal start
+	for signal in TERM INT HUP QUIT USR1 USR2; do
+		begin -- sh -c "trap 'echo $signal; exit 7' $signal; echo ready; while :; do sleep 0.01; done"
+		kill -$signal $pid
+		finish
+		is "$tier: $signal is passed on" "$(tail -n +2 out):$code:$(verdict .cause)" \
+			"$signal:7:exited"
+	done
+	for signal in TERM:143 INT:130 HUP:129; do
+		begin -- sh -c "echo ready; exec sleep $mark"
+		kill -${signal%:*} $pid
+		finish
+		is "$tier: ${signal%:*} ends what does not mind it" "$code:$(verdict .cause)" \
+			"${signal#*:}:cancelled"
+	done
+	begin -- sh -c "trap '' INT TERM; echo ready; sleep $mark; sleep $mark"
+	kill -INT $pid
+	sleep 0.3
+	holds "$tier: one INT is the command's to ignore" kill -0 $pid
+	start=$(milliseconds)
+	kill -INT $pid
+	finish
+	is "$tier: the second ends it" "$code:$(verdict .cause)" 137:cancelled
+	holds "$tier: at once" [ $(($(milliseconds) - start)) -le 1500 ]
+
+	begin -- sh -c "(setsid sleep $mark &) ; echo ready; sleep $mark"
+	kill -9 $pid
+	finish 2>/dev/null
+	is "$tier: the launcher was killed" $code 137
+	holds "$tier: and all inside with it" left_behind
+	holds "$tier: and its cgroup" stale_groups
+}
+for_each_tier send_signals 2>/dev/null
+
+# A launcher that gets no processor for a while finds everything over at once.
+be_late() {
+	local delay ends
+	ends=$(for delay in 1 2 3 4 5 6 7 1 2 3 4 5 6 7; do
+		"${cupel_run[@]}" --quiet --workspace none -- sh -c 'exit 3' </dev/null &
+		sleep 0.00$delay
+		kill -STOP $!
+		sleep 0.03
+		kill -CONT $!
+		wait $!
+		echo $?
+	done | sort -u)
+	is "$tier: a launcher that was kept waiting tells the same" "$ends" 3
+}
+for_each_tier be_late
+done_testing
