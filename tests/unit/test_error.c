@@ -45,7 +45,7 @@ static void a_caller_that_knows_more_speaks_first(void **state)
 /* However long the prefix: cut where a character ends, marked, terminated. */
 static void a_long_sentence_is_cut_at_a_character(void **state)
 {
-	char letters[ERROR_TEXT_BYTES + 8];
+	char letters[ERROR_TEXT_BYTES + 8] = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(letters) - 1; i++)
