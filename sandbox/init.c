@@ -313,6 +313,34 @@ static int set_limits(struct init *init)
 	return 0;
 }
 
+/*
+ * So many processors and no more: which ones depends on the run, so that runs
+ * spread. A filter that allows sched_setaffinity(2) would undo it, and none of
+ * the presets with such a limit does.
+ */
+static int confine_processors(struct init *init)
+{
+	uint64_t left = init->plan->policy->limits.cpus;
+	cpu_set_t have, want;
+
+	if (!left)
+		return 0;
+	if (sched_getaffinity(0, sizeof(have), &have) < 0)
+		return failed(init, "sched_getaffinity");
+	CPU_ZERO(&want);
+	for (size_t i = 0; i < CPU_SETSIZE && left; i++) {
+		size_t cpu = (i + init->plan->host_uid) % CPU_SETSIZE;
+
+		if (CPU_ISSET(cpu, &have)) {
+			CPU_SET(cpu, &want);
+			left--;
+		}
+	}
+	if (sched_setaffinity(0, sizeof(want), &want) < 0)
+		return failed(init, "sched_setaffinity");
+	return 0;
+}
+
 static int own_session(struct init *init)
 {
 	if (setsid() < 0)
@@ -410,6 +438,7 @@ static const struct step init_steps[] = {
 static const struct step command_steps[] = {
 	{ "session", PHASE_EXEC, own_session },
 	{ "limits", PHASE_EXEC, set_limits },
+	{ "processors", PHASE_EXEC, confine_processors },
 	{ "signals", PHASE_EXEC, default_signals },
 	{ "audit", PHASE_AUDIT, audit },
 	{ "seccomp", PHASE_SECCOMP, filter_calls },

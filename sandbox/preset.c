@@ -91,7 +91,7 @@ static const short command_calls[] = {
 	SYS_copy_file_range, SYS_sendfile, SYS_splice, SYS_tee, SYS_vmsplice,
 	SYS_sched_getattr, SYS_sched_getparam, SYS_sched_getscheduler,
 	SYS_sched_get_priority_max, SYS_sched_get_priority_min,
-	SYS_sched_rr_get_interval, SYS_sched_setaffinity, SYS_setrlimit,
+	SYS_sched_rr_get_interval, SYS_setrlimit,
 	SYS_setpgid, SYS_setsid,
 	/* posix_spawn(3) resets ids for make(1); there is only one to have. */
 	SYS_setresuid, SYS_setresgid, -1,
@@ -107,7 +107,7 @@ static const short pair_calls[] = {
 static const short tool_calls[] = {
 	SYS_mbind, SYS_set_mempolicy, SYS_set_mempolicy_home_node,
 	SYS_sched_setscheduler, SYS_sched_setattr, SYS_sched_setparam,
-	SYS_ioprio_set, -1,
+	SYS_sched_setaffinity, SYS_ioprio_set, -1,
 };
 
 /* In the groups above, and no part of an ordinary command's work. */

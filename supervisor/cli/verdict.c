@@ -39,7 +39,8 @@ static json_t *text_array(char *const *items)
 
 static json_t *limits_json(const struct limits *limits)
 {
-	return json_pack("{so so so so so so so so}",
+	return json_pack("{so so so so so so so so so}",
+			 "cpus", limit(limits->cpus),
 			 "wall_ns", limit((uint64_t)limits->wall_ns),
 			 "cpu_ns", limit((uint64_t)limits->cpu_ns),
 			 "memory_bytes", limit(limits->memory_bytes),
