@@ -252,8 +252,8 @@ static int probe_landlock(struct host_finding *ret, struct error *why)
 	if (abi < LANDLOCK_ABI_FULL) {
 		ret->state = HOST_WEAKER;
 		snprintf(ret->found, sizeof(ret->found),
-			 "ABI %ld: signals and abstract sockets%s are left to the first wall", abi,
-			 abi < 3 ? " and truncation" : "");
+			 "ABI %ld: %ssignals and abstract sockets are left to the first wall", abi,
+			 abi < 3 ? "truncation, " : "");
 		snprintf(ret->fix, sizeof(ret->fix), "boot Linux 6.12 or newer");
 	}
 	return 0;

@@ -89,12 +89,12 @@ static void examine(struct examination *ret)
 	try_tier(&ret->trial);
 }
 
-static size_t count_wanting(const struct examination *seen)
+static size_t count_rows(const struct examination *seen, enum host_state least)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < seen->row_count; i++)
-		count += seen->rows[i].finding.state != HOST_OK;
+		count += seen->rows[i].finding.state >= least;
 	return count;
 }
 
@@ -102,7 +102,7 @@ static int exit_code_of(const struct examination *seen)
 {
 	if (!seen->trial.works)
 		return EXIT_NOTHING;
-	return count_wanting(seen) ? EXIT_WEAKER : EXIT_OK;
+	return count_rows(seen, HOST_WEAKER) ? EXIT_WEAKER : EXIT_OK;
 }
 
 /* ---- telling ---- */
@@ -154,7 +154,7 @@ static void print_tiers(const struct table *table, const struct examination *see
 static void print_table(const struct examination *seen)
 {
 	const struct host *host = &seen->host;
-	size_t wanting = count_wanting(seen);
+	size_t wanting = count_rows(seen, HOST_WEAKER);
 	struct table table;
 
 	table_init(&table, stdout, 20, 7);
@@ -169,7 +169,9 @@ static void print_table(const struct examination *seen)
 		print_row(&table, &seen->rows[i]);
 	print_tiers(&table, seen);
 	if (!seen->trial.works)
-		printf("\nNothing can run confined here; begin with the first fix above.\n");
+		printf("\nNothing can run confined here%s.\n",
+		       count_rows(seen, HOST_MISSING) ?
+			       "; begin with the first fix above" : "");
 	else if (wanting)
 		printf("\nCommands run confined, with less than there could be: %zu %s above.\n",
 		       wanting, wanting == 1 ? "fix" : "fixes");

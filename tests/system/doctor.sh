@@ -180,7 +180,8 @@ report 'no file of an attempt is left' "$(ls -d /tmp/cupel-verify-* 2>/dev/null)
 
 # ---- misuse ----
 
-report 'an unknown policy is named' "$(lines "nope" "$cupel" verify --policy nope | head -n 1)" 'exit 125'
+report 'an unknown policy is named' "$(lines 'nope' "$cupel" verify --policy nope)" \
+	"$(printf "exit 125\ncupel verify: there is no policy 'nope'; 'cupel policy list' shows them")"
 report 'a word too many is refused' "$(lines 'what is' "$cupel" verify now)" \
 	"$(printf "exit 64\ncupel verify: what is 'now'?")"
 report 'an option unknown to doctor is refused' "$(lines 'no option' "$cupel" doctor --fast)" \
