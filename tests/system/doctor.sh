@@ -8,6 +8,7 @@ work=$(mktemp -d) && chmod 755 "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 cp "$CUPEL_BIN/cupel" "$work" && cd "$work" || exit 1
 cupel=$work/cupel
+export HOME=$work
 root=false
 [ "$(id -u)" = 0 ] && root=true
 
@@ -39,8 +40,7 @@ lines() { # PATTERN COMMAND...
 
 as_user() { # COMMAND...
 	if $root; then
-		setpriv --reuid 65534 --regid 65534 --clear-groups \
-			env HOME=/nonexistent "$@"
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
 	else
 		"$@"
 	fi
@@ -163,13 +163,12 @@ if $root; then
 		"$(grep 'no control' out | grep -vE 'vsock|io_uring|int 0x80|terminal')" ''
 fi
 report "an ordinary user has a control for what needs no rights" \
-	"$(as_user "$cupel" verify | grep -E '^(signal|see a|inherit|connect|trace|start|use|outlive)' |
-		grep -c -v 'no control')" 10
+	"$(as_user "$cupel" verify | grep -E '^(list|signal|see a|inherit|connect|trace|start|use|outlive)' |
+		grep -c -v 'no control')" 12
 report 'what a policy permits is not called refused' \
-	"$(lines 'ALLOWED|^25 of' as_user "$cupel" verify --policy net)" \
+	"$(lines 'port .*ALLOWED' as_user "$cupel" verify --policy net)" \
 'exit 1
-connect to a port of the host ALLOWED it worked
-25 of 26 attempts were refused.'
+connect to a port of the host ALLOWED it worked'
 
 as_user "$cupel" verify --json >out
 report 'JSON has every attempt' \
