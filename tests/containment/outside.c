@@ -4,7 +4,7 @@
  *	probe crash ROUNDS MOST_US COMMAND...	starts COMMAND and kills it with
  *		SIGKILL after 0 to MOST_US microseconds, ROUNDS times, and then
  *		waits for every process any of them left behind
- *	probe swap A B		exchanges two names as fast as it can until killed
+ *	probe swap A B		exchanges two names again and again until killed
  *	probe terminal COMMAND...	COMMAND on a terminal of its own; prints how
  *		many bytes it typed into it
  *	probe listen FILE ABSTRACT PATH	accepts connections by TCP (the port is
@@ -32,6 +32,7 @@
 #include "tests/containment/probe.h"
 
 #define PATIENCE_MS 5000
+#define SWAP_MOST_US 300	/* a start takes some ten times as long */
 
 static int fail(const char *what)
 {
@@ -92,9 +93,11 @@ int probe_swap(int argc, char **argv)
 {
 	(void)argc;
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	for (;;)
+	for (;;) {
 		if (renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE) < 0)
 			return fail("renameat2");
+		usleep((useconds_t)rand() % SWAP_MOST_US);
+	}
 }
 
 /* ---- terminal ---- */

@@ -92,10 +92,16 @@ tell_figures() {
 		sh -c 'head -c 1000 /dev/zero; head -c 500 /dev/zero >&2; exit 0'
 	is "$tier: output, counted" "$(verdict '.output | "\(.stdout.bytes) \(.stdout.dropped) \(.stderr.bytes)"')" '1000 0 500'
 	try_run --workspace none --limit output=20k -- \
-		sh -c 'trap "" TERM; seq 1 100000; echo last' 
-	holds "$tier: what was dropped is told" jq -e \
-		'.output.stdout | .bytes == .passed + .dropped and .dropped > 0' verdict
+		sh -c 'trap "" TERM; seq 1 100000; echo last'
+	holds "$tier: what was dropped is told" jq -e '.cause == "output" and
+		(.output.stdout | .bytes == .passed + .dropped and .bytes == 588900)' verdict
+	is "$tier: and so in place of it" "$(grep -c 'cupel: [1-9][0-9]* bytes dropped' out)" 1
+	is "$tier: the tail came" "$(tail -n 1 out)" last
 	is "$tier: the head came" "$(head -n 1 out)" 1
+	is "$tier: more output than allowed is told, however quick" "$(for i in 1 2 3 4 5 6 7 8; do
+		try_run --workspace none --limit output=20k -- seq 1 100000
+		verdict '"\(.cause) \(.output.stdout.dropped > 0)"'
+	done | sort -u)" 'output true'
 	try_run --workspace none -- sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; sleep 0.2'
 	holds "$tier: times" jq -e '.usage | .wall_ns > 2e8 and .cpu_ns > 5e6 and .cpu_ns < .wall_ns * 2 and .rss_peak_bytes > 1e5' verdict
 	try_run --workspace none -- printf '%s' "$(printf 'x\001"\\\377')" 'é'
