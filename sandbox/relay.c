@@ -241,15 +241,21 @@ static void write_tail(struct relay_stream *stream)
 						       (size_t)kept;
 	char marker[80];
 
-	if (!stream->tail_bytes || !sink_ready(stream->sink))
+	if (!stream->tail_bytes)
 		return;
+	if (!sink_ready(stream->sink))
+		kept = 0;
 	stream->count->dropped = stream->tail_bytes - kept;
 	stream->count->passed += kept;
-	int length = snprintf(marker, sizeof(marker),
-			      "\n[cupel: %" PRIu64 " bytes dropped here]\n",
-			      stream->count->dropped);
+	if (!kept)
+		return;
+	if (stream->count->dropped) {
+		int length = snprintf(marker, sizeof(marker),
+				      "\n[cupel: %" PRIu64 " bytes dropped here]\n",
+				      stream->count->dropped);
 
-	write_all(stream->sink, (uint8_t *)marker, (size_t)length);
+		write_all(stream->sink, (uint8_t *)marker, (size_t)length);
+	}
 	write_all(stream->sink, stream->tail + start, first);
 	write_all(stream->sink, stream->tail, (size_t)kept - first);
 }
