@@ -364,6 +364,8 @@ static enum run_cause cause_of(const struct run *run)
 
 	if (run->stopping)
 		return result->cause;
+	if (result->relayed && run->relay.over)	/* it ended before we looked */
+		return RUN_OUTPUT;
 	if (run->cancelled_by && (result->signal || !run->ended))
 		return RUN_CANCELLED;
 	if (failed && result->usage.oom_kills > 0)
