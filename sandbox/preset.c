@@ -19,8 +19,7 @@ static const char *const programs[] = {
 };
 
 static const char *const tools[] = {
-	"/etc/os-release", "/etc/debian_version", "/etc/timezone",
-	"/etc/gitconfig", NULL,
+	"/etc/os-release", NULL,
 };
 
 /* Certificates are public; the private keys beside them stay outside. */
@@ -30,7 +29,8 @@ static const char *const certificates[] = {
 };
 
 static const char *const toolchains[] = {
-	"/opt", "/var/lib/dpkg", "/etc/services", "/etc/protocols",
+	"/opt", "/var/lib/dpkg", "/etc/debian_version", "/etc/timezone",
+	"/etc/gitconfig", "/etc/services", "/etc/protocols",
 	"/etc/mime.types", "/etc/magic", "/etc/fonts", "/etc/xml",
 	"/etc/java-11-openjdk", "/etc/java-17-openjdk", "/etc/java-21-openjdk",
 	"/etc/java-25-openjdk", NULL,
