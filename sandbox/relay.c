@@ -87,9 +87,9 @@ static ssize_t pass(struct relay_stream *stream, size_t most)
 
 static void end_stream(struct relay_stream *stream)
 {
-	loop_remove(stream->relay->loop, &stream->source_watch);
-	if (stream->waits_for_sink)
-		loop_remove(stream->relay->loop, &stream->sink_watch);
+	/* One of the two is watched, never both. */
+	loop_remove(stream->relay->loop, stream->waits_for_sink ?
+		    &stream->sink_watch : &stream->source_watch);
 	close(stream->source);
 	stream->source = -1;
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,26 +18,26 @@
 
 #define LAUNCHES 400
 
-extern char **environ;
-
 static char cupel[4096];
 
-static char *const by_cupel[] = { cupel, "run", "--quiet", "--", "/bin/true", NULL };
-static char *const by_bwrap[] = {
+static const char *const by_cupel[] = {
+	cupel, "run", "--quiet", "--workspace", "none", "--", "/bin/true", NULL,
+};
+static const char *const by_bwrap[] = {
 	"bwrap", "--unshare-all", "--die-with-parent", "--new-session",
 	"--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
 	"--symlink", "usr/sbin", "/sbin", "--symlink", "usr/lib", "/lib",
 	"--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
 	"--tmpfs", "/tmp", "--", "/bin/true", NULL,
 };
-static char *const by_firejail[] = {
+static const char *const by_firejail[] = {
 	"firejail", "--quiet", "--noprofile", "--net=none", "--private", "--",
 	"/bin/true", NULL,
 };
-static char *const by_nothing[] = { "/bin/true", NULL };
+static const char *const by_nothing[] = { "/bin/true", NULL };
 
 /* Output to out_fd if that is not negative; dies on any failure. */
-static void launch(char *const argv[], int out_fd)
+static void launch(const char *const argv[], int out_fd)
 {
 	posix_spawn_file_actions_t actions;
 	pid_t pid;
@@ -45,7 +46,7 @@ static void launch(char *const argv[], int out_fd)
 	posix_spawn_file_actions_init(&actions);
 	if (out_fd >= 0)
 		posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
-	if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) != 0 ||
+	if (posix_spawnp(&pid, argv[0], &actions, NULL, (char **)(uintptr_t)argv, environ) != 0 ||
 	    (out_fd < 0 && waitpid(pid, &status, 0) != pid) ||
 	    (out_fd < 0 && status != 0)) {
 		fprintf(stderr, "bench_run: %s failed\n", argv[0]);
@@ -60,7 +61,7 @@ static void launches(void *context, uint64_t count)
 		launch(context, -1);
 }
 
-static struct bench_side side(const char *name, char *const argv[])
+static struct bench_side side(const char *name, const char *const argv[])
 {
 	return (struct bench_side){ name, launches, (void *)(uintptr_t)argv };
 }
@@ -108,16 +109,68 @@ static void stream(void *context, uint64_t count)
 
 static bool output(const char *figure, const char *limit)
 {
-	char *const confined[] = {
-		cupel, "run", "--quiet", "--limit", (char *)(uintptr_t)limit, "--",
+	const char *const confined[] = {
+		cupel, "run", "--quiet", "--workspace", "none", "--limit", limit, "--",
 		"head", "-c", "268435456", "/dev/zero", NULL,
 	};
-	char *const bare[] = { "head", "-c", "268435456", "/dev/zero", NULL };
+	const char *const bare[] = { "head", "-c", "268435456", "/dev/zero", NULL };
 
 	return bench_pair(figure,
 			  (struct bench_side){ "cupel run", stream, (void *)(uintptr_t)confined },
 			  (struct bench_side){ "bare pipe", stream, (void *)(uintptr_t)bare },
 			  1 / 0.9);
+}
+
+/* Proportional set size (proc(5), smaps_rollup) in KiB; 0 if it is gone. */
+static long pss_kib(long pid)
+{
+	char path[64], line[128];
+	long kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", pid);
+	FILE *file = fopen(path, "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Pss: %ld", &kib) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* The launcher and its children: the keeper and init, but not the command. */
+static long tree_kib(pid_t launcher)
+{
+	char path[64];
+	long kib = pss_kib(launcher), child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", launcher, launcher);
+	FILE *file = fopen(path, "re");
+
+	while (file && fscanf(file, "%ld", &child) == 1)
+		kib += pss_kib(child);
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+static bool memory_of_idle(void)
+{
+	const char *const idle[] = { cupel, "run", "--quiet", "--workspace", "none",
+			       "--", "sleep", "30", NULL };
+	pid_t launcher;
+	int status;
+
+	if (posix_spawn(&launcher, cupel, NULL, NULL, (char **)(uintptr_t)idle,
+			environ) != 0)
+		exit(1);
+	usleep(300000);
+	long kib = tree_kib(launcher);
+
+	kill(launcher, SIGTERM);
+	waitpid(launcher, &status, 0);
+	return kib > 0 && bench_figure("idle confined process, PSS of ours", (double)kib,
+				       400, "KiB");
 }
 
 int main(void)
@@ -136,6 +189,7 @@ int main(void)
 		   side("cupel run -- /bin/true", by_cupel),
 		   side("posix_spawn", by_nothing), 99);
 	met &= tail_of_launches();
+	met &= memory_of_idle();
 	met &= output("256 MiB out, descriptors passed, time ratio", "output=none");
 	met &= output("256 MiB out, relayed and counted, time ratio", "output=2G");
 	return !met;

@@ -126,4 +126,12 @@ streams() {
 	done
 }
 for_each_tier streams 2>/dev/null
+# The pipe to the reader is full long before the command has ended.
+slow_reader() {
+	is "$tier: a slow reader gets every byte" "$("${cupel_run[@]}" --quiet --workspace none -- \
+		head -c 5000000 /dev/zero </dev/null | (sleep 0.3; wc -c))" 5000000
+	is "$tier: a reader that leaves ends the command" "$("${cupel_run[@]}" --quiet --workspace none -- \
+		head -c 50000000 /dev/zero </dev/null | (sleep 0.2; head -c 10 | wc -c))" 10
+}
+for_each_tier slow_reader
 done_testing
