@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -471,22 +472,28 @@ static int command_main(void *argument)
 	_exit(EXIT_SETUP_FAILED);
 }
 
-/* vfork with its own stack; the descriptor table is shared until exec. */
+/*
+ * vfork with its own stack; the descriptor table is shared until exec. Before
+ * Linux 6.3 a process that enters another time namespace may not share memory
+ * (EINVAL): then only what init_main() mapped for both is shared.
+ */
 static int start_command(struct init *init)
 {
 	static char stack[COMMAND_STACK_BYTES] __attribute__((aligned(64)));
+	const int flags = CLONE_VFORK | CLONE_FILES | SIGCHLD;
 	sigset_t child;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &child, NULL);
-	init->command = clone(command_main, stack + sizeof(stack),
-			      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, init);
+	init->command = clone(command_main, stack + sizeof(stack), flags | CLONE_VM, init);
+	if (init->command < 0 && errno == EINVAL)
+		init->command = clone(command_main, stack + sizeof(stack), flags, init);
 	if (init->command < 0) {
 		int r = failed(init, "clone");
 
 		init->report.failed_errno = -r;
-		strcpy(init->report.failed_step, "exec");
+		strcpy(init->report.failed_step, "command");
 		return r;
 	}
 	return -init->report.failed_errno;
@@ -596,31 +603,33 @@ static _Noreturn void serve(struct init *init, int signals)
 
 _Noreturn void init_main(const struct sandbox_plan *plan, int control)
 {
-	static struct init init;
+	struct init *init = mmap(NULL, sizeof(*init), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct seccomp_program filter = seccomp_init_program();
 	sigset_t child;
 
-	init = (struct init){ .plan = plan, .control = control, .upper = -1,
-			      .listener = -1, .keyring = -1 };
-	if (walk(&init, init_steps, COUNT(init_steps)) < 0 ||
-	    start_command(&init) < 0) {
-		send_report(&init);
+	if (init == MAP_FAILED)
+		_exit(EXIT_SETUP_FAILED);
+	*init = (struct init){ .plan = plan, .control = control, .upper = -1,
+			       .listener = -1, .keyring = -1 };
+	if (walk(init, init_steps, COUNT(init_steps)) < 0 || start_command(init) < 0) {
+		send_report(init);
 		_exit(EXIT_SETUP_FAILED);
 	}
-	if (namespaces_time_is_entered(init.command, plan->outside[NAMESPACE_TIME]))
-		init.report.enforced.namespaces |= 1U << NAMESPACE_TIME;
+	if (namespaces_time_is_entered(init->command, plan->outside[NAMESPACE_TIME]))
+		init->report.enforced.namespaces |= 1U << NAMESPACE_TIME;
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	int signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
 
-	send_report(&init);
+	send_report(init);
 	forget_environment();
 	close(0);
 	close(1);
 	close(2);
-	close(init.upper);
-	close(init.listener);
+	close(init->upper);
+	close(init->listener);
 	if (signals < 0 || seccomp_install(&filter, 0, NULL) < 0)
 		_exit(EXIT_SETUP_FAILED);
-	serve(&init, signals);
+	serve(init, signals);
 }
