@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <linux/sched.h>
 #include <linux/securebits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,31 @@ void audit_before(const struct sandbox_plan *plan, long session_keyring,
 	ret->keyring_fresh = session_keyring < 0 ||
 			     syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID,
 				     KEY_SPEC_SESSION_KEYRING, 0) == session_keyring;
+}
+
+const char *audit_missing(const struct sandbox_plan *plan,
+			  const struct sandbox_enforced *enforced)
+{
+	for (int i = 0; i < NAMESPACE_COUNT; i++) {
+		bool wanted = i != NAMESPACE_TIME &&	/* entered by the exec */
+			      (namespaces[i].flag != CLONE_NEWNET ||
+			       plan->policy->network == NETWORK_NONE);
+
+		if (wanted && !(enforced->namespaces & (1U << i)))
+			return namespaces[i].name;
+	}
+	for (size_t i = 0; i < COUNT(enforced->capabilities); i++)
+		if (enforced->capabilities[i])
+			return "the loss of capabilities";
+	if (!enforced->no_new_privs)
+		return "no_new_privs";
+	if (!enforced->securebits_locked)
+		return "securebits";
+	if (!enforced->landlock_abi || !enforced->landlock_denies)
+		return "Landlock";
+	if (!enforced->keyring_fresh)
+		return "a keyring of its own";
+	return enforced->open_fds ? "the closing of descriptors" : NULL;
 }
 
 /*

@@ -12,6 +12,9 @@ struct sandbox_enforced;
 
 void audit_before(const struct sandbox_plan *plan, long session_keyring,
 		  struct sandbox_enforced *ret);
+/* The first thing the plan wants and audit_before() did not find; NULL: none. */
+const char *audit_missing(const struct sandbox_plan *plan,
+			  const struct sandbox_enforced *enforced);
 void audit_after(struct sandbox_enforced *ret);
 
 #endif

@@ -187,14 +187,16 @@ static int start_network(struct init *init)
 
 	if (init->plan->policy->network != NETWORK_NONE)
 		return 0;
-	init->network_maker = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
-	if (init->network_maker < 0)
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	if (pid < 0)
 		return failed(init, "clone3");
-	if (init->network_maker == 0) {
+	if (pid == 0) {
 		int fd = make_network();
 
 		_exit(fd > 0 && fd < NETWORK_FAILED ? fd : NETWORK_FAILED);
 	}
+	init->network_maker = pid;	/* init is shared memory: not in the child */
 	return 0;
 }
 
@@ -202,7 +204,7 @@ static int join_network(struct init *init)
 {
 	int status;
 
-	if (!init->network_maker)
+	if (init->plan->policy->network != NETWORK_NONE)
 		return 0;
 	if (waitpid(init->network_maker, &status, 0) < 0 || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) == NETWORK_FAILED)
@@ -362,9 +364,17 @@ static int default_signals(struct init *init)
 	return 0;
 }
 
+/* What is not in force is not run with, whatever the steps before believed. */
 static int audit(struct init *init)
 {
-	audit_before(init->plan, init->keyring, &init->report.enforced);
+	struct sandbox_enforced *enforced = &init->report.enforced;
+	const char *missing;
+
+	audit_before(init->plan, init->keyring, enforced);
+	missing = audit_missing(init->plan, enforced);
+	if (missing)
+		return error_set(&init->why, -EPERM,
+				 "the self-audit found %s not in force", missing);
 	return 0;
 }
 
@@ -374,9 +384,13 @@ static int filter_calls(struct init *init)
 	int r = seccomp_install(&init->plan->filter, 1, &init->why);
 
 	init->listener = r;
-	if (r >= 0)
-		audit_after(&init->report.enforced);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	audit_after(&init->report.enforced);
+	if (init->report.enforced.seccomp_mode != 2 || !init->report.enforced.seccomp_denies)
+		return error_set(&init->why, -EPERM,
+				 "the self-audit found the filter not in force");
+	return 0;
 }
 
 /* As the shell looks for a command: PATH, the last error that says something. */
