@@ -8,10 +8,9 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#include "common/core/deadline.h"
 #include "common/arena.h"
 #include "common/cleanup.h"
-#include "common/clock.h"
+#include "common/core/deadline.h"
 #include "common/error.h"
 #include "sandbox/changes_file.h"
 #include "sandbox/changes_later.h"

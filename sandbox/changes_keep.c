@@ -62,7 +62,8 @@ int keep_open_state(struct error *why)
 
 	if (r < 0)
 		return r;
-	AUTO_CLOSE int root = path_open(-1, "/", O_PATH | O_DIRECTORY, 0, PATH_HOST, why);
+	AUTO_CLOSE int root = path_open(PATH_ABSOLUTE, "/", O_PATH | O_DIRECTORY, 0,
+					PATH_HOST, why);
 
 	r = root < 0 ? root : path_make(root, path + 1, true, why);
 	if (r < 0)
@@ -125,18 +126,16 @@ int keep_create_at(const char *path, struct error *why)
 
 	while (length > 1 && path[length - 1] == '/')
 		length--;
-	if (length == 0 || length >= sizeof(parent))
-		return error_set(why, -EINVAL, "no directory can be named '%.80s'", path);
+	if (path[0] != '/' || length >= sizeof(parent))
+		return error_set(why, -EINVAL, "no absolute path: '%.80s'", path);
 	memcpy(parent, path, length);
 	parent[length] = '\0';
-	char *slash = strrchr(parent, '/');
-	const char *name = slash ? slash + 1 : parent;
+	char *name = strrchr(parent, '/') + 1;
 
-	if (slash)
-		*slash = '\0';
-	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, slash == parent ? "/" :
-						slash ? parent : ".",
+	name[-1] = '\0';
+	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, name > parent + 1 ? parent : "/",
 				      O_PATH | O_DIRECTORY, 0, PATH_HOST, why);
+
 	if (fd < 0)
 		return fd;
 	owner_init_self(&self);

@@ -34,7 +34,7 @@ int keep_open_state(struct error *why);
 int keep_create(int state, const struct owner *owner, char ret_name[KEEP_NAME_BYTES],
 		struct error *why);
 
-/* The same at a path that somebody named, where nothing may be yet. */
+/* The same at an absolute path that the caller named; nothing may be there. */
 int keep_create_at(const char *path, struct error *why);
 
 /*

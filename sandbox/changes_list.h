@@ -7,9 +7,9 @@
  *	cupel.changes/1 COUNT OMITTED DEVICE INODE STARTED_NS WORKSPACE
  *	VERB KIND WAS MODE MODIFIED_NS SIZE PATH	(COUNT times)
  *
- * OMITTED changes are neither listed nor kept. VERB is a letter of changes.h; KIND and WAS are - f d l s for none, file,
- * directory, link and special; MODE is octal, the other numbers are decimal,
- * a blank between any two fields.
+ * OMITTED changes are neither listed nor kept. VERB is a letter of changes.h;
+ * KIND and WAS are - f d l s for none, file, directory, link and special; MODE
+ * is octal, the other numbers are decimal; a blank is between any two fields.
  */
 #ifndef CUPEL_SANDBOX_CHANGES_LIST_H
 #define CUPEL_SANDBOX_CHANGES_LIST_H

@@ -7,9 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/core/deadline.h"
 #include "common/cleanup.h"
-#include "common/clock.h"
+#include "common/core/deadline.h"
 #include "common/error.h"
 #include "sandbox/changes_file.h"
 #include "sandbox/path.h"

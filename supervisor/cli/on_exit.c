@@ -6,12 +6,14 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "sandbox/changes_diff.h"
 #include "sandbox/changes_keep.h"
 #include "sandbox/changes_list.h"
 #include "sandbox/commit.h"
 #include "sandbox/commit_owner.h"
 
 #define ROWS_SHOWN 200
+#define DIFF_BYTES_SHOWN (64 << 10)
 #define ROWS_IN_VERDICT 1000
 
 /* Where kept changes lie, for people. */
@@ -94,6 +96,9 @@ int on_exit_do(enum on_exit action, const struct plan *plan,
 		r = keep(plan, run->upper, started_ns, ret, why);
 	if (!quiet && (action == ON_EXIT_DIFF || r < 0))
 		changes_print(&ret->changes, ROWS_SHOWN, stderr);
+	if (r == 0 && !quiet && action == ON_EXIT_DIFF)
+		r = changes_diff(run->upper, &plan->sandbox.workspace_tree,
+				 &ret->changes, DIFF_BYTES_SHOWN, stderr, why);
 	if (!quiet && ret->kept[0])
 		fprintf(stderr, "cupel: the changes are kept in %s\n", ret->kept);
 	return r;

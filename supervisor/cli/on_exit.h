@@ -2,7 +2,7 @@
  * on_exit.h - what becomes of an overlay's changes when the command has ended.
  *
  * discard	nothing is left
- * diff		they are listed, then discarded
+ * diff		they are listed, text files with their diff, then discarded
  * keep		they are saved in the owner's state directory
  * commit	they are applied to the workspace if the command succeeded;
  *		if it failed, or the commit is refused, they are kept instead
