@@ -113,7 +113,7 @@ static int try_io_uring(const struct attempt *t)
 /* Process 1 inside is init; outside it is a canary of the test's own. */
 static pid_t init_or_canary(void)
 {
-	return unconfined ? (pid_t)atoi(getenv("CANARY_PID")) : 1;
+	return unconfined ? (pid_t)number_of(getenv("CANARY_PID")) : 1;
 }
 
 static int try_ptrace_init(const struct attempt *t)
@@ -201,9 +201,7 @@ static int try_inotify(const struct attempt *t)
 
 static int try_kill(const struct attempt *t)
 {
-	const char *pid = getenv(t->text);
-
-	return result(kill(pid ? atoi(pid) : 0x3fffff, 0));
+	return result(kill((pid_t)number_of(getenv(t->text)), 0));
 }
 
 static int try_setid(const struct attempt *t)

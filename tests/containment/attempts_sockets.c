@@ -56,12 +56,11 @@ static int try_connect(const struct attempt *t)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	const char *port = getenv(t->text);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return errno;
-	address.sin_port = htons((uint16_t)(port ? atoi(port) : 1));
+	address.sin_port = htons((uint16_t)number_of(getenv(t->text)));
 	return result(connect(fd, (struct sockaddr *)&address, sizeof(address)));
 }
 

@@ -245,7 +245,7 @@ int probe_bomb(int argc, char **argv)
 	signal(SIGTERM, SIG_IGN);	/* only a limit may end it */
 	for (size_t i = 0; i < COUNT(kinds); i++)
 		if (strcmp(kinds[i].name, argv[1]) == 0)
-			return explode(kinds[i].take, atol(argv[2]));
+			return explode(kinds[i].take, number_of(argv[2]));
 	fprintf(stderr, "probe: no bomb '%s'\n", argv[1]);
 	return 64;
 }

@@ -105,7 +105,7 @@ static int run_trial(const void *argument)
 	if (!trial->command[0])
 		return try_number(trial->door, trial->number);
 	snprintf(number, sizeof(number), "%ld", trial->number);
-	while (trial->command[count] && count < 58) {
+	while (count < 58 && trial->command[count]) {
 		words[count] = trial->command[count];
 		count++;
 	}
@@ -137,10 +137,10 @@ int probe_numbers(int argc, char **argv)
 	bool good = true;
 
 	if (argc > 3 && strcmp(argv[1], "try") == 0)
-		return try_number(find_door(argv[2]), atol(argv[3]));
+		return try_number(find_door(argv[2]), number_of(argv[3]));
 	if (argc < 3)
 		return 64;
-	for (long i = 0; i <= NUMBER_LAST; i += atol(argv[2]))
+	for (long i = 0; i <= NUMBER_LAST; i += number_of(argv[2]))
 		good &= judge(&(struct trial){ find_door(argv[1]), i, argv + 3 });
 	printf("%sok - system call numbers 0 to %d by %s\n", good ? "" : "not ",
 	       NUMBER_LAST, argv[1]);

@@ -75,14 +75,14 @@ static int crash_once(char **command, useconds_t after)
 
 int probe_crash(int argc, char **argv)
 {
-	long rounds = atol(argv[1]), most_us = atol(argv[2]);
-	const char *seed = getenv("CUPEL_SEED");
+	long rounds = number_of(argv[1]), most_us = number_of(argv[2]);
+	long seed = number_of(getenv("CUPEL_SEED"));
 
 	(void)argc;
-	srand((unsigned)atoi(seed ? seed : "1"));
+	srandom(seed ? (unsigned)seed : 1);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	for (long i = 0; i < rounds; i++)
-		if (crash_once(argv + 3, (useconds_t)(rand() % most_us)))
+		if (crash_once(argv + 3, (useconds_t)(random() % most_us)))
 			return 1;
 	return wait_for_orphans();
 }
@@ -96,7 +96,7 @@ int probe_swap(int argc, char **argv)
 	for (;;) {
 		if (renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE) < 0)
 			return fail("renameat2");
-		usleep((useconds_t)rand() % SWAP_MOST_US);
+		usleep((useconds_t)random() % SWAP_MOST_US);
 	}
 }
 
@@ -130,10 +130,12 @@ static _Noreturn void run_on(int slave, char **command)
 static void show(int master, pid_t pid)
 {
 	char text[4096];
-	ssize_t length;
+	bool ended = false;
 
 	fcntl(master, F_SETFL, O_NONBLOCK);
-	for (bool ended = false; !ended;) {
+	while (!ended) {
+		ssize_t length;
+
 		ended = waitpid(pid, NULL, WNOHANG) == pid;
 		while ((length = read(master, text, sizeof(text))) > 0)
 			fwrite(text, 1, (size_t)length, stdout);
@@ -201,7 +203,7 @@ int probe_listen(int argc, char **argv)
 		{ .fd = listen_unix(argv[3], 0), .events = POLLIN },
 	};
 	if (getsockname(listeners[0].fd, (struct sockaddr *)&address, &length) < 0)
-		return fail("getsockname");
+		exit(fail("getsockname"));
 	fprintf(file, "%d\n", ntohs(address.sin_port));
 	fflush(file);
 	while (poll(listeners, COUNT(listeners), -1) > 0)
@@ -211,5 +213,5 @@ int probe_listen(int argc, char **argv)
 				fprintf(file, "connection %zu\n", i);
 				fflush(file);
 			}
-	return fail("poll");
+	exit(fail("poll"));
 }

@@ -38,6 +38,11 @@ int result(long r)
 	return r < 0 ? errno : 0;
 }
 
+long number_of(const char *text)
+{
+	return text ? strtol(text, NULL, 10) : 0;
+}
+
 const char *path_of(const struct attempt *t, char *buffer, size_t size)
 {
 	const char *path = t->text[0] == '$' ? getenv(t->text + 1) : t->text;
@@ -117,7 +122,7 @@ static int run_trial(const void *argument)
 
 	if (!trial->judge->command)
 		return trial->attempt->run(trial->attempt);
-	while (trial->judge->command[count] && count < 60) {
+	while (count < 60 && trial->judge->command[count]) {
 		words[count] = trial->judge->command[count];
 		count++;
 	}

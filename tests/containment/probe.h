@@ -44,8 +44,11 @@ extern bool unconfined;		/* the positive control is running */
 /* 0 or errno, of a call that returned r. */
 int result(long r);
 
-/* A path that begins with '$' is a variable; /proc/1 is another's when unconfined. */
+/* "$NAME" is a variable's; unconfined, /proc/1 is the canary's. */
 const char *path_of(const struct attempt *attempt, char *buffer, size_t size);
+
+/* A number in decimal, 0 for NULL. */
+long number_of(const char *text);
 
 const char *outcome_name(int outcome, char *buffer, size_t size);
 bool listed(const char *list, const char *name);	/* among "a|b|c" */
