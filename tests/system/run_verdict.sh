@@ -39,7 +39,7 @@ tell_causes() {
 
 	env --default-signal=INT "${cupel_run[@]}" --quiet --workspace none --json verdict -- \
 		sh -c 'echo ready; exec sleep 30' >out </dev/null &
-	until grep -q ready out 2>/dev/null; do sleep 0.01; done
+	for _ in {1..500}; do grep -q ready out && break; sleep 0.01; done 2>/dev/null
 	kill -INT $!
 	wait $!
 	is "$tier: cancelled" "$?:$(verdict .cause):$(verdict .signal)" 130:cancelled:2
