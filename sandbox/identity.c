@@ -59,6 +59,7 @@ int identity_mount_namespace(uid_t owner_uid, gid_t owner_gid, uid_t host_uid,
 		.exit_signal = SIGCHLD,
 	};
 	int fd = -1;
+	pid_t parent = getpid();
 	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 
 	if (pid < 0)
@@ -66,6 +67,8 @@ int identity_mount_namespace(uid_t owner_uid, gid_t owner_gid, uid_t host_uid,
 	if (pid == 0) {
 		/* Only the namespace is wanted; its keeper must not outlive us. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)	/* it died before the call */
+			_exit(0);
 		for (;;)
 			pause();
 	}
