@@ -136,8 +136,7 @@ archives := $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
-# -w: libconfuse could ask for home folders, which a static program cannot.
-static := $(if $(SANITIZE)$(FUZZ),,-static-pie -Wl,-w)
+static := $(if $(SANITIZE)$(FUZZ),,-static-pie)
 define program_rule
 $(out)/bin/$(1): $(call object,$($(1)_sources)) $(archives)
 	@mkdir -p $$(@D) $(out)/maps
