@@ -1,0 +1,149 @@
+/*
+ * control.h - the fixed records of the monitor, who reads nothing else.
+ *
+ *	router  <-- struct control, 32 bytes, packet socket -->  monitor
+ *	worker  --- struct beat, 16 bytes, packet socket ----->  monitor
+ *	client  --- struct workspace_ask and a descriptor ---->  monitor
+ *	worker  === struct crash_page, shared memory =========   monitor
+ *
+ * Every record is one packet of exactly its size in the machine's own byte
+ * order: nothing to parse, nothing to resynchronise. Whatever is out of range
+ * is the sender's fault and ends that socket alone. Descriptors travel
+ * downward only: from the monitor to router and workers. The one exception is
+ * a workspace, which a client opened itself and the kernel vouches for
+ * (SO_PEERCRED, unix(7)).
+ *
+ * A slot is a place for one worker; its generation counts the workers it has
+ * had, from 1, so that a late word about a dead one is told apart. A pool is
+ * the slots that run one program; its number is the index of its row in the
+ * catalog (common/catalog.h).
+ */
+#ifndef CUPEL_COMMON_WIRE_CONTROL_H
+#define CUPEL_COMMON_WIRE_CONTROL_H
+
+#include <stdint.h>
+
+#define CONTROL_SLOTS_MAX 256
+#define CONTROL_WORKSPACES_MAX 64	/* numbers 1 .. 64; 0: none */
+
+/* What a program of ours finds open when it starts. */
+enum worker_descriptor {
+	WORKER_LINK_FD = 3,	/* stream socket: frames with the router */
+	WORKER_BEAT_FD = 4,	/* packet socket: beats; its end is the monitor's */
+	WORKER_CRASH_FD = 5,	/* one struct crash_page, to be mapped shared */
+	WORKER_CLIENT_FD = 6,	/* pools with a client_role: frames, as a client */
+	WORKER_DESCRIPTORS_END
+};
+enum router_descriptor {
+	ROUTER_CONTROL_FD = 3,	/* packet socket: struct control */
+	ROUTER_LISTEN_FD = 4,	/* listening stream socket of the clients */
+	ROUTER_CATALOG_FD = 5,	/* sealed memory: struct catalog */
+	ROUTER_DESCRIPTORS_END
+};
+
+enum control_kind {
+	/* Monitor to router. */
+	CONTROL_SLOT_UP = 1,	/* slot, generation, pool, workspace; link attached */
+	CONTROL_CLIENT_UP,	/* slot, generation; detail: enum caller_role; link attached */
+	CONTROL_SLOT_DOWN,	/* slot, generation, pool; detail: enum slot_end; call; argument: exit status or signal */
+	CONTROL_SLOT_USAGE,	/* slot, generation; argument: resident bytes; call: processor ns */
+	CONTROL_POOL_STATE,	/* pool; detail: enum restart_state; argument: retry at, monotonic ns */
+	CONTROL_CATALOG,	/* argument: catalog generation; sealed memory attached */
+	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state; argument: the monitor's resident bytes */
+	CONTROL_STOP,		/* argument: deadline, monotonic ns: drain, then leave */
+
+	/* Router to monitor. */
+	CONTROL_BEAT,		/* argument: turns of its loop; call: calls in hand */
+	CONTROL_WANT,		/* pool, workspace; argument: more slots wanted */
+	CONTROL_USEFUL,		/* slot, generation: it has served a call well */
+	CONTROL_PROBED,		/* pool: its probe succeeded */
+	CONTROL_RECYCLE,	/* slot, generation: drained, replace it */
+	CONTROL_KILL,		/* slot, generation, detail: enum kill_reason; call */
+	CONTROL_POOL_ORDER,	/* pool, detail: enum pool_order */
+	CONTROL_RELOAD,		/* look at the manifests now */
+	CONTROL_SHUTDOWN,	/* the owner asked for it */
+	CONTROL_KIND_COUNT
+};
+
+enum slot_end {
+	SLOT_END_NORMAL,	/* drained, recycled, or a single-use one that is done */
+	SLOT_END_ORDERED,	/* killed by our order */
+	SLOT_END_EXIT,		/* argument: the exit status */
+	SLOT_END_SIGNAL,	/* argument: the signal */
+	SLOT_END_OOM,		/* its cgroup ran out of memory */
+	SLOT_END_POLICY,	/* SIGSYS: a call its filter forbids */
+	SLOT_END_HUNG,		/* no beat */
+	SLOT_END_START,		/* never became ready; argument: exit status or errno */
+	SLOT_END_COUNT
+};
+
+enum kill_reason { KILL_CANCELLED, KILL_DEADLINE, KILL_PROTOCOL, KILL_REASON_COUNT };
+
+enum pool_order { POOL_RESET, POOL_DISABLE, POOL_ENABLE, POOL_ORDER_COUNT };
+
+enum supervisor_state {
+	SUPERVISOR_BOOT, SUPERVISOR_RUNNING, SUPERVISOR_BROWNOUT,
+	SUPERVISOR_DRAINING, SUPERVISOR_STATE_COUNT
+};
+
+struct control {
+	uint8_t kind;		/* enum control_kind */
+	uint8_t detail;
+	uint16_t pool;
+	uint32_t slot;
+	uint32_t generation;
+	uint32_t workspace;
+	uint64_t argument;
+	uint64_t call;		/* SLOT_DOWN: the culprit by the crash page; 0: none */
+};
+
+enum beat_kind {
+	BEAT_HELLO = 1,		/* the program runs; nothing before it counts as started */
+	BEAT_READY,		/* tested and serving; value: calls at a time */
+	BEAT_ALIVE,		/* value: turns of the work loop so far */
+	BEAT_BUSY_UNTIL,	/* value: monotonic ns; until then silence is no sign */
+	BEAT_KIND_COUNT
+};
+
+#define BEAT_INTERVAL_NS INT64_C(1000000000)
+
+struct beat {
+	uint32_t kind;		/* enum beat_kind */
+	uint32_t reserved;	/* 0 */
+	uint64_t value;
+};
+
+/* A client hands over a directory it has opened with O_PATH. */
+#define WORKSPACE_MAGIC 0x63775031U
+
+struct workspace_ask {
+	uint32_t magic;		/* WORKSPACE_MAGIC */
+	uint32_t release;	/* the number to forget; 0: register the descriptor */
+};
+
+/* It lasts as long as the socket it was registered on. */
+struct workspace_answer {
+	int32_t error;		/* 0 or a negative errno */
+	uint32_t number;
+};
+
+/*
+ * Written by the worker, read by the monitor once the worker is dead, and
+ * believed no more than any word of a worker: one that lies blames itself.
+ */
+#define CRASH_ADDRESSES_MAX 24
+#define CRASH_BUILD_BYTES 32
+
+struct crash_page {
+	uint64_t call;		/* being served; 0: none, or several */
+	uint32_t phase;		/* the tool's own numbering */
+	uint32_t address_count;
+	char build[CRASH_BUILD_BYTES];
+	uint64_t addresses[CRASH_ADDRESSES_MAX];
+};
+
+_Static_assert(sizeof(struct control) == 32, "a record of 32 bytes");
+_Static_assert(sizeof(struct beat) == 16, "a record of 16 bytes");
+_Static_assert(sizeof(struct crash_page) <= 4096, "one page");
+
+#endif
