@@ -20,7 +20,7 @@
  */
 static struct {
 	struct config *config;
-	const cfg_t *root;
+	cfg_t *root;
 	const char *file;
 	struct error *why;
 	int result;
@@ -55,7 +55,21 @@ static const struct config_section *section_of(const cfg_t *cfg)
 	return NULL;
 }
 
-/* The options of a section are its rows, in their order. */
+/* libconfuse knows no way out of a block: the outer one is the last begun. */
+static struct config_titles titles_of(const cfg_t *cfg,
+				      const struct config_section *section)
+{
+	struct config_titles titles = { .own = cfg->title };
+
+	if (section->inside) {
+		cfg_opt_t *outer = cfg_getopt(parse.root, section->inside->name);
+
+		titles.outer = cfg_opt_getnsec(outer, cfg_opt_size(outer) - 1)->title;
+	}
+	return titles;
+}
+
+/* The options of a section begin with its rows, in their order. */
 static const struct config_row *row_of(const cfg_t *cfg, const cfg_opt_t *opt,
 				       const struct config_section *section)
 {
@@ -99,12 +113,13 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	if (!row)
 		return refuse(cfg->line, -EINVAL, "%s: set it in its own block",
 			      opt->name);
-	r = config_find_base(parse.config, section, cfg->title, &base, &why);
+	r = config_find_base(parse.config, section, titles_of(cfg, section), &base,
+			     &why);
 	if (r < 0)
 		return refuse(cfg->line, r, "%s", why.text);
 	void *member = (char *)base + row->offset;
 
-	config_key(section, cfg->title, row, key);
+	config_key(section, titles_of(cfg, section), row, key);
 	if ((row->type != CONFIG_LIST || opt->nvalues == 1) &&
 	    begin_member(cfg, row, member, key) < 0)
 		return -1;
@@ -117,12 +132,12 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 }
 
 /* What can be judged only when all of a section has been read. */
-static int check_rows(const struct config_section *section, const char *title,
-		      int line)
+static int check_rows(const struct config_section *section,
+		      struct config_titles titles, int line)
 {
 	struct error why;
 	void *base;
-	int r = config_find_base(parse.config, section, title, &base, &why);
+	int r = config_find_base(parse.config, section, titles, &base, &why);
 
 	if (r < 0)
 		return refuse(line, r, "%s", why.text);
@@ -134,7 +149,7 @@ static int check_rows(const struct config_section *section, const char *title,
 		const struct config_list *list = member;
 		char key[CONFIG_KEY_BYTES];
 
-		config_key(section, title, row, key);
+		config_key(section, titles, row, key);
 		if (!set && !row->standard)
 			return refuse(line, -EINVAL, "%s: it must be set", key);
 		if (set && row->type == CONFIG_LIST &&
@@ -149,8 +164,9 @@ static int check_rows(const struct config_section *section, const char *title,
 static int on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	const cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+	const struct config_section *section = section_of(block);
 
-	return check_rows(section_of(block), block->title, cfg->line);
+	return check_rows(section, titles_of(block, section), cfg->line);
 }
 
 /* libconfuse names an option it does not know; we name the one meant. */
@@ -195,34 +211,59 @@ static cfg_opt_t *add_rows(cfg_opt_t *opt, const struct config_section *section)
 	return opt;
 }
 
+/* How many named sections stand right inside of that one (NULL: of none). */
+static size_t count_inside(const struct config *config,
+			   const struct config_section *outer)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->section_count; i++)
+		count += *config->sections[i].name &&
+			 config->sections[i].inside == outer;
+	return count;
+}
+
+/* Adds those sections; their own options go where *unused points. */
+static void add_sections(const struct config *config,
+			 const struct config_section *outer, cfg_opt_t *opt,
+			 cfg_opt_t **unused)
+{
+	for (size_t i = 0; i < config->section_count; i++) {
+		const struct config_section *section = &config->sections[i];
+		cfg_opt_t *own = *unused;
+
+		if (!*section->name || section->inside != outer)
+			continue;
+		*unused += section->row_count + count_inside(config, section) + 1;
+		*opt = (cfg_opt_t)CFG_SEC(section->name, own,
+					  section->block_bytes ? TITLED :
+								 CFGF_NONE);
+		opt++->validcb = on_section;
+		add_sections(config, section, add_rows(own, section), unused);
+	}
+}
+
 /*
  * One array for all: the rows outside of any section, the sections, and
- * behind them each section's own rows; each part ends with a zeroed option.
+ * behind them each section's own options; each part ends with a zeroed one.
  */
 static cfg_opt_t *make_options(const struct config *config)
 {
-	const struct config_section *section = config->sections;
-	const struct config_section *end = section + config->section_count;
-	size_t named = config->section_count, count = 1;
+	const struct config_section *first = config->sections;
+	size_t count = 1;
 
-	for (const struct config_section *each = section; each < end; each++)
-		count += 2 + each->row_count;
+	for (size_t i = 0; i < config->section_count; i++)
+		count += 2 + first[i].row_count;
 	cfg_opt_t *options = calloc(count, sizeof(*options));
 	cfg_opt_t *opt = options;
 
 	if (!options)
 		return NULL;
-	if (named > 0 && !*section->name) {
-		opt = add_rows(opt, section++);
-		named--;
-	}
-	for (cfg_opt_t *own = opt + named + 1; section < end; section++) {
-		*opt = (cfg_opt_t)CFG_SEC(section->name, own,
-					  section->block_bytes ? TITLED :
-								 CFGF_NONE);
-		opt++->validcb = on_section;
-		own = add_rows(own, section) + 1;
-	}
+	if (config->section_count > 0 && !*first->name)
+		opt = add_rows(opt, first);
+	cfg_opt_t *unused = opt + count_inside(config, NULL) + 1;
+
+	add_sections(config, NULL, opt, &unused);
 	return options;
 }
 
@@ -244,7 +285,7 @@ static int parse_copy(struct config *config, const char *file, const char *copy,
 	parse.result = 0;
 	r = cfg_parse_buf(cfg, copy);
 	if (r == CFG_SUCCESS && section_of(cfg))
-		check_rows(section_of(cfg), NULL, cfg->line);
+		check_rows(section_of(cfg), (struct config_titles){ 0 }, cfg->line);
 	cfg_free(cfg);
 	if (r != CFG_SUCCESS && parse.result == 0)
 		return error_set(why, -ENOMEM, "%s: out of memory", file);

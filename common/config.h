@@ -9,6 +9,9 @@
  *	}
  *	tool make {			a titled section: any number of blocks
  *		command = { "make", "-s" }	a list
+ *		target all {		a titled section inside of its blocks
+ *			jobs = 2
+ *		}
  *	}
  *
  * A table says what may be written: a section is a row that names its rows. A
@@ -99,9 +102,12 @@ struct config_blocks {
  * titled section names a struct config_blocks there, and its rows lie in a
  * block: a struct of block_bytes whose first member is const char *title. A
  * block's row with standard NULL has no default: it must be set in every block.
+ * A titled section inside of another stands behind it in the table, has a
+ * name of its own, and its struct config_blocks lies in the outer's block.
  */
 struct config_section {
 	const char *name;
+	const struct config_section *inside;	/* titled, top-level; or NULL */
 	const char *help;
 	const struct config_row *rows;
 	size_t row_count;
@@ -146,19 +152,26 @@ int config_read(struct config *config, const char *path, struct error *why);
  */
 int config_load(struct config *config, const char *path, struct error *why);
 
+/* Of the block a setting stands in and of the block around that. */
+struct config_titles {
+	const char *own;	/* NULL in a single section */
+	const char *outer;	/* NULL at top level */
+};
+
 /* A setting in force and where it comes from. */
 struct config_entry {
 	const struct config_section *section;
-	const char *title; /* NULL in a single section */
+	struct config_titles titles;
 	const struct config_row *row;
 	const void *member;
 	const char *file; /* NULL: the default; line 0: the same */
 	unsigned line;
 };
 
-/* "log.level", or "tool.make.command"; title is NULL in a single section. */
-void config_key(const struct config_section *section, const char *title,
-		const struct config_row *row, char ret[CONFIG_KEY_BYTES]);
+/* "log.level", "tool.make.command", or "tool.make.target.all.jobs". */
+void config_key(const struct config_section *section,
+		struct config_titles titles, const struct config_row *row,
+		char ret[CONFIG_KEY_BYTES]);
 
 /* Calls visit for every setting, in the order of the tables. */
 void config_each(const struct config *config,

@@ -36,12 +36,22 @@ static void print_bounds(FILE *out, const struct config_row *row)
 struct file_printer {
 	FILE *out;
 	const struct config_section *section; /* of the block that is open */
-	const char *title;
+	struct config_titles titles;
 };
 
-static void close_block(const struct file_printer *printer)
+/* A block inside of a block is indented once more. */
+static const char *indent_of(const struct config_section *section)
 {
-	if (printer->section && *printer->section->name)
+	return section->inside ? "\t" : "";
+}
+
+static void close_block(const struct file_printer *printer, bool outer, bool inner)
+{
+	const struct config_section *section = printer->section;
+
+	if (section && section->inside && inner)
+		fputs("\t}\n", printer->out);
+	if (section && *section->name && outer)
 		fputs("}\n", printer->out);
 }
 
@@ -49,34 +59,44 @@ static void open_block(struct file_printer *printer,
 		       const struct config_entry *entry)
 {
 	const struct config_section *section = entry->section;
+	const char *indent = indent_of(section);
 
 	if (printer->section)
 		fputc('\n', printer->out);
 	printer->section = section;
-	printer->title = entry->title;
-	fprintf(printer->out, "# %s\n", section->help);
+	printer->titles = entry->titles;
+	fprintf(printer->out, "%s# %s\n", indent, section->help);
 	if (*section->name)
-		fprintf(printer->out, "%s%s%s {\n", section->name,
-			entry->title ? " " : "",
-			entry->title ? entry->title : "");
+		fprintf(printer->out, "%s%s%s%s {\n", indent, section->name,
+			entry->titles.own ? " " : "",
+			entry->titles.own ? entry->titles.own : "");
+}
+
+/* Titles are told apart by their place, as two blocks never share one. */
+static bool is_open(const struct file_printer *printer,
+		    const struct config_entry *entry)
+{
+	return entry->section == printer->section &&
+	       entry->titles.own == printer->titles.own;
 }
 
 static void print_setting(void *context, const struct config_entry *entry)
 {
 	struct file_printer *printer = context;
-	const char *indent = *entry->section->name ? "\t" : "";
+	const char *indent = indent_of(entry->section);
+	const char *more = *entry->section->name ? "\t" : "";
 	FILE *out = printer->out;
 
-	if (entry->section != printer->section ||
-	    entry->title != printer->title) {
-		close_block(printer);
+	if (!is_open(printer, entry)) {
+		close_block(printer, !entry->titles.outer, true);
 		open_block(printer, entry);
 	} else {
 		fputc('\n', out);
 	}
-	fprintf(out, "%s# %s\n%s# ", indent, entry->row->help, indent);
+	fprintf(out, "%s%s# %s\n%s%s# ", indent, more, entry->row->help, indent,
+		more);
 	print_bounds(out, entry->row);
-	fprintf(out, "%s%s = ", indent, entry->row->name);
+	fprintf(out, "%s%s%s = ", indent, more, entry->row->name);
 	config_value_print(out, entry->row, entry->member);
 	fputc('\n', out);
 }
@@ -86,7 +106,7 @@ void config_print_file(FILE *out, const struct config *config)
 	struct file_printer printer = { .out = out };
 
 	config_each(config, print_setting, &printer);
-	close_block(&printer);
+	close_block(&printer, true, true);
 }
 
 /* ---- as help and as a manual, from the rows alone ---- */
@@ -96,13 +116,16 @@ void config_print_help(FILE *out, const struct config_section *sections,
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct config_section *section = &sections[i];
-		const char *title = section->block_bytes ? "NAME" : NULL;
+		const struct config_titles titles = {
+			section->block_bytes ? "NAME" : NULL,
+			section->inside ? "NAME" : NULL
+		};
 
 		for (size_t j = 0; j < section->row_count; j++) {
 			const struct config_row *row = &section->rows[j];
 			char key[CONFIG_KEY_BYTES];
 
-			config_key(section, title, row, key);
+			config_key(section, titles, row, key);
 			fprintf(out, "  %s\n\t%s\n\t", key, row->help);
 			print_bounds(out, row);
 		}

@@ -12,12 +12,11 @@ void config_release(struct config *config)
 	config->sets = NULL;
 }
 
-static struct config_blocks *blocks_of(const struct config *config,
+/* base: the settings, or a block of the section this one is inside of. */
+static struct config_blocks *blocks_in(void *base,
 				       const struct config_section *section)
 {
-	char *settings = config->settings;
-
-	return (void *)(settings + section->blocks_offset);
+	return (void *)((char *)base + section->blocks_offset);
 }
 
 static void *block_at(const struct config_section *section,
@@ -42,52 +41,79 @@ struct config_set *config_find_set(const struct config *config,
 	return set;
 }
 
-static void visit_rows(const struct config *config,
-		       const struct config_section *section, const char *title,
-		       const void *base,
-		       void (*visit)(void *, const struct config_entry *),
-		       void *context)
+/* Who visits, and where the visit has come to. */
+struct visit {
+	const struct config *config;
+	void (*visit)(void *, const struct config_entry *);
+	void *context;
+};
+
+static void visit_rows(const struct visit *visit,
+		       const struct config_section *section,
+		       struct config_titles titles, const void *base)
 {
 	for (size_t i = 0; i < section->row_count; i++) {
 		const struct config_row *row = &section->rows[i];
 		const void *member = (const char *)base + row->offset;
-		const struct config_set *set = config_find_set(config, member);
+		const struct config_set *set =
+			config_find_set(visit->config, member);
 
-		visit(context,
-		      &(struct config_entry){ section, title, row, member,
-					      set ? set->file : NULL,
-					      set ? set->line : 0 });
+		visit->visit(visit->context,
+			     &(struct config_entry){ section, titles, row, member,
+						     set ? set->file : NULL,
+						     set ? set->line : 0 });
 	}
 }
 
-void config_key(const struct config_section *section, const char *title,
-		const struct config_row *row, char ret[CONFIG_KEY_BYTES])
+/* The blocks of a section that lie in base, each with what is inside of it. */
+static void visit_blocks(const struct visit *visit,
+			 const struct config_section *section,
+			 const char *outer, void *base)
 {
-	snprintf(ret, CONFIG_KEY_BYTES, "%s%s%s%s%s", section->name,
-		 *section->name ? "." : "", title ? title : "",
-		 title ? "." : "", row->name);
+	const struct config_blocks *blocks = blocks_in(base, section);
+	const struct config *config = visit->config;
+
+	for (size_t i = 0; i < blocks->count; i++) {
+		void *block = block_at(section, blocks, i);
+		const char *title = title_of(block);
+
+		visit_rows(visit, section, (struct config_titles){ title, outer },
+			   block);
+		for (size_t j = 0; j < config->section_count; j++)
+			if (config->sections[j].inside == section)
+				visit_blocks(visit, &config->sections[j], title,
+					     block);
+	}
+}
+
+void config_key(const struct config_section *section,
+		struct config_titles titles, const struct config_row *row,
+		char ret[CONFIG_KEY_BYTES])
+{
+	int used = 0;
+
+	if (titles.outer)
+		used = snprintf(ret, CONFIG_KEY_BYTES, "%s.%s.",
+				section->inside->name, titles.outer);
+	snprintf(ret + used, CONFIG_KEY_BYTES - (size_t)used, "%s%s%s%s%s",
+		 section->name, *section->name ? "." : "",
+		 titles.own ? titles.own : "", titles.own ? "." : "", row->name);
 }
 
 void config_each(const struct config *config,
 		 void (*visit)(void *context, const struct config_entry *entry),
 		 void *context)
 {
+	const struct visit each = { config, visit, context };
+
 	for (size_t i = 0; i < config->section_count; i++) {
 		const struct config_section *section = &config->sections[i];
 
-		if (section->block_bytes == 0) {
-			visit_rows(config, section, NULL, config->settings,
-				   visit, context);
-			continue;
-		}
-		const struct config_blocks *blocks = blocks_of(config, section);
-
-		for (size_t j = 0; j < blocks->count; j++) {
-			const void *block = block_at(section, blocks, j);
-
-			visit_rows(config, section, title_of(block), block,
-				   visit, context);
-		}
+		if (section->block_bytes == 0)
+			visit_rows(&each, section, (struct config_titles){ 0 },
+				   config->settings);
+		else if (!section->inside)
+			visit_blocks(&each, section, NULL, config->settings);
 	}
 }
 
@@ -177,8 +203,8 @@ void config_init(struct config *config, const struct config_section *sections,
 	for (size_t i = 0; i < section_count; i++) {
 		if (sections[i].block_bytes == 0)
 			set_defaults(&sections[i], settings);
-		else
-			*blocks_of(config, &sections[i]) =
+		else if (!sections[i].inside)
+			*blocks_in(settings, &sections[i]) =
 				(struct config_blocks){ 0 };
 	}
 }
@@ -191,12 +217,10 @@ static bool is_title(const char *title)
 	       strspn(title, CONFIG_TITLE_CHARACTERS) == length;
 }
 
-static int add_block(struct config *config,
+static int add_block(struct config *config, struct config_blocks *blocks,
 		     const struct config_section *section, const char *title,
 		     void **ret, struct error *why)
 {
-	struct config_blocks *blocks = blocks_of(config, section);
-
 	if (!is_title(title))
 		return error_set(why, -EINVAL,
 				 "%s '%s': a title is 1 to %d letters, digits, "
@@ -219,24 +243,32 @@ static int add_block(struct config *config,
 }
 
 int config_find_base(struct config *config,
-		     const struct config_section *section, const char *title,
-		     void **ret, struct error *why)
+		     const struct config_section *section,
+		     struct config_titles titles, void **ret,
+		     struct error *why)
 {
-	if (section->block_bytes == 0) {
-		*ret = config->settings;
-		return 0;
+	void *base = config->settings;
+	int r = 0;
+
+	if (section->inside)
+		r = config_find_base(config, section->inside,
+				     (struct config_titles){ titles.outer, NULL },
+				     &base, why);
+	if (r < 0 || section->block_bytes == 0) {
+		*ret = base;
+		return r;
 	}
-	const struct config_blocks *blocks = blocks_of(config, section);
+	struct config_blocks *blocks = blocks_in(base, section);
 
 	for (size_t i = 0; i < blocks->count; i++) {
 		void *block = block_at(section, blocks, i);
 
-		if (strcmp(title_of(block), title) == 0) {
+		if (strcmp(title_of(block), titles.own) == 0) {
 			*ret = block;
 			return 0;
 		}
 	}
-	return add_block(config, section, title, ret, why);
+	return add_block(config, blocks, section, titles.own, ret, why);
 }
 
 int config_note_set(struct config *config, const void *member, const char *file,

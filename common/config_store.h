@@ -24,8 +24,9 @@ struct config_set {
  * title is not allowed or one too many, or -ENOMEM.
  */
 int config_find_base(struct config *config,
-		     const struct config_section *section, const char *title,
-		     void **ret, struct error *why);
+		     const struct config_section *section,
+		     struct config_titles titles, void **ret,
+		     struct error *why);
 
 /* Who set a member; NULL: nobody, it has its default. */
 struct config_set *config_find_set(const struct config *config,

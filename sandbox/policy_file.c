@@ -282,7 +282,7 @@ static const struct config_row limits_rows[] = {
 	{ "files", TEXT(files), "Open descriptors of a process.", NULL },
 };
 
-#define SECTION(name, help, rows) { name, help, rows, COUNT(rows), 0, 0, 0 }
+#define SECTION(name, help, rows) { name, NULL, help, rows, COUNT(rows), 0, 0, 0 }
 
 static const struct config_section sections[] = {
 	SECTION("", "The policy as a whole.", top_rows),
@@ -343,7 +343,7 @@ static void take_entry(void *context, const struct config_entry *entry)
 	if (loading->result < 0 || !entry->file)
 		return;
 	loading->result = take_member(loading, entry->row, entry->member);
-	config_key(entry->section, entry->title, entry->row, key);
+	config_key(entry->section, entry->titles, entry->row, key);
 	if (loading->result < 0)
 		error_prefix(loading->why, loading->result, "%s:%u: %s",
 			     entry->file, entry->line, key);

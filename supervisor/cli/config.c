@@ -63,7 +63,7 @@ static void print_entry(void *context, const struct config_entry *entry)
 	char key[CONFIG_KEY_BYTES], origin[ORIGIN_BYTES];
 
 	(void)context;
-	config_key(entry->section, entry->title, entry->row, key);
+	config_key(entry->section, entry->titles, entry->row, key);
 	format_origin(entry, origin);
 	printf("%s = ", key);
 	config_value_print(stdout, entry->row, entry->member);
@@ -121,10 +121,13 @@ static json_t *object_in(json_t *object, const char *name)
 
 static void add_entry(void *context, const struct config_entry *entry)
 {
-	json_t *object = object_in(context, entry->section->name);
+	const struct config_section *outer = entry->section->inside;
+	json_t *object = object_in(context, outer ? outer->name : NULL);
 	char origin[ORIGIN_BYTES];
 
-	object = object_in(object, entry->title);
+	object = object_in(object, entry->titles.outer);
+	object = object_in(object, entry->section->name);
+	object = object_in(object, entry->titles.own);
 	format_origin(entry, origin);
 	json_object_set_new(object, entry->row->name,
 			    json_pack("{s:o, s:s*, s:s}", "value",

@@ -14,11 +14,17 @@
 
 static const char *const kinds[] = { "pure", "idempotent", "other", NULL };
 
+struct target {
+	const char *title;
+	int64_t jobs;
+};
+
 struct tool {
 	const char *title;
 	struct config_list command;
 	int64_t timeout_ns;
 	unsigned kind;
+	struct config_blocks targets;
 };
 
 struct sample {
@@ -44,12 +50,19 @@ static const struct config_row tool_rows[] = {
 	{ "timeout", SETTING(struct tool, timeout_ns, DURATION), 0, INT64_MAX, "5s", NULL, "How long.", NULL },
 	{ "kind", SETTING(struct tool, kind, ENUM), 0, 0, "other", NULL, "Which.", kinds },
 };
+static const struct config_row target_rows[] = {
+	{ "jobs", SETTING(struct target, jobs, INT), 1, 64, "1", "jobs", "At a time.", NULL },
+};
 static const struct config_section sections[] = {
 	{ .name = "", .help = "Everywhere.", .rows = top_rows, .row_count = COUNT(top_rows) },
 	{ .name = "main", .help = "The main part.", .rows = main_rows, .row_count = COUNT(main_rows) },
 	{ .name = "tool", .help = "A tool.", .rows = tool_rows, .row_count = COUNT(tool_rows),
 	  .block_bytes = sizeof(struct tool),
 	  .blocks_offset = offsetof(struct sample, tools), .blocks_max = 3 },
+	{ .name = "target", .inside = &sections[2], .help = "A target.",
+	  .rows = target_rows, .row_count = COUNT(target_rows),
+	  .block_bytes = sizeof(struct target),
+	  .blocks_offset = offsetof(struct tool, targets), .blocks_max = 2 },
 };
 
 static int parse(struct config *config, struct sample *sample, struct span text,

@@ -11,10 +11,17 @@
 
 static const char *const colours[] = { "red", "green", "blue", NULL };
 
+struct target {
+	const char *title;
+	int64_t jobs;
+	const char *file;
+};
+
 struct tool {
 	const char *title;
 	struct config_list command;
 	int64_t timeout_ns;
+	struct config_blocks targets;
 };
 
 struct sample {
@@ -45,12 +52,20 @@ static const struct config_row tool_rows[] = {
 	{ "command", SETTING(struct tool, command, LIST), 1, 8, NULL, NULL, "What to run.", NULL },
 	{ "timeout", SETTING(struct tool, timeout_ns, DURATION), 0, 60000000000, "5s", NULL, "How long.", NULL },
 };
+static const struct config_row target_rows[] = {
+	{ "jobs", SETTING(struct target, jobs, INT), 1, 64, "1", "jobs", "At a time.", NULL },
+	{ "file", SETTING(struct target, file, STRING), 1, 64, NULL, NULL, "What is made.", NULL },
+};
 static const struct config_section sections[] = {
 	{ .name = "", .help = "Everywhere.", .rows = top_rows, .row_count = COUNT(top_rows) },
 	{ .name = "main", .help = "The main part.", .rows = main_rows, .row_count = COUNT(main_rows) },
 	{ .name = "tool", .help = "A tool.", .rows = tool_rows, .row_count = COUNT(tool_rows),
 	  .block_bytes = sizeof(struct tool),
 	  .blocks_offset = offsetof(struct sample, tools), .blocks_max = 2 },
+	{ .name = "target", .inside = &sections[2], .help = "A target.",
+	  .rows = target_rows, .row_count = COUNT(target_rows),
+	  .block_bytes = sizeof(struct target),
+	  .blocks_offset = offsetof(struct tool, targets), .blocks_max = 2 },
 };
 
 struct fixture {
@@ -144,6 +159,36 @@ static void titled_sections_make_a_block_each(void **state)
 	config_release(&fixture.config);
 }
 
+static void a_section_inside_has_blocks_in_each_outer_block(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	start(&fixture);
+	assert_int_equal(parse(&fixture,
+			       "tool a {\n"
+			       " target all { file = x }\n"
+			       " command = { make }\n"
+			       " target test { file = y jobs = 9 }\n"
+			       "}\n"
+			       "tool b { command = { cc } target all { file = z } }\n"),
+			 0);
+	const struct tool *tools = fixture.sample.tools.items;
+	const struct target *first = tools[0].targets.items;
+	const struct target *second = tools[1].targets.items;
+
+	assert_int_equal(tools[0].targets.count, 2);
+	assert_string_equal(first[0].title, "all");
+	assert_string_equal(first[0].file, "x");
+	assert_int_equal(first[0].jobs, 1);
+	assert_string_equal(first[1].title, "test");
+	assert_int_equal(first[1].jobs, 9);
+	assert_int_equal(tools[1].targets.count, 1);
+	assert_string_equal(second[0].title, "all");
+	assert_string_equal(second[0].file, "z");
+	config_release(&fixture.config);
+}
+
 /* Each is refused with this very sentence; the good texts are accepted. */
 static void what_makes_no_sense_is_refused_by_line(void **state)
 {
@@ -181,6 +226,10 @@ static void what_makes_no_sense_is_refused_by_line(void **state)
 		{ "a list for a scalar", "main { workers = { 1 } }", "f:1: unexpected token '{'" },
 
 		{ "a scalar twice", "main {\n workers = 1\n workers = 1\n}", "f:3: main.workers: set a second time, first on line 2" },
+		{ "a setting inside that must be set", "tool a { command = x\n target t { jobs = 2 } }", "f:2: tool.a.target.t.file: it must be set" },
+		{ "an inside block too many", "tool a { command = x target t { file = x } target u { file = x } target v { file = x } }", "f:1: target 'v': one more than 2" },
+		{ "out of its range inside", "tool a { target t { jobs = 65 } }", "f:1: tool.a.target.t.jobs: 65 is not between 1 and 64 jobs" },
+		{ "an inside section at top level", "target t { file = x }", "f:1: there is no 'target'" },
 		{ "twice in two blocks", "main { workers = 1 }\nmain { workers = 1 }", "f:2: main.workers: set a second time, first on line 1" },
 		{ "a list twice", "main {\n words = { a }\n words = { b }\n}", "f:3: main.words: set a second time, first on line 2" },
 		{ "a list, then empty", "main {\n words = { a }\n words = { }\n}", "f:3: main.words: set a second time, first on line 2" },
@@ -327,7 +376,7 @@ static void collect_origin(void *context, const struct config_entry *entry)
 {
 	char *all = context, key[CONFIG_KEY_BYTES], *end = all + strlen(all);
 
-	config_key(entry->section, entry->title, entry->row, key);
+	config_key(entry->section, entry->titles, entry->row, key);
 	sprintf(end, "%s %s:%u\n", key, entry->file ? entry->file : "default", entry->line);
 }
 
@@ -363,7 +412,7 @@ static void the_printed_file_reads_back_as_the_same(void **state)
 		"motto = \"\\n\\t\\\"\\\\{#'}\\${x}\"\n"
 		"main { colour = red words = { '', 'a b' } verbose = on }\n"
 		"tool b { command = { x, y } timeout = 1500ms }\n"
-		"tool c { command = z }\n";
+		"tool c { command = z target t { file = f } target u { file = g } }\n";
 	static const char part[] =
 		"# A tool.\n"
 		"tool b {\n"
@@ -375,6 +424,22 @@ static void the_printed_file_reads_back_as_the_same(void **state)
 		"\t# Is between 0 and 1m; the default is 5s.\n"
 		"\ttimeout = 1500ms\n"
 		"}\n";
+	static const char inside[] =
+		"\ttimeout = 5s\n"
+		"\n"
+		"\t# A target.\n"
+		"\ttarget t {\n"
+		"\t\t# At a time.\n"
+		"\t\t# Is between 1 and 64 jobs; the default is 1.\n"
+		"\t\tjobs = 1\n"
+		"\n"
+		"\t\t# What is made.\n"
+		"\t\t# Is a text of 1 to 64 bytes; must be set.\n"
+		"\t\tfile = \"f\"\n"
+		"\t}\n"
+		"\n"
+		"\t# A target.\n"
+		"\ttarget u {\n";
 	struct fixture one, two;
 	char first[4000] = "", second[4000] = "";
 
@@ -386,6 +451,7 @@ static void the_printed_file_reads_back_as_the_same(void **state)
 	config_print_file(out, &one.config);
 	fclose(out);
 	assert_non_null(strstr(first, part));
+	assert_non_null(strstr(first, inside));
 	start(&two);
 	test_row(parse(&two, first) == 0, "%s\n%s", two.why.text, first);
 	out = fmemopen(second, sizeof(second), "w");
@@ -506,6 +572,7 @@ int main(void)
 		cmocka_unit_test(defaults_are_what_the_rows_say),
 		cmocka_unit_test(every_type_is_read),
 		cmocka_unit_test(titled_sections_make_a_block_each),
+		cmocka_unit_test(a_section_inside_has_blocks_in_each_outer_block),
 		cmocka_unit_test(what_makes_no_sense_is_refused_by_line),
 		cmocka_unit_test(a_list_is_measured_when_it_is_whole),
 		cmocka_unit_test(a_later_file_has_the_last_word),
