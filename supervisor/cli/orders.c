@@ -43,8 +43,9 @@ int cli_breaker(const struct verb *verb, int argc, char **argv)
 		return cli_refuse_usage(verb);
 	if (!isolate && strcmp(argv[1], "reset") != 0) {
 		meant = text_nearest(argv[1], actions);
-		fprintf(stderr, "cupel breaker: there is no '%s'; %s'%s'\n", argv[1],
-			meant ? "did you mean " : "say ", meant ? meant : "reset' or 'isolate");
+		fprintf(stderr, meant ? "cupel breaker: there is no '%s'; did you mean '%s'?\n" :
+			"cupel breaker: there is no '%s'; say 'reset' or 'isolate'\n",
+			argv[1], meant);
 		return EXIT_USAGE;
 	}
 	if (argc == 4 && text_parse_duration(argv[3], &time_ns, &why) < 0) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/text.h"
 #include "supervisor/cli/grid.h"
 
 enum table_tone snapshot_tone(const char *state)
@@ -135,11 +136,15 @@ static bool was_called(const json_t *tool)
 	       member_number(tool, "running") + member_number(tool, "queued") > 0;
 }
 
+static void time_cell(struct grid *grid, const json_t *tool, const char *name)
+{
+	double us = member_number(tool, name);
+
+	grid_cell(grid, TABLE_PLAIN, "%s", us > 0 ? quantity_us(us).text : "-");
+}
+
 static void tool_cells(struct grid *grid, const json_t *tool)
 {
-	double again_ms = member_number(tool, "retry_in_ms");
-	const char *reason = member_text(tool, "reason");
-
 	text_cell(grid, tool, "name");
 	state_cell(grid, tool, "breaker");
 	count_cell(grid, tool, "queued");
@@ -147,13 +152,24 @@ static void tool_cells(struct grid *grid, const json_t *tool)
 	count_cell(grid, tool, "ok");
 	count_cell(grid, tool, "failed");
 	count_cell(grid, tool, "cached");
-	grid_cell(grid, TABLE_PLAIN, "%s", quantity_us(member_number(tool, "p50_us")).text);
-	grid_cell(grid, TABLE_PLAIN, "%s", quantity_us(member_number(tool, "p99_us")).text);
+	time_cell(grid, tool, "p50_us");
+	time_cell(grid, tool, "p99_us");
+}
+
+/* Why a breaker is not closed, below the tools. */
+static void print_reason(FILE *out, const json_t *tool)
+{
+	const char *reason = member_text(tool, "reason");
+	double again_ms = member_number(tool, "retry_in_ms");
+	char escaped[256];
+
+	if (strcmp(reason, "-") == 0)
+		return;
+	text_escape(span_of_text(reason), escaped, sizeof(escaped));
+	fprintf(out, "  %s: %s", member_text(tool, "name"), escaped);
 	if (again_ms > 0)
-		grid_cell(grid, TABLE_PLAIN, "%s, again in %s", reason,
-			  quantity_age(again_ms / 1e3 + 0.5).text);
-	else
-		grid_cell(grid, TABLE_PLAIN, "%s", strcmp(reason, "-") == 0 ? "" : reason);
+		fprintf(out, "; again in %s", quantity_age(again_ms / 1e3 + 0.5).text);
+	fputc('\n', out);
 }
 
 void snapshot_print_tools(FILE *out, const json_t *status, bool only_called,
@@ -164,7 +180,7 @@ void snapshot_print_tools(FILE *out, const json_t *status, bool only_called,
 		{ "WAIT", true, false }, { "RUN", true, false },
 		{ "OK", true, false }, { "FAILED", true, false },
 		{ "CACHED", true, false }, { "P50", true, false },
-		{ "P99", true, false }, { "", false, true },
+		{ "P99", true, false },
 	};
 	struct grid grid;
 	json_t *tool;
@@ -175,6 +191,8 @@ void snapshot_print_tools(FILE *out, const json_t *status, bool only_called,
 		if (!only_called || was_called(tool))
 			tool_cells(&grid, tool);
 	grid_print(&grid, out, width, colours);
+	json_array_foreach(json_object_get(status, "tools"), i, tool)
+		print_reason(out, tool);
 }
 
 void snapshot_print_caches(FILE *out, const json_t *status, int width, bool colours)
