@@ -165,22 +165,41 @@ struct check {
 	const struct workspace_file *file;
 	const char *name;
 	struct error *why;
+	const char *block;	/* that is being checked, and its size */
+	size_t block_bytes;
 };
 
-/* The line of the first of these members that the file sets. */
+/* The line of the member, or if the file does not set it, of its block. */
+static unsigned line_of(const struct check *check, const void *member)
+{
+	const struct config_set *set = config_find_set(check->config, member);
+	unsigned line = 0;
+
+	if (set)
+		return set->line;
+	for (set = check->config->sets; set; set = set->next) {
+		const char *place = set->member;
+
+		if (place >= check->block && place < check->block + check->block_bytes &&
+		    (line == 0 || set->line < line))
+			line = set->line;
+	}
+	return line;
+}
+
 __attribute__((format(printf, 3, 4)))
 static int refuse(const struct check *check, const void *member, const char *format, ...)
 {
-	const struct config_set *set = config_find_set(check->config, member);
+	unsigned line = line_of(check, member);
 	char text[ERROR_TEXT_BYTES];
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	return set ? error_set(check->why, -EINVAL, "%s:%u: %s", check->name,
-			       set->line, text) :
-		     error_set(check->why, -EINVAL, "%s: %s", check->name, text);
+	return line ? error_set(check->why, -EINVAL, "%s:%u: %s", check->name, line,
+				text) :
+		      error_set(check->why, -EINVAL, "%s: %s", check->name, text);
 }
 
 /* A path of the workspace: relative, and never up. */
@@ -225,9 +244,24 @@ static int check_pattern(const struct check *check, const char *const *member,
 	return 0;
 }
 
-static int check_metric(const struct check *check,
-			const struct workspace_metric *metric)
+static int check_blocks(const struct check *check, const struct config_blocks *blocks,
+			size_t bytes,
+			int (*one)(const struct check *check, const void *block))
 {
+	struct check inner = *check;
+
+	inner.block_bytes = bytes;
+	for (size_t i = 0; i < blocks->count; i++) {
+		inner.block = (const char *)blocks->items + i * bytes;
+		if (one(&inner, inner.block) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_metric(const struct check *check, const void *block)
+{
+	const struct workspace_metric *metric = block;
 	bool reads = metric->from == METRIC_STDOUT || metric->from == METRIC_FILE;
 	char key[192];
 
@@ -255,16 +289,13 @@ static int check_metric(const struct check *check,
 static int check_benchmark(const struct check *check, const void *block)
 {
 	const struct workspace_benchmark *benchmark = block;
-	const struct workspace_metric *metrics = benchmark->metrics.items;
 
 	if (benchmark->metrics.count == 0)
 		return refuse(check, &benchmark->command,
 			      "benchmark %s: it has no metric; add metric time { }",
 			      benchmark->title);
-	for (size_t i = 0; i < benchmark->metrics.count; i++)
-		if (check_metric(check, &metrics[i]) < 0)
-			return -EINVAL;
-	return 0;
+	return check_blocks(check, &benchmark->metrics, sizeof(struct workspace_metric),
+			    check_metric);
 }
 
 static bool has_value(const struct config_list *list, const char *value)
@@ -369,15 +400,6 @@ static int check_guard(const struct check *check, const void *block)
 	return 0;
 }
 
-static int check_blocks(const struct check *check, const struct config_blocks *blocks,
-			size_t bytes,
-			int (*one)(const struct check *check, const void *block))
-{
-	for (size_t i = 0; i < blocks->count; i++)
-		if (one(check, (const char *)blocks->items + i * bytes) < 0)
-			return -EINVAL;
-	return 0;
-}
 
 static int check_all(const struct check *check)
 {
@@ -406,7 +428,7 @@ static int check_all(const struct check *check)
 int workspace_file_parse(struct config *config, struct workspace_file *ret,
 			 const char *name, struct span text, struct error *why)
 {
-	const struct check check = { config, ret, name, why };
+	const struct check check = { config, ret, name, why, NULL, 0 };
 
 	config_init(config, workspace_sections, workspace_section_count, ret);
 	int r = config_parse(config, name, text, why);
