@@ -46,7 +46,7 @@ static void a_whole_file_is_read(void **state)
 	assert_int_equal(file->build.command.count, 1);
 	assert_int_equal(file->tests.count, 1);
 	assert_int_equal(benchmark->warmup, 2);
-	assert_int_equal(metrics[0].from, METRIC_TIME);
+	assert_int_equal(metrics[0].from, FROM_TIME);
 	assert_true(isnan(metrics[0].target));
 	assert_int_equal(metrics[1].better, 1);
 	assert_true(metrics[1].target == 200);

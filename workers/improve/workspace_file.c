@@ -262,7 +262,7 @@ static int check_blocks(const struct check *check, const struct config_blocks *b
 static int check_metric(const struct check *check, const void *block)
 {
 	const struct workspace_metric *metric = block;
-	bool reads = metric->from == METRIC_STDOUT || metric->from == METRIC_FILE;
+	bool reads = metric->from == FROM_STDOUT || metric->from == FROM_FILE;
 	char key[192];
 
 	snprintf(key, sizeof(key), "metric %s", metric->title);
@@ -273,13 +273,13 @@ static int check_metric(const struct check *check, const void *block)
 	if (!reads && (*metric->pattern || *metric->json))
 		return refuse(check, *metric->pattern ? &metric->pattern : &metric->json,
 			      "%s: a pattern goes with from = stdout or file", key);
-	if ((metric->from == METRIC_FILE) != (*metric->file != '\0'))
-		return refuse(check, metric->from == METRIC_FILE ?
+	if ((metric->from == FROM_FILE) != (*metric->file != '\0'))
+		return refuse(check, metric->from == FROM_FILE ?
 				      (const void *)&metric->from : &metric->file,
 			      "%s: from = file and file go together", key);
 	if (*metric->file && check_path(check, &metric->file, key) < 0)
 		return -EINVAL;
-	if (metric->from == METRIC_INSTRUCTIONS)
+	if (metric->from == FROM_INSTRUCTIONS)
 		return refuse(check, &metric->from,
 			      "%s: instructions cannot be counted from inside a sandbox; take cpu",
 			      key);

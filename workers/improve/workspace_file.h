@@ -53,18 +53,18 @@ struct workspace_test {
 };
 
 /* Where a benchmark's number comes from. */
-enum metric_source {
-	METRIC_STDOUT, METRIC_FILE,	/* by pattern or JSON path */
-	METRIC_TIME,			/* wall time, measured by us */
-	METRIC_CPU,			/* user and system time */
-	METRIC_RSS,			/* peak resident bytes */
-	METRIC_INSTRUCTIONS,
-	METRIC_SOURCE_COUNT
+enum metric_from {
+	FROM_STDOUT, FROM_FILE,	/* by pattern or JSON path */
+	FROM_TIME,			/* wall time, measured by us */
+	FROM_CPU,			/* user and system time */
+	FROM_RSS,			/* peak resident bytes */
+	FROM_INSTRUCTIONS,
+	FROM_COUNT
 };
 
 struct workspace_metric {
 	const char *title;
-	unsigned from;			/* enum metric_source */
+	unsigned from;			/* enum metric_from */
 	const char *file;
 	const char *pattern;		/* one group: the number */
 	const char *json;		/* path as json_get() takes it */
