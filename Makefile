@@ -82,8 +82,9 @@ endif
 # ---- the programs: a name, its sources; one without sources is not built ----
 
 cupel_sources := $(wildcard supervisor/cli/*.c)
+cupeld_sources := $(wildcard supervisor/monitor/*.c)
 
-programs := $(foreach p,cupel,$(if $($(p)_sources),$(p)))
+programs := $(foreach p,cupel cupeld,$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -147,7 +148,9 @@ $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
 # ---- tests ----
 
-$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) $(archives)
+# The cores of the programs, for the tests of them.
+program_cores := $(call object,$(filter supervisor/%_core.c,$(sources)))
+$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(program_cores) $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
 
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)

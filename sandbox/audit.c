@@ -109,7 +109,9 @@ const char *audit_missing(const struct sandbox_plan *plan,
 		return "Landlock";
 	if (!enforced->keyring_fresh)
 		return "a keyring of its own";
-	return enforced->open_fds ? "the closing of descriptors" : NULL;
+	if (enforced->open_fds != plan->inherited_count + plan->program_is_script)
+		return "the closing of descriptors";
+	return NULL;
 }
 
 /*

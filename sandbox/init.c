@@ -34,8 +34,7 @@
 #include "sandbox/path.h"
 #include "sandbox/sandbox.h"
 
-#define CONTROL_FD 3
-#define UPPER_FD 4
+#define DESCRIPTORS_MAX (3 + SANDBOX_INHERITED_MAX + 3)
 #define COMMAND_STACK_BYTES 65536
 #define EXIT_SETUP_FAILED 125
 #define NETWORK_FAILED 255
@@ -44,6 +43,7 @@ struct init {
 	const struct sandbox_plan *plan;
 	int control;
 	int upper;
+	int program;		/* as in the plan, where it has been moved to */
 	int listener;
 	long keyring;		/* serial of the joined one; -1: no keyrings */
 	pid_t network_maker;	/* 0: the host's network is kept */
@@ -229,28 +229,36 @@ static int build_mounts(struct init *init)
 }
 
 /*
- * 0, 1, 2 become the command's; the control socket and the overlay move to
- * fixed places; everything else goes.
+ * What the command gets comes first, in its order; then, closed by the exec,
+ * what this process keeps. Everything else goes.
  */
 static int settle_descriptors(struct init *init)
 {
-	int kept[5] = { init->plan->stdio[0], init->plan->stdio[1],
-			init->plan->stdio[2], init->control, init->upper };
+	const struct sandbox_plan *plan = init->plan;
+	int kept[DESCRIPTORS_MAX], count = 0;
 
-	for (size_t i = 0; i < COUNT(kept); i++) {
-		if (kept[i] < 0)
-			continue;
-		kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, (int)COUNT(kept));
+	for (size_t i = 0; i < COUNT(plan->stdio); i++)
+		kept[count++] = plan->stdio[i];
+	for (uint32_t i = 0; i < plan->inherited_count; i++)
+		kept[count++] = plan->inherited[i];
+	int passed_on = count + plan->program_is_script;
+	int *const ours[] = { &init->program, &init->control, &init->upper };
+
+	for (size_t i = 0; i < COUNT(ours); i++)
+		if (*ours[i] >= 0) {
+			kept[count] = *ours[i];
+			*ours[i] = count++;
+		}
+	for (int i = 0; i < count; i++) {
+		kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, count);
 		if (kept[i] < 0)
 			return failed(init, "duplicate a descriptor");
 	}
-	for (int i = 0; i < (int)COUNT(kept); i++)
-		if (kept[i] >= 0 && dup3(kept[i], i, i < CONTROL_FD ? 0 : O_CLOEXEC) < 0)
+	for (int i = 0; i < count; i++)
+		if (dup3(kept[i], i, i < passed_on ? 0 : O_CLOEXEC) < 0)
 			return failed(init, "place a descriptor");
-	if (close_range((unsigned)(init->upper < 0 ? UPPER_FD : UPPER_FD + 1), ~0U, 0) < 0)
+	if (close_range((unsigned)count, ~0U, 0) < 0)
 		return failed(init, "close_range");
-	init->control = CONTROL_FD;
-	init->upper = init->upper < 0 ? -1 : UPPER_FD;
 	return 0;
 }
 
@@ -276,6 +284,9 @@ static int lock_files(struct init *init)
 		return ruleset;
 	int r = mounts_allow(init->plan, ruleset, abi, &init->why);
 
+	if (r == 0 && init->program >= 0)
+		r = landlock_allow_descriptor(ruleset, abi, init->program,
+					      LANDLOCK_READ, &init->why);
 	if (r == 0)
 		r = landlock_enforce(ruleset, &init->why);
 	init->report.enforced.landlock_abi = r == 0 ? abi : 0;
@@ -381,9 +392,10 @@ static int audit(struct init *init)
 /* The listener lands in the descriptor table that init shares until exec. */
 static int filter_calls(struct init *init)
 {
-	int r = seccomp_install(&init->plan->filter, 1, &init->why);
+	bool listen = init->program < 0;
+	int r = seccomp_install(&init->plan->filter, listen, &init->why);
 
-	init->listener = r;
+	init->listener = listen ? r : -1;
 	if (r < 0)
 		return r;
 	audit_after(&init->report.enforced);
@@ -400,6 +412,11 @@ static int execute(struct init *init)
 	const char *path = "/usr/bin:/bin";
 	int result = ENOENT;
 
+	if (init->program >= 0) {
+		syscall(SYS_execveat, init->program, "", argv, envp, AT_EMPTY_PATH);
+		return error_set(&init->why, -errno, "%s: %s", argv[0],
+				 strerror(errno));
+	}
 	if (strchr(argv[0], '/')) {
 		execve(argv[0], argv, envp);
 		return error_set(&init->why, -errno, "%s: %s", argv[0],
@@ -625,7 +642,7 @@ _Noreturn void init_main(const struct sandbox_plan *plan, int control)
 	if (init == MAP_FAILED)
 		_exit(EXIT_SETUP_FAILED);
 	*init = (struct init){ .plan = plan, .control = control, .upper = -1,
-			       .listener = -1, .keyring = -1 };
+			       .program = plan->program, .listener = -1, .keyring = -1 };
 	if (walk(init, init_steps, COUNT(init_steps)) < 0 || start_command(init) < 0) {
 		send_report(init);
 		_exit(EXIT_SETUP_FAILED);
@@ -638,9 +655,7 @@ _Noreturn void init_main(const struct sandbox_plan *plan, int control)
 
 	send_report(init);
 	forget_environment();
-	close(0);
-	close(1);
-	close(2);
+	close_range(0, (unsigned)init->control - 1, 0);	/* the command's, the program */
 	close(init->upper);
 	close(init->listener);
 	if (signals < 0 || seccomp_install(&filter, 0, NULL) < 0)

@@ -89,25 +89,34 @@ int landlock_open(int abi, struct error *why)
 	return (int)fd;
 }
 
-int landlock_allow(int ruleset, int abi, const char *path,
-		   enum landlock_access access, struct error *why)
+int landlock_allow_descriptor(int ruleset, int abi, int fd,
+			      enum landlock_access access, struct error *why)
 {
-	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, path, O_PATH, 0, PATH_HOST, why);
 	struct landlock_path_beneath_attr rule = { .parent_fd = fd };
 	struct stat status;
 
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, &status) < 0)
-		return error_set(why, -errno, "stat %s: %s", path, strerror(errno));
+		return error_set(why, -errno, "stat: %s", strerror(errno));
 	rule.allowed_access = rights_of(access) & handled(abi);
 	if (!S_ISDIR(status.st_mode))
 		rule.allowed_access &= file_rights;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
 		    &rule, 0) < 0)
-		return error_set(why, -errno, "landlock_add_rule %s: %s", path,
+		return error_set(why, -errno, "landlock_add_rule: %s",
 				 strerror(errno));
 	return 0;
+}
+
+int landlock_allow(int ruleset, int abi, const char *path,
+		   enum landlock_access access, struct error *why)
+{
+	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, path, O_PATH, 0, PATH_HOST, why);
+
+	if (fd < 0)
+		return fd;
+	int r = landlock_allow_descriptor(ruleset, abi, fd, access, why);
+
+	return r < 0 ? error_prefix(why, r, "%s", path) : 0;
 }
 
 int landlock_enforce(int ruleset, struct error *why)

@@ -34,6 +34,10 @@ int landlock_open(int abi, struct error *why);
 int landlock_allow(int ruleset, int abi, const char *path,
 		   enum landlock_access access, struct error *why);
 
+/* The same for what a descriptor, perhaps of O_PATH, stands for. */
+int landlock_allow_descriptor(int ruleset, int abi, int fd,
+			      enum landlock_access access, struct error *why);
+
 /* Confines the calling thread for good; no_new_privs must be set. */
 int landlock_enforce(int ruleset, struct error *why);
 

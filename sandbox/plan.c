@@ -14,8 +14,8 @@
 #include "common/error.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/path.h"
+#include "sandbox/service.h"
 
-#define HOST_UID_BASE 2000000000U	/* full tier: one id a launcher's pid */
 #define DEFAULT_POLICY "tool"
 #define DEFAULT_CWD "/tmp"
 
@@ -155,8 +155,8 @@ static int choose_tier(struct plan *plan, const struct plan_options *options,
 		return error_set(why, -EPERM,
 				 "--tier userns would put host root behind the command; as root take --tier full");
 	if (sandbox->tier == TIER_FULL) {
-		sandbox->host_uid = HOST_UID_BASE + (uid_t)getpid();
-		sandbox->host_gid = HOST_UID_BASE + (gid_t)getpid();
+		sandbox->host_uid = SERVICE_UID_BASE + (uid_t)getpid();
+		sandbox->host_gid = SERVICE_UID_BASE + (gid_t)getpid();
 	} else {
 		sandbox->host_uid = geteuid();
 		sandbox->host_gid = getegid();
@@ -302,6 +302,7 @@ int plan_resolve(struct plan *ret, const struct plan_options *options,
 
 	*ret = (struct plan){
 		.sandbox = { .workspace_tree = no_tree, .stdio = { 0, 1, 2 },
+			     .program = -1,
 			     .argv = options->argv, .policy = &ret->policy },
 	};
 	for (size_t i = 0; i < POLICY_ROWS_MAX; i++)

@@ -21,5 +21,6 @@ struct preset_filter {
 /* Ends with a row without instructions. */
 extern const struct preset_filter preset_filters[];
 extern const struct seccomp_program init_filter;
+extern const struct seccomp_program service_filter, reader_filter;
 
 #endif

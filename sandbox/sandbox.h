@@ -32,9 +32,15 @@
 struct error;
 struct cgroup;
 
+#define SANDBOX_INHERITED_MAX 8
+
 enum tier { TIER_LANDLOCK, TIER_USERNS, TIER_FULL };
 
-/* Everything a run needs, resolved; borrows all it points to. */
+/*
+ * Everything a run needs, resolved; borrows all it points to. A program that
+ * is given as a descriptor is one of our own workers: nobody listens for its
+ * refused calls, which fail with EPERM.
+ */
 struct sandbox_plan {
 	const struct policy *policy;
 	enum tier tier;
@@ -46,6 +52,10 @@ struct sandbox_plan {
 	struct tree bind_trees[POLICY_ROWS_MAX];	/* directory -1: not looked at */
 	enum workspace_mode workspace_mode;
 	int stdio[3];		/* become 0, 1, 2 of the command */
+	int inherited[SANDBOX_INHERITED_MAX];	/* become 3, 4, ... of the command */
+	uint32_t inherited_count;
+	int program;		/* is executed, whatever its name; -1: argv[0] is looked for */
+	bool program_is_script;	/* its interpreter opens it: it stays open, after the inherited */
 	bool tty;		/* stdio is the slave of our own pty: make it controlling */
 	const struct cgroup *cgroup;	/* NULL: none to be had */
 	uid_t host_uid;		/* full tier: this run's own id on the host */
@@ -74,7 +84,7 @@ struct sandbox_enforced {
 	uint64_t capabilities[5];	/* inheritable permitted effective bounding ambient */
 	bool securebits_locked;
 	bool keyring_fresh;
-	uint32_t open_fds;	/* beyond 0, 1, 2: must be 0 */
+	uint32_t open_fds;	/* beyond 0, 1, 2: must be those of the plan */
 	uid_t uid;
 	gid_t gid;
 };

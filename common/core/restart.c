@@ -182,11 +182,17 @@ static enum restart_action apply(struct restart_pool *pool,
 	return step.action;
 }
 
+void restart_whole(struct restart_pool *pool, int64_t now_ns)
+{
+	if (pool->ready_from_ns == DEADLINE_NEVER)
+		pool->ready_from_ns = now_ns;
+}
+
 void restart_ready(struct restart_pool *pool, bool all, int64_t now_ns)
 {
 	pool->stillbirths = 0;
-	if (all && pool->ready_from_ns == DEADLINE_NEVER)
-		pool->ready_from_ns = now_ns;
+	if (all)
+		restart_whole(pool, now_ns);
 }
 
 /*

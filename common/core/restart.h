@@ -155,6 +155,12 @@ void restart_slot_init(struct restart_slot *slot, int64_t now_ns);
 void restart_ready(struct restart_pool *pool, bool all, int64_t now_ns);
 
 /*
+ * All slots the pool should have are READY, though none has just become so:
+ * a surplus one left, or it should have none. Says nothing about start-up.
+ */
+void restart_whole(struct restart_pool *pool, int64_t now_ns);
+
+/*
  * A worker is dead and collected. Sets when its slot spawns again and returns
  * what the pool's change of state, if any, demands.
  */

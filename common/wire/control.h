@@ -17,6 +17,20 @@
  * had, from 1, so that a late word about a dead one is told apart. A pool is
  * the slots that run one program; its number is the index of its row in the
  * catalog (common/catalog.h).
+ *
+ * A new catalog renumbers: right after CONTROL_CATALOG every living slot gets
+ * a CONTROL_SLOT_POOL, with CONTROL_NO_POOL if its worker belongs to the old
+ * generation of a changed pool and is to be given no more calls. A canary, the
+ * first worker of a changed pool, is up before that, with CONTROL_NO_POOL: it
+ * is greeted, and called only once it has a pool. Records of the router that
+ * name a pool carry the generation of the catalog it means in generation; what
+ * an older one numbered is passed over.
+ *
+ * A want is answered by at most that many workers (fewer at the pool's size),
+ * and then forgotten; the monitor by itself keeps size of a static pool alive,
+ * warm of the others. A worker that ended idle for idle_ns, or that has served
+ * recycle_calls, is the router's to see: it drains it and says RECYCLE, upon
+ * which the monitor stops it and replaces it if it is one of those.
  */
 #ifndef CUPEL_COMMON_WIRE_CONTROL_H
 #define CUPEL_COMMON_WIRE_CONTROL_H
@@ -25,6 +39,7 @@
 
 #define CONTROL_SLOTS_MAX 256
 #define CONTROL_WORKSPACES_MAX 64	/* numbers 1 .. 64; 0: none */
+#define CONTROL_NO_POOL 0xffff
 
 /* What a program of ours finds open when it starts. */
 enum worker_descriptor {
@@ -43,18 +58,20 @@ enum router_descriptor {
 
 enum control_kind {
 	/* Monitor to router. */
-	CONTROL_SLOT_UP = 1,	/* slot, generation, pool, workspace; link attached */
+	CONTROL_SLOT_UP = 1,	/* slot, generation, pool, workspace; detail 1: a canary; link attached */
 	CONTROL_CLIENT_UP,	/* slot, generation; detail: enum caller_role; link attached */
 	CONTROL_SLOT_DOWN,	/* slot, generation, pool; detail: enum slot_end; call; argument: exit status or signal */
 	CONTROL_SLOT_USAGE,	/* slot, generation; argument: resident bytes; call: processor ns */
 	CONTROL_POOL_STATE,	/* pool; detail: enum restart_state; argument: retry at, monotonic ns */
 	CONTROL_CATALOG,	/* argument: catalog generation; sealed memory attached */
 	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state; argument: the monitor's resident bytes */
+	CONTROL_SLOT_POOL,	/* slot, generation, pool: its number in the present catalog */
+	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic ns: no new call, then RECYCLE */
 	CONTROL_STOP,		/* argument: deadline, monotonic ns: drain, then leave */
 
 	/* Router to monitor. */
 	CONTROL_BEAT,		/* argument: turns of its loop; call: calls in hand */
-	CONTROL_WANT,		/* pool, workspace; argument: more slots wanted */
+	CONTROL_WANT,		/* pool, workspace; argument: more workers wanted than there are */
 	CONTROL_USEFUL,		/* slot, generation: it has served a call well */
 	CONTROL_PROBED,		/* pool: its probe succeeded */
 	CONTROL_RECYCLE,	/* slot, generation: drained, replace it */

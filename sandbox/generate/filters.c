@@ -1,5 +1,6 @@
 /*
- * filters - writes the filter programs of the presets, and of init, as C.
+ * filters - writes the filter programs of the presets, of init and of our own
+ * services as C.
  *
  * Runs while Cupel is built; what it prints implements preset_filters.h.
  */
@@ -18,6 +19,41 @@ static const char *const init_calls[] = {
 	"poll", "ppoll", "read", "recvfrom", "recvmsg", "sendto", "sendmsg",
 	"kill", "wait4", "waitid", "getrusage", "statfs", "fstatfs", "close",
 	"clock_gettime", "rt_sigreturn", "restart_syscall", "exit", "exit_group",
+};
+
+/* A service waits, speaks through the sockets it has, and keeps its memory. */
+static const char *const service_calls[] = {
+	"read", "write", "readv", "writev", "pread64", "pwrite64", "recvfrom",
+	"recvmsg", "recvmmsg", "sendto", "sendmsg", "sendmmsg", "accept4",
+	"getsockopt", "setsockopt", "getsockname", "getpeername", "shutdown",
+	"poll", "ppoll", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait",
+	"timerfd_create", "timerfd_settime", "signalfd4", "close", "fcntl",
+	"fstat", "fstatfs", "lseek", "ftruncate",
+	"mmap", "munmap", "mremap", "mprotect", "madvise", "brk",
+	"clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "time",
+	"getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid",
+	"getrandom", "getrusage", "sysinfo", "uname", "getcpu",
+	"sched_yield", "sched_getaffinity", "futex", "rt_sigaction",
+	"rt_sigprocmask", "rt_sigreturn", "sigaltstack", "tgkill",
+	"restart_syscall", "exit", "exit_group",
+};
+
+/* One that reads files besides; which ones is for Landlock to say. */
+static const char *const reader_calls[] = {
+	"open", "openat", "stat", "lstat", "newfstatat", "statx", "access",
+	"faccessat", "faccessat2", "readlink", "readlinkat", "getdents64",
+};
+
+/* Programs of our own that run under no policy; readers are services, too. */
+static const struct {
+	const char *name;
+	const char *const *calls, *const *more_calls;
+	size_t call_count, more_count;
+} own[] = {
+	{ "init", init_calls, NULL, COUNT(init_calls), 0 },
+	{ "service", service_calls, NULL, COUNT(service_calls), 0 },
+	{ "reader", service_calls, reader_calls, COUNT(service_calls),
+	  COUNT(reader_calls) },
 };
 
 static int print_program(const char *name, const struct policy *policy)
@@ -64,17 +100,39 @@ static void print_row(const char *name, const struct policy *policy)
 	       policy->write_execute, policy->interfaces, name, name);
 }
 
+static int add_calls(struct policy *policy, const char *const *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (syscall_set_add(&policy->syscalls, calls[i]) < 0) {
+			fprintf(stderr, "filters: no call %s\n", calls[i]);
+			return -1;
+		}
+	return 0;
+}
+
+static int print_own(void)
+{
+	for (size_t i = 0; i < COUNT(own); i++) {
+		struct policy policy = { .name = "" };
+
+		if (add_calls(&policy, own[i].calls, own[i].call_count) < 0 ||
+		    add_calls(&policy, own[i].more_calls, own[i].more_count) < 0 ||
+		    print_program(own[i].name, &policy) < 0)
+			return -1;
+		printf("const struct seccomp_program %s_filter = { %s_program, "
+		       "COUNT(%s_program) };\n", own[i].name, own[i].name,
+		       own[i].name);
+	}
+	return 0;
+}
+
 int main(void)
 {
 	const char *const *names = policy_preset_names();
-	struct policy init = { .name = "init" };
 
-	for (size_t i = 0; i < COUNT(init_calls); i++)
-		if (syscall_set_add(&init.syscalls, init_calls[i]) < 0)
-			return 1;
 	printf("#include \"common/cleanup.h\"\n"
 	       "#include \"sandbox/preset_filters.h\"\n");
-	if (print_program("init", &init) < 0)
+	if (print_own() < 0)
 		return 1;
 	for (size_t i = 0; names[i]; i++)
 		if (!printed_before(names, i) &&
@@ -85,7 +143,5 @@ int main(void)
 		if (!printed_before(names, i))
 			print_row(names[i], policy_preset(names[i]));
 	printf("\t{ .program = { NULL, 0 } },\n};\n");
-	printf("const struct seccomp_program init_filter = { init_program, "
-	       "COUNT(init_program) };\n");
 	return ferror(stdout) || fclose(stdout) ? 1 : 0;
 }

@@ -76,6 +76,7 @@ core_includes_only_pure_headers() { # ROOT
 			for (i = 1; i <= n; i++)
 				pure[c[i] ".h"]
 			pure["\"common/span.h"]
+			pure["\"common/wire/control.h"]
 		}
 		$2 in pure || $2 ~ /^"common\/core\// { next }
 		$1 !~ /^common\/core\// && $2 ~ /_core\.h$/ { next }
