@@ -61,10 +61,11 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox improve
+rooms := common sandbox workers improve
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
+workers_sources := $(wildcard workers/*.c)
 improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
 support_sources := $(wildcard tests/support/*.c)
 
@@ -83,8 +84,12 @@ endif
 
 cupel_sources := $(wildcard supervisor/cli/*.c)
 cupeld_sources := $(wildcard supervisor/monitor/*.c)
+cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
+# A worker program is a folder of workers/ and a manifest of its name.
+workers := $(patsubst workers/%/main.c,%,$(wildcard workers/*/main.c))
+$(foreach w,$(workers),$(eval cupel-$(w)_sources := $(wildcard workers/$(w)/*.c)))
 
-programs := $(foreach p,cupel cupeld,$(if $($(p)_sources),$(p)))
+programs := $(foreach p,cupel cupeld cupel-catalog $(workers:%=cupel-%),$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -134,7 +139,32 @@ $(out)/sandbox/preset_filters.o: $(filters).c
 	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 $(call archive,sandbox): $(out)/sandbox/preset_filters.o
 
-archives := $(call archive,improve) $(call archive,sandbox) $(call archive,common)
+# The built-in manifests: their texts for the loader of catalogues, and what
+# each promises for the worker program that keeps it.
+manifests := $(wildcard etc/tools/*.tool)
+contracts := build/generate_contracts
+$(contracts): supervisor/catalog/generate/contracts.c supervisor/catalog/manifest.c \
+		$(common_sources) $(wildcard supervisor/catalog/*.h common/*.h common/*/*.h) | $(setup)
+	$(call quiet,HOST,$@)gcc $(cppflags) -std=c17 -O1 -o $@ $(filter %.c,$^) \
+		-lmsgpackc -ljansson -lconfuse -lm
+
+build/supervisor/catalog/builtin.c: $(contracts) $(manifests)
+	@mkdir -p $(@D)
+	$(call quiet,GEN,$@)$< builtin $(manifests) >$@
+
+build/workers/contract_%.c: etc/tools/%.tool $(contracts)
+	@mkdir -p $(@D)
+	$(call quiet,GEN,$@)$(contracts) worker $< >$@
+
+generated := $(out)/supervisor/catalog/builtin.o \
+	$(workers:%=$(out)/workers/contract_%.o)
+$(generated): $(out)/%.o: build/%.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+$(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
+$(foreach w,$(workers),$(eval $(out)/bin/cupel-$(w): $(out)/workers/contract_$(w).o))
+
+archives := $(call archive,improve) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
