@@ -11,6 +11,8 @@ double gain_difference(enum direction direction, double base, double candidate)
 	if (base <= 0 && candidate <= 0)
 		return 0;
 	ratio = log(base) - log(candidate);
+	if (isnan(ratio))
+		return ratio;
 	ratio = fmax(-DIFFERENCE_MAX, fmin(ratio, DIFFERENCE_MAX));
 	return direction == LOWER_IS_BETTER ? ratio : -ratio;
 }

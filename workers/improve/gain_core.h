@@ -18,7 +18,7 @@ enum direction {
 
 /*
  * From base to candidate, neither of them negative. Zero against zero is no
- * difference, and against something a great one, so it is always finite.
+ * difference, and against something a great one; only NaN gives NaN.
  */
 double gain_difference(enum direction direction, double base, double candidate);
 

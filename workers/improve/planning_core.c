@@ -24,45 +24,43 @@ static double robust_sigma(double *samples, unsigned count)
 	       SIGMA_OF_MAD * mad : sqrt(moments_variance(&moments));
 }
 
-static double median_of(double *samples, unsigned count)
+static void summarise_metric(const struct calibration_pair *pairs,
+			     unsigned count, enum metric metric,
+			     struct calibration *ret)
 {
-	return statistics_median(samples, count);
+	double levels[2 * CALIBRATION_PAIRS_MAX];
+	double differences[CALIBRATION_PAIRS_MAX];
+
+	for (unsigned i = 0; i < count; i++) {
+		double base = pairs[i].values[metric].base;
+		double candidate = pairs[i].values[metric].candidate;
+
+		levels[2 * i] = base;
+		levels[2 * i + 1] = candidate;
+		differences[i] = gain_difference(LOWER_IS_BETTER, base,
+						 candidate);
+	}
+	ret->level[metric] = statistics_median(levels, 2 * count);
+	ret->sigma[metric] = robust_sigma(differences, count);
 }
 
 void calibration_summarise(const struct calibration_pair *pairs, unsigned count,
 			   struct calibration *ret)
 {
-	double samples[2 * CALIBRATION_PAIRS_MAX];
+	double shares[2 * CALIBRATION_PAIRS_MAX];
 
 	assert(count > 0 && count <= CALIBRATION_PAIRS_MAX);
 	ret->pairs = count;
-	for (int metric = 0; metric < METRIC_COUNT; metric++) {
-		for (unsigned i = 0; i < count; i++) {
-			struct decision_value value = pairs[i].values[metric];
-
-			samples[2 * i] = value.base;
-			samples[2 * i + 1] = value.candidate;
-		}
-		ret->level[metric] = median_of(samples, 2 * count);
-		for (unsigned i = 0; i < count; i++) {
-			struct decision_value value = pairs[i].values[metric];
-
-			samples[i] = gain_difference(LOWER_IS_BETTER, value.base,
-						     value.candidate);
-			if (isnan(value.base) || isnan(value.candidate))
-				samples[i] = NAN;
-		}
-		ret->sigma[metric] = robust_sigma(samples, count);
-	}
+	for (unsigned metric = 0; metric < METRIC_COUNT; metric++)
+		summarise_metric(pairs, count, metric, ret);
 	for (unsigned i = 0; i < count; i++) {
-		const struct decision_value *values = pairs[i].values;
+		const struct decision_value *cpu = &pairs[i].values[METRIC_CPU];
+		const struct decision_value *wall = &pairs[i].values[METRIC_WALL];
 
-		samples[2 * i] = values[METRIC_CPU].base /
-				 values[METRIC_WALL].base;
-		samples[2 * i + 1] = values[METRIC_CPU].candidate /
-				     values[METRIC_WALL].candidate;
+		shares[2 * i] = cpu->base / wall->base;
+		shares[2 * i + 1] = cpu->candidate / wall->candidate;
 	}
-	ret->cpu_share = median_of(samples, 2 * count);
+	ret->cpu_share = statistics_median(shares, 2 * count);
 }
 
 enum metric planning_metric(const struct calibration *calibration,
