@@ -61,12 +61,13 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers improve
+rooms := common sandbox workers improve store
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 workers_sources := $(wildcard workers/*.c)
 improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
+store_sources   := $(filter-out %/main.c,$(wildcard workers/store/*.c))
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
@@ -75,7 +76,7 @@ core_objects := $(call object,$(filter common/core/%.c,$(sources)) \
 	$(filter-out tests/%,$(filter %_core.c,$(sources))))
 
 # What a room's code needs from outside; --as-needed drops what a program does not use.
-libraries := -lmsgpackc -ljansson -lconfuse -lexpat -lm
+libraries := -lmsgpackc -ljansson -lconfuse -lexpat -lsqlite3 -lsodium -lm
 ifneq ($(sandbox_sources),)
 libraries += -lseccomp -lcap
 endif
@@ -87,7 +88,8 @@ cupeld_sources := $(wildcard supervisor/monitor/*.c)
 cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
 # A worker program is a folder of workers/ and a manifest of its name.
 workers := $(patsubst workers/%/main.c,%,$(wildcard workers/*/main.c))
-$(foreach w,$(workers),$(eval cupel-$(w)_sources := $(wildcard workers/$(w)/*.c)))
+$(foreach w,$(workers),$(eval cupel-$(w)_sources := \
+	$(if $(filter $(w),$(rooms)),workers/$(w)/main.c,$(wildcard workers/$(w)/*.c))))
 
 programs := $(foreach p,cupel cupeld cupel-catalog $(workers:%=cupel-%),$(if $($(p)_sources),$(p)))
 
@@ -164,7 +166,7 @@ $(generated): $(out)/%.o: build/%.c Makefile
 $(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
 $(foreach w,$(workers),$(eval $(out)/bin/cupel-$(w): $(out)/workers/contract_$(w).o))
 
-archives := $(call archive,improve) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
+archives := $(call archive,improve) $(call archive,store) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
