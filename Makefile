@@ -61,12 +61,13 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers improve store
+rooms := common sandbox workers improve store git
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 workers_sources := $(wildcard workers/*.c)
 improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
+git_sources     := $(filter-out %/main.c,$(wildcard workers/git/*.c))
 store_sources   := $(filter-out %/main.c,$(wildcard workers/store/*.c))
 support_sources := $(wildcard tests/support/*.c)
 
@@ -166,11 +167,14 @@ $(generated): $(out)/%.o: build/%.c Makefile
 $(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
 $(foreach w,$(workers),$(eval $(out)/bin/cupel-$(w): $(out)/workers/contract_$(w).o))
 
-archives := $(call archive,improve) $(call archive,store) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
+archives := $(call archive,improve) $(call archive,store) $(call archive,git) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
 static := $(if $(SANITIZE)$(FUZZ),,-static-pie)
+# libgit2's own libraries come without archives: that program has a loader.
+$(out)/bin/cupel-git: static :=
+$(out)/bin/cupel-git: libraries := -lgit2 $(libraries)
 define program_rule
 $(out)/bin/$(1): $(call object,$($(1)_sources)) $(archives)
 	@mkdir -p $$(@D) $(out)/maps

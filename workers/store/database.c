@@ -33,7 +33,8 @@ static int failed(struct database *database, int code, struct error *why)
 
 	switch (code & 0xff) {
 	case SQLITE_CONSTRAINT:
-		return error_set(why, -EBUSY, "%s", text);
+		return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION, "%s",
+				      text);
 	case SQLITE_FULL:
 		return error_set(why, -ENOSPC, "the disk is full; nothing was changed");
 	case SQLITE_NOMEM:

@@ -370,8 +370,9 @@ static int run_all(struct database *database, const struct method *method,
 		if (i == 0)
 			*first = json_array_size(rows);
 		if (i == 0 && *first == 0 && method->missing)
-			return error_set(why, method->answer == ANSWER_ONE ? -ENOENT : -EBUSY,
-					 "%s", method->missing);
+			return error_set_code(why, -EBUSY, method->answer == ANSWER_ONE ?
+						      ERROR_NOT_FOUND : ERROR_FAILED_PRECONDITION,
+					      "%s", method->missing);
 		if (last_of(rows))
 			json_object_update(known, (json_t *)(uintptr_t)last_of(rows));
 	}
