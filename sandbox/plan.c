@@ -12,6 +12,7 @@
 #include "common/arena.h"
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "sandbox/bare.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/path.h"
 
@@ -145,9 +146,6 @@ static int choose_tier(struct plan *plan, const struct plan_options *options,
 
 	sandbox->tier = options->tier_given ? options->tier :
 			root ? TIER_FULL : TIER_USERNS;
-	if (sandbox->tier == TIER_LANDLOCK)
-		return error_set(why, -EOPNOTSUPP,
-				 "--tier landlock cannot hide processes or the network and is not offered; see cupel doctor for what keeps --tier userns from working");
 	if (sandbox->tier == TIER_FULL && !root)
 		return error_set(why, -EPERM,
 				 "--tier full needs root; as an ordinary user take --tier userns");
@@ -257,7 +255,8 @@ static int choose_cwd(struct plan *plan, const struct plan_options *options,
 		      struct arena *arena, struct error *why)
 {
 	struct sandbox_plan *sandbox = &plan->sandbox;
-	const char *base = sandbox->workspace ? sandbox->workspace : DEFAULT_CWD;
+	const char *base = sandbox->workspace ? sandbox->workspace :
+			   sandbox->tier == TIER_LANDLOCK ? "/" : DEFAULT_CWD;
 	char here[PATH_MAX];
 
 	if (options->cwd) {
@@ -321,6 +320,8 @@ int plan_resolve(struct plan *ret, const struct plan_options *options,
 		r = choose_cwd(ret, options, arena, why);
 	if (r == 0)
 		r = open_binds(ret, ret->policy.bind_count - own_binds, why);
+	if (r == 0 && ret->sandbox.tier == TIER_LANDLOCK)
+		r = bare_restrict(&ret->policy, &ret->sandbox, why);
 	if (r == 0)
 		r = seccomp_program(&ret->sandbox.filter, &ret->policy, arena, why);
 	if (r < 0)

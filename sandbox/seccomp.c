@@ -21,7 +21,7 @@ static const struct preset_filter *preset_of(const struct policy *policy)
 	for (const struct preset_filter *p = preset_filters; p->program.count; p++)
 		if (memcmp(&p->syscalls, &policy->syscalls, sizeof(p->syscalls)) == 0 &&
 		    p->write_execute == policy->write_execute &&
-		    p->interfaces == policy->interfaces)
+		    p->interfaces == policy->interfaces && !policy->bare)
 			return p;
 	return NULL;
 }

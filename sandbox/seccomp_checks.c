@@ -27,10 +27,12 @@
 #define SOCKET_TYPE 0xfU	/* without SOCK_CLOEXEC, SOCK_NONBLOCK */
 #define IOCTL_CLASS 0xff00U
 #define IOCTL_SOCKET 0x8900U	/* SIOC... */
+#define IOCTL_TERMINAL 0x5400U	/* TC..., TIO..., and FIO... of any descriptor */
 #define NEW_NAMESPACE (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |         \
 		       CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 #define OTHERWISE_ALLOW { 0, 0, 0, CHECK_ALLOW, CHECK_ALWAYS }
+#define OTHERWISE_DENY_IF_BARE { 0, 0, 0, CHECK_DENY, CHECK_IF_BARE }
 #define OTHERWISE_DENY { 0, 0, 0, CHECK_DENY, CHECK_ALWAYS }
 
 static const struct check clone_checks[] = {
@@ -43,6 +45,7 @@ static const struct check clone_checks[] = {
  * load modules; not raw sockets; no family but these.
  */
 static const struct check socket_checks[] = {
+	{ 0, ALL, AF_UNIX, CHECK_DENY, CHECK_IF_BARE },	/* reached by path */
 	{ 0, ALL, AF_UNIX, CHECK_ALLOW, CHECK_ALWAYS },
 	{ 0, ALL, AF_INET, 3, CHECK_ALWAYS },
 	{ 0, ALL, AF_INET6, 2, CHECK_ALWAYS },
@@ -61,7 +64,10 @@ static const struct check socket_checks[] = {
 	OTHERWISE_DENY,
 };
 
+/* Where paths lead to the host, no kind that can be sent elsewhere later. */
 static const struct check socketpair_checks[] = {
+	{ 1, SOCKET_TYPE, SOCK_DGRAM, CHECK_DENY, CHECK_IF_BARE },
+	{ 1, SOCKET_TYPE, SOCK_RAW, CHECK_DENY, CHECK_IF_BARE },
 	{ 0, ALL, AF_UNIX, CHECK_ALLOW, CHECK_ALWAYS },
 	OTHERWISE_DENY,
 };
@@ -72,6 +78,9 @@ static const struct check ioctl_checks[] = {
 	{ 1, ALL, TIOCLINUX, CHECK_DENY, CHECK_ALWAYS },
 	{ 1, ALL, TIOCSETD, CHECK_DENY, CHECK_ALWAYS },
 	{ 1, IOCTL_CLASS, IOCTL_SOCKET, CHECK_DENY, CHECK_UNLESS_INTERFACES },
+	{ 1, IOCTL_CLASS, IOCTL_SOCKET, CHECK_ALLOW, CHECK_IF_BARE },
+	{ 1, IOCTL_CLASS, IOCTL_TERMINAL, CHECK_ALLOW, CHECK_IF_BARE },
+	OTHERWISE_DENY_IF_BARE,	/* attributes of files, of read-only ones too */
 	OTHERWISE_ALLOW,
 };
 

@@ -17,7 +17,7 @@ enum { CHECK_ALLOW = 0, CHECK_DENY = -1 };
 
 /* Rows of a policy that has, or has not, the flag of that name. */
 enum check_when { CHECK_ALWAYS, CHECK_IF_INTERFACES, CHECK_UNLESS_INTERFACES,
-		  CHECK_UNLESS_WRITE_EXECUTE };
+		  CHECK_UNLESS_WRITE_EXECUTE, CHECK_IF_BARE };
 
 struct check {
 	unsigned argument;

@@ -177,6 +177,7 @@ static bool applies(const struct policy *policy, const struct check *check)
 		[CHECK_IF_INTERFACES] = policy->interfaces,
 		[CHECK_UNLESS_INTERFACES] = !policy->interfaces,
 		[CHECK_UNLESS_WRITE_EXECUTE] = !policy->write_execute,
+		[CHECK_IF_BARE] = policy->bare,
 	};
 
 	return by_when[check->when];
