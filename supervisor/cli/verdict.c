@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "sandbox/bare.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/syscalls.h"
 
@@ -99,6 +100,16 @@ static json_t *limits_in_force(uint32_t controllers)
 	return array;
 }
 
+/* What the tier leaves visible of the host, in sentences. */
+static json_t *weaker_json(enum tier tier)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; tier == TIER_LANDLOCK && bare_weaknesses[i]; i++)
+		json_array_append_new(array, json_string(bare_weaknesses[i]));
+	return array;
+}
+
 static json_t *enforced_json(const struct run_result *result, enum tier tier)
 {
 	static const char *const sets[] = { "inheritable", "permitted", "effective",
@@ -115,10 +126,13 @@ static json_t *enforced_json(const struct run_result *result, enum tier tier)
 		snprintf(hex, sizeof(hex), "%016" PRIx64, enforced->capabilities[i]);
 		json_object_set_new(capabilities, sets[i], json_string(hex));
 	}
-	return json_pack("{ss so si sb si sb sb so sb sb si si si ss so}",
-			 "tier", tier_name(tier), "namespaces", spaces,
+	return json_pack("{ss so so si sb so si sb sb so sb sb si si si ss so}",
+			 "tier", tier_name(tier),
+			 "weaker", weaker_json(tier), "namespaces", spaces,
 			 "landlock_abi", enforced->landlock_abi,
 			 "landlock_denies", enforced->landlock_denies,
+			 "signals_denied", tier == TIER_LANDLOCK ?
+				json_boolean(enforced->signals_denied) : json_null(),
 			 "seccomp_mode", enforced->seccomp_mode,
 			 "seccomp_denies", enforced->seccomp_denies,
 			 "no_new_privs", enforced->no_new_privs,
