@@ -62,29 +62,37 @@ is 'the canaries are untouched' "$(cat "$own" "$shown"; stat -c %a "$own" "$show
 	$'untouched\nuntouched\n600\n600'
 holds 'the canary lives' kill -0 "$CANARY_PID"
 
+for door in native int80 x32; do
+	"${bare[@]}" --quiet --policy tool --bind "$probe:$probe" -- \
+		"$probe" numbers $door 1 </dev/null >lines
+	relay 'landlock tool' <lines
+	holds "landlock tool: $door numbers were tried" grep -q 'ok - ' lines
+done
+
 # ---- the end of all, without a pid namespace ----
 
 # Those who try to stay: other sessions, deaf to signals, subreapers' children.
-stay='setsid sleep 4242 & (setsid setsid sleep 4242 &); (trap "" TERM HUP; sleep 4242) &'
+nap=$((1000000 + $$))
+stay="setsid sleep $nap & (setsid setsid sleep $nap &); (trap '' TERM HUP; sleep $nap) &"
 left() {
 	for _ in {1..50}; do
-		[ "$(pgrep -cf 'sleep 4242')" != 0 ] || break
+		[ "$(pgrep -cf "sleep $nap")" != 0 ] || break
 		sleep 0.05
 	done
 	# A zombie that nobody has reaped yet has no command line.
-	pgrep -cf 'sleep 4242'
+	pgrep -cf "sleep $nap"
 }
-await() { for _ in {1..200}; do [ "$(pgrep -cxf 'sleep 4242')" = "$1" ] && return; sleep 0.02; done; }
+await() { for _ in {1..200}; do [ "$(pgrep -cxf "sleep $nap")" = "$1" ] && return; sleep 0.02; done; }
 
 sh -c "$stay" </dev/null >/dev/null 2>&1
 await 3
-is 'control: unconfined, they stay' "$(pgrep -cxf 'sleep 4242')" 3
-pkill -9 -xf 'sleep 4242'
+is 'control: unconfined, they stay' "$(pgrep -cxf "sleep $nap")" 3
+kill -9 $(pgrep -xf "sleep $nap")
 
 "${bare[@]}" --quiet -- sh -c "$stay exit 3" </dev/null
 is 'the command ended: its code' $? 3
 is 'the command ended: nothing stayed' "$(left)" 0
-"${bare[@]}" --quiet --limit wall=300ms -- sh -c "trap '' TERM; $stay sleep 4242; sleep 4242" </dev/null
+"${bare[@]}" --quiet --limit wall=300ms -- sh -c "trap '' TERM; $stay sleep $nap; sleep $nap" </dev/null
 is 'a limit was reached: the code' $? 124
 is 'a limit was reached: nothing stayed' "$(left)" 0
 
