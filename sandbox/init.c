@@ -421,6 +421,17 @@ static int filter_calls(struct init *init)
 	return 0;
 }
 
+/* With --explain execve(2) waits for a launcher that has no listener yet. */
+static void start_program(const struct init *init, const char *path)
+{
+	const struct sandbox_plan *plan = init->plan;
+
+	if (plan->policy->observed)
+		syscall(SYS_execveat, AT_FDCWD, path, plan->argv, plan->envp, 0);
+	else
+		execve(path, plan->argv, plan->envp);
+}
+
 /* As the shell looks for a command: PATH, the last error that says something. */
 static int execute(struct init *init)
 {
@@ -429,7 +440,7 @@ static int execute(struct init *init)
 	int result = ENOENT;
 
 	if (strchr(argv[0], '/')) {
-		execve(argv[0], argv, envp);
+		start_program(init, argv[0]);
 		return error_set(&init->why, -errno, "%s: %s", argv[0],
 				 strerror(errno));
 	}
@@ -443,7 +454,7 @@ static int execute(struct init *init)
 		if (length + strlen(argv[0]) + 2 <= sizeof(candidate)) {
 			snprintf(candidate, sizeof(candidate), "%.*s/%s",
 				 (int)length, path, argv[0]);
-			execve(candidate, argv, envp);
+			start_program(init, candidate);
 			if (errno != ENOENT && errno != ENOTDIR)
 				result = errno;
 		}

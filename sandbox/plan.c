@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/arena.h"
@@ -293,6 +294,16 @@ static int open_binds(struct plan *plan, size_t first, struct error *why)
 	return 0;
 }
 
+/* The command itself is started by execveat(2), which nobody waits to observe. */
+static int observe_all(struct policy *policy, struct error *why)
+{
+	if (!syscall_set_has(&policy->syscalls, SYS_execveat))
+		return error_set(why, -EOPNOTSUPP,
+				 "--explain needs a policy that allows execveat");
+	policy->observed = true;
+	return 0;
+}
+
 int plan_resolve(struct plan *ret, const struct plan_options *options,
 		 struct arena *arena, struct error *why)
 {
@@ -322,6 +333,8 @@ int plan_resolve(struct plan *ret, const struct plan_options *options,
 		r = open_binds(ret, ret->policy.bind_count - own_binds, why);
 	if (r == 0 && ret->sandbox.tier == TIER_LANDLOCK)
 		r = bare_restrict(&ret->policy, &ret->sandbox, why);
+	if (r == 0 && options->explain)
+		r = observe_all(&ret->policy, why);
 	if (r == 0)
 		r = seccomp_program(&ret->sandbox.filter, &ret->policy, arena, why);
 	if (r < 0)

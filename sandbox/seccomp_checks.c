@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "common/cleanup.h"
+#include "sandbox/policy.h"
 
 /* Newer than our C library's headers. */
 #define CALL_FCHMODAT2 452
@@ -225,4 +226,33 @@ const struct checked_call *seccomp_checked_call(int number)
 		if (calls[i].number == number)
 			return &calls[i];
 	return NULL;
+}
+
+bool seccomp_check_applies(const struct check *check, const struct policy *policy)
+{
+	const bool by_when[] = {
+		[CHECK_ALWAYS] = true,
+		[CHECK_IF_INTERFACES] = policy->interfaces,
+		[CHECK_UNLESS_INTERFACES] = !policy->interfaces,
+		[CHECK_UNLESS_WRITE_EXECUTE] = !policy->write_execute,
+		[CHECK_IF_BARE] = policy->bare,
+	};
+
+	return by_when[check->when];
+}
+
+bool seccomp_checks_allow(const struct checked_call *call, const struct policy *policy,
+			  const uint64_t arguments[6])
+{
+	for (size_t i = 0; i < call->count; i++) {
+		const struct check *check = &call->checks[i];
+
+		if (!seccomp_check_applies(check, policy) ||
+		    ((uint32_t)arguments[check->argument] & check->mask) != check->value)
+			continue;
+		if (check->verdict <= 0)
+			return check->verdict == CHECK_ALLOW;
+		i += (size_t)check->verdict;
+	}
+	return false;
 }

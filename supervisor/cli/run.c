@@ -165,6 +165,13 @@ static int take_quiet(struct options *o, const char *value)
 	return 0;
 }
 
+static int take_explain(struct options *o, const char *value)
+{
+	(void)value;
+	o->plan.explain = true;
+	return 0;
+}
+
 static int take_dry_run(struct options *o, const char *value)
 {
 	(void)value;
@@ -186,9 +193,10 @@ static const struct row {
 	{ "bind", "SRC:DST[:ro|rw]", "show a path of the host", take_bind },
 	{ "net", "none|host", "network (none)", take_net },
 	{ "tty", NULL, "give the command a terminal of its own", take_tty },
-	{ "tier", "T", "full (root) or userns", take_tier },
+	{ "tier", "T", "full (root), userns, or, if asked for, landlock", take_tier },
 	{ "require", "limits", "refuse to run without cgroup limits", take_require },
 	{ "json", "FILE", "write the verdict there; '-' is stderr", take_json },
+	{ "explain", NULL, "tell which paths were asked for and are not shown; slower", take_explain },
 	{ "quiet", NULL, "say nothing about the run on stderr", take_quiet },
 	{ "dry-run", NULL, "print the resolved sandbox and stop", take_dry_run },
 };

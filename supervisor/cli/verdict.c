@@ -10,6 +10,7 @@
 #include "sandbox/bare.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/syscalls.h"
+#include "sandbox/view.h"
 
 #define SCHEMA "cupel.run/1"
 
@@ -145,6 +146,27 @@ static json_t *enforced_json(const struct run_result *result, enum tier tier)
 			 "cgroup_limits", limits_in_force(result->limited));
 }
 
+/* What was asked for and is not shown; only with --explain. */
+static void add_paths(json_t *array, const struct observed *observed)
+{
+	for (size_t i = 0; i < observed->count; i++) {
+		const struct observed_path *seen = &observed->paths[i];
+		char path[2048], sentence[2200], allow[2200];
+
+		text_escape(span_of_text(seen->path), path, sizeof(path));
+		snprintf(sentence, sizeof(sentence), "%s was %s, and this policy %s", path,
+			 seen->write ? "to be written" : "asked for",
+			 seen->shown ? "lets it only be read" : "does not show it");
+		snprintf(allow, sizeof(allow), "files { %s = { \"%s\" } }",
+			 seen->write ? "write" : "read", path);
+		json_array_append_new(array, json_pack("{ss ss sI ss ss? ss}",
+			"kind", "path", "name", path, "count", (json_int_t)seen->count,
+			"sentence", sentence,
+			"allow", strncmp(path, "/proc", 5) == 0 ? NULL : allow,
+			"risk", view_risk(seen->path, seen->write)));
+	}
+}
+
 static json_t *denied_json(const struct run_result *result)
 {
 	json_t *array = json_array();
@@ -167,6 +189,7 @@ static json_t *denied_json(const struct run_result *result)
 			"sentence", sentence, "allow", allow, "group", group,
 			"risk", syscall_risk(denial->number)));
 	}
+	add_paths(array, &result->observed);
 	return array;
 }
 
@@ -240,7 +263,8 @@ json_t *verdict_json(const struct plan *plan, const struct run_result *result,
 		"enforced", enforced_json(result, plan->sandbox.tier),
 		"output", output_json(result),
 		"denied", denied_json(result),
-		"denied_total", (json_int_t)result->denials_total,
+		"denied_total", (json_int_t)(result->denials_total +
+					     result->observed.total),
 		"changes", changes,
 		"plan", verdict_plan_json(plan));
 }
