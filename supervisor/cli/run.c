@@ -15,6 +15,7 @@
 #include "sandbox/run.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/on_exit.h"
+#include "supervisor/cli/recover.h"
 #include "supervisor/cli/verdict.h"
 
 #define ARENA_BYTES_MAX (64U << 20)	/* the changes of a large overlay */
@@ -317,7 +318,15 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 	}
 	if (plan->note[0] && !o->quiet)
 		fprintf(stderr, "cupel: %s\n", plan->note);
-	int r = run_command(&request, &result, &o->why);
+	int r = 0;
+
+	/* What a killed commit left half done is finished before more is built on it. */
+	if (o->on_exit == ON_EXIT_COMMIT && plan->sandbox.workspace)
+		r = recover_workspace(&plan->sandbox.workspace_tree,
+				      plan->sandbox.workspace, o->quiet, arena, &o->why);
+	started_ns = clock_wall_ns();
+	if (r >= 0)
+		r = run_command(&request, &result, &o->why);
 
 	if (r < 0) {
 		fprintf(stderr, "cupel: %s\n", o->why.text);
