@@ -427,7 +427,7 @@ static void start_program(const struct init *init, const char *path)
 	const struct sandbox_plan *plan = init->plan;
 
 	if (plan->policy->observed)
-		syscall(SYS_execveat, AT_FDCWD, path, plan->argv, plan->envp, 0);
+		syscall(SYS_execveat, PATH_ABSOLUTE, path, plan->argv, plan->envp, 0);
 	else
 		execve(path, plan->argv, plan->envp);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "sandbox/path.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/view.h"
@@ -87,7 +88,7 @@ static bool read_directory(int pid, int directory, char ret[PATH_MAX])
 {
 	char link[48];
 
-	if (directory == AT_FDCWD)
+	if (directory == PATH_ABSOLUTE)
 		snprintf(link, sizeof(link), "/proc/%d/cwd", pid);
 	else
 		snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, directory);
@@ -101,7 +102,7 @@ static bool read_path(const struct row *row, const struct seccomp_denial *call,
 		      char ret[OBSERVED_PATH_BYTES])
 {
 	char path[PATH_MAX], directory[PATH_MAX] = "";
-	int fd = row->directory == NO_ARGUMENT ? AT_FDCWD :
+	int fd = row->directory == NO_ARGUMENT ? PATH_ABSOLUTE :
 						 (int)call->arguments[row->directory];
 
 	if (!read_text(call->pid, call->arguments[row->path], path, sizeof(path)))
@@ -120,7 +121,7 @@ static bool host_has(const char *path, bool write)
 	struct statx status;
 	const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
 
-	if (statx(AT_FDCWD, path, flags, STATX_TYPE, &status) == 0)
+	if (statx(PATH_ABSOLUTE, path, flags, STATX_TYPE, &status) == 0)
 		return true;
 	snprintf(parent, sizeof(parent), "%s", path);
 	char *slash = strrchr(parent, '/');
@@ -128,7 +129,7 @@ static bool host_has(const char *path, bool write)
 	if (!write || !slash || slash == parent)
 		return false;
 	*slash = '\0';
-	return statx(AT_FDCWD, parent, flags, STATX_TYPE, &status) == 0;
+	return statx(PATH_ABSOLUTE, parent, flags, STATX_TYPE, &status) == 0;
 }
 
 /* A directory that something shown lies in is there, as far as it leads there. */
