@@ -127,7 +127,7 @@ $(foreach r,$(rooms) support,$(eval $(call room_rule,$(r))))
 generator := build/generate_filters
 filters   := build/sandbox/preset_filters
 $(generator): sandbox/generate/filters.c sandbox/seccomp_compile.c \
-		sandbox/seccomp_checks.c sandbox/preset.c sandbox/bind.c \
+		sandbox/seccomp_checks.c sandbox/observe.c sandbox/view.c sandbox/preset.c sandbox/bind.c \
 		sandbox/syscalls.c common/arena.c common/error.c \
 		common/core/failure.c \
 		$(wildcard sandbox/*.h) | $(setup)
