@@ -61,10 +61,11 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox
+rooms := common sandbox workers
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
+workers_sources := $(wildcard workers/*.c)
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
@@ -81,8 +82,11 @@ endif
 # ---- the programs: a name, its sources; one without sources is not built ----
 
 cupel_sources := $(wildcard supervisor/cli/*.c)
+cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
+cupel-echo_sources := $(wildcard workers/echo/*.c)
+cupel-job_sources := $(wildcard workers/job/*.c)
 
-programs := $(foreach p,cupel,$(if $($(p)_sources),$(p)))
+programs := $(foreach p,cupel cupel-catalog cupel-echo cupel-job,$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -132,7 +136,33 @@ $(out)/sandbox/preset_filters.o: $(filters).c
 	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 $(call archive,sandbox): $(out)/sandbox/preset_filters.o
 
-archives := $(call archive,sandbox) $(call archive,common)
+# The built-in manifests: their texts for the loader of catalogues, and what
+# each promises for the worker program that keeps it.
+manifests := $(wildcard etc/tools/*.tool)
+contracts := build/generate_contracts
+$(contracts): supervisor/catalog/generate/contracts.c supervisor/catalog/manifest.c \
+		$(common_sources) $(wildcard supervisor/catalog/*.h common/*.h common/*/*.h) | $(setup)
+	$(call quiet,HOST,$@)gcc $(cppflags) -std=c17 -O1 -o $@ $(filter %.c,$^) \
+		-lmsgpackc -ljansson -lconfuse -lm
+
+build/supervisor/catalog/builtin.c: $(contracts) $(manifests)
+	@mkdir -p $(@D)
+	$(call quiet,GEN,$@)$< builtin $(manifests) >$@
+
+build/workers/contract_%.c: etc/tools/%.tool $(contracts)
+	@mkdir -p $(@D)
+	$(call quiet,GEN,$@)$(contracts) worker $< >$@
+
+generated := $(out)/supervisor/catalog/builtin.o \
+	$(patsubst etc/tools/%.tool,$(out)/workers/contract_%.o,$(wildcard $(foreach w,echo job,etc/tools/$(w).tool)))
+$(generated): $(out)/%.o: build/%.c Makefile
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
+$(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
+$(out)/bin/cupel-echo: $(out)/workers/contract_echo.o
+$(out)/bin/cupel-job: $(out)/workers/contract_job.o
+
+archives := $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.

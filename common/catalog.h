@@ -25,6 +25,9 @@ struct error;
 #define CATALOG_TEXT_BYTES_MAX (1U << 20)
 #define CATALOG_NAME_BYTES 64	/* with the NUL, as all sizes here */
 #define CATALOG_PATH_BYTES 256
+#define CATALOG_POOL_SIZE_MAX 128	/* workers */
+#define CATALOG_CALLS_MAX 1024		/* in one worker */
+#define CATALOG_QUEUE_MAX 65536
 
 enum pool_kind {
 	POOL_STATIC,	/* size workers, always */
@@ -101,7 +104,7 @@ struct catalog {
 };
 
 /*
- * Whether that many bytes at catalog hold one: every count, offset, name and
+ * Whether that many bytes at catalog (aligned as malloc(3) does) hold one: every count, offset, name and
  * enum is in range, every string ended, names are unique and sorted by
  * strcmp(3). 0, or -EBADMSG with the row at fault.
  */
