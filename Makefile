@@ -61,11 +61,13 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers
+rooms := common sandbox workers supervisor
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 workers_sources := $(wildcard workers/*.c)
+# Of the supervisor, what its programs and their tests share: the pure cores.
+supervisor_sources := $(wildcard supervisor/*/*_core.c)
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
@@ -82,11 +84,12 @@ endif
 # ---- the programs: a name, its sources; one without sources is not built ----
 
 cupel_sources := $(wildcard supervisor/cli/*.c)
+cupel-router_sources := $(filter-out %_core.c,$(wildcard supervisor/router/*.c))
 cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
 cupel-echo_sources := $(wildcard workers/echo/*.c)
 cupel-job_sources := $(wildcard workers/job/*.c)
 
-programs := $(foreach p,cupel cupel-catalog cupel-echo cupel-job,$(if $($(p)_sources),$(p)))
+programs := $(foreach p,cupel cupel-router cupel-catalog cupel-echo cupel-job,$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -162,7 +165,7 @@ $(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
 $(out)/bin/cupel-echo: $(out)/workers/contract_echo.o
 $(out)/bin/cupel-job: $(out)/workers/contract_job.o
 
-archives := $(call archive,workers) $(call archive,sandbox) $(call archive,common)
+archives := $(call archive,supervisor) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.

@@ -146,6 +146,24 @@ struct ending ending_of(enum error_code code, const char *reason)
 	return ending;
 }
 
+/* What was cut inside of a character loses the rest of it, too. */
+static uint32_t whole_characters(const char *text, size_t length)
+{
+	size_t lead = length;
+	unsigned char first;
+
+	while (lead > 0 && length - lead < 3 &&
+	       ((unsigned char)text[lead - 1] & 0xc0) == 0x80)
+		lead--;
+	if (lead == 0)
+		return 0;
+	first = (unsigned char)text[lead - 1];
+	if (first < 0x80 || length - lead + 1 ==
+	    (first >= 0xf0 ? 4U : first >= 0xe0 ? 3U : 2U))
+		return (uint32_t)length;
+	return (uint32_t)lead - 1;
+}
+
 void ending_add(struct ending *ending, const char *text)
 {
 	struct writer writer = { .data = ending->reason,
@@ -153,7 +171,7 @@ void ending_add(struct ending *ending, const char *text)
 				 .capacity = REASON_BYTES };
 
 	write_text(&writer, text);
-	ending->reason_length = (uint32_t)writer.length;
+	ending->reason_length = whole_characters(ending->reason, writer.length);
 }
 
 void ending_add_number(struct ending *ending, uint64_t number)
@@ -175,13 +193,15 @@ static struct ending ending_of_result(const struct message *message)
 		.phase = result->phase,
 		.retry_after_ms = result->retry_after_ms,
 	};
+	size_t length;
 
 	/* A worker speaks for itself and its upstream, for nobody else. */
 	if (ending.origin != ORIGIN_UPSTREAM)
 		ending.origin = ORIGIN_WORKER;
-	ending.reason_length = (uint32_t)(result->reason.length < REASON_BYTES ?
-					  result->reason.length : 0);
-	memcpy(ending.reason, result->reason.data, ending.reason_length);
+	length = result->reason.length < REASON_BYTES ? result->reason.length
+						      : REASON_BYTES;
+	memcpy(ending.reason, result->reason.data, length);
+	ending.reason_length = whole_characters(ending.reason, length);
 	return ending;
 }
 

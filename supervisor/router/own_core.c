@@ -15,10 +15,6 @@ struct words {
 	unsigned count;
 };
 
-typedef enum error_code own_run(struct router *router,
-				      const struct words *words,
-				      struct writer *writer, int64_t now_ns);
-
 static struct words split(struct span text)
 {
 	struct words words = { .count = 0 };
@@ -230,7 +226,8 @@ static enum error_code own_shutdown(struct router *router,
 static const struct {
 	const char *name;
 	unsigned roles;
-	own_run *run;
+	enum error_code (*run)(struct router *router, const struct words *words,
+			       struct writer *writer, int64_t now_ns);
 	const char *usage;
 } methods[] = {
 	{ "router.status",   EVERYBODY, own_status,   "" },
@@ -494,12 +491,12 @@ void health_sample(struct router *router, const struct router_sample *sample,
 		struct writer writer = { .data = text,
 					 .capacity = sizeof(text) - 1 };
 
+		name_component(component, resources[i].name, "");
 		if (percents[i] > 100)
 			continue;	/* not known: it goes stale */
 		write_number(&writer, percents[i]);
 		write_text(&writer, " % in use");
 		text[writer.length] = '\0';
-		name_component(component, resources[i].name, "");
 		health_see(component, HEALTH_MEASURE, health_of_percent(
 				   percents[i], resources[i].degraded,
 				   resources[i].unhealthy), text, now_ns);
