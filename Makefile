@@ -93,6 +93,7 @@ programs := $(foreach p,cupel cupel-router cupel-catalog cupel-echo cupel-job,$(
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
+simulations := $(patsubst tests/simulation/%.c,$(out)/tests/%,$(wildcard tests/simulation/sim_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
 scripts := $(wildcard tests/system/*.sh)
@@ -182,6 +183,9 @@ $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 $(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
 
+$(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
@@ -194,8 +198,8 @@ $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
-check: $(bins) $(units) $(fuzzers) $(core_objects) $(probe)
-	@tests/run $(out) $(units) $(fuzzers) $(scripts) \
+check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe)
+	@tests/run $(out) $(units) $(simulations) $(fuzzers) $(scripts) \
 		$(if $(SANITIZE),,$(containment) tests/layers/check)
 
 # What a confined command can do, and nothing else.

@@ -200,7 +200,8 @@ static struct ending ending_of_result(const struct message *message)
 		ending.origin = ORIGIN_WORKER;
 	length = result->reason.length < REASON_BYTES ? result->reason.length
 						      : REASON_BYTES;
-	memcpy(ending.reason, result->reason.data, length);
+	if (length)
+		memcpy(ending.reason, result->reason.data, length);
 	ending.reason_length = whole_characters(ending.reason, length);
 	return ending;
 }
