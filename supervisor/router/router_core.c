@@ -104,8 +104,7 @@ struct router *router_init(void *memory, const struct router_size *size,
 	share_init(router);
 	router->supervisor = SUPERVISOR_RUNNING;
 	router->started_ns = router->monitor_ns = now_ns;
-	router->round_ns = now_ns + ROUND_NS;
-	router->health_ns = now_ns;
+	router->round_ns = router->health_ns = now_ns;
 	tools_load(router, catalog, now_ns);
 	return router;
 }
