@@ -61,11 +61,13 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers
+rooms := common sandbox workers supervisor
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 workers_sources := $(wildcard workers/*.c)
+# Of the supervisor, what its programs and their tests share: the pure cores.
+supervisor_sources := $(wildcard supervisor/*/*_core.c)
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
@@ -82,15 +84,17 @@ endif
 # ---- the programs: a name, its sources; one without sources is not built ----
 
 cupel_sources := $(wildcard supervisor/cli/*.c)
-cupeld_sources := $(wildcard supervisor/monitor/*.c)
+cupeld_sources := $(filter-out %_core.c,$(wildcard supervisor/monitor/*.c))
+cupel-router_sources := $(filter-out %_core.c,$(wildcard supervisor/router/*.c))
 cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
 cupel-echo_sources := $(wildcard workers/echo/*.c)
 cupel-job_sources := $(wildcard workers/job/*.c)
 
-programs := $(foreach p,cupel cupeld cupel-catalog cupel-echo cupel-job,$(if $($(p)_sources),$(p)))
+programs := $(foreach p,cupel cupeld cupel-router cupel-catalog cupel-echo cupel-job,$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
+simulations := $(patsubst tests/simulation/%.c,$(out)/tests/%,$(wildcard tests/simulation/sim_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
 scripts := $(wildcard tests/system/*.sh)
@@ -163,7 +167,7 @@ $(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
 $(out)/bin/cupel-echo: $(out)/workers/contract_echo.o
 $(out)/bin/cupel-job: $(out)/workers/contract_job.o
 
-archives := $(call archive,workers) $(call archive,sandbox) $(call archive,common)
+archives := $(call archive,supervisor) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
@@ -177,10 +181,11 @@ $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
 # ---- tests ----
 
-# The cores of the programs, for the tests of them.
-program_cores := $(call object,$(filter supervisor/%_core.c,$(sources)))
-$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(program_cores) $(call archive,support) $(archives)
+$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
+
+$(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
@@ -194,8 +199,8 @@ $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
-check: $(bins) $(units) $(fuzzers) $(core_objects) $(probe)
-	@tests/run $(out) $(units) $(fuzzers) $(scripts) \
+check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe)
+	@tests/run $(out) $(units) $(simulations) $(fuzzers) $(scripts) \
 		$(if $(SANITIZE),,$(containment) tests/layers/check)
 
 # What a confined command can do, and nothing else.
