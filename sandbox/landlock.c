@@ -121,13 +121,13 @@ int landlock_allow_fd(int ruleset, int abi, int fd, const char *path,
 	struct stat status;
 
 	if (fstat(fd, &status) < 0)
-		return error_set(why, -errno, "stat: %s", strerror(errno));
+		return error_set(why, -errno, "stat %s: %s", path, strerror(errno));
 	rule.allowed_access = rights_of(access) & handled(abi);
 	if (!S_ISDIR(status.st_mode))
 		rule.allowed_access &= file_rights;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
 		    &rule, 0) < 0)
-		return error_set(why, -errno, "landlock_add_rule: %s",
+		return error_set(why, -errno, "landlock_add_rule %s: %s", path,
 				 strerror(errno));
 	return 0;
 }
