@@ -7,6 +7,7 @@
 
 #include "tests/support/noise.h"
 #include "workers/improve/decision_core.h"
+#include "workers/improve/explain.h"
 
 static struct decision decision;
 
@@ -335,6 +336,26 @@ static void lower_bounds_hold(void **state)
 	test_row(broken <= 20, "%u of %u bounds broken", broken, accepted);
 }
 
+static void the_sentence_says_what_was_decided(void **state)
+{
+	struct decision_plan plan = decision_plan_default;
+	char text[EXPLAIN_BYTES];
+
+	(void)state;
+	decision_init(&decision, &plan);
+	explain_decision(&decision, text, sizeof(text));
+	assert_string_equal(text, "continue: undecided so far, after 0 pairs "
+			    "(0 invalid)");
+	run(&plan, &(struct made_up){ 0.1, 1e-6 });
+	explain_decision(&decision, text, sizeof(text));
+	assert_string_equal(text, "better by 10 % (at least 10 % at 99 %), 10 "
+			    "pairs, false-accept budget 1 %");
+	run(&plan, &(struct made_up){ -0.1, 1e-6 });
+	explain_decision(&decision, text, sizeof(text));
+	assert_string_equal(text, "futile: the gain is smaller than what was "
+			    "asked for; -10 % (at most -10 % at 95 %), 10 pairs");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +369,7 @@ int main(void)
 		cmocka_unit_test(unequal_disturbance_rejects),
 		cmocka_unit_test(endless_disturbance_ends),
 		cmocka_unit_test(lower_bounds_hold),
+		cmocka_unit_test(the_sentence_says_what_was_decided),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
