@@ -61,10 +61,11 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox
+rooms := common sandbox improve
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
+improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
@@ -132,7 +133,7 @@ $(out)/sandbox/preset_filters.o: $(filters).c
 	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 $(call archive,sandbox): $(out)/sandbox/preset_filters.o
 
-archives := $(call archive,sandbox) $(call archive,common)
+archives := $(call archive,improve) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
