@@ -61,11 +61,14 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers supervisor
+rooms := common sandbox workers improve store git supervisor
 sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 workers_sources := $(wildcard workers/*.c)
+improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
+git_sources     := $(filter-out %/main.c,$(wildcard workers/git/*.c))
+store_sources   := $(filter-out %/main.c,$(wildcard workers/store/*.c))
 # Of the supervisor, what its programs and their tests share: the pure cores.
 supervisor_sources := $(wildcard supervisor/*/*_core.c)
 support_sources := $(wildcard tests/support/*.c)
@@ -76,7 +79,7 @@ core_objects := $(call object,$(filter common/core/%.c,$(sources)) \
 	$(filter-out tests/%,$(filter %_core.c,$(sources))))
 
 # What a room's code needs from outside; --as-needed drops what a program does not use.
-libraries := -lmsgpackc -ljansson -lconfuse -lm
+libraries := -lmsgpackc -ljansson -lconfuse -lexpat -lsqlite3 -lsodium -lm
 ifneq ($(sandbox_sources),)
 libraries += -lseccomp -lcap
 endif
@@ -87,10 +90,12 @@ cupel_sources := $(wildcard supervisor/cli/*.c)
 cupeld_sources := $(filter-out %_core.c,$(wildcard supervisor/monitor/*.c))
 cupel-router_sources := $(filter-out %_core.c,$(wildcard supervisor/router/*.c))
 cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
-cupel-echo_sources := $(wildcard workers/echo/*.c)
-cupel-job_sources := $(wildcard workers/job/*.c)
+# A worker program is a folder of workers/ and a manifest of its name.
+workers := $(patsubst workers/%/main.c,%,$(wildcard workers/*/main.c))
+$(foreach w,$(workers),$(eval cupel-$(w)_sources := \
+	$(if $(filter $(w),$(rooms)),workers/$(w)/main.c,$(wildcard workers/$(w)/*.c))))
 
-programs := $(foreach p,cupel cupeld cupel-router cupel-catalog cupel-echo cupel-job,$(if $($(p)_sources),$(p)))
+programs := $(foreach p,cupel cupeld cupel-router cupel-catalog $(workers:%=cupel-%),$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -126,7 +131,7 @@ $(foreach r,$(rooms) support,$(eval $(call room_rule,$(r))))
 generator := build/generate_filters
 filters   := build/sandbox/preset_filters
 $(generator): sandbox/generate/filters.c sandbox/seccomp_compile.c \
-		sandbox/seccomp_checks.c sandbox/preset.c sandbox/bind.c \
+		sandbox/seccomp_checks.c sandbox/observe.c sandbox/view.c sandbox/preset.c sandbox/bind.c \
 		sandbox/syscalls.c common/arena.c common/error.c \
 		common/core/failure.c \
 		$(wildcard sandbox/*.h) | $(setup)
@@ -159,23 +164,25 @@ build/workers/contract_%.c: etc/tools/%.tool $(contracts)
 	$(call quiet,GEN,$@)$(contracts) worker $< >$@
 
 generated := $(out)/supervisor/catalog/builtin.o \
-	$(patsubst etc/tools/%.tool,$(out)/workers/contract_%.o,$(wildcard $(foreach w,echo job,etc/tools/$(w).tool)))
+	$(workers:%=$(out)/workers/contract_%.o)
 $(generated): $(out)/%.o: build/%.c Makefile
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(cppflags) $(cflags) -MMD -MP -c -o $@ $<
 $(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
-$(out)/bin/cupel-echo: $(out)/workers/contract_echo.o
-$(out)/bin/cupel-job: $(out)/workers/contract_job.o
+$(foreach w,$(workers),$(eval $(out)/bin/cupel-$(w): $(out)/workers/contract_$(w).o))
 
-archives := $(call archive,supervisor) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
+archives := $(call archive,supervisor) $(call archive,improve) $(call archive,store) $(call archive,git) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
 static := $(if $(SANITIZE)$(FUZZ),,-static-pie)
+# libgit2's own libraries come without archives: that program has a loader.
+$(out)/bin/cupel-git: static :=
+$(out)/bin/cupel-git: libraries := -lgit2 $(libraries)
 define program_rule
 $(out)/bin/$(1): $(call object,$($(1)_sources)) $(archives)
 	@mkdir -p $$(@D) $(out)/maps
-	$$(call quiet,LD,$$@)$(CC) $$(ldflags) $(static) -Wl,-Map=$(out)/maps/$(1).map -o $$@ $$^ $(libraries)
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) $$(static) -Wl,-Map=$(out)/maps/$(1).map -o $$@ $$^ $$(libraries)
 endef
 $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 

@@ -6,6 +6,7 @@
  *		level = info		a word, or "text", or 'text as it is'
  *		file_size = 10M		a size in bytes, K, M, G, T: 1024 apiece
  *		keep = 90s		a duration, in ns, us, ms, s, m, h or d
+ *		share = 0.5		a number
  *	}
  *	tool make {			a titled section: any number of blocks
  *		command = { "make", "-s" }	a list
@@ -51,6 +52,7 @@ enum config_type {
 	CONFIG_INT,
 	CONFIG_SIZE,		/* bytes */
 	CONFIG_DURATION,	/* nanoseconds */
+	CONFIG_REAL,
 	CONFIG_BOOL,
 	CONFIG_ENUM,
 	CONFIG_STRING,
@@ -66,6 +68,7 @@ struct config_list {
 /* The member a row of each type names; strings and items borrow from config. */
 union config_value {
 	int64_t INT, SIZE, DURATION;
+	double REAL;		/* NAN for "none", where that is the default */
 	bool BOOL;
 	unsigned ENUM;		/* the place among the row's choices */
 	const char *STRING;
@@ -78,7 +81,7 @@ struct config_row {
 	size_t offset;
 	int64_t least, most;	/* of a number, a string's bytes, a list's items */
 	const char *standard;	/* the default as a file has it; "" of a list */
-	const char *unit;	/* of an INT, in the plural */
+	const char *unit;	/* of an INT or a REAL, in the plural */
 	const char *help;	/* a sentence */
 	const char *const *choices; /* of an ENUM, ends with NULL */
 };

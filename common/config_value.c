@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/text.h"
@@ -88,6 +89,46 @@ static int parse_number(const struct config_row *row, const char *text,
 	return 0;
 }
 
+static bool may_be_none(const struct config_row *row)
+{
+	return row->standard && strcmp(row->standard, "none") == 0;
+}
+
+static int parse_real(const struct config_row *row, const char *text,
+		      double *member, struct error *why)
+{
+	char range[CONFIG_RANGE_BYTES];
+	char *end;
+	double value = strtod(text, &end);
+	bool number = end != text && !*end && isfinite(value);
+
+	config_value_range(row, range);
+	if (may_be_none(row) && strcmp(text, "none") == 0) {
+		*member = NAN;
+		return 0;
+	}
+	if (!number)
+		return error_set(why, -EINVAL, "'%.40s' is not a number %s%s",
+				 text, range, may_be_none(row) ? ", or none" : "");
+	if (value < (double)row->least || value > (double)row->most)
+		return error_set(why, -EINVAL, "%.40s is not %s", text, range);
+	*member = value;
+	return 0;
+}
+
+/* The shortest form that reads back as the same. */
+static void print_real(FILE *out, double value)
+{
+	char text[NUMBER_BYTES + 8];
+
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	fputs(isnan(value) ? "none" : text, out);
+}
+
 static int find_choice(const char *const *choices, const char *text)
 {
 	for (int i = 0; choices[i]; i++)
@@ -109,6 +150,8 @@ int config_value_parse(const struct config_row *row, const char *text,
 
 	if (numbers[row->type].name)
 		return parse_number(row, text, member, why);
+	if (row->type == CONFIG_REAL)
+		return parse_real(row, text, member, why);
 	place = find_choice(choices_of(row), text);
 	if (place < 0) {
 		config_value_range(row, range);
@@ -152,9 +195,9 @@ void config_value_range(const struct config_row *row,
 
 	if (row->type == CONFIG_BOOL || row->type == CONFIG_ENUM) {
 		list_choices(choices_of(row), ret);
-	} else if (number->name) {
-		number->format(row->least, least);
-		number->format(row->most, most);
+	} else if (number->name || row->type == CONFIG_REAL) {
+		(number->name ? number->format : format_int)(row->least, least);
+		(number->name ? number->format : format_int)(row->most, most);
 		snprintf(ret, CONFIG_RANGE_BYTES, "between %s and %s%s%s",
 			 least, most, row->unit ? " " : "",
 			 row->unit ? row->unit : "");
@@ -212,6 +255,9 @@ void config_value_print(FILE *out, const struct config_row *row,
 		return;
 	case CONFIG_LIST:
 		print_list(out, member);
+		return;
+	case CONFIG_REAL:
+		print_real(out, *(const double *)member);
 		return;
 	case CONFIG_INT:
 	case CONFIG_SIZE:

@@ -59,18 +59,54 @@ static void sift(double *heap, size_t root, size_t count)
 	heap[root] = value;
 }
 
-void statistics_sort(double *samples, size_t count)
+/* Puts NaN last; returns how many are not. */
+static size_t part_numbers(double *samples, size_t count)
 {
 	size_t numbers = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (!isnan(samples[i]))
 			swap(&samples[i], &samples[numbers++]);
+	return numbers;
+}
+
+void statistics_sort(double *samples, size_t count)
+{
+	size_t numbers = part_numbers(samples, count);
+
 	for (size_t i = numbers / 2; i-- > 0;)
 		sift(samples, i, numbers);
 	while (numbers > 1) {
 		swap(&samples[0], &samples[--numbers]);
 		sift(samples, 0, numbers);
+	}
+}
+
+/* Parts the range around its middle until the index lies among the alike. */
+double statistics_select(double *samples, size_t count, size_t index)
+{
+	size_t low = 0, high = part_numbers(samples, count);
+
+	if (index >= high)
+		return NAN;
+	for (;;) {
+		double pivot = samples[low + (high - low) / 2];
+		size_t less = low, more = high;
+
+		for (size_t i = low; i < more;) {
+			if (samples[i] < pivot)
+				swap(&samples[i++], &samples[less++]);
+			else if (samples[i] > pivot)
+				swap(&samples[i], &samples[--more]);
+			else
+				i++;
+		}
+		if (index < less)
+			high = less;
+		else if (index >= more)
+			low = more;
+		else
+			return pivot;
 	}
 }
 
@@ -149,4 +185,35 @@ struct interval clopper_pearson_interval(uint64_t k, uint64_t n,
 	if (k < n)
 		bounds.high = beta_quantile(1 - tail, hits + 1, misses);
 	return bounds;
+}
+
+static double log_choose(uint64_t n, uint64_t k)
+{
+	int sign;
+
+	return lgamma_r((double)n + 1, &sign) - lgamma_r((double)k + 1, &sign) -
+	       lgamma_r((double)(n - k) + 1, &sign);
+}
+
+/*
+ * With its margins given, a table is known by k; tables whose chances differ
+ * by rounding alone count as alike.
+ */
+double fisher_exact(uint64_t k, uint64_t n, uint64_t l, uint64_t m)
+{
+	uint64_t hits = k + l;
+	uint64_t least = hits > m ? hits - m : 0, most = hits < n ? hits : n;
+	double sum = 0;
+
+	if (k > n || l > m)
+		return NAN;
+	double seen = log_choose(n, k) + log_choose(m, l) + 1e-9;
+
+	for (uint64_t i = least; i <= most; i++) {
+		double chance = log_choose(n, i) + log_choose(m, hits - i);
+
+		if (chance <= seen)
+			sum += exp(chance - log_choose(n + m, hits));
+	}
+	return fmin(sum, 1);
 }

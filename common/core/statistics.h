@@ -8,7 +8,8 @@
  * and R. LeVeque (1979) for moments and their union; R. Hyndman and Y. Fan,
  * Am. Stat. 50 (1996) for quantiles of type 7; E. B. Wilson, JASA 22 (1927);
  * C. Clopper and E. Pearson, Biometrika 26 (1934); J. Williams, CACM 7 (1964)
- * for the sort.
+ * for the sort; C. Hoare, CACM 4 (1961), Algorithm 65, for selection; R. Fisher,
+ * J. Royal Stat. Soc. 98 (1935).
  */
 #ifndef CUPEL_COMMON_CORE_STATISTICS_H
 #define CUPEL_COMMON_CORE_STATISTICS_H
@@ -33,6 +34,12 @@ double moments_variance(const struct moments *moments);
 
 /* Ascending, NaN last; in place, n log n at worst. */
 void statistics_sort(double *samples, size_t count);
+
+/*
+ * The sample that would stand at index if they were sorted; reorders them.
+ * Linear on average, quadratic at worst.
+ */
+double statistics_select(double *samples, size_t count, size_t index);
 
 /* Of samples sorted so, p in 0..1; interpolated between neighbours (type 7). */
 double statistics_quantile(const double *sorted, size_t count, double p);
@@ -59,5 +66,12 @@ struct interval {
 struct interval wilson_interval(uint64_t k, uint64_t n, double confidence);
 struct interval clopper_pearson_interval(uint64_t k, uint64_t n,
 					 double confidence);
+
+/*
+ * Whether k successes of n and l of m may come from one probability: the
+ * two-sided p value of Fisher's exact test, the chance of a table that is as
+ * unlikely as this one or more. k is at most n, l at most m. Linear in them.
+ */
+double fisher_exact(uint64_t k, uint64_t n, uint64_t l, uint64_t m);
 
 #endif

@@ -2,6 +2,7 @@
  * cupel config: settings looked at from every side.
  */
 #include <limits.h>
+#include <math.h>
 
 #include "common/cleanup.h"
 #include "common/config_print.h"
@@ -93,6 +94,9 @@ static json_t *value_as_json(const struct config_entry *entry)
 		return json_string(*(const char *const *)member);
 	case CONFIG_LIST:
 		return list_as_json(member);
+	case CONFIG_REAL:
+		return isnan(*(const double *)member) ?
+			       json_null() : json_real(*(const double *)member);
 	case CONFIG_INT:
 	case CONFIG_SIZE:
 	case CONFIG_DURATION:

@@ -30,6 +30,7 @@ struct sample {
 	int64_t cache_bytes;
 	int64_t pause_ns;
 	bool verbose;
+	double share, target;
 	unsigned colour;
 	const char *name;
 	struct config_list words;
@@ -44,6 +45,8 @@ static const struct config_row main_rows[] = {
 	{ "cache", SETTING(struct sample, cache_bytes, SIZE), 1024, 1024 * 1024, "64K", NULL, "How much.", NULL },
 	{ "pause", SETTING(struct sample, pause_ns, DURATION), 0, 60000000000, "1500ms", NULL, "How long.", NULL },
 	{ "verbose", SETTING(struct sample, verbose, BOOL), 0, 0, "false", NULL, "Whether.", NULL },
+	{ "share", SETTING(struct sample, share, REAL), 0, 1, "0.5", "of one", "How big a part.", NULL },
+	{ "target", SETTING(struct sample, target, REAL), -9, 9, "none", NULL, "Where to.", NULL },
 	{ "colour", SETTING(struct sample, colour, ENUM), 0, 0, "green", NULL, "Which.", colours },
 	{ "name", SETTING(struct sample, name, STRING), 1, 16, "cupel", NULL, "Who.", NULL },
 	{ "words", SETTING(struct sample, words, LIST), 0, 3, "", NULL, "What.", NULL },
@@ -230,6 +233,13 @@ static void what_makes_no_sense_is_refused_by_line(void **state)
 		{ "an inside block too many", "tool a { command = x target t { file = x } target u { file = x } target v { file = x } }", "f:1: target 'v': one more than 2" },
 		{ "out of its range inside", "tool a { target t { jobs = 65 } }", "f:1: tool.a.target.t.jobs: 65 is not between 1 and 64 jobs" },
 		{ "an inside section at top level", "target t { file = x }", "f:1: there is no 'target'" },
+		{ "no number", "main { share = half }", "f:1: main.share: 'half' is not a number between 0 and 1 of one" },
+		{ "a number with a tail", "main { share = 0.5x }", "f:1: main.share: '0.5x' is not a number between 0 and 1 of one" },
+		{ "not finite", "main { share = inf }", "f:1: main.share: 'inf' is not a number between 0 and 1 of one" },
+		{ "a real out of its range", "main { share = 1.01 }", "f:1: main.share: 1.01 is not between 0 and 1 of one" },
+		{ "none where a number must be", "main { share = none }", "f:1: main.share: 'none' is not a number between 0 and 1 of one" },
+		{ "neither number nor none", "main { target = some }", "f:1: main.target: 'some' is not a number between -9 and 9, or none" },
+		{ "none", "main { target = none }", NULL },
 		{ "twice in two blocks", "main { workers = 1 }\nmain { workers = 1 }", "f:2: main.workers: set a second time, first on line 1" },
 		{ "a list twice", "main {\n words = { a }\n words = { b }\n}", "f:3: main.words: set a second time, first on line 2" },
 		{ "a list, then empty", "main {\n words = { a }\n words = { }\n}", "f:3: main.words: set a second time, first on line 2" },
@@ -398,6 +408,8 @@ static void each_setting_knows_its_origin(void **state)
 				 "main.cache g:1\n"
 				 "main.pause default:0\n"
 				 "main.verbose default:0\n"
+				 "main.share default:0\n"
+				 "main.target default:0\n"
 				 "main.colour default:0\n"
 				 "main.name default:0\n"
 				 "main.words default:0\n"
@@ -410,7 +422,7 @@ static void the_printed_file_reads_back_as_the_same(void **state)
 {
 	static const char given[] =
 		"motto = \"\\n\\t\\\"\\\\{#'}\\${x}\"\n"
-		"main { colour = red words = { '', 'a b' } verbose = on }\n"
+		"main { share = 0.1 target = -1e-3 colour = red words = { '', 'a b' } verbose = on }\n"
 		"tool b { command = { x, y } timeout = 1500ms }\n"
 		"tool c { command = z target t { file = f } target u { file = g } }\n";
 	static const char part[] =

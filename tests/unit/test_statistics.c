@@ -130,6 +130,67 @@ static void sorting_puts_nan_last(void **state)
 		test_row(same(samples[i], want[i]), "%zu: got %g", i, samples[i]);
 }
 
+static void selecting_finds_what_sorting_puts_there(void **state)
+{
+	double samples[200] = { 0 }, sorted[200];
+	struct random random;
+
+	(void)state;
+	test_random_init(&random, "select");
+	for (int i = 0; i < 3000; i++) {
+		size_t count = 1 + random_below(&random, COUNT(samples));
+		size_t index = random_below(&random, count);
+		uint64_t range = 1 + random_below(&random, 300);
+
+		for (size_t n = 0; n < count; n++)
+			samples[n] = random_below(&random, 50) ?
+				(double)random_below(&random, range) : (double)NAN;
+		memcpy(sorted, samples, sizeof(sorted));
+		statistics_sort(sorted, count);
+		double got = statistics_select(samples, count, index);
+
+		test_row(same(got, sorted[index]), "%zu of %zu: got %g, want %g",
+			 index, count, got, sorted[index]);
+		statistics_sort(samples, count);
+		for (size_t n = 0; n < count; n++)
+			assert_true(same(samples[n], sorted[n]));
+	}
+	assert_true(isnan(statistics_select(samples, 3, 3)));
+	assert_true(isnan(statistics_select(samples, 0, 0)));
+}
+
+/* Computed by whole numbers; the second is in R's manual of fisher.test. */
+static const struct {
+	uint64_t k, n, l, m;
+	double want;
+} fishers[] = {
+	{ 3, 4, 1, 4, 0.4857142857142857 },
+	{ 1, 10, 11, 14, 0.0027594561852200836 },
+	{ 0, 20, 8, 20, 0.003276003276003276 },
+	{ 5, 5, 0, 5, 0.007936507936507936 },
+	{ 30, 60, 30, 60, 1 },
+	{ 0, 0, 0, 7, 1 },
+	{ 0, 0, 0, 0, 1 },
+};
+
+static void fisher_agrees_with_whole_numbers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(fishers); i++) {
+		double got = fisher_exact(fishers[i].k, fishers[i].n,
+					  fishers[i].l, fishers[i].m);
+		double swapped = fisher_exact(fishers[i].l, fishers[i].m,
+					      fishers[i].k, fishers[i].n);
+
+		test_row(close_to(got, fishers[i].want, 1e-10), "%zu: got %.17g",
+			 i, got);
+		test_row(close_to(swapped, got, 1e-10), "%zu: swapped %.17g", i,
+			 swapped);
+	}
+	assert_true(isnan(fisher_exact(2, 1, 0, 1)));
+	assert_true(isnan(fisher_exact(0, 1, 2, 1)));
+}
+
 static const struct {
 	const char *name;
 	double samples[4];	/* sorted */
@@ -268,6 +329,8 @@ int main(void)
 		cmocka_unit_test(merged_moments_are_those_of_all_values),
 		cmocka_unit_test(sorting_agrees_with_qsort),
 		cmocka_unit_test(sorting_puts_nan_last),
+		cmocka_unit_test(selecting_finds_what_sorting_puts_there),
+		cmocka_unit_test(fisher_agrees_with_whole_numbers),
 		cmocka_unit_test(quantiles_are_those_of_the_table),
 		cmocka_unit_test(quantiles_of_equal_samples_are_those_samples),
 		cmocka_unit_test(medians_and_spreads_are_those_of_the_table),

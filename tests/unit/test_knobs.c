@@ -1,0 +1,142 @@
+#include "common/arena.h"
+#include "tests/support/test.h"
+#include "workers/improve/knobs.h"
+
+static const char conf[] =
+	"knob level {\n"
+	"  variable = CFLAGS\n"
+	"  values = { \"-O1\", \"-O2\", \"-O3 -g\", \"it's\" }\n"
+	"  current = \"-O2\"   # as the Makefile has it\n"
+	"  unsafe = { \"-O3 -g\" }\n"
+	"}\n"
+	"knob block { kind = file least = 512 most = 65536 scale = log\n"
+	"  file = src/io.h pattern = '#define BLOCK ([0-9]+)' }\n"
+	"knob unroll { values = { no, yes } current = no when = \"level=-O1\" }\n"
+	"improve { allow = relaxed }\n";
+static const char header[] = "#define A 1\n#define BLOCK 4096\n#define C 2\n";
+
+struct fixture {
+	struct arena arena;
+	struct config config;
+	struct workspace_file file;
+	struct knobs knobs;
+	struct error why;
+};
+
+static int start(struct fixture *fixture, const char *text, const char *io)
+{
+	arena_init(&fixture->arena, 1 << 20);
+	assert_int_equal(workspace_file_parse(&fixture->config, &fixture->file, "cupel.conf",
+					      span_of_text(text), &fixture->why), 0);
+	knobs_want(&fixture->knobs, &fixture->file, &fixture->config);
+	for (size_t i = 0; i < fixture->knobs.file_count; i++) {
+		struct knob_file *file = &fixture->knobs.files[i];
+
+		file->content = strcmp(file->path, WORKSPACE_FILE_NAME) == 0 ? text : io;
+		file->sha256 = "00";
+	}
+	return knobs_init(&fixture->knobs, &fixture->why);
+}
+
+static void stop(struct fixture *fixture)
+{
+	config_release(&fixture->config);
+	arena_release(&fixture->arena);
+}
+
+static void a_space_is_made_of_what_is_there(void **state)
+{
+	struct fixture fixture;
+	char value[KNOB_TEXT_BYTES];
+
+	(void)state;
+	test_row(start(&fixture, conf, header) == 0, "%s", fixture.why.text);
+	const struct knobs *knobs = &fixture.knobs;
+
+	assert_int_equal(knobs->file_count, 2);
+	assert_int_equal(knobs->space.count, 3);
+	assert_int_equal(knobs->parameters[0].current, 1);
+	assert_false(space_permits(&knobs->space, 0, 2));
+	assert_true(space_permits(&knobs->space, 0, 0));
+	assert_int_equal(knobs->parameters[1].count, 8);
+	knobs_value(knobs, 1, knobs->parameters[1].current, value);
+	assert_string_equal(value, "4096");
+	assert_true(knobs->parameters[2].has_parent);
+	assert_int_equal(knobs->parameters[2].when, 1);
+	stop(&fixture);
+}
+
+static void a_config_is_environment_files_and_words(void **state)
+{
+	struct fixture fixture;
+	struct space_config config;
+	char words[200];
+	json_t *environment, *files, *settled;
+
+	(void)state;
+	assert_int_equal(start(&fixture, conf, header), 0);
+	space_current(&fixture.knobs.space, &config);
+	knobs_describe(&fixture.knobs, &config, words, sizeof(words));
+	assert_string_equal(words, "nothing");
+	files = knobs_files(&fixture.knobs, &config, true, &fixture.arena);
+	assert_int_equal(json_array_size(files), 0);
+	json_decref(files);
+	config.levels[0] = 3;
+	config.levels[1] = 7;
+	environment = knobs_environment(&fixture.knobs, &config);
+	assert_string_equal(json_string_value(json_object_get(environment, "CFLAGS")), "it's");
+	assert_string_equal(json_string_value(json_object_get(environment, "unroll")), "no");
+	files = knobs_files(&fixture.knobs, &config, false, &fixture.arena);
+	assert_int_equal(json_array_size(files), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(files, 0), "content")),
+			    "#define A 1\n#define BLOCK 65536\n#define C 2\n");
+	settled = knobs_files(&fixture.knobs, &config, true, &fixture.arena);
+	assert_int_equal(json_array_size(settled), 2);
+	const char *text = json_string_value(json_object_get(json_array_get(settled, 1), "content"));
+
+	assert_non_null(strstr(text, "  current = 'it\\'s'   # as the Makefile has it\n"));
+	knobs_describe(&fixture.knobs, &config, words, sizeof(words));
+	assert_string_equal(words, "level: -O2 to it's, block: 4096 to 65536");
+	/* What was written is read back as that value. */
+	struct fixture again;
+
+	test_row(start(&again, text, header) == 0, "%s", again.why.text);
+	assert_int_equal(again.knobs.parameters[0].current, 3);
+	stop(&again);
+	json_decref(environment);
+	json_decref(files);
+	json_decref(settled);
+	stop(&fixture);
+}
+
+static void what_does_not_fit_is_refused_with_the_way_out(void **state)
+{
+	static const struct {
+		const char *name, *io, *why;
+	} cases[] = {
+		{ "no match", "#define A 1\n", "knob block: its pattern matches nothing in src/io.h; it must match exactly once" },
+		{ "two matches", "#define BLOCK 1\n#define BLOCK 2\n", "knob block: its pattern matches more than once in src/io.h; it must match exactly once" },
+		{ "out of the range", "#define BLOCK 256\n", "knob block: its present value '256' is not between 512 and 65536" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct fixture fixture;
+
+		assert_int_equal(start(&fixture, conf, cases[i].io), -EINVAL);
+		test_row(strcmp(fixture.why.text, cases[i].why) == 0, "%s: \"%s\"",
+			 cases[i].name, fixture.why.text);
+		stop(&fixture);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_space_is_made_of_what_is_there),
+		cmocka_unit_test(a_config_is_environment_files_and_words),
+		cmocka_unit_test(what_does_not_fit_is_refused_with_the_way_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

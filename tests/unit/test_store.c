@@ -1,0 +1,303 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/test.h"
+#include "workers/store/methods.h"
+
+static char folder[] = "/tmp/cupel-store-XXXXXX";
+static struct database *database;
+static struct error why;
+
+static int open_store(void **state)
+{
+	(void)state;
+	if (chdir(folder) < 0)
+		return -1;
+	unlink("db");
+	return database_open(&database, "db", &why);
+}
+
+static int close_store(void **state)
+{
+	(void)state;
+	database_close(database);
+	return 0;
+}
+
+/* The answer as text, or the error's sentence; arguments in '...' for "...". */
+static const char *ask(const char *name, const char *arguments)
+{
+	static char text[8192];
+	char json[2048];
+	json_t *value, *answer = NULL;
+
+	snprintf(json, sizeof(json), "%s", arguments);
+	for (char *c = json; *c; c++)
+		if (*c == '\'')
+			*c = '"';
+	assert_int_equal(json_parse(span_of_text(json), (struct json_limits){ 4096, 8 }, &value,
+				    &why), 0);
+	assert_non_null(method_named(name));
+	int r = method_run(database, method_named(name), value, &answer, &why);
+
+	json_decref(value);
+	if (r < 0)
+		return why.text;
+	assert_true(json_write(answer, JSON_COMPACT | JSON_SORT_KEYS, text, sizeof(text), NULL) > 0);
+	json_decref(answer);
+	return text;
+}
+
+#define IS(name, arguments, want) assert_string_equal(ask(name, arguments), want)
+
+static void propose(void)
+{
+	IS("store.session", "{'workspace':'/w','kind':'improve','seed':7,'options':{'a':[1]}}", "{\"session\":1}");
+	IS("store.propose", "{'session':1,'workspace':'/w','bottleneck':null,'type':'optimization',"
+	   "'source':'tuner','description':'d','changes':{'x':1},'hash':'h','expected':5,'confidence':0.5}",
+	   "{\"fresh\":1,\"improvement\":1,\"known\":false,\"status\":\"proposed\",\"verdict\":null}");
+}
+
+static void a_session_is_found_until_it_ends(void **state)
+{
+	(void)state;
+	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
+	propose();
+	IS("store.open", "{'workspace':'/w'}", "{\"options\":{\"a\":[1]},\"seed\":7,\"session\":1}");
+	IS("store.end", "{'session':1,'outcome':'found'}", "{}");
+	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
+	IS("store.end", "{'session':9,'outcome':'found'}", "there is no such session");
+}
+
+static void the_same_proposal_is_known(void **state)
+{
+	(void)state;
+	propose();
+	IS("store.experiment", "{'session':1,'improvement':1,'kind':'validate','plan':{'n':10}}", "{\"experiment\":1}");
+	IS("store.verdict", "{'experiment':1,'verdict':'futile','reason':'r','gain':0.01,'gain_lower':null,'pairs':10,'alpha':0.01}", "{}");
+	IS("store.verdict", "{'experiment':1,'verdict':'accept','reason':'r','pairs':10,'alpha':0.01}",
+	   "that experiment has its verdict");
+	const char *known = ask("store.propose", "{'session':1,'workspace':'/w','type':'optimization',"
+				"'source':'tuner','description':'d','changes':{},'hash':'h','expected':5,'confidence':0.5}");
+
+	assert_non_null(strstr(known, "\"known\":true"));
+	assert_non_null(strstr(known, "\"verdict\":\"futile\""));
+	IS("store.alpha", "{'workspace':'/w','session':1}", "{\"lifetime\":1,\"nth\":1}");
+}
+
+/* Every pair of states: what the workflow allows and nothing else. */
+static void the_database_enforces_the_workflow(void **state)
+{
+	static const char *const states[] = { "proposed", "testing", "approved", "rejected",
+					      "applied", "rolling_back", "rolled_back", "expired" };
+	static const char *const allowed[] = {
+		"proposed>testing", "proposed>approved", "proposed>rejected", "proposed>expired",
+		"testing>proposed", "testing>approved", "testing>rejected", "approved>applied",
+		"approved>rejected", "approved>expired", "applied>rolling_back",
+		"rolling_back>rolled_back", "rolling_back>applied",
+	};
+	/* How to get there from proposed. */
+	static const char *const paths[][4] = {
+		{ NULL }, { "testing" }, { "approved" }, { "rejected" }, { "approved", "applied" },
+		{ "approved", "applied", "rolling_back" },
+		{ "approved", "applied", "rolling_back", "rolled_back" }, { "expired" },
+	};
+	int number = 0;
+
+	(void)state;
+	propose();
+	for (size_t from = 0; from < COUNT(states); from++)
+		for (size_t to = 0; to < COUNT(states); to++) {
+			char order[400], move[64];
+			const char *at = "proposed";
+			bool want = false;
+
+			snprintf(order, sizeof(order), "{'session':1,'workspace':'/w','type':'caching',"
+				 "'source':'s','description':'d','changes':{},'hash':'%d','confidence':1}", ++number);
+			ask("store.propose", order);
+			snprintf(order, sizeof(order), "{'improvement':%d,'success':true}", number + 1);
+			ask("store.result", order);
+			for (int i = 0; i < 4 && paths[from][i]; i++) {
+				snprintf(order, sizeof(order), "{'improvement':%d,'from':'%s','to':'%s','reason':''}",
+					 number + 1, at, paths[from][i]);
+				IS("store.status", order, "{}");
+				at = paths[from][i];
+			}
+			snprintf(move, sizeof(move), "%s>%s", states[from], states[to]);
+			for (size_t i = 0; i < COUNT(allowed); i++)
+				want |= strcmp(allowed[i], move) == 0;
+			snprintf(order, sizeof(order), "{'improvement':%d,'from':'%s','to':'%s','reason':''}",
+				 number + 1, states[from], states[to]);
+			const char *got = ask("store.status", order);
+
+			test_row((strcmp(got, "{}") == 0) == want, "%s: %s", move, got);
+		}
+}
+
+static void nothing_is_approved_without_a_proof(void **state)
+{
+	(void)state;
+	propose();
+	IS("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}",
+	   "nothing is approved without a test that succeeded");
+	ask("store.result", "{'improvement':1,'success':false}");
+	IS("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}",
+	   "nothing is approved without a test that succeeded");
+	ask("store.result", "{'improvement':1,'success':true,'before':{},'after':{},'change_percent':3.5}");
+	IS("store.status", "{'improvement':1,'from':'testing','to':'approved','reason':''}",
+	   "there is no such improvement with that status");
+	IS("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}", "{}");
+}
+
+static void apply_and_roll_back_are_chained(void **state)
+{
+	json_t *rows = json_array();
+
+	(void)state;
+	propose();
+	IS("store.apply_begin", "{'improvement':1,'before':{},'rollback':{}}",
+	   "only an approved improvement can be applied");
+	ask("store.result", "{'improvement':1,'success':true}");
+	ask("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}");
+	IS("store.apply_begin", "{'improvement':1,'before':{},'rollback':{'base':'b','files':[]}}", "{\"apply\":1}");
+	assert_non_null(strstr(ask("store.recover", "{'workspace':'/w'}"), "\"apply\":{"));
+	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c1','after':{},'notes':'','files':[{'path':'p'}]}", "{}");
+	IS("store.recover", "{'workspace':'/w'}", "{\"interrupted\":[]}");
+	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"commit\":\"c1\""));
+	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"files\":[{\"path\":\"p\"}]"));
+	IS("store.rollback_begin", "{'improvement':1,'reason':'slow'}", "{}");
+	assert_non_null(strstr(ask("store.recover", "{'workspace':'/w'}"), "rolling_back"));
+	IS("store.rollback_end", "{'improvement':1,'success':true,'commit':'c2','notes':''}", "{}");
+	IS("store.watched", "{'workspace':'/w'}", "{\"applied\":[]}");
+	IS("store.verify", "{}", "{\"broken\":[]}");
+	/* The audit cannot be changed, and where it is, it shows. */
+	assert_true(database_run(database, "UPDATE audit SET data = '{}' WHERE id = 2", NULL, NULL, &why) < 0);
+	assert_true(database_run(database, "DELETE FROM audit WHERE id = 2", NULL, NULL, &why) < 0);
+	assert_int_equal(database_run(database, "DROP TRIGGER audit_stays", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(database, "UPDATE audit SET data = '{}' WHERE id = 2", NULL, NULL, &why), 0);
+	assert_non_null(strstr(ask("store.verify", "{}"), "\"id\":2"));
+	json_decref(rows);
+}
+
+static void what_was_being_tested_goes_back(void **state)
+{
+	(void)state;
+	propose();
+	ask("store.status", "{'improvement':1,'from':'proposed','to':'testing','reason':''}");
+	IS("store.recover", "{'workspace':'/other'}", "{\"interrupted\":[]}");
+	assert_non_null(strstr(ask("store.improvement", "{'improvement':1}"), "\"status\":\"testing\""));
+	IS("store.recover", "{'workspace':'/w'}", "{\"interrupted\":[]}");
+	assert_non_null(strstr(ask("store.improvement", "{'improvement':1}"), "\"status\":\"proposed\""));
+	IS("store.improvement", "{'improvement':9}", "there is no such improvement");
+}
+
+static void bottlenecks_are_kept_once_each(void **state)
+{
+	(void)state;
+	IS("store.bottleneck", "{'workspace':'/w','metric':'m','value':2,'target':1,'severity':'critical','impact':75,'description':'d'}",
+	   "{\"id\":1,\"new\":true}");
+	IS("store.bottleneck", "{'workspace':'/w','metric':'m','value':3,'target':1,'severity':'critical','impact':80,'description':'e'}",
+	   "{\"id\":1,\"new\":false}");
+	IS("store.bottleneck", "{'workspace':'/v','metric':'m','value':3,'target':1,'severity':'worst','impact':80,'description':'e'}",
+	   "CHECK constraint failed: severity IN ('low', 'medium', 'high', 'critical')");
+	IS("store.resolve", "{'workspace':'/w','metric':'m'}", "{\"resolved\":1}");
+	IS("store.resolve", "{'workspace':'/w','metric':'m'}", "{\"resolved\":0}");
+	IS("store.bottleneck", "{'workspace':'/w','metric':'m','value':3,'target':1,'severity':'low','impact':1,'description':'e'}",
+	   "{\"id\":2,\"new\":true}");
+}
+
+static void a_missing_measurement_is_null_and_a_list_is_all_or_nothing(void **state)
+{
+	(void)state;
+	propose();
+	IS("store.metrics", "{'session':1,'metrics':{'query_time_ms':5,'own.time':1.5}}", "{\"id\":1}");
+	json_t *rows = json_array();
+
+	assert_int_equal(database_run(database, "SELECT query_time_ms, cpu_percent FROM performance_metrics", NULL, rows, &why), 0);
+	assert_true(json_is_null(json_object_get(json_array_get(rows, 0), "cpu_percent")));
+	json_array_clear(rows);
+	ask("store.experiment", "{'session':1,'kind':'validate','plan':{}}");
+	IS("store.samples", "{'experiment':1,'samples':[{'pair':0,'arm':'base','first':true,'wall_ns':1,'value':0.5,'valid':true},"
+	   "{'pair':0,'arm':'candidate','first':false,'wall_ns':1,'valid':true}]}", "{\"stored\":2}");
+	assert_non_null(strstr(ask("store.samples", "{'experiment':1,'samples':[{'pair':1,'arm':'base','first':true,'valid':true},"
+				   "{'pair':1,'arm':'neither','first':false,'valid':true}]}"), "CHECK constraint"));
+	assert_int_equal(database_run(database, "SELECT count(*) AS n FROM samples", NULL, rows, &why), 0);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "n")), 2);
+	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'own.time','hours':null}"), "\"value\":1.5"));
+	json_decref(rows);
+}
+
+static void every_statement_is_sound(void **state)
+{
+	static const char *const reads[] = { "store.stats", "store.improvements", "store.bottlenecks",
+					     "store.events", "store.verify" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(reads); i++)
+		test_row(*ask(reads[i], "{'workspace':null}") == '{', "%s: %s", reads[i], why.text);
+	propose();
+	assert_non_null(strstr(ask("store.record", "{'source':'tuner','workspace':'/w'}"), "\"promised\""));
+	IS("store.lesson", "{'workspace':'/w','scope':'OPT','statement':'s','evidence':[1],'gain':0.2}", "{\"id\":1}");
+	IS("store.lesson", "{'workspace':'/w','scope':'OPT','statement':'s','evidence':[2],'gain':0.4}", "{\"id\":1}");
+	assert_non_null(strstr(ask("store.lessons", "{'workspace':'/w'}"), "\"n\":2"));
+	IS("store.trial", "{'session':1,'config':[1,2],'why':1,'step':0,'expected':null,'outcome':0,'cost':0.9,'binary':5,'reused':false}", "{}");
+	assert_non_null(strstr(ask("store.trials", "{'session':1}"), "\"config\":[1,2]"));
+	IS("store.test_run", "{'session':1,'name':'n','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed','duration_ns':5}]}", "{\"test_run\":1}");
+	IS("store.execution", "{'session':1,'command':'c','cause':'exited','exit_code':0}", "{\"id\":1}");
+	IS("store.baseline", "{'workspace':'/w','commit':'c','metrics':{}}", "{\"id\":1}");
+	IS("store.event", "{'events':[{'kind':'k','data':{}},{'kind':'l'}]}", "{\"stored\":2}");
+	IS("store.call", "{'calls':[{'call':1,'tool':'t','client_role':'owner','outcome':'ok','attempts':1,'wall_ns':5}]}", "{\"stored\":1}");
+}
+
+static void a_newer_file_and_a_stranger_are_refused(void **state)
+{
+	struct database *other;
+	FILE *file;
+
+	(void)state;
+	unlink("newer");
+	assert_int_equal(database_open(&other, "newer", &why), 0);
+	assert_int_equal(database_run(other, "PRAGMA user_version = 99", NULL, NULL, &why), 0);
+	database_close(other);
+	assert_int_equal(database_open(&other, "newer", &why), -EUCLEAN);
+	assert_non_null(strstr(why.text, "is of a newer cupel"));
+	file = fopen("text", "w");
+	fputs("this is no database at all, but a text of some length that goes on", file);
+	fclose(file);
+	assert_true(database_open(&other, "text", &why) < 0);
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	char command[100];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, open_store, close_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_session_is_found_until_it_ends),
+		TEST(the_same_proposal_is_known),
+		TEST(the_database_enforces_the_workflow),
+		TEST(nothing_is_approved_without_a_proof),
+		TEST(apply_and_roll_back_are_chained),
+		TEST(what_was_being_tested_goes_back),
+		TEST(bottlenecks_are_kept_once_each),
+		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
+		TEST(every_statement_is_sound),
+		TEST(a_newer_file_and_a_stranger_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,686 @@
+#include "workers/git/change.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "sandbox/path.h"
+
+#define COMMITS_LOOKED_AT 20000
+#define FILE_BYTES_MAX (1 << 20)
+#define CHANGED_FILES_MAX 64
+
+int git_failure(const char *what, struct error *why)
+{
+	const git_error *last = git_error_last();
+
+	return error_set(why, -EIO, "%s: %s", what, last ? last->message : "git failed");
+}
+
+void sha256_text(const void *data, size_t length, char ret[SHA256_TEXT_BYTES])
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, data, length);
+	sodium_bin2hex(ret, SHA256_TEXT_BYTES, hash, sizeof(hash));
+}
+
+__attribute__((format(printf, 2, 3)))
+static int refuse(struct error *why, const char *format, ...)
+{
+	char text[ERROR_TEXT_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION, "%s", text);
+}
+
+/* ---- one file, from some bytes to others ---- */
+
+struct edit {
+	const char *path;
+	git_oid before, after;		/* blobs */
+	git_filemode_t mode;
+};
+
+struct edits {
+	git_repository *repository;
+	struct edit items[CHANGED_FILES_MAX];
+	size_t count;
+	git_commit *parent;		/* owned */
+	const char *reference;		/* full name of the branch */
+	bool checked_out;		/* HEAD is that branch */
+};
+
+static git_blob *blob_at(git_repository *repository, const git_commit *commit,
+			 const char *path, git_filemode_t *ret_mode)
+{
+	git_tree *tree = NULL;
+	git_tree_entry *entry = NULL;
+	git_blob *blob = NULL;
+
+	if (git_commit_tree(&tree, commit) == 0 &&
+	    git_tree_entry_bypath(&entry, tree, path) == 0 &&
+	    git_tree_entry_type(entry) == GIT_OBJECT_BLOB &&
+	    git_tree_entry_filemode(entry) != GIT_FILEMODE_LINK &&
+	    git_blob_lookup(&blob, repository, git_tree_entry_id(entry)) == 0 && ret_mode)
+		*ret_mode = git_tree_entry_filemode(entry);
+	git_tree_entry_free(entry);
+	git_tree_free(tree);
+	return blob;
+}
+
+/* The blob of a file in a commit, if there is such a file. */
+static bool find_blob(git_repository *repository, const git_commit *commit,
+		      const char *path, git_oid *ret, git_filemode_t *ret_mode)
+{
+	git_blob *blob = blob_at(repository, commit, path, ret_mode);
+
+	if (!blob)
+		return false;
+	*ret = *git_blob_id(blob);
+	git_blob_free(blob);
+	return true;
+}
+
+/* ---- the work tree ---- */
+
+enum state { FILE_IS_BEFORE, FILE_IS_AFTER, FILE_IS_OTHER };
+
+static enum state state_of(const struct edit *edit)
+{
+	AUTO_CLOSE int fd = path_open(AT_FDCWD, edit->path, O_RDONLY | O_NONBLOCK, 0,
+				      PATH_STRICT, NULL);
+	struct stat status;
+	git_oid id;
+
+	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+	    status.st_size > FILE_BYTES_MAX)
+		return FILE_IS_OTHER;
+	AUTO_FREE char *data = malloc((size_t)status.st_size + 1);
+
+	if (!data || read(fd, data, (size_t)status.st_size + 1) != status.st_size ||
+	    git_odb_hash(&id, data, (size_t)status.st_size, GIT_OBJECT_BLOB) < 0)
+		return FILE_IS_OTHER;
+	if (git_oid_equal(&id, &edit->before))
+		return FILE_IS_BEFORE;
+	return git_oid_equal(&id, &edit->after) ? FILE_IS_AFTER : FILE_IS_OTHER;
+}
+
+static int check_work_tree(const struct edits *edits, struct error *why)
+{
+	for (size_t i = 0; edits->checked_out && i < edits->count; i++)
+		if (state_of(&edits->items[i]) == FILE_IS_OTHER)
+			return refuse(why,
+				      "%s has changes of yours that are not committed; commit or stash them first",
+				      edits->items[i].path);
+	return 0;
+}
+
+static int write_bytes(int fd, const git_blob *blob)
+{
+	const char *data = git_blob_rawcontent(blob);
+	size_t left = (size_t)git_blob_rawsize(blob);
+
+	while (left > 0) {
+		ssize_t n = write(fd, data, left);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			left -= (size_t)n;
+		}
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* By temporary file, so that a reader sees the old bytes or the new ones. */
+static int replace_file(const struct edit *edit, const git_blob *blob, struct error *why)
+{
+	const char *slash = strrchr(edit->path, '/');
+	char folder[4096], temporary[64];
+	int r;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - edit->path) : 1,
+		 slash ? edit->path : ".");
+	snprintf(temporary, sizeof(temporary), ".cupel-%d.tmp", (int)getpid());
+	AUTO_CLOSE int directory = path_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0,
+					     PATH_STRICT, why);
+
+	if (directory < 0)
+		return directory;
+	unlinkat(directory, temporary, 0);
+	AUTO_CLOSE int fd = openat(directory, temporary,
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				   edit->mode == GIT_FILEMODE_BLOB_EXECUTABLE ? 0755 : 0644);
+
+	r = fd < 0 ? -errno : write_bytes(fd, blob);
+	if (r == 0 && renameat(directory, temporary, directory,
+			       slash ? slash + 1 : edit->path) < 0)
+		r = -errno;
+	if (r == 0)
+		fsync(directory);
+	if (r < 0) {
+		unlinkat(directory, temporary, 0);
+		return error_set(why, r, "%s: %s", edit->path, strerror(-r));
+	}
+	return 0;
+}
+
+static int follow_file(const struct edits *edits, git_index *index,
+		       const struct edit *edit, struct error *why)
+{
+	git_blob *blob;
+	int r = 0;
+
+	if (git_blob_lookup(&blob, edits->repository, &edit->after) < 0)
+		return git_failure(edit->path, why);
+	if (state_of(edit) == FILE_IS_BEFORE)
+		r = replace_file(edit, blob, why);
+	git_blob_free(blob);
+	if (r == 0 && git_index_add_bypath(index, edit->path) < 0)
+		r = git_failure("index", why);
+	return r;
+}
+
+/* What the branch says, the checked-out files say, too. */
+static int follow(const struct edits *edits, struct error *why)
+{
+	git_index *index = NULL;
+	int r = 0;
+
+	if (!edits->checked_out)
+		return 0;
+	if (git_repository_index(&index, edits->repository) < 0 || git_index_read(index, 1) < 0)
+		r = git_failure("index", why);
+	for (size_t i = 0; r == 0 && i < edits->count; i++)
+		r = follow_file(edits, index, &edits->items[i], why);
+	if (r == 0 && git_index_write(index) < 0)
+		r = git_failure("index", why);
+	git_index_free(index);
+	return r;
+}
+
+/* ---- the commit ---- */
+
+static int make_tree(const struct edits *edits, git_tree **ret, struct error *why)
+{
+	git_index *index = NULL;
+	git_tree *parent = NULL;
+	git_oid id;
+	int r = git_index_new(&index);
+
+	if (r == 0)
+		r = git_commit_tree(&parent, edits->parent);
+	if (r == 0)
+		r = git_index_read_tree(index, parent);
+	for (size_t i = 0; r == 0 && i < edits->count; i++) {
+		git_index_entry entry = { .path = edits->items[i].path,
+					  .mode = (uint32_t)edits->items[i].mode,
+					  .id = edits->items[i].after };
+
+		r = git_index_add(index, &entry);
+	}
+	if (r == 0)
+		r = git_index_write_tree_to(&id, index, edits->repository);
+	if (r == 0)
+		r = git_tree_lookup(ret, edits->repository, &id);
+	git_tree_free(parent);
+	git_index_free(index);
+	return r < 0 ? git_failure("tree", why) : 0;
+}
+
+static int make_signature(git_repository *repository, git_signature **ret, struct error *why)
+{
+	if (git_signature_default(ret, repository) == 0 ||
+	    git_signature_now(ret, "Cupel", "cupel@localhost") == 0)
+		return 0;
+	return git_failure("signature", why);
+}
+
+/* Moves the reference from the parent to the new commit, or fails. */
+static int make_commit(const struct edits *edits, const char *message, git_oid *ret,
+		       struct error *why)
+{
+	const git_commit *parents[1] = { edits->parent };
+	git_signature *signature = NULL;
+	git_tree *tree = NULL;
+	int r = make_signature(edits->repository, &signature, why);
+
+	if (r == 0)
+		r = make_tree(edits, &tree, why);
+	if (r == 0 && git_commit_create(ret, edits->repository, edits->reference, signature,
+					signature, "UTF-8", message, tree, 1, parents) < 0)
+		r = git_failure(edits->reference, why);
+	git_signature_free(signature);
+	git_tree_free(tree);
+	return r;
+}
+
+static json_t *describe(const struct edits *edits, const git_oid *commit)
+{
+	json_t *files = json_array();
+	char hex[GIT_OID_HEXSZ + 1], sums[2][SHA256_TEXT_BYTES];
+	const char *branch = edits->reference ? edits->reference : "";
+
+	if (strncmp(branch, "refs/heads/", 11) == 0)
+		branch += 11;
+	for (size_t i = 0; i < edits->count; i++) {
+		const git_oid *ids[2] = { &edits->items[i].before, &edits->items[i].after };
+
+		for (int side = 0; side < 2; side++) {
+			git_blob *blob;
+
+			sums[side][0] = '\0';
+			if (git_blob_lookup(&blob, edits->repository, ids[side]) < 0)
+				continue;
+			sha256_text(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob),
+				    sums[side]);
+			git_blob_free(blob);
+		}
+		json_array_append_new(files, json_pack("{s:s, s:s, s:s}", "path",
+						       edits->items[i].path, "before_sha256",
+						       sums[0], "after_sha256", sums[1]));
+	}
+	git_oid_tostr(hex, sizeof(hex), commit);
+	return json_pack("{s:s, s:s, s:o}", "commit", hex, "branch", branch, "files", files);
+}
+
+static int carry_out(struct edits *edits, const char *message, json_t **ret,
+		     struct error *why)
+{
+	git_oid commit;
+	int r = check_work_tree(edits, why);
+
+	if (r == 0)
+		r = make_commit(edits, message, &commit, why);
+	if (r == 0)
+		r = follow(edits, why);
+	if (r == 0)
+		*ret = describe(edits, &commit);
+	return r;
+}
+
+static void release(struct edits *edits)
+{
+	git_commit_free(edits->parent);
+}
+
+static int lookup_commit(git_repository *repository, const char *hex, git_commit **ret,
+			 struct error *why)
+{
+	git_oid id;
+
+	if (git_oid_fromstr(&id, hex) < 0 || git_commit_lookup(ret, repository, &id) < 0)
+		return error_set(why, -ENOENT, "there is no commit %.40s", hex);
+	return 0;
+}
+
+/* ---- finding what was done ---- */
+
+struct found {
+	git_oid commit;
+	bool done;
+	git_oid revert;
+	bool undone;
+	char reference[256];
+};
+
+static bool has_trailer(const git_commit *commit, const char *key, json_int_t improvement)
+{
+	char line[64];
+	const char *message = git_commit_message(commit), *at;
+	int length = snprintf(line, sizeof(line), "\n%s: %lld\n", key, (long long)improvement);
+
+	at = message ? strstr(message, line) : NULL;
+	return at && length > 0;
+}
+
+static int look_from(git_repository *repository, const char *reference,
+		     json_int_t improvement, struct found *found)
+{
+	git_revwalk *walk;
+	git_oid id;
+
+	if (git_revwalk_new(&walk, repository) < 0)
+		return -EIO;
+	git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL);
+	if (git_revwalk_push_ref(walk, reference) == 0)
+		for (int n = 0; n < COMMITS_LOOKED_AT && git_revwalk_next(&id, walk) == 0; n++) {
+			git_commit *commit;
+
+			if (git_commit_lookup(&commit, repository, &id) < 0)
+				break;
+			if (has_trailer(commit, TRAILER_UNDONE, improvement)) {
+				found->undone = true;
+				found->revert = id;
+			}
+			if (has_trailer(commit, TRAILER_DONE, improvement)) {
+				found->done = true;
+				found->commit = id;
+				snprintf(found->reference, sizeof(found->reference), "%s", reference);
+			}
+			git_commit_free(commit);
+			if (found->done)
+				break;
+		}
+	git_revwalk_free(walk);
+	return 0;
+}
+
+/* The checked-out branch first, then the improvement's own. */
+static void look(git_repository *repository, json_int_t improvement, struct found *ret)
+{
+	char own[64];
+	git_reference *head;
+
+	*ret = (struct found){ 0 };
+	if (git_repository_head(&head, repository) == 0) {
+		look_from(repository, git_reference_name(head), improvement, ret);
+		git_reference_free(head);
+	}
+	snprintf(own, sizeof(own), "refs/heads/cupel/improve-%lld", (long long)improvement);
+	if (!ret->done)
+		look_from(repository, own, improvement, ret);
+}
+
+static bool is_checked_out(git_repository *repository, const char *reference)
+{
+	git_reference *head;
+	bool is = false;
+
+	if (git_repository_head(&head, repository) == 0) {
+		is = strcmp(git_reference_name(head), reference) == 0;
+		git_reference_free(head);
+	}
+	return is;
+}
+
+/* ---- the edits of an existing commit, as it made them or turned round ---- */
+
+static int add_delta(const git_diff_delta *delta, float progress, void *payload)
+{
+	struct edits *edits = payload;
+
+	(void)progress;
+	if (edits->count == CHANGED_FILES_MAX || delta->status != GIT_DELTA_MODIFIED)
+		return -1;
+	edits->items[edits->count++] = (struct edit){
+		.path = strdup(delta->new_file.path), .before = delta->old_file.id,
+		.after = delta->new_file.id, .mode = (git_filemode_t)delta->new_file.mode,
+	};
+	return 0;
+}
+
+static int read_edits(struct edits *edits, const git_commit *commit, struct error *why)
+{
+	git_commit *parent = NULL;
+	git_tree *trees[2] = { NULL, NULL };
+	git_diff *diff = NULL;
+	int r = git_commit_parent(&parent, commit, 0);
+
+	if (r == 0)
+		r = git_commit_tree(&trees[0], parent);
+	if (r == 0)
+		r = git_commit_tree(&trees[1], commit);
+	if (r == 0)
+		r = git_diff_tree_to_tree(&diff, edits->repository, trees[0], trees[1], NULL);
+	if (r == 0)
+		r = git_diff_foreach(diff, add_delta, NULL, NULL, NULL, edits);
+	git_diff_free(diff);
+	git_tree_free(trees[0]);
+	git_tree_free(trees[1]);
+	git_commit_free(parent);
+	return r < 0 ? git_failure("read the commit", why) : 0;
+}
+
+static void free_paths(struct edits *edits)
+{
+	for (size_t i = 0; i < edits->count; i++)
+		free((char *)(uintptr_t)edits->items[i].path);
+}
+
+int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
+		struct error *why)
+{
+	struct edits edits = { .repository = repository };
+	git_commit *commit = NULL;
+	struct found found;
+	int r = 0;
+
+	look(repository, improvement, &found);
+	if (!found.done) {
+		*ret = json_pack("{s:n, s:b, s:n, s:[]}", "commit", "reverted", 0, "branch",
+				 "files");
+		return 0;
+	}
+	/* What happened last is what the work tree has to follow. */
+	if (git_commit_lookup(&commit, repository, found.undone ? &found.revert :
+							      &found.commit) < 0)
+		return git_failure("commit", why);
+	r = read_edits(&edits, commit, why);
+	edits.reference = found.reference;
+	edits.checked_out = is_checked_out(repository, found.reference);
+	if (r == 0)
+		r = follow(&edits, why);
+	if (r == 0) {
+		*ret = describe(&edits, &found.commit);
+		json_object_set_new(*ret, "reverted", json_boolean(found.undone));
+	}
+	free_paths(&edits);
+	git_commit_free(commit);
+	return r;
+}
+
+/* ---- doing ---- */
+
+static int add_edit(struct edits *edits, const git_commit *base, const json_t *file,
+		    struct error *why)
+{
+	const char *path = json_string_value(json_object_get(file, "path"));
+	const json_t *content = json_object_get(file, "content");
+	struct edit *edit = &edits->items[edits->count];
+	git_oid now;
+
+	if (edits->count == CHANGED_FILES_MAX)
+		return error_set(why, -E2BIG, "more than %d files", CHANGED_FILES_MAX);
+	edit->path = path;
+	if (!find_blob(edits->repository, base, path, &edit->before, &edit->mode))
+		return error_set(why, -ENOENT, "%s is no file of the base commit", path);
+	if (!find_blob(edits->repository, edits->parent, path, &now, NULL) ||
+	    !git_oid_equal(&now, &edit->before))
+		return refuse(why, "%s has changed on the branch since this was measured; run cupel improve again",
+			      path);
+	if (git_blob_create_from_buffer(&edit->after, edits->repository,
+					json_string_value(content),
+					json_string_length(content)) < 0)
+		return git_failure(path, why);
+	edits->count++;
+	return 0;
+}
+
+/* The checked-out branch, and the commit it stands at. */
+static int take_head(struct edits *edits, char reference[256], struct error *why)
+{
+	git_reference *head;
+	int r = 0;
+
+	if (git_repository_head_detached(edits->repository) == 1)
+		return refuse(why, "HEAD is detached; check out a branch first");
+	if (git_repository_head(&head, edits->repository) < 0)
+		return git_failure("HEAD", why);
+	snprintf(reference, 256, "%s", git_reference_name(head));
+	if (git_commit_lookup(&edits->parent, edits->repository, git_reference_target(head)) < 0)
+		r = git_failure("HEAD", why);
+	git_reference_free(head);
+	edits->reference = reference;
+	edits->checked_out = true;
+	return r;
+}
+
+/* A new branch at the base; one of that name that is there is not ours. */
+static int take_branch(struct edits *edits, const git_commit *base, const char *branch,
+		       char reference[256], struct error *why)
+{
+	git_reference *made;
+
+	snprintf(reference, 256, "refs/heads/%.200s", branch);
+	if (!git_reference_is_valid_name(reference))
+		return error_set(why, -EINVAL, "'%.200s' is no name of a branch", branch);
+	if (git_branch_create(&made, edits->repository, branch, base, 0) < 0)
+		return refuse(why, "the branch %.200s is there already; delete or rename it",
+			      branch);
+	git_reference_free(made);
+	edits->reference = reference;
+	return git_commit_dup(&edits->parent, (git_commit *)(uintptr_t)base) < 0 ?
+		       git_failure("commit", why) : 0;
+}
+
+static int check_sums(const struct edits *edits, const json_t *files, struct error *why)
+{
+	for (size_t i = 0; i < edits->count; i++) {
+		const char *want = json_string_value(json_object_get(json_array_get(files, i),
+								     "before_sha256"));
+		char sum[SHA256_TEXT_BYTES];
+		git_blob *blob;
+
+		if (git_blob_lookup(&blob, edits->repository, &edits->items[i].before) < 0)
+			return git_failure(edits->items[i].path, why);
+		sha256_text(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob), sum);
+		git_blob_free(blob);
+		if (!want || strcmp(want, sum) != 0)
+			return refuse(why, "%s is not what was measured", edits->items[i].path);
+	}
+	return 0;
+}
+
+static int commit_on(struct edits *edits, const struct change *change,
+		     const git_commit *base, json_t **ret, struct error *why)
+{
+	AUTO_FREE char *message = NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(change->files); i++)
+		r = add_edit(edits, base, json_array_get(change->files, i), why);
+	if (r == 0)
+		r = check_sums(edits, change->files, why);
+	if (r < 0)
+		return r;
+	if (asprintf(&message, "%s\n" TRAILER_DONE ": %lld\n", change->message,
+		     (long long)change->improvement) < 0) {
+		message = NULL;
+		return error_set(why, -ENOMEM, "out of memory");
+	}
+	return carry_out(edits, message, ret, why);
+}
+
+int change_commit(git_repository *repository, const struct change *change,
+		  json_t **ret, struct error *why)
+{
+	struct edits edits = { .repository = repository };
+	char reference[256];
+	struct found found;
+	git_commit *base = NULL;
+	int r;
+
+	look(repository, change->improvement, &found);
+	if (found.done)
+		return change_find(repository, change->improvement, ret, why);
+	r = lookup_commit(repository, change->base, &base, why);
+	if (r == 0)
+		r = change->branch ?
+			    take_branch(&edits, base, change->branch, reference, why) :
+			    take_head(&edits, reference, why);
+	if (r == 0)
+		r = commit_on(&edits, change, base, ret, why);
+	if (r < 0 && change->branch && edits.reference) {	/* the branch holds nothing */
+		git_reference *made;
+
+		if (git_reference_lookup(&made, repository, reference) == 0) {
+			git_reference_delete(made);
+			git_reference_free(made);
+		}
+	}
+	git_commit_free(base);
+	release(&edits);
+	return r;
+}
+
+/* The branch must still hold what the commit made of each file. */
+static int turn_round(struct edits *edits, struct error *why)
+{
+	for (size_t i = 0; i < edits->count; i++) {
+		struct edit *edit = &edits->items[i];
+		git_oid was = edit->before, now;
+
+		if (!find_blob(edits->repository, edits->parent, edit->path, &now, NULL) ||
+		    !git_oid_equal(&now, &edit->after))
+			return refuse(why, "%s has changed since; take the change back by hand: git revert",
+				      edit->path);
+		edit->before = edit->after;
+		edit->after = was;
+	}
+	return 0;
+}
+
+static int take_tip(struct edits *edits, const char *reference, struct error *why)
+{
+	git_reference *branch;
+	int r = 0;
+
+	if (git_reference_lookup(&branch, edits->repository, reference) < 0)
+		return git_failure(reference, why);
+	if (git_commit_lookup(&edits->parent, edits->repository,
+			      git_reference_target(branch)) < 0)
+		r = git_failure(reference, why);
+	git_reference_free(branch);
+	edits->reference = reference;
+	edits->checked_out = is_checked_out(edits->repository, reference);
+	return r;
+}
+
+int change_revert(git_repository *repository, const char *commit,
+		  json_int_t improvement, json_t **ret, struct error *why)
+{
+	struct edits edits = { .repository = repository };
+	git_commit *done = NULL;
+	struct found found;
+	char message[400];
+	int r;
+
+	look(repository, improvement, &found);
+	if (!found.done)
+		return error_set(why, -ENOENT, "no branch here holds improvement %lld",
+				 (long long)improvement);
+	if (found.undone) {
+		r = change_find(repository, improvement, ret, why);
+		return r;
+	}
+	r = lookup_commit(repository, commit, &done, why);
+	if (r == 0)
+		r = read_edits(&edits, done, why);
+	if (r == 0)
+		r = take_tip(&edits, found.reference, why);
+	if (r == 0)
+		r = turn_round(&edits, why);
+	if (r == 0) {
+		snprintf(message, sizeof(message),
+			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n\n" TRAILER_UNDONE ": %lld\n",
+			 git_commit_summary(done), commit, (long long)improvement);
+		r = carry_out(&edits, message, ret, why);
+	}
+	free_paths(&edits);
+	git_commit_free(done);
+	release(&edits);
+	return r;
+}

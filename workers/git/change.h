@@ -1,0 +1,59 @@
+/*
+ * change.h - a commit that changes some files, and its exact inverse.
+ *
+ *	change_commit()  files before --> after, on a branch or where HEAD is
+ *	change_revert()  after --> before, on top of what the branch has now
+ *	change_find()    what there is of an improvement, and completes it
+ *
+ * The branch moves in one step (a reference's transaction). Where it is the
+ * checked-out one the files in the work tree follow, each by temporary file,
+ * fsync and rename; a kill in between leaves files that still hold the parent's
+ * bytes, and change_find() takes exactly those forward. A file that holds
+ * anything else is the user's work: nothing is touched and the call is refused.
+ * No hook, filter or helper of the repository runs.
+ */
+#ifndef CUPEL_WORKERS_GIT_CHANGE_H
+#define CUPEL_WORKERS_GIT_CHANGE_H
+
+#include <git2.h>
+
+#include "common/json.h"
+
+#define TRAILER_DONE "Cupel-Improvement"
+#define TRAILER_UNDONE "Cupel-Reverts"
+
+struct change {
+	const char *base;		/* commit the change was made from, in hex */
+	const char *branch;		/* NULL: the checked-out one */
+	const char *message;
+	const json_t *files;		/* [{"path", "before_sha256", "content"}] */
+	json_int_t improvement;
+};
+
+/*
+ * 0 with {"commit", "branch", "files": [{"path", "before_sha256",
+ * "after_sha256"}]}; idempotent by the improvement's number. -EBUSY
+ * (FAILED_PRECONDITION) with the path when the branch or the work tree has
+ * changed such a file since, or HEAD is detached and no branch named.
+ */
+int change_commit(git_repository *repository, const struct change *change,
+		  json_t **ret, struct error *why);
+
+/*
+ * files: [{"path", "after_sha256"}] as the commit has them; errors as above.
+ */
+int change_revert(git_repository *repository, const char *commit,
+		  json_int_t improvement, json_t **ret, struct error *why);
+
+/* {"commit": null or hex, "reverted", "branch", "files"} */
+int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
+		struct error *why);
+
+/* SHA-256 of bytes in hex, with its NUL. */
+#define SHA256_TEXT_BYTES 65
+void sha256_text(const void *data, size_t length, char ret[SHA256_TEXT_BYTES]);
+
+/* The last words of libgit2 behind what was tried. */
+int git_failure(const char *what, struct error *why);
+
+#endif

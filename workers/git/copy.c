@@ -1,0 +1,436 @@
+#include "workers/git/copy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "sandbox/path.h"
+
+#define DEPTH_MAX 64
+#define PATH_BYTES_MAX 4096
+
+/* ---- names and folders ---- */
+
+static int check_name(const char *name, struct error *why)
+{
+	size_t length = name ? strlen(name) : 0;
+
+	if (length >= 1 && length <= COPY_NAME_BYTES_MAX &&
+	    strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789") == length)
+		return 0;
+	return error_set(why, -EINVAL, "copy: a name is 1 to %d small letters and digits",
+			 COPY_NAME_BYTES_MAX);
+}
+
+/* The folder all copies are in, made if need be. */
+static int open_folder(struct error *why)
+{
+	int fd = path_open(AT_FDCWD, COPY_FOLDER, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+
+	if (fd != -ENOENT)
+		return fd;
+	int r = path_make(AT_FDCWD, COPY_FOLDER, true, why);
+
+	return r < 0 ? r : path_open(AT_FDCWD, COPY_FOLDER, O_RDONLY | O_DIRECTORY, 0,
+				     PATH_STRICT, why);
+}
+
+static int open_copy(const char *name, struct error *why)
+{
+	AUTO_CLOSE int folder = open_folder(why);
+
+	if (folder < 0)
+		return folder;
+	if (mkdirat(folder, name, 0755) < 0 && errno != EEXIST)
+		return error_set(why, -errno, "copy %s: %s", name, strerror(errno));
+	return path_open(folder, name, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+}
+
+/* ---- emptying ---- */
+
+static int empty(int directory, unsigned depth, struct error *why);
+
+static int remove_entry(int directory, const char *name, unsigned depth, struct error *why)
+{
+	if (unlinkat(directory, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return error_set(why, -errno, "remove %.200s: %s", name, strerror(errno));
+	if (fchmodat(directory, name, 0700, 0) < 0)	/* a command may have shut it */
+		return error_set(why, -errno, "remove %.200s: %s", name, strerror(errno));
+	AUTO_CLOSE int inner = path_open(directory, name, O_RDONLY | O_DIRECTORY, 0,
+					 PATH_STRICT, why);
+	int r = inner < 0 ? inner : empty(inner, depth + 1, why);
+
+	if (r == 0 && unlinkat(directory, name, AT_REMOVEDIR) < 0)
+		r = error_set(why, -errno, "remove %.200s: %s", name, strerror(errno));
+	return r;
+}
+
+static int empty(int directory, unsigned depth, struct error *why)
+{
+	struct dirent *entry;
+	int r = 0;
+
+	if (depth > DEPTH_MAX * 4)
+		return error_set(why, -ELOOP, "folders are nested too deep");
+	DIR *stream = fdopendir(dup(directory));
+
+	if (!stream)
+		return error_set(why, -errno, "read a folder: %s", strerror(errno));
+	while (r == 0 && (entry = readdir(stream)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = remove_entry(directory, entry->d_name, depth, why);
+	closedir(stream);
+	return r;
+}
+
+int copy_remove(const char *name, struct error *why)
+{
+	AUTO_CLOSE int folder = -1;
+	int r = name ? check_name(name, why) : 0;
+
+	if (r < 0)
+		return r;
+	folder = path_open(AT_FDCWD, COPY_FOLDER, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+	if (folder == -ENOENT)
+		return 0;
+	if (folder < 0)
+		return folder;
+	return name ? remove_entry(folder, name, 0, why) : empty(folder, 0, why);
+}
+
+/* ---- filling ---- */
+
+struct fill {
+	git_repository *repository;
+	const json_t *files;
+	json_t *skipped;
+	struct timespec times[2];	/* of every file */
+	json_int_t count;
+	struct error *why;
+};
+
+static const char *content_of(const struct fill *fill, const char *path, size_t *ret_length)
+{
+	for (size_t i = 0; i < json_array_size(fill->files); i++) {
+		const json_t *file = json_array_get(fill->files, i);
+		const json_t *content = json_object_get(file, "content");
+
+		if (strcmp(json_string_value(json_object_get(file, "path")), path) == 0) {
+			*ret_length = json_string_length(content);
+			return json_string_value(content);
+		}
+	}
+	return NULL;
+}
+
+static int git_failed(const char *what, struct error *why)
+{
+	const git_error *last = git_error_last();
+
+	return error_set(why, -EIO, "%s: %s", what, last ? last->message : "git failed");
+}
+
+static int write_all(int fd, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = write(fd, data, length);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			length -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static int write_file(struct fill *fill, int directory, const char *name,
+		      const char *data, size_t length, bool executable)
+{
+	AUTO_CLOSE int fd = openat(directory, name,
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+				   executable ? 0755 : 0644);
+	int r = fd < 0 ? -errno : write_all(fd, data, length);
+
+	if (r == 0 && futimens(fd, fill->times) < 0)
+		r = -errno;
+	fill->count++;
+	return r < 0 ? error_set(fill->why, r, "write %.200s: %s", name, strerror(-r)) : 0;
+}
+
+/* A link that stays inside: relative, and never higher than its own depth. */
+static bool stays_inside(const char *target, size_t length, unsigned depth)
+{
+	int level = (int)depth;
+
+	if (length == 0 || target[0] == '/')
+		return false;
+	for (size_t i = 0; i < length; ) {
+		size_t end = i;
+
+		while (end < length && target[end] != '/')
+			end++;
+		if (end - i == 2 && memcmp(target + i, "..", 2) == 0)
+			level--;
+		else if (end > i && !(end - i == 1 && target[i] == '.'))
+			level++;
+		if (level < 0)
+			return false;
+		i = end + 1;
+	}
+	return true;
+}
+
+static int make_link(struct fill *fill, int directory, const char *name,
+		     const char *data, size_t length, unsigned depth)
+{
+	char target[PATH_BYTES_MAX];
+
+	if (length >= sizeof(target) || !stays_inside(data, length, depth)) {
+		json_array_append_new(fill->skipped, json_string(name));
+		return 0;
+	}
+	memcpy(target, data, length);
+	target[length] = '\0';
+	if (symlinkat(target, directory, name) < 0)
+		return error_set(fill->why, -errno, "link %.200s: %s", name, strerror(errno));
+	return 0;
+}
+
+static int fill_blob(struct fill *fill, int directory, const git_tree_entry *entry,
+		     const char *path, unsigned depth)
+{
+	const char *name = git_tree_entry_name(entry);
+	git_filemode_t mode = git_tree_entry_filemode(entry);
+	git_blob *blob;
+	size_t length;
+	const char *changed = content_of(fill, path, &length);
+	int r;
+
+	if (git_blob_lookup(&blob, fill->repository, git_tree_entry_id(entry)) < 0)
+		return git_failed(path, fill->why);
+	const char *data = git_blob_rawcontent(blob);
+	size_t size = (size_t)git_blob_rawsize(blob);
+
+	if (mode == GIT_FILEMODE_LINK)
+		r = make_link(fill, directory, name, data, size, depth);
+	else
+		r = write_file(fill, directory, name, changed ? changed : data,
+			       changed ? length : size, mode == GIT_FILEMODE_BLOB_EXECUTABLE);
+	git_blob_free(blob);
+	return r;
+}
+
+static int fill_tree(struct fill *fill, int directory, const git_tree *tree,
+		     const char *prefix, unsigned depth);
+
+static int fill_folder(struct fill *fill, int directory, const git_tree_entry *entry,
+		       const char *path, unsigned depth)
+{
+	const char *name = git_tree_entry_name(entry);
+	git_tree *tree;
+
+	if (mkdirat(directory, name, 0755) < 0)
+		return error_set(fill->why, -errno, "make %.200s: %s", path, strerror(errno));
+	AUTO_CLOSE int inner = path_open(directory, name, O_RDONLY | O_DIRECTORY, 0,
+					 PATH_STRICT, fill->why);
+
+	if (inner < 0)
+		return inner;
+	if (git_tree_lookup(&tree, fill->repository, git_tree_entry_id(entry)) < 0)
+		return git_failed(path, fill->why);
+	int r = fill_tree(fill, inner, tree, path, depth + 1);
+
+	git_tree_free(tree);
+	return r;
+}
+
+/* libgit2 lets no entry name be "..", ".git" or hold a slash (odb strictness). */
+static int fill_entry(struct fill *fill, int directory, const git_tree_entry *entry,
+		      const char *prefix, unsigned depth)
+{
+	const char *name = git_tree_entry_name(entry);
+	char path[PATH_BYTES_MAX];
+	int length = snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "/" : "", name);
+
+	if (length < 0 || (size_t)length >= sizeof(path) || depth > DEPTH_MAX)
+		return error_set(fill->why, -ENAMETOOLONG, "%.200s: nested too deep", path);
+	if (strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strcasecmp(name, ".git") == 0)
+		return error_set(fill->why, -EINVAL, "the tree holds '%.200s'", path);
+	if (git_tree_entry_type(entry) == GIT_OBJECT_TREE)
+		return fill_folder(fill, directory, entry, path, depth);
+	if (git_tree_entry_type(entry) == GIT_OBJECT_BLOB)
+		return fill_blob(fill, directory, entry, path, depth);
+	json_array_append_new(fill->skipped, json_string(path));	/* a submodule */
+	return 0;
+}
+
+static int fill_tree(struct fill *fill, int directory, const git_tree *tree,
+		     const char *prefix, unsigned depth)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < git_tree_entrycount(tree); i++)
+		r = fill_entry(fill, directory, git_tree_entry_byindex(tree, i), prefix, depth);
+	return r;
+}
+
+int copy_fill(git_repository *repository, const git_commit *commit,
+	      const char *name, const json_t *files, json_t *skipped,
+	      json_int_t *ret_count, struct error *why)
+{
+	struct timespec time = { .tv_sec = git_commit_time(commit) };
+	struct fill fill = { .repository = repository, .files = files, .skipped = skipped,
+			     .times = { time, time }, .why = why };
+	git_tree *tree;
+	int r = check_name(name, why);
+
+	if (r < 0)
+		return r;
+	AUTO_CLOSE int copy = open_copy(name, why);
+
+	if (copy < 0)
+		return copy;
+	r = empty(copy, 0, why);
+	if (r < 0)
+		return r;
+	if (git_commit_tree(&tree, commit) < 0)
+		return git_failed("commit", why);
+	r = fill_tree(&fill, copy, tree, "", 0);
+	git_tree_free(tree);
+	*ret_count = fill.count;
+	return r;
+}
+
+/* ---- protecting ---- */
+
+struct protect {
+	struct fill fill;
+	int copy;
+	const json_t *paths;
+	json_t *changed, *missing;
+	int result;
+};
+
+static bool is_protected(const struct protect *protect, const char *path)
+{
+	for (size_t i = 0; i < json_array_size(protect->paths); i++) {
+		const char *prefix = json_string_value(json_array_get(protect->paths, i));
+		size_t length = strlen(prefix);
+
+		while (length > 0 && prefix[length - 1] == '/')
+			length--;
+		if (strncmp(path, prefix, length) == 0 &&
+		    (path[length] == '\0' || path[length] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the file there holds these bytes; -ENOENT if it is no such file. */
+static int holds(int copy, const char *path, const char *data, size_t size)
+{
+	AUTO_CLOSE int fd = path_open(copy, path, O_RDONLY | O_NONBLOCK, 0, PATH_STRICT, NULL);
+	struct stat status;
+	char buffer[16384];
+	size_t at = 0;
+
+	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+		return -ENOENT;
+	if ((size_t)status.st_size != size)
+		return 0;
+	while (at < size) {
+		ssize_t n = read(fd, buffer, sizeof(buffer));
+
+		if (n <= 0 || (size_t)n > size - at || memcmp(buffer, data + at, (size_t)n) != 0)
+			return 0;
+		at += (size_t)n;
+	}
+	return 1;
+}
+
+static int put_back(struct protect *protect, const char *path, const git_tree_entry *entry,
+		    const char *data, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[PATH_BYTES_MAX];
+	AUTO_CLOSE int directory = -1;
+	int r = 0;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 0, path);
+	if (slash)
+		r = path_make(protect->copy, folder, true, protect->fill.why);
+	if (r < 0)
+		return r;
+	directory = path_open(protect->copy, slash ? folder : ".", O_RDONLY | O_DIRECTORY, 0,
+			      PATH_STRICT, protect->fill.why);
+	if (directory < 0)
+		return directory;
+	r = remove_entry(directory, slash ? slash + 1 : path, 0, protect->fill.why);
+	return r < 0 ? r : write_file(&protect->fill, directory, slash ? slash + 1 : path, data,
+				      size, git_tree_entry_filemode(entry) ==
+						    GIT_FILEMODE_BLOB_EXECUTABLE);
+}
+
+static int on_entry(const char *root, const git_tree_entry *entry, void *payload)
+{
+	struct protect *protect = payload;
+	char path[PATH_BYTES_MAX];
+	git_blob *blob;
+
+	snprintf(path, sizeof(path), "%s%s", root, git_tree_entry_name(entry));
+	if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
+	    git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK || !is_protected(protect, path))
+		return 0;
+	if (git_blob_lookup(&blob, protect->fill.repository, git_tree_entry_id(entry)) < 0) {
+		protect->result = git_failed(path, protect->fill.why);
+		return -1;
+	}
+	const char *data = git_blob_rawcontent(blob);
+	size_t size = (size_t)git_blob_rawsize(blob);
+	int same = holds(protect->copy, path, data, size);
+
+	if (same != 1) {
+		json_array_append_new(same == 0 ? protect->changed : protect->missing,
+				      json_string(path));
+		protect->result = put_back(protect, path, entry, data, size);
+	}
+	git_blob_free(blob);
+	return protect->result < 0 ? -1 : 0;
+}
+
+int copy_protect(git_repository *repository, const git_commit *commit,
+		 const char *name, const json_t *paths, json_t *changed,
+		 json_t *missing, struct error *why)
+{
+	struct timespec time = { .tv_sec = git_commit_time(commit) };
+	struct protect protect = {
+		.fill = { .repository = repository, .times = { time, time }, .why = why },
+		.paths = paths, .changed = changed, .missing = missing,
+	};
+	git_tree *tree;
+	int r = check_name(name, why);
+
+	if (r < 0)
+		return r;
+	AUTO_CLOSE int copy = open_copy(name, why);
+
+	if (copy < 0)
+		return copy;
+	protect.copy = copy;
+	if (git_commit_tree(&tree, commit) < 0)
+		return git_failed("commit", why);
+	git_tree_walk(tree, GIT_TREEWALK_PRE, on_entry, &protect);
+	git_tree_free(tree);
+	return protect.result;
+}

@@ -1,0 +1,283 @@
+/*
+ * cupel-git: what the loop needs of a repository, by libgit2.
+ *
+ * It is started in the repository's work tree and can reach nothing else. The
+ * repository's configuration names no program that would run, and those of
+ * user and system are not read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "common/text.h"
+#include "workers/git/change.h"
+#include "workers/git/copy.h"
+#include "workers/worker.h"
+
+#define DIRTY_MAX 100
+#define READ_BYTES_MAX (1U << 20)
+
+extern const struct worker_contract contract_git;
+
+static git_repository *repository;
+
+static const char *text_of(const struct worker_call *call, const char *name)
+{
+	return json_string_value(json_object_get(call->arguments, name));
+}
+
+static int open_repository(struct error *why)
+{
+	struct stat status;
+
+	if (repository)
+		return 0;
+	if (lstat(".git", &status) < 0)
+		return error_set_code(why, -ENOENT, ERROR_FAILED_PRECONDITION,
+				      "this is not the top of a git repository; run git init, or name the top folder");
+	if (!S_ISDIR(status.st_mode))
+		return error_set_code(why, -ENOTSUP, ERROR_FAILED_PRECONDITION,
+				      "this is a linked work tree or a submodule; name the repository itself");
+	if (git_repository_open_ext(&repository, ".", GIT_REPOSITORY_OPEN_NO_SEARCH, NULL) < 0)
+		return git_failure("open the repository", why);
+	return 0;
+}
+
+static int lookup(const struct worker_call *call, git_commit **ret, struct error *why)
+{
+	const char *hex = text_of(call, "commit");
+	git_oid id;
+	int r = open_repository(why);
+
+	if (r < 0)
+		return r;
+	if (git_oid_fromstr(&id, hex) < 0 || git_commit_lookup(ret, repository, &id) < 0)
+		return error_set(why, -ENOENT, "there is no commit %.40s", hex);
+	return 0;
+}
+
+/* ---- git.status ---- */
+
+static int count_status(json_t *dirty, json_int_t *untracked, struct error *why)
+{
+	git_status_options options;
+	git_status_list *list;
+
+	git_status_options_init(&options, GIT_STATUS_OPTIONS_VERSION);
+	options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
+	if (git_status_list_new(&list, repository, &options) < 0)
+		return git_failure("status", why);
+	for (size_t i = 0; i < git_status_list_entrycount(list); i++) {
+		const git_status_entry *entry = git_status_byindex(list, i);
+		const git_diff_delta *delta = entry->head_to_index ? entry->head_to_index :
+								     entry->index_to_workdir;
+
+		if (entry->status == GIT_STATUS_WT_NEW)
+			(*untracked)++;
+		else if (json_array_size(dirty) < DIRTY_MAX)
+			json_array_append_new(dirty, json_string(delta->new_file.path));
+	}
+	git_status_list_free(list);
+	return 0;
+}
+
+static int status(struct worker_call *call, json_t **ret, struct error *why)
+{
+	json_t *dirty = json_array(), *row;
+	json_int_t untracked = 0;
+	char hex[GIT_OID_HEXSZ + 1] = "";
+	git_reference *head;
+	bool detached = false;
+	int r = open_repository(why);
+
+	(void)call;
+	if (r == 0)
+		r = count_status(dirty, &untracked, why);
+	if (r < 0) {
+		json_decref(dirty);
+		return r;
+	}
+	row = json_pack("{s:b, s:b, s:o, s:I}", "repository", 1, "clean",
+			json_array_size(dirty) == 0, "dirty", dirty, "untracked", untracked);
+	detached = git_repository_head_detached(repository) == 1;
+	json_object_set_new(row, "head", json_null());
+	json_object_set_new(row, "branch", json_null());
+	if (git_repository_head(&head, repository) == 0) {
+		git_oid_tostr(hex, sizeof(hex), git_reference_target(head));
+		json_object_set_new(row, "head", json_string(hex));
+		if (!detached)
+			json_object_set_new(row, "branch",
+					    json_string(git_reference_shorthand(head)));
+		git_reference_free(head);
+	}
+	*ret = row;
+	return 0;
+}
+
+/* ---- git.read ---- */
+
+static int read_blob(git_blob *blob, const char *path, json_t **ret, struct error *why)
+{
+	size_t size = (size_t)git_blob_rawsize(blob);
+	struct span text = { git_blob_rawcontent(blob), size };
+	char sum[SHA256_TEXT_BYTES];
+
+	if (size > READ_BYTES_MAX || memchr(text.data ? (const char *)text.data : "", '\0', size) ||
+	    !text_is_utf8(text))
+		return error_set_code(why, -ENOTSUP, ERROR_FAILED_PRECONDITION,
+				      "%s is no text of at most %u bytes", path, READ_BYTES_MAX);
+	sha256_text(text.data, size, sum);
+	*ret = json_pack("{s:o, s:s}", "content",
+			 json_stringn((const char *)text.data, size), "sha256", sum);
+	return 0;
+}
+
+static int read_file(struct worker_call *call, json_t **ret, struct error *why)
+{
+	const char *path = text_of(call, "path");
+	git_commit *commit;
+	git_tree *tree = NULL;
+	git_tree_entry *entry = NULL;
+	git_blob *blob = NULL;
+	int r = lookup(call, &commit, why);
+
+	if (r < 0)
+		return r;
+	if (git_commit_tree(&tree, commit) < 0 ||
+	    git_tree_entry_bypath(&entry, tree, path) < 0 ||
+	    git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
+	    git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK ||
+	    git_blob_lookup(&blob, repository, git_tree_entry_id(entry)) < 0)
+		r = error_set(why, -ENOENT, "%s is no file of that commit", path);
+	else
+		r = read_blob(blob, path, ret, why);
+	git_blob_free(blob);
+	git_tree_entry_free(entry);
+	git_tree_free(tree);
+	git_commit_free(commit);
+	return r;
+}
+
+/* ---- copies ---- */
+
+static int checkout(struct worker_call *call, json_t **ret, struct error *why)
+{
+	json_t *skipped = json_array();
+	json_int_t count = 0;
+	git_commit *commit;
+	int r = lookup(call, &commit, why);
+
+	if (r == 0) {
+		r = copy_fill(repository, commit, text_of(call, "copy"),
+			      json_object_get(call->arguments, "files"), skipped, &count, why);
+		git_commit_free(commit);
+	}
+	if (r == 0)
+		*ret = json_pack("{s:I, s:O}", "files", count, "skipped", skipped);
+	json_decref(skipped);
+	return r;
+}
+
+static int protect(struct worker_call *call, json_t **ret, struct error *why)
+{
+	json_t *changed = json_array(), *missing = json_array();
+	git_commit *commit;
+	int r = lookup(call, &commit, why);
+
+	if (r == 0) {
+		r = copy_protect(repository, commit, text_of(call, "copy"),
+				 json_object_get(call->arguments, "paths"), changed, missing,
+				 why);
+		git_commit_free(commit);
+	}
+	if (r == 0)
+		*ret = json_pack("{s:O, s:O}", "changed", changed, "missing", missing);
+	json_decref(changed);
+	json_decref(missing);
+	return r;
+}
+
+static int clean(struct worker_call *call, json_t **ret, struct error *why)
+{
+	const json_t *copies = json_object_get(call->arguments, "copies");
+	int r = json_is_array(copies) ? 0 : copy_remove(NULL, why);
+
+	for (size_t i = 0; r == 0 && i < json_array_size(copies); i++)
+		r = copy_remove(json_string_value(json_array_get(copies, i)), why);
+	*ret = r == 0 ? json_object() : NULL;
+	return r;
+}
+
+/* ---- changes ---- */
+
+static json_int_t improvement_of(const struct worker_call *call)
+{
+	return json_integer_value(json_object_get(call->arguments, "improvement"));
+}
+
+static int commit(struct worker_call *call, json_t **ret, struct error *why)
+{
+	const struct change change = {
+		.base = text_of(call, "base"), .branch = text_of(call, "branch"),
+		.message = text_of(call, "message"),
+		.files = json_object_get(call->arguments, "files"),
+		.improvement = improvement_of(call),
+	};
+	int r = open_repository(why);
+
+	return r < 0 ? r : change_commit(repository, &change, ret, why);
+}
+
+static int revert(struct worker_call *call, json_t **ret, struct error *why)
+{
+	int r = open_repository(why);
+
+	return r < 0 ? r : change_revert(repository, text_of(call, "commit"),
+					 improvement_of(call), ret, why);
+}
+
+static int find(struct worker_call *call, json_t **ret, struct error *why)
+{
+	int r = open_repository(why);
+
+	return r < 0 ? r : change_find(repository, improvement_of(call), ret, why);
+}
+
+static int start(struct worker *worker, struct error *why)
+{
+	static const git_config_level_t levels[] = {
+		GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM,
+		GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL,
+	};
+
+	(void)worker;
+	if (git_libgit2_init() < 0 || sodium_init() < 0)
+		return error_set(why, -EIO, "libgit2 does not start");
+	for (size_t i = 0; i < COUNT(levels); i++)
+		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, levels[i], "");
+	/* Who owns the work tree is the supervisor's business, not git's. */
+	git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+	return 0;
+}
+
+static const struct worker_tool tools[] = {
+	{ .name = "git.status", .serve = status },
+	{ .name = "git.read", .serve = read_file },
+	{ .name = "git.checkout", .serve = checkout },
+	{ .name = "git.protect", .serve = protect },
+	{ .name = "git.clean", .serve = clean },
+	{ .name = "git.commit", .serve = commit },
+	{ .name = "git.revert", .serve = revert },
+	{ .name = "git.find", .serve = find },
+};
+
+int main(void)
+{
+	return worker_main(&(struct worker_program){
+		.name = "cupel-git", .contract = &contract_git, .tools = tools,
+		.tool_count = COUNT(tools), .calls_max = 8,
+		.argument_bytes_max = 16U << 20, .start = start });
+}

@@ -1,0 +1,319 @@
+/*
+ * apply.c - from an approved row to a commit, and back.
+ *
+ *	store.apply_begin  git.commit  store.apply_end
+ *	store.rollback_begin  git.revert  store.rollback_end
+ *
+ * Git's own step is atomic and knows the improvement's number, so whatever is
+ * cut short between the rows is settled by asking git what it has.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "workers/improve/auto_apply_core.h"
+#include "workers/improve/campaign.h"
+
+#define MESSAGE_BYTES 900
+
+/* ---- the change, made anew from the present commit ---- */
+
+static int level_of(const struct campaign *campaign, size_t index, const char *text)
+{
+	char value[KNOB_TEXT_BYTES];
+
+	for (unsigned i = 0; i < campaign->knobs.parameters[index].count; i++) {
+		knobs_value(&campaign->knobs, index, i, value);
+		if (strcmp(value, text) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int apply_knob(struct campaign *campaign, const json_t *change,
+		      struct space_config *config)
+{
+	const struct workspace_knob *knobs = campaign->file.knobs.items;
+	const char *name = json_string_value(json_object_get(change, "knob"));
+	const char *from = json_string_value(json_object_get(change, "from"));
+	const char *to = json_string_value(json_object_get(change, "to"));
+	char present[KNOB_TEXT_BYTES];
+
+	for (size_t i = 0; name && from && to && i < campaign->knobs.space.count; i++) {
+		if (strcmp(knobs[i].title, name) != 0)
+			continue;
+		int level = level_of(campaign, i, to);
+
+		knobs_value(&campaign->knobs, i, campaign->knobs.parameters[i].current, present);
+		if (strcmp(present, from) != 0)
+			return error_set(campaign->why, -EBUSY,
+					 "knob %s is '%s' by now, not '%s' as when this was proved; run cupel improve again",
+					 name, present, from);
+		if (level < 0)
+			break;
+		config->levels[i] = (uint16_t)level;
+		return 0;
+	}
+	return error_set(campaign->why, -EBUSY,
+			 "knob %s or its value '%s' is no longer declared in " WORKSPACE_FILE_NAME,
+			 name ? name : "?", to ? to : "?");
+}
+
+static int config_of(struct campaign *campaign, const json_t *row, struct space_config *ret)
+{
+	const json_t *knobs = json_object_get(json_object_get(row, "changes"), "knobs");
+	int r = 0;
+
+	space_current(&campaign->knobs.space, ret);
+	for (size_t i = 0; r == 0 && i < json_array_size(knobs); i++)
+		r = apply_knob(campaign, json_array_get(knobs, i), ret);
+	return r;
+}
+
+static int read_improvement(struct campaign *campaign, int64_t improvement, json_t **ret)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.improvement",
+			     json_pack("{s:I}", "improvement", (json_int_t)improvement), &answer);
+
+	if (r < 0)
+		return r;
+	*ret = json_incref(json_object_get(answer, "improvement"));
+	json_decref(answer);
+	return *ret ? 0 : error_set(campaign->why, -ENOENT, "there is no improvement %lld",
+				    (long long)improvement);
+}
+
+static void write_message(const json_t *row, int64_t improvement, char ret[MESSAGE_BYTES])
+{
+	const char *words = json_string_value(json_object_get(row, "description"));
+	const json_t *gain = json_object_get(row, "gain_lower");
+
+	snprintf(ret, MESSAGE_BYTES, "Tune %.60s\n\n%.600s\n\nMeasured side by side: at least %.1f %% better.\n",
+		 words ? words : "", words ? words : "", 100 * json_number_value(gain));
+	(void)improvement;
+}
+
+static json_t *commit_order(struct campaign *campaign, const json_t *row,
+			    int64_t improvement, json_t *files, bool here)
+{
+	char message[MESSAGE_BYTES], branch[64];
+
+	write_message(row, improvement, message);
+	snprintf(branch, sizeof(branch), "cupel/improve-%lld", (long long)improvement);
+	return json_pack("{s:s, s:o, s:s, s:O, s:I}", "base", campaign->base, "branch",
+			 here ? json_null() : json_string(branch), "message", message,
+			 "files", files, "improvement", (json_int_t)improvement);
+}
+
+/* What has to be known to take it back, before anything is done. */
+static json_t *inverse_of(const struct campaign *campaign, const json_t *files)
+{
+	json_t *paths = json_array();
+
+	for (size_t i = 0; i < json_array_size(files); i++) {
+		const json_t *file = json_array_get(files, i);
+
+		json_array_append_new(paths, json_pack(
+			"{s:O, s:O}", "path", json_object_get(file, "path"), "before_sha256",
+			json_object_get(file, "before_sha256")));
+	}
+	return json_pack("{s:s, s:o}", "base", campaign->base, "files", paths);
+}
+
+static int end_apply(struct campaign *campaign, int64_t apply, const json_t *commit,
+		     const char *notes)
+{
+	bool success = json_is_object(commit);
+	json_t *row = json_pack("{s:I, s:b, s:{}, s:s}", "apply", (json_int_t)apply, "success",
+				success, "after", "notes", notes);
+
+	json_object_set(row, "commit", success ? json_object_get(commit, "commit") : json_null());
+	if (success)
+		json_object_set(row, "files", json_object_get(commit, "files"));
+	return campaign_ask(campaign, "store.apply_end", row, NULL);
+}
+
+static int commit(struct campaign *campaign, const json_t *row, int64_t improvement,
+		  json_t *files, bool here)
+{
+	json_t *answer, *done = NULL;
+	int r = campaign_ask(campaign, "store.apply_begin",
+			     json_pack("{s:I, s:{}, s:o}", "improvement", (json_int_t)improvement,
+				       "before", "rollback", inverse_of(campaign, files)), &answer);
+
+	if (r < 0)
+		return r;
+	int64_t apply = json_integer_value(json_object_get(answer, "apply"));
+	struct error why;
+
+	json_decref(answer);
+	r = campaign_ask(campaign, "git.commit",
+			 commit_order(campaign, row, improvement, files, here), &done);
+	why = *campaign->why;
+	int ended = end_apply(campaign, apply, r == 0 ? done : NULL, r == 0 ? "" : why.text);
+
+	if (r == 0 && ended == 0) {
+		json_object_set(campaign->report, "commit", json_object_get(done, "commit"));
+		json_object_set(campaign->report, "branch", json_object_get(done, "branch"));
+		json_object_set_new(campaign->report, "status", json_string("applied"));
+	}
+	if (r < 0)
+		*campaign->why = why;
+	json_decref(done);
+	return r < 0 ? r : ended;
+}
+
+int improvement_apply(struct campaign *campaign, int64_t improvement, bool here)
+{
+	struct space_config config;
+	json_t *row = NULL, *files = NULL;
+	int r = read_improvement(campaign, improvement, &row);
+
+	if (r == 0)
+		r = config_of(campaign, row, &config);
+	if (r == 0)
+		files = knobs_files(&campaign->knobs, &config, true,
+				    session_memory(campaign->session));
+	if (r == 0 && json_array_size(files) == 0)
+		r = error_set(campaign->why, -EALREADY, "improvement %lld changes nothing here",
+			      (long long)improvement);
+	if (r == 0)
+		r = commit(campaign, row, improvement, files, here);
+	json_decref(files);
+	json_decref(row);
+	return r;
+}
+
+/* ---- unasked ---- */
+
+static const char *objection(const struct campaign *campaign, double confidence,
+			     double gain_lower)
+{
+	const struct auto_apply_limits limits = {
+		.confidence = campaign->file.improve.confidence,
+		.gain = campaign->file.improve.gain / 100,
+	};
+	enum auto_apply_answer answer = auto_apply_judge(&limits, campaign->tested, confidence,
+							 gain_lower);
+
+	if (!campaign->tested)
+		return "there are no tests; declare one in " WORKSPACE_FILE_NAME;
+	if (answer != AUTO_APPLY_YES)
+		return auto_apply_name(answer);
+	if (campaign->repository && !campaign->branch)
+		return "HEAD is detached; check out a branch, or apply it by hand";
+	return NULL;
+}
+
+int campaign_apply(struct campaign *campaign, int64_t improvement)
+{
+	const json_t *decision = json_object_get(campaign->report, "decision");
+	const char *why_not = objection(
+		campaign, json_number_value(json_object_get(decision, "confidence")),
+		json_number_value(json_object_get(decision, "gain_lower_percent")) / 100);
+
+	if (why_not) {
+		json_object_set_new(campaign->report, "not_applied", json_string(why_not));
+		return 0;
+	}
+	return improvement_apply(campaign, improvement, true);
+}
+
+/* ---- back ---- */
+
+static int end_roll_back(struct campaign *campaign, int64_t improvement,
+			 const json_t *reverted, const char *notes)
+{
+	json_t *row = json_pack("{s:I, s:b, s:s}", "improvement", (json_int_t)improvement,
+				"success", reverted != NULL, "notes", notes);
+
+	json_object_set(row, "commit", reverted ? json_object_get(reverted, "commit") :
+						  json_null());
+	return campaign_ask(campaign, "store.rollback_end", row, NULL);
+}
+
+static int revert(struct campaign *campaign, int64_t improvement)
+{
+	json_t *row, *answer = NULL;
+	int r = read_improvement(campaign, improvement, &row);
+
+	if (r < 0)
+		return r;
+	const json_t *apply = json_object_get(row, "apply");
+
+	r = campaign_ask(campaign, "git.revert",
+			 json_pack("{s:O, s:I, s:O}", "commit", json_object_get(apply, "commit"),
+				   "improvement", (json_int_t)improvement, "files",
+				   json_object_get(json_object_get(apply, "rollback"), "files")),
+			 &answer);
+	struct error why = *campaign->why;
+	int ended = end_roll_back(campaign, improvement, r == 0 ? answer : NULL,
+				  r == 0 ? "" : why.text);
+
+	if (r < 0)
+		*campaign->why = why;
+	json_decref(row);
+	json_decref(answer);
+	return r < 0 ? r : ended;
+}
+
+int improvement_roll_back(struct campaign *campaign, int64_t improvement,
+			  const char *reason)
+{
+	int r = campaign_ask(campaign, "store.rollback_begin",
+			     json_pack("{s:I, s:s}", "improvement", (json_int_t)improvement,
+				       "reason", reason), NULL);
+
+	return r < 0 ? r : revert(campaign, improvement);
+}
+
+/* ---- what was cut short ---- */
+
+static int finish_apply(struct campaign *campaign, int64_t improvement, int64_t apply)
+{
+	json_t *found;
+	int r = campaign_ask(campaign, "git.find",
+			     json_pack("{s:I}", "improvement", (json_int_t)improvement), &found);
+
+	if (r < 0)
+		return r;
+	bool there = json_is_string(json_object_get(found, "commit"));
+
+	r = end_apply(campaign, apply, there ? found : NULL,
+		      there ? "found done after an interruption" : "interrupted");
+	json_decref(found);
+	return r;
+}
+
+static int settle_one(struct campaign *campaign, const json_t *row)
+{
+	int64_t improvement = json_integer_value(json_object_get(row, "improvement"));
+	const char *status = json_string_value(json_object_get(row, "status"));
+	const json_t *apply = json_object_get(row, "apply");
+
+	if (status && strcmp(status, "rolling_back") == 0)
+		return revert(campaign, improvement);
+	if (json_is_object(apply))
+		return finish_apply(campaign, improvement,
+				    json_integer_value(json_object_get(apply, "id")));
+	return 0;	/* the store has put it back to proposed */
+}
+
+int campaign_recover(struct campaign *campaign)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.recover",
+			     json_pack("{s:s}", "workspace", campaign->session->workspace),
+			     &answer);
+
+	if (r < 0)
+		return r;
+	const json_t *rows = json_object_get(answer, "interrupted");
+
+	for (size_t i = 0; r == 0 && i < json_array_size(rows); i++)
+		r = settle_one(campaign, json_array_get(rows, i));
+	json_decref(answer);
+	return r;
+}

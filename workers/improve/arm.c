@@ -1,0 +1,156 @@
+/*
+ * arm.c - a setting, built and tested in a private copy of the base commit.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/cleanup.h"
+#include "workers/improve/campaign.h"
+#include "workers/improve/suite.h"
+
+static json_t *list_of(const struct config_list *list)
+{
+	json_t *ret = json_array();
+
+	for (size_t i = 0; i < list->count; i++)
+		json_array_append_new(ret, json_string(list->items[i]));
+	return ret;
+}
+
+static int build(struct campaign *campaign, const struct arm *arm,
+		 enum tuner_outcome *ret_outcome)
+{
+	const struct command command = {
+		.tool = COMMAND_BUILD,
+		.workspace = campaign->session->copies[arm->copy],
+		.argv = campaign->file.build.command, .environment = arm->environment,
+		.timeout_ns = campaign->file.build.timeout_ns,
+	};
+	struct command_outcome outcome;
+	char reason[ERROR_TEXT_BYTES];
+	struct ask ask;
+
+	if (command.argv.count == 0)
+		return 0;
+	int r = command_run(campaign->session, &ask, &command, &outcome, campaign->why);
+
+	if (r < 0)
+		return error_prefix(campaign->why, r, "build");
+	if (!command_succeeded(&outcome)) {
+		command_describe(&outcome, reason, sizeof(reason));
+		*ret_outcome = strcmp(outcome.cause, "wall") == 0 ? TUNER_TIMEOUT :
+								     TUNER_INVALID;
+		error_set(campaign->why, -EINVAL, "the build failed: %.400s", reason);
+	}
+	json_decref(ask.answer);
+	return 0;
+}
+
+/* What the build did to protected files is undone, and counts against it. */
+static int protect(struct campaign *campaign, const char *commit, const char *copy,
+		   enum tuner_outcome *ret_outcome)
+{
+	static const char *const kinds[] = { "changed", "missing" };
+	json_t *answer;
+
+	if (campaign->file.protect.count == 0)
+		return 0;
+	int r = campaign_ask(campaign, "git.protect",
+			     json_pack("{s:s, s:s, s:o}", "commit", commit, "copy", copy,
+				       "paths", list_of(&campaign->file.protect)),
+			     &answer);
+
+	if (r < 0)
+		return r;
+	/* What was added may be results of tests beside themselves. */
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		const json_t *first = json_array_get(json_object_get(answer, kinds[i]), 0);
+
+		if (!first)
+			continue;
+		*ret_outcome = TUNER_INVALID;
+		error_set(campaign->why, -EPERM, "protected: the build left %s %s",
+			  json_string_value(first), kinds[i]);
+	}
+	json_decref(answer);
+	return 0;
+}
+
+static int make(struct campaign *campaign, const char *commit, json_t *files,
+		struct arm *arm, enum tuner_outcome *ret_outcome)
+{
+	const char name[] = { (char)('a' + arm->copy), '\0' };
+
+	*ret_outcome = TUNER_OK;
+	int r = campaign_ask(campaign, "git.checkout",
+			     json_pack("{s:s, s:s, s:o}", "commit", commit, "copy", name,
+				       "files", files), NULL);
+
+	if (r == 0)
+		r = build(campaign, arm, ret_outcome);
+	if (r == 0 && *ret_outcome == TUNER_OK)
+		r = protect(campaign, commit, name, ret_outcome);
+	if (r < 0)
+		arm_release(arm);
+	return r;
+}
+
+int arm_build(struct campaign *campaign, unsigned copy,
+	      const struct space_config *config, struct arm *ret,
+	      enum tuner_outcome *ret_outcome)
+{
+	*ret = (struct arm){ .copy = copy, .config = *config,
+			     .environment = knobs_environment(&campaign->knobs, config) };
+	return make(campaign, campaign->base,
+		    knobs_files(&campaign->knobs, config, false,
+				session_memory(campaign->session)),
+		    ret, ret_outcome);
+}
+
+int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commit,
+		     json_t *environment, struct arm *ret,
+		     enum tuner_outcome *ret_outcome)
+{
+	*ret = (struct arm){ .copy = copy, .environment = environment };
+	return make(campaign, commit, json_array(), ret, ret_outcome);
+}
+
+void arm_release(struct arm *arm)
+{
+	json_decref(arm->environment);
+	arm->environment = NULL;
+}
+
+int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
+	     enum tuner_outcome *ret_outcome)
+{
+	const struct suite suite = {
+		.file = &campaign->file,
+		.workspace = campaign->session->copies[arm->copy],
+		.environment = arm->environment, .holdout = holdout,
+		.slots = campaign->slots,
+	};
+	struct case_difference difference;
+	struct cases cases;
+
+	*ret_outcome = TUNER_OK;
+	if (!campaign->tested)
+		return 0;
+	cases_init(&cases, session_memory(campaign->session));
+	int r = suite_run(campaign->session, &suite, &cases, campaign->why);
+
+	if (r == -ENOENT && !holdout)	/* all of them are held out */
+		return 0;
+	if (r < 0)
+		return r;
+	difference = cases_compare(&campaign->cases, &cases, &campaign->flaky);
+	if (!difference.first)
+		return 0;
+	*ret_outcome = TUNER_WRONG;
+	error_set(campaign->why, -EINVAL, "%zu tests failed, %zu vanished, %zu were skipped that passed before; first: %.300s",
+		  difference.newly_failed, difference.vanished, difference.newly_skipped,
+		  difference.first);
+	return 0;
+}

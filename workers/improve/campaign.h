@@ -1,0 +1,166 @@
+/*
+ * campaign.h - one run of the improvement loop over a workspace.
+ *
+ *	prepare  base commit, cupel.conf, build, tests (three times), spread
+ *	observe  metrics against targets: bottlenecks
+ *	search   the tuner: build, measure beside the base, test what leads
+ *	race     the best again, on fresh runs; then prune what did not matter
+ *	prove    one pre-registered decision; held-out tests; guards
+ *	apply    by mode: left proposed, approved, or a commit
+ *	watch    old against new; a regression is taken back
+ *
+ * Each arrow is a row in the store before the next begins, so that a campaign
+ * that was killed goes on: trials are told to the tuner again, an unfinished
+ * proof begins anew at its own share of alpha, a begun apply is finished or
+ * undone by what git says.
+ *
+ * The conductor touches neither files nor processes: copies, commits and runs
+ * are asked of the git and job workers, rows of the store.
+ */
+#ifndef CUPEL_WORKERS_IMPROVE_CAMPAIGN_H
+#define CUPEL_WORKERS_IMPROVE_CAMPAIGN_H
+
+#include "workers/improve/cases.h"
+#include "workers/improve/bottleneck_core.h"
+#include "workers/improve/knobs.h"
+#include "workers/improve/planning_core.h"
+#include "workers/improve/session.h"
+#include "workers/improve/tuner_core.h"
+#include "workers/improve/workspace_file.h"
+
+enum campaign_mode { MODE_OBSERVE, MODE_PROPOSE, MODE_APPROVE, MODE_AUTO, MODE_COUNT };
+
+/* Copies of the workspace, by what is in them. */
+enum copy { COPY_BASE, COPY_CANDIDATE, COPY_FINALISTS };
+
+/* A setting, built in a copy. */
+struct arm {
+	unsigned copy;
+	struct space_config config;
+	json_t *environment;		/* owned */
+};
+
+/* A metric that is looked at in every pair: the primary one, then guards. */
+#define CAMPAIGN_METRICS_MAX (1 + DECISION_GUARDS_MAX)
+
+struct watched_metric {
+	const struct workspace_benchmark *benchmark;
+	const struct workspace_metric *metric;
+	bool cpu;			/* of a time: processor time decides */
+	struct decision_guard guard;	/* not of the first */
+};
+
+struct campaign {
+	struct session *session;
+	struct error *why;
+	enum campaign_mode mode;
+	uint64_t seed;
+	unsigned slots;			/* tests at a time */
+	int64_t until_ns;		/* when the budget of time is spent */
+	int64_t runs_left;		/* benchmark runs; INT64_MAX: no budget */
+
+	struct config config;
+	struct workspace_file file;
+	struct knobs knobs;
+	struct watched_metric metrics[CAMPAIGN_METRICS_MAX];
+	size_t metric_count;
+	const char *base, *branch;	/* commit; NULL: detached */
+	bool repository, clean;
+
+	struct arm baseline;
+	struct cases cases;		/* of the baseline; flaky ones apart */
+	struct cases flaky;
+	bool tested;			/* there is a test at all */
+	struct calibration calibration;
+	enum metric judge;
+	unsigned experiments;		/* so far, for their seeds */
+
+	struct tuner *tuner;
+	struct tuner_trial *trials;
+	struct space_config winner;	/* of the race, pruned */
+	bool found;			/* there is one, other than the present */
+
+	json_t *report;			/* what the caller is told; see report.c */
+};
+
+/* ---- each returns 0 or a negative errno with campaign->why ---- */
+
+/* Options are the arguments of improve.run. */
+int campaign_prepare(struct campaign *campaign, const json_t *options);
+int campaign_observe(struct campaign *campaign);
+int campaign_search(struct campaign *campaign);
+int campaign_race(struct campaign *campaign);
+/* Builds the winner and puts back what did not matter; ret is the built arm. */
+int campaign_prune(struct campaign *campaign, struct arm *ret,
+		   enum tuner_outcome *ret_outcome);
+/* Proves the winner; ret_improvement is its row, and 0 if nothing was proven. */
+int campaign_prove(struct campaign *campaign, int64_t *ret_improvement);
+/*
+ * In mode auto: applies it here and now if tests passed, confidence and gain
+ * are above their thresholds, and there is a branch to commit to; else says in
+ * the report why not.
+ */
+int campaign_apply(struct campaign *campaign, int64_t improvement);
+/* Re-measures everything that is applied; takes back what regressed. */
+int campaign_watch(struct campaign *campaign);
+/* Finishes or undoes what an earlier run was killed in. */
+int campaign_recover(struct campaign *campaign);
+
+void campaign_release(struct campaign *campaign);
+
+/*
+ * By hand: commits an approved improvement on top of the present commit, on a
+ * branch of its own or (here) on the current one; takes an applied one back.
+ */
+int improvement_apply(struct campaign *campaign, int64_t improvement, bool here);
+int improvement_roll_back(struct campaign *campaign, int64_t improvement,
+			  const char *reason);
+
+/* ---- what they share ---- */
+
+/* The base commit, and what it says in cupel.conf and the knobs' files. */
+int campaign_read(struct campaign *campaign, const json_t *options);
+
+/* Asks the store (git, without a copy); steals arguments. */
+int campaign_ask(struct campaign *campaign, const char *tool, json_t *arguments,
+		 json_t **ret);
+
+/* A line for the person who waits. */
+__attribute__((format(printf, 4, 5)))
+void campaign_say(struct campaign *campaign, uint64_t done, uint64_t total,
+		  const char *format, ...);
+
+/*
+ * Makes the copy hold the base commit with that setting, and builds it. Other
+ * than TUNER_OK, campaign->why says what was wrong with the candidate; a
+ * negative errno is our own failure.
+ */
+int arm_build(struct campaign *campaign, unsigned copy,
+	      const struct space_config *config, struct arm *ret,
+	      enum tuner_outcome *ret_outcome);
+/* The same of another commit as it is, with that environment (stolen). */
+int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commit,
+		     json_t *environment, struct arm *ret,
+		     enum tuner_outcome *ret_outcome);
+void arm_release(struct arm *arm);
+
+/* Runs the tests; TUNER_WRONG with the first difference in campaign->why. */
+int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
+	     enum tuner_outcome *ret_outcome);
+
+/* One pair of runs of all metrics, in the order of the coin. */
+struct pair {
+	bool candidate_first;
+	bool valid;			/* no clock jumped meanwhile */
+	bool failed;			/* the candidate's run did */
+	struct decision_value values[CAMPAIGN_METRICS_MAX];
+	struct decision_value times[METRIC_REPORTED];	/* wall and cpu, of the first */
+};
+
+int pair_measure(struct campaign *campaign, const struct arm *base,
+		 const struct arm *candidate, bool candidate_first, struct pair *ret);
+
+/* The sample rows of a pair, appended for store.samples. */
+void pair_record(const struct pair *pair, unsigned number, json_t *samples);
+
+#endif

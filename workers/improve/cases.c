@@ -1,0 +1,249 @@
+#include "workers/improve/cases.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/text.h"
+#include "workers/improve/report_format.h"
+
+void cases_init(struct cases *cases, struct arena *arena)
+{
+	*cases = (struct cases){ .arena = arena };
+}
+
+static int grow(struct cases *cases)
+{
+	size_t capacity = cases->capacity ? 2 * cases->capacity : 64;
+	struct test_case *items = arena_alloc_array(cases->arena, capacity, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	if (cases->count)
+		memcpy(items, cases->items, cases->count * sizeof(*items));
+	cases->items = items;
+	cases->capacity = capacity;
+	return 0;
+}
+
+static const char *keep(struct arena *arena, struct span text, size_t most)
+{
+	char *copy = arena_alloc(arena, most + 1);
+
+	if (copy)
+		text_escape(text, copy, most + 1);
+	return copy;
+}
+
+static int append(struct cases *cases, const char *name, enum case_outcome outcome,
+		  int64_t duration_ns, const char *detail)
+{
+	if (!name || !detail)
+		return -ENOMEM;
+	if (cases->count == cases->capacity && grow(cases) < 0)
+		return -ENOMEM;
+	cases->items[cases->count++] =
+		(struct test_case){ name, outcome, duration_ns, detail };
+	return 0;
+}
+
+int cases_add(struct cases *cases, struct span name, enum case_outcome outcome,
+	      int64_t duration_ns, struct span detail)
+{
+	if (cases->count >= CASES_MAX) {
+		if (cases->too_many)
+			return 0;
+		cases->too_many = true;
+		return append(cases, "more cases than are read", CASE_FAILED, -1, "");
+	}
+	return append(cases, keep(cases->arena, name, CASE_NAME_BYTES_MAX), outcome, duration_ns,
+		      detail.length ? keep(cases->arena, detail, CASE_DETAIL_BYTES_MAX) : "");
+}
+
+int report_add(struct cases *cases, const char *test, struct span name,
+	       enum case_outcome outcome, int64_t duration_ns, struct span detail)
+{
+	char full[CASE_NAME_BYTES_MAX];
+	int length = snprintf(full, sizeof(full), "%s: %.*s", test,
+			      (int)(name.length < sizeof(full) ? name.length : sizeof(full)),
+			      (const char *)name.data);
+	size_t used = (size_t)length < sizeof(full) ? (size_t)length : sizeof(full) - 1;
+
+	return cases_add(cases, (struct span){ (uint8_t *)full, used }, outcome,
+			 duration_ns, detail);
+}
+
+size_t cases_count(const struct cases *cases, enum case_outcome outcome)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < cases->count; i++)
+		count += cases->items[i].outcome == outcome;
+	return count;
+}
+
+const struct test_case *cases_find(const struct cases *cases, const char *name)
+{
+	for (size_t i = 0; i < cases->count; i++)
+		if (strcmp(cases->items[i].name, name) == 0)
+			return &cases->items[i];
+	return NULL;
+}
+
+static int finding(struct cases *cases, const struct case_source *source,
+		   const char *name, const char *detail)
+{
+	return report_add(cases, source->test, span_of_text(name), CASE_FAILED,
+			  source->duration_ns, span_of_text(detail));
+}
+
+/* The test itself is the case. */
+static int read_exit(struct cases *cases, const struct case_source *source)
+{
+	bool passed = source->exit_code == 0;
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), "exit status %d", source->exit_code);
+	return cases_add(cases, span_of_text(source->test),
+			 passed ? CASE_PASSED : CASE_FAILED, source->duration_ns,
+			 passed ? (struct span){ 0 } : span_of_text(detail));
+}
+
+static enum test_format recognise(const struct case_source *source)
+{
+	if (source->format != TEST_AUTO)
+		return source->format;
+	if (junit_looks_like(source->report))
+		return TEST_JUNIT;
+	return tap_looks_like(source->report) ? TEST_TAP : TEST_EXIT;
+}
+
+/* Equal names in the order of telling. */
+static int by_name(const void *a, const void *b)
+{
+	const struct test_case *const *one = a, *const *other = b;
+	int order = strcmp((*one)->name, (*other)->name);
+
+	return order ? order : (*one > *other) - (*one < *other);
+}
+
+/* Pointers to the cases by name, in memory of the arena; NULL without any. */
+static struct test_case **sorted(const struct cases *cases, struct arena *arena)
+{
+	struct test_case **by = arena_alloc_array(arena, cases->count + 1, sizeof(*by));
+
+	for (size_t i = 0; by && i < cases->count; i++)
+		by[i] = &cases->items[i];
+	if (by)
+		qsort(by, cases->count, sizeof(*by), by_name);
+	return by;
+}
+
+/* A name that comes again gets its number, so that tellings can be matched. */
+static int number_repeats(struct cases *cases)
+{
+	struct test_case **by = sorted(cases, cases->arena);
+	const char *name = NULL;
+	unsigned number = 1;
+
+	if (!by)
+		return -ENOMEM;
+	for (size_t i = 0; i < cases->count; i++) {
+		number = name && strcmp(name, by[i]->name) == 0 ? number + 1 : 1;
+		name = by[i]->name;
+		if (number > 1)
+			by[i]->name = arena_text(cases->arena, "%s#%u", name, number);
+		if (!by[i]->name)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int judge(struct cases *cases, const struct case_source *source)
+{
+	enum test_format format = recognise(source);
+	size_t first = cases->count;
+	bool failed = false;
+	char detail[64];
+	int r;
+
+	if (source->exit_code < 0)
+		return finding(cases, source, "did not end by itself", source->cause);
+	if (format == TEST_EXIT)
+		return read_exit(cases, source);
+	r = format == TEST_TAP ? tap_read(cases, source->test, source->report) :
+				 junit_read(cases, source->test, source->report);
+	if (r == 0 && cases->count == first)
+		return finding(cases, source, "no case at all",
+			       "its report tells of no case, which is no success");
+	for (size_t i = first; i < cases->count; i++)
+		failed |= cases->items[i].outcome == CASE_FAILED;
+	snprintf(detail, sizeof(detail), "exit status %d", source->exit_code);
+	if (r == 0 && !failed && source->exit_code != 0)
+		return finding(cases, source, "failed although every case passed", detail);
+	return r;
+}
+
+int cases_read(struct cases *cases, const struct case_source *source)
+{
+	int r = judge(cases, source);
+
+	return r == 0 ? number_repeats(cases) : r;
+}
+
+/* ---- two tellings ---- */
+
+static void count_change(struct case_difference *ret, const struct test_case *before,
+			 const struct test_case *after)
+{
+	size_t *count = NULL;
+
+	if (!after)
+		count = &ret->vanished;
+	else if (before->outcome == CASE_PASSED && after->outcome == CASE_FAILED)
+		count = &ret->newly_failed;
+	else if (before->outcome == CASE_PASSED && after->outcome == CASE_SKIPPED)
+		count = &ret->newly_skipped;
+	if (count && !ret->first)
+		ret->first = before->name;
+	if (!count && before->outcome != CASE_PASSED && after->outcome == CASE_PASSED)
+		count = &ret->newly_passed;
+	if (count)
+		(*count)++;
+}
+
+struct case_difference cases_compare(const struct cases *baseline,
+				     const struct cases *candidate,
+				     const struct cases *flaky)
+{
+	struct case_difference ret = { 0 };
+	struct test_case **before = sorted(baseline, candidate->arena);
+	struct test_case **after = sorted(candidate, candidate->arena);
+	size_t b = 0, a = 0;
+
+	if (!before || !after)	/* out of memory: nothing was seen to be there */
+		return (struct case_difference){ .vanished = baseline->count + 1,
+						 .first = "out of memory" };
+	while (b < baseline->count || a < candidate->count) {
+		int order = b == baseline->count ? 1 :
+			    a == candidate->count ? -1 :
+			    strcmp(before[b]->name, after[a]->name);
+
+		if (order > 0)
+			ret.added++;
+		else if (!flaky || !cases_find(flaky, before[b]->name))
+			count_change(&ret, before[b], order == 0 ? after[a] : NULL);
+		b += order <= 0;
+		a += order >= 0;
+	}
+	return ret;
+}
+
+const char *case_outcome_name(enum case_outcome outcome)
+{
+	static const char *const names[CASE_OUTCOME_COUNT] = { "passed", "failed", "skipped" };
+
+	return names[outcome];
+}

@@ -1,0 +1,110 @@
+#include "workers/improve/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+
+#define START_NS (20 * NS_PER_S)	/* beyond the command's own time */
+
+static json_t *argv_of(const struct config_list *argv)
+{
+	json_t *ret = json_array();
+
+	if (argv->count == 1 && strchr(argv->items[0], ' ')) {
+		json_array_append_new(ret, json_string("/bin/sh"));
+		json_array_append_new(ret, json_string("-c"));
+	}
+	for (size_t i = 0; i < argv->count; i++)
+		json_array_append_new(ret, json_string(argv->items[i]));
+	return ret;
+}
+
+int command_begin(struct session *session, struct ask *ask,
+		  const struct command *command)
+{
+	json_t *order = json_pack("{s:o, s:{s:I}}", "argv", argv_of(&command->argv),
+				  "limits", "wall_ms",
+				  (json_int_t)(command->timeout_ns / NS_PER_MS));
+
+	if (command->environment)
+		json_object_set(order, "env", command->environment);
+	if (command->collect && *command->collect)
+		json_object_set_new(order, "collect", json_pack("[s]", command->collect));
+	return session_begin(session, ask, command->tool, command->workspace, order,
+			     command->timeout_ns + START_NS);
+}
+
+/* null, or a missing field, is what was not measured: -1. */
+static int64_t integer_of(const json_t *verdict, const char *name)
+{
+	const json_t *value = json_object_get(verdict, name);
+
+	return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+int command_outcome(const struct ask *ask, struct command_outcome *ret,
+		    struct error *why)
+{
+	const json_t *verdict = ask->answer, *file;
+	const char *key;
+
+	if (ask->result < 0) {
+		*why = ask->why;
+		return ask->result;
+	}
+	*ret = (struct command_outcome){
+		.cause = json_string_value(json_object_get(verdict, "cause")),
+		.exit_code = (int)integer_of(verdict, "exit_code"),
+		.wall_ns = integer_of(verdict, "wall_ns"),
+		.cpu_ns = integer_of(verdict, "user_ns") + integer_of(verdict, "system_ns"),
+		.rss_bytes = integer_of(verdict, "maxrss_bytes"),
+		.output = { ask->streams[1].data, ask->streams[1].length },
+		.errors = { ask->streams[2].data, ask->streams[2].length },
+	};
+	json_object_foreach(json_object_get(verdict, "collected"), key, file)
+		ret->collected = (struct span){ (const uint8_t *)json_string_value(file),
+						json_string_length(file) };
+	return ret->cause ? 0 : error_set(why, -EBADMSG, "a verdict without a cause");
+}
+
+int command_run(struct session *session, struct ask *ask,
+		const struct command *command, struct command_outcome *ret,
+		struct error *why)
+{
+	int r = command_begin(session, ask, command);
+
+	if (r == 0)
+		r = session_wait(session, ask);
+	if (r < 0) {
+		*why = ask->why;
+		return r;
+	}
+	return command_outcome(ask, ret, why);
+}
+
+bool command_succeeded(const struct command_outcome *outcome)
+{
+	return outcome->exit_code == 0 && strcmp(outcome->cause, "exited") == 0;
+}
+
+void command_describe(const struct command_outcome *outcome, char *ret, size_t size)
+{
+	struct span errors = outcome->errors;
+	size_t end = errors.length;
+
+	/* The last line says most: what a person would look at first. */
+	while (end > 0 && errors.data[end - 1] == '\n')
+		end--;
+	size_t start = end;
+
+	while (start > 0 && errors.data[start - 1] != '\n' && end - start < 200)
+		start--;
+	if (strcmp(outcome->cause, "exited") == 0)
+		snprintf(ret, size, "exit status %d%s%.*s", outcome->exit_code,
+			 end > start ? ": " : "", (int)(end - start),
+			 (const char *)errors.data + start);
+	else
+		snprintf(ret, size, "ended by %s", outcome->cause);
+}

@@ -1,0 +1,53 @@
+/*
+ * command.h - a command of the workspace, run confined by a job worker.
+ *
+ * The job worker starts the clock just before exec and stops it when the last
+ * process of the command is gone, so nothing a command prints or writes tells
+ * its time. Every run is in a sandbox of its own that nothing survives.
+ */
+#ifndef CUPEL_WORKERS_IMPROVE_COMMAND_H
+#define CUPEL_WORKERS_IMPROVE_COMMAND_H
+
+#include "workers/improve/session.h"
+#include "workers/improve/workspace_file.h"
+
+/* Which sandbox: writing into the workspace, or into a copy thrown away. */
+#define COMMAND_BUILD "job.build"
+#define COMMAND_TRY "job.test"
+
+struct command {
+	const char *tool;		/* COMMAND_BUILD or COMMAND_TRY */
+	uint32_t workspace;
+	struct config_list argv;	/* one item with a blank: for sh -c */
+	json_t *environment;		/* object of texts, borrowed; or NULL */
+	const char *collect;		/* file to bring back; "" or NULL: none */
+	int64_t timeout_ns;
+};
+
+/* Texts and spans live as long as the ask's answer and the session. */
+struct command_outcome {
+	const char *cause;		/* enum run_cause by name */
+	int exit_code;			/* -1: it did not exit */
+	int64_t wall_ns, cpu_ns;
+	int64_t rss_bytes;
+	struct span output, errors;	/* stdout and stderr */
+	struct span collected;		/* empty: there was no such file */
+};
+
+int command_begin(struct session *session, struct ask *ask,
+		  const struct command *command);
+
+/* Of an ask that is done. 0, or why there was no outcome at all. */
+int command_outcome(const struct ask *ask, struct command_outcome *ret,
+		    struct error *why);
+
+/* Begins, waits, and reads; the caller does json_decref(ask->answer). */
+int command_run(struct session *session, struct ask *ask,
+		const struct command *command, struct command_outcome *ret,
+		struct error *why);
+
+/* "exit status 2", "killed: out of memory", for people; and whether it is 0. */
+bool command_succeeded(const struct command_outcome *outcome);
+void command_describe(const struct command_outcome *outcome, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,418 @@
+#include "workers/improve/knobs.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/cleanup.h"
+#include "common/config_store.h"
+#include "common/error.h"
+
+#define RANGE_LEVELS_MOST 1024
+
+static const struct workspace_knob *knob_at(const struct knobs *knobs, size_t index)
+{
+	return (const struct workspace_knob *)knobs->file->knobs.items + index;
+}
+
+static const char *variable_of(const struct workspace_knob *knob)
+{
+	return *knob->variable ? knob->variable : knob->title;
+}
+
+/* ---- files ---- */
+
+static void want(struct knobs *knobs, const char *path)
+{
+	for (size_t i = 0; i < knobs->file_count; i++)
+		if (strcmp(knobs->files[i].path, path) == 0)
+			return;
+	knobs->files[knobs->file_count++].path = path;
+}
+
+void knobs_want(struct knobs *knobs, const struct workspace_file *file,
+		const struct config *config)
+{
+	*knobs = (struct knobs){ .file = file, .config = config };
+	for (size_t i = 0; i < file->knobs.count; i++)
+		if (knob_at(knobs, i)->kind == KNOB_FILE)
+			want(knobs, knob_at(knobs, i)->file);
+	want(knobs, WORKSPACE_FILE_NAME);
+}
+
+/* One of those that were wanted. */
+static const struct knob_file *file_of(const struct knobs *knobs, const char *path)
+{
+	size_t i = 0;
+
+	while (strcmp(knobs->files[i].path, path) != 0)
+		i++;
+	assert(i < knobs->file_count);
+	return &knobs->files[i];
+}
+
+/* A run of bytes in a text. */
+struct place {
+	size_t start, end;
+};
+
+/* How often the pattern matches, up to twice; ret: its group, the first time. */
+static int match(const char *pattern, const char *text, struct place *ret)
+{
+	regmatch_t found[2];
+	regex_t expression;
+	size_t at = 0;
+	int count = 0;
+
+	if (regcomp(&expression, pattern, REG_EXTENDED | REG_NEWLINE) != 0)
+		return 0;
+	while (count < 2 && regexec(&expression, text + at, 2, found,
+				    at ? REG_NOTBOL : 0) == 0) {
+		if (count++ == 0)
+			*ret = (struct place){ at + (size_t)found[1].rm_so,
+					       at + (size_t)found[1].rm_eo };
+		at += (size_t)found[0].rm_eo + (found[0].rm_eo == found[0].rm_so);
+		if (at > strlen(text))
+			break;
+	}
+	regfree(&expression);
+	return count;
+}
+
+/* ---- present values ---- */
+
+static int read_file_value(const struct knobs *knobs, const struct workspace_knob *knob,
+			   char ret[KNOB_TEXT_BYTES], struct error *why)
+{
+	const struct knob_file *file = file_of(knobs, knob->file);
+	struct place place;
+	int count = match(knob->pattern, file->content, &place);
+
+	if (count != 1)
+		return error_set(why, -EINVAL,
+				 "knob %s: its pattern matches %s in %s; it must match exactly once",
+				 knob->title, count == 0 ? "nothing" : "more than once",
+				 knob->file);
+	if (place.end - place.start >= KNOB_TEXT_BYTES)
+		return error_set(why, -EINVAL, "knob %s: its value in %s is too long",
+				 knob->title, knob->file);
+	snprintf(ret, KNOB_TEXT_BYTES, "%.*s", (int)(place.end - place.start),
+		 file->content + place.start);
+	return 0;
+}
+
+static int present_value(const struct knobs *knobs, const struct workspace_knob *knob,
+			 char ret[KNOB_TEXT_BYTES], struct error *why)
+{
+	if (knob->kind == KNOB_FILE)
+		return read_file_value(knobs, knob, ret, why);
+	snprintf(ret, KNOB_TEXT_BYTES, "%s", knob->current);
+	return 0;
+}
+
+static int find_value(const struct config_list *list, const char *value)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], value) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* ---- the space ---- */
+
+static int init_list(const struct workspace_knob *knob, const char *present,
+		     struct space_parameter *ret, enum space_class *classes,
+		     struct error *why)
+{
+	int current = find_value(&knob->values, present);
+
+	if (current < 0)
+		return error_set(why, -EINVAL,
+				 "knob %s: its present value '%s' is none of its values; add it to the list",
+				 knob->title, present);
+	for (size_t i = 0; i < knob->values.count; i++) {
+		const char *value = knob->values.items[i];
+
+		classes[i] = find_value(&knob->unsafe, value) >= 0 ? SPACE_UNSAFE :
+			     find_value(&knob->relaxed, value) >= 0 ? SPACE_RELAXED :
+			     (enum space_class)knob->semantics;
+	}
+	*ret = (struct space_parameter){
+		.kind = knob->ordered ? SPACE_ORDER : SPACE_CATEGORY,
+		.count = (uint16_t)knob->values.count, .current = (uint16_t)current,
+		.class = (enum space_class)knob->semantics, .classes = classes,
+	};
+	return 0;
+}
+
+/* Levels of a range: by its step, or so many that a search can tell them apart. */
+static double range_levels(const struct workspace_knob *knob)
+{
+	bool log_scale = knob->scale == SCALE_LOG;
+	double ends = log_scale ? log(knob->most / knob->least) : knob->most - knob->least;
+	double step = isnan(knob->step) ? 0 : log_scale ? log(knob->step) : knob->step;
+
+	if (step > 0)
+		return floor(ends / step + 1e-9) + 1;
+	if (log_scale)
+		return floor(ends / log(2) + 1e-9) + 1;
+	return knob->integer && ends < 32 ? ends + 1 : 17;
+}
+
+static int init_range(const struct workspace_knob *knob, const char *present,
+		      struct space_parameter *ret, struct error *why)
+{
+	double levels = range_levels(knob);
+	char *end;
+	double value = strtod(present, &end);
+
+	if (end == present || *end || value < knob->least || value > knob->most)
+		return error_set(why, -EINVAL,
+				 "knob %s: its present value '%s' is not between %g and %g",
+				 knob->title, present, knob->least, knob->most);
+	if (!(levels >= 2 && levels <= RANGE_LEVELS_MOST))
+		return error_set(why, -EINVAL,
+				 "knob %s: a step that makes 2 to %d values is needed",
+				 knob->title, RANGE_LEVELS_MOST);
+	*ret = (struct space_parameter){
+		.kind = knob->scale == SCALE_LOG ? SPACE_LOG : SPACE_LINEAR,
+		.count = (uint16_t)levels, .least = knob->least, .most = knob->most,
+		.whole = knob->integer, .class = (enum space_class)knob->semantics,
+	};
+	space_place(ret, value);
+	return 0;
+}
+
+/* workspace_file.c has seen to it that there is such a knob further up. */
+static void init_condition(const struct knobs *knobs, const struct workspace_knob *knob,
+			   struct space_parameter *ret)
+{
+	size_t length = strcspn(knob->when, "=");
+
+	for (size_t i = 0; *knob->when && i < knobs->file->knobs.count; i++) {
+		const struct workspace_knob *parent = knob_at(knobs, i);
+		int value = find_value(&parent->values, knob->when + length + 1);
+
+		if (strlen(parent->title) != length || value < 0 ||
+		    strncmp(parent->title, knob->when, length) != 0)
+			continue;
+		ret->has_parent = true;
+		ret->parent = (uint16_t)i;
+		ret->when = UINT64_C(1) << value;
+		return;
+	}
+}
+
+static int init_parameter(struct knobs *knobs, size_t index, struct error *why)
+{
+	const struct workspace_knob *knob = knob_at(knobs, index);
+	struct space_parameter *parameter = &knobs->parameters[index];
+	char present[KNOB_TEXT_BYTES];
+	int r = present_value(knobs, knob, present, why);
+
+	if (r == 0)
+		r = knob->values.count ? init_list(knob, present, parameter,
+						   knobs->classes[index], why) :
+					 init_range(knob, present, parameter, why);
+	if (r == 0)
+		init_condition(knobs, knob, parameter);
+	return r;
+}
+
+int knobs_init(struct knobs *knobs, struct error *why)
+{
+	size_t count = knobs->file->knobs.count, wrong = 0;
+	const char *reason;
+
+	if (count == 0)
+		return error_set(why, -ENOENT,
+				 "no knob to tune; declare one in " WORKSPACE_FILE_NAME
+				 ": knob NAME { values = { \"-O2\", \"-O3\" } ... }");
+	for (size_t i = 0; i < count; i++) {
+		int r = init_parameter(knobs, i, why);
+
+		if (r < 0)
+			return r;
+	}
+	knobs->space = (struct space){ knobs->parameters, count,
+				       (enum space_class)knobs->file->improve.semantics };
+	reason = space_check(&knobs->space, &wrong);
+	if (reason)
+		return error_set(why, -EINVAL, "knob %s: %s", knob_at(knobs, wrong)->title,
+				 reason);
+	return 0;
+}
+
+/* ---- a config as text ---- */
+
+void knobs_value(const struct knobs *knobs, size_t index, unsigned level,
+		 char ret[KNOB_TEXT_BYTES])
+{
+	const struct workspace_knob *knob = knob_at(knobs, index);
+
+	if (knob->values.count)
+		snprintf(ret, KNOB_TEXT_BYTES, "%s", knob->values.items[level]);
+	else
+		snprintf(ret, KNOB_TEXT_BYTES, "%.*g", knob->integer ? 17 : 9,
+			 space_value(&knobs->parameters[index], level));
+}
+
+static bool differs(const struct knobs *knobs, const struct space_config *config,
+		    size_t index)
+{
+	return config->levels[index] != knobs->parameters[index].current;
+}
+
+json_t *knobs_environment(const struct knobs *knobs, const struct space_config *config)
+{
+	json_t *ret = json_object();
+	char value[KNOB_TEXT_BYTES];
+
+	for (size_t i = 0; i < knobs->space.count; i++) {
+		if (knob_at(knobs, i)->kind != KNOB_ENV)
+			continue;
+		knobs_value(knobs, i, config->levels[i], value);
+		json_object_set_new(ret, variable_of(knob_at(knobs, i)), json_string(value));
+	}
+	return ret;
+}
+
+/* The text with that place replaced. */
+static const char *replace(struct arena *arena, const char *text, struct place place,
+			   const char *value)
+{
+	return arena_text(arena, "%.*s%s%s", (int)place.start, text, value,
+			  text + place.end);
+}
+
+/* Where the value of `current` stands, on the line the parser told. */
+static bool find_current(const struct knobs *knobs, const struct workspace_knob *knob,
+			 const char *text, struct place *ret)
+{
+	static const char pattern[] =
+		"current[ \t]*=[ \t]*(\"([^\"\\\\]|\\\\.)*\"|'[^']*'|[^ \t\n}#\"']+)";
+	const struct config_set *set = config_find_set(knobs->config, &knob->current);
+	const char *line = text;
+	regmatch_t found[2];
+	regex_t expression;
+
+	for (unsigned i = 1; set && line && i < set->line; i++)
+		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
+	if (!set || !line || regcomp(&expression, pattern, REG_EXTENDED | REG_NEWLINE) != 0)
+		return false;
+	bool there = regexec(&expression, line, 2, found, 0) == 0;
+
+	regfree(&expression);
+	if (there)
+		*ret = (struct place){ (size_t)(line - text) + (size_t)found[1].rm_so,
+				       (size_t)(line - text) + (size_t)found[1].rm_eo };
+	return there;
+}
+
+/* As config.h reads it back: in single quotes nothing is special but these. */
+static const char *quoted(struct arena *arena, const char *value)
+{
+	char *ret = arena_alloc(arena, 2 * strlen(value) + 3), *out = ret;
+
+	if (!ret)
+		return NULL;
+	*out++ = '\'';
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			*out++ = '\\';
+		*out++ = *value;
+	}
+	*out = '\'';
+	return ret;
+}
+
+/* One knob's change of a file's text; the text itself if it is none. */
+static const char *change(const struct knobs *knobs, size_t index, unsigned level,
+			  const char *path, const char *text, bool settle,
+			  struct arena *arena)
+{
+	const struct workspace_knob *knob = knob_at(knobs, index);
+	char value[KNOB_TEXT_BYTES];
+	struct place place;
+
+	knobs_value(knobs, index, level, value);
+	if (knob->kind == KNOB_FILE) {
+		if (strcmp(knob->file, path) == 0 && match(knob->pattern, text, &place) == 1)
+			return replace(arena, text, place, value);
+		return text;
+	}
+	if (settle && strcmp(path, WORKSPACE_FILE_NAME) == 0 &&
+	    find_current(knobs, knob, text, &place))
+		return replace(arena, text, place, quoted(arena, value));
+	return text;
+}
+
+json_t *knobs_files(const struct knobs *knobs, const struct space_config *config,
+		    bool settle, struct arena *arena)
+{
+	json_t *ret = json_array();
+
+	for (size_t f = 0; f < knobs->file_count; f++) {
+		const struct knob_file *file = &knobs->files[f];
+		const char *text = file->content;
+
+		for (size_t i = 0; text && i < knobs->space.count; i++)
+			if (differs(knobs, config, i))
+				text = change(knobs, i, config->levels[i], file->path, text,
+					      settle, arena);
+		if (!text) {
+			json_decref(ret);
+			return NULL;
+		}
+		if (text != file->content)
+			json_array_append_new(ret,
+				json_pack("{s:s, s:s, s:s}", "path", file->path, "content",
+					  text, "before_sha256", file->sha256));
+	}
+	return ret;
+}
+
+json_t *knobs_changes(const struct knobs *knobs, const struct space_config *config)
+{
+	json_t *ret = json_array();
+	char from[KNOB_TEXT_BYTES], to[KNOB_TEXT_BYTES];
+
+	for (size_t i = 0; i < knobs->space.count; i++) {
+		const struct workspace_knob *knob = knob_at(knobs, i);
+		bool in_file = knob->kind == KNOB_FILE;
+
+		if (!differs(knobs, config, i))
+			continue;
+		knobs_value(knobs, i, knobs->parameters[i].current, from);
+		knobs_value(knobs, i, config->levels[i], to);
+		json_array_append_new(ret,
+			json_pack("{s:s, s:s, s:s, s:s, s:s}", "knob", knob->title, "kind",
+				  in_file ? "file" : "env", in_file ? "file" : "variable",
+				  in_file ? knob->file : variable_of(knob), "from", from,
+				  "to", to));
+	}
+	return ret;
+}
+
+void knobs_describe(const struct knobs *knobs, const struct space_config *config,
+		    char *ret, size_t size)
+{
+	char from[KNOB_TEXT_BYTES], to[KNOB_TEXT_BYTES];
+	size_t used = 0;
+
+	snprintf(ret, size, "nothing");
+	for (size_t i = 0; i < knobs->space.count && used < size; i++) {
+		if (!differs(knobs, config, i))
+			continue;
+		knobs_value(knobs, i, knobs->parameters[i].current, from);
+		knobs_value(knobs, i, config->levels[i], to);
+		used += (size_t)snprintf(ret + used, size - used, "%s%s: %s to %s",
+					 used ? ", " : "", knob_at(knobs, i)->title,
+					 *from ? from : "(empty)", *to ? to : "(empty)");
+	}
+}

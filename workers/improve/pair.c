@@ -1,0 +1,147 @@
+/*
+ * pair.c - one pair of runs, base and candidate, in the order of a coin.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/arena.h"
+#include "workers/improve/campaign.h"
+#include "workers/improve/metric.h"
+
+#define JUMP_NS (NS_PER_MS)
+
+/* How far the clock that counts suspension is ahead of the one that does not. */
+static int64_t suspended_ns(void)
+{
+	struct timespec boot, monotonic;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	return (boot.tv_sec - monotonic.tv_sec) * NS_PER_S + boot.tv_nsec -
+	       monotonic.tv_nsec;
+}
+
+/* What one arm's run gave, by metric. */
+struct side {
+	bool failed;
+	double values[CAMPAIGN_METRICS_MAX];
+	double times[METRIC_REPORTED];
+};
+
+static int read_metrics(struct campaign *campaign,
+			const struct workspace_benchmark *benchmark,
+			const struct command_outcome *outcome, struct side *ret)
+{
+	for (size_t i = 0; i < campaign->metric_count; i++) {
+		const struct watched_metric *watched = &campaign->metrics[i];
+		int r = 0;
+
+		if (watched->benchmark != benchmark)
+			continue;
+		if (watched->cpu)
+			ret->values[i] = (double)outcome->cpu_ns * 1e-9;
+		else
+			r = metric_read(watched->metric, outcome, &ret->values[i],
+					campaign->why);
+		if (r < 0)
+			return error_prefix(campaign->why, r, "benchmark %s", benchmark->title);
+	}
+	if (benchmark == campaign->metrics[0].benchmark) {
+		ret->times[METRIC_WALL] = (double)outcome->wall_ns * 1e-9;
+		ret->times[METRIC_CPU] = (double)outcome->cpu_ns * 1e-9;
+	}
+	return 0;
+}
+
+static int run_benchmark(struct campaign *campaign, const struct arm *arm,
+			 const struct workspace_benchmark *benchmark, struct side *ret)
+{
+	const struct command command = {
+		.tool = COMMAND_TRY, .workspace = campaign->session->copies[arm->copy],
+		.argv = benchmark->command, .environment = arm->environment,
+		.collect = benchmark_report(benchmark), .timeout_ns = benchmark->timeout_ns,
+	};
+	struct command_outcome outcome;
+	char reason[ERROR_TEXT_BYTES];
+	struct ask ask;
+	int r = command_run(campaign->session, &ask, &command, &outcome, campaign->why);
+
+	if (r < 0)
+		return error_prefix(campaign->why, r, "benchmark %s", benchmark->title);
+	campaign->runs_left -= campaign->runs_left != INT64_MAX;
+	if (command_succeeded(&outcome)) {
+		r = read_metrics(campaign, benchmark, &outcome, ret);
+	} else {
+		command_describe(&outcome, reason, sizeof(reason));
+		error_set(campaign->why, -EINVAL, "benchmark %s: %.400s", benchmark->title,
+			  reason);
+		ret->failed = true;
+	}
+	json_decref(ask.answer);
+	return r;
+}
+
+/* All benchmarks that some watched metric is of, each once. */
+static int run_side(struct campaign *campaign, const struct arm *arm, struct side *ret)
+{
+	*ret = (struct side){ 0 };
+	for (size_t i = 0; i < campaign->metric_count; i++) {
+		bool done = false;
+
+		for (size_t j = 0; j < i; j++)
+			done |= campaign->metrics[j].benchmark == campaign->metrics[i].benchmark;
+		int r = done || ret->failed ? 0 :
+			run_benchmark(campaign, arm, campaign->metrics[i].benchmark, ret);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int pair_measure(struct campaign *campaign, const struct arm *base,
+		 const struct arm *candidate, bool candidate_first, struct pair *ret)
+{
+	const struct arm *order[2] = { base, candidate };
+	int64_t suspended = suspended_ns();
+	struct side sides[2];	/* base, candidate */
+
+	for (int n = 0; n < 2; n++) {
+		int which = candidate_first ? 1 - n : n;
+		int r = run_side(campaign, order[which], &sides[which]);
+
+		if (r < 0)
+			return r;
+	}
+	if (sides[0].failed)
+		return error_prefix(campaign->why, -EINVAL, "the unchanged program");
+	*ret = (struct pair){
+		.candidate_first = candidate_first, .failed = sides[1].failed,
+		.valid = suspended_ns() - suspended < JUMP_NS,
+	};
+	for (size_t i = 0; i < campaign->metric_count; i++)
+		ret->values[i] = (struct decision_value){ sides[0].values[i],
+							  sides[1].values[i] };
+	for (size_t i = 0; i < METRIC_REPORTED; i++)
+		ret->times[i] = (struct decision_value){ sides[0].times[i],
+							 sides[1].times[i] };
+	return 0;
+}
+
+void pair_record(const struct pair *pair, unsigned number, json_t *samples)
+{
+	for (int candidate = 0; candidate < 2; candidate++) {
+		const struct decision_value *wall = &pair->times[METRIC_WALL];
+		const struct decision_value *cpu = &pair->times[METRIC_CPU];
+
+		json_array_append_new(samples, json_pack(
+			"{s:i, s:s, s:b, s:I, s:I, s:f, s:b}", "pair", (int)number, "arm",
+			candidate ? "candidate" : "base", "first",
+			pair->candidate_first == (candidate == 1), "wall_ns",
+			(json_int_t)((candidate ? wall->candidate : wall->base) * 1e9),
+			"cpu_ns", (json_int_t)((candidate ? cpu->candidate : cpu->base) * 1e9),
+			"value", candidate ? pair->values[0].candidate : pair->values[0].base,
+			"valid", pair->valid));
+	}
+}

@@ -1,0 +1,384 @@
+/*
+ * prepare.c - what a campaign starts from: the base commit, what the workspace
+ * asks for, its tests' own verdict, and how much this machine's clock wavers.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/core/random.h"
+#include "workers/improve/campaign.h"
+#include "workers/improve/suite.h"
+
+#define BASELINE_RUNS 3		/* of all tests, to find the flaky ones */
+#define CALIBRATION_PAIRS 10
+
+static const char *keep_text(struct campaign *campaign, const json_t *object,
+			     const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? arena_text(session_memory(campaign->session), "%s", text) : NULL;
+}
+
+/* ---- the repository ---- */
+
+static int read_status(struct campaign *campaign)
+{
+	json_t *status;
+	int r = campaign_ask(campaign, "git.status", json_object(), &status);
+
+	if (r < 0)
+		return r;
+	campaign->repository = json_is_true(json_object_get(status, "repository"));
+	campaign->clean = json_is_true(json_object_get(status, "clean"));
+	campaign->base = keep_text(campaign, status, "head");
+	campaign->branch = keep_text(campaign, status, "branch");
+	json_decref(status);
+	if (!campaign->base)
+		return error_set(campaign->why, -ENOENT,
+				 "there is no commit to start from; commit the workspace first");
+	return 0;
+}
+
+static int read_file(struct campaign *campaign, struct knob_file *file)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "git.read",
+			     json_pack("{s:s, s:s}", "commit", campaign->base, "path",
+				       file->path), &answer);
+
+	if (r == -ENOENT)
+		return error_set(campaign->why, r,
+				 "%s is not in the commit %.12s; commit it first", file->path,
+				 campaign->base);
+	if (r < 0)
+		return r;
+	file->content = keep_text(campaign, answer, "content");
+	file->sha256 = keep_text(campaign, answer, "sha256");
+	json_decref(answer);
+	return file->content && file->sha256 ? 0 :
+	       error_set(campaign->why, -EBADMSG, "git.read: %s came without content", file->path);
+}
+
+/* What the base commit says counts, not what lies about in the tree. */
+static int read_workspace_file(struct campaign *campaign)
+{
+	struct knob_file file = { .path = WORKSPACE_FILE_NAME };
+	int r = read_file(campaign, &file);
+
+	return r < 0 ? r : workspace_file_parse(&campaign->config, &campaign->file, file.path,
+						span_of_text(file.content), campaign->why);
+}
+
+static int read_knobs(struct campaign *campaign)
+{
+	knobs_want(&campaign->knobs, &campaign->file, &campaign->config);
+	for (size_t i = 0; i < campaign->knobs.file_count; i++) {
+		int r = read_file(campaign, &campaign->knobs.files[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return knobs_init(&campaign->knobs, campaign->why);
+}
+
+/* ---- metrics ---- */
+
+static int choose_metrics(struct campaign *campaign, const char *asked)
+{
+	const struct workspace_file *file = &campaign->file;
+	const struct workspace_guard *guards = file->guards.items;
+	struct watched_metric *metrics = campaign->metrics;
+	int r = workspace_file_metric(file, asked ? asked : file->improve.metric,
+				      &metrics->benchmark, &metrics->metric, campaign->why);
+
+	if (r < 0)
+		return r;
+	campaign->metric_count = 1;
+	for (size_t i = 0; i < file->guards.count; i++) {
+		struct watched_metric *guard = &metrics[campaign->metric_count];
+
+		if (campaign->metric_count == CAMPAIGN_METRICS_MAX)
+			return error_set(campaign->why, -E2BIG, "more than %d guards",
+					 DECISION_GUARDS_MAX);
+		r = workspace_file_metric(file, guards[i].title, &guard->benchmark,
+					  &guard->metric, campaign->why);
+		if (r < 0)
+			return r;
+		guard->guard = (struct decision_guard){
+			guard->metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER,
+			guards[i].hard, guards[i].tolerance / 100,
+		};
+		campaign->metric_count++;
+	}
+	return 0;
+}
+
+/* ---- the baseline ---- */
+
+/* A case that did not end the same way every time is set aside, by name. */
+static int set_flaky_apart(struct campaign *campaign, const struct cases *again)
+{
+	for (size_t i = 0; i < campaign->cases.count; i++) {
+		const struct test_case *first = &campaign->cases.items[i];
+		const struct test_case *other = cases_find(again, first->name);
+
+		if ((other && other->outcome == first->outcome) ||
+		    cases_find(&campaign->flaky, first->name))
+			continue;
+		int r = cases_add(&campaign->flaky, span_of_text(first->name), CASE_FAILED,
+				  -1, span_of_text("not the same every time"));
+
+		if (r < 0)
+			return error_set(campaign->why, r, "out of memory");
+	}
+	return 0;
+}
+
+static int test_baseline(struct campaign *campaign)
+{
+	const struct suite suite = {
+		.file = &campaign->file,
+		.workspace = campaign->session->copies[COPY_BASE],
+		.environment = campaign->baseline.environment, .holdout = true,
+		.slots = campaign->slots,
+	};
+	struct arena *memory = session_memory(campaign->session);
+	int r = 0;
+
+	campaign->tested = campaign->file.tests.count > 0;
+	cases_init(&campaign->cases, memory);
+	cases_init(&campaign->flaky, memory);
+	for (unsigned n = 0; r == 0 && campaign->tested && n < BASELINE_RUNS; n++) {
+		struct cases cases;
+
+		campaign_say(campaign, n, BASELINE_RUNS, "tests of the base, run %u", n + 1);
+		cases_init(&cases, memory);
+		r = suite_run(campaign->session, &suite, &cases, campaign->why);
+		if (r == 0 && n == 0)
+			campaign->cases = cases;
+		else if (r == 0)
+			r = set_flaky_apart(campaign, &cases);
+	}
+	return r;
+}
+
+static int build_baseline(struct campaign *campaign)
+{
+	struct space_config current;
+	enum tuner_outcome outcome;
+
+	campaign_say(campaign, 0, 0, "building %.12s", campaign->base);
+	space_current(&campaign->knobs.space, &current);
+	int r = arm_build(campaign, COPY_BASE, &current, &campaign->baseline, &outcome);
+
+	if (r == 0 && outcome != TUNER_OK)
+		r = error_prefix(campaign->why, -EINVAL, "the unchanged program");
+	return r;
+}
+
+/* ---- how much the same program differs from itself ---- */
+
+static int warm_up(struct campaign *campaign)
+{
+	struct pair ignored;
+
+	for (int64_t i = 0; i < campaign->metrics[0].benchmark->warmup; i++) {
+		int r = pair_measure(campaign, &campaign->baseline, &campaign->baseline, false,
+				     &ignored);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int calibrate(struct campaign *campaign)
+{
+	struct calibration_pair pairs[CALIBRATION_PAIRS];
+	struct random coins;
+	int r = warm_up(campaign);
+
+	random_init(&coins, campaign->seed);
+	for (unsigned n = 0; r == 0 && n < CALIBRATION_PAIRS; n++) {
+		struct pair pair;
+
+		campaign_say(campaign, n, CALIBRATION_PAIRS, "the base against itself");
+		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline,
+				 random_below(&coins, 2), &pair);
+		if (r < 0)
+			break;
+		pairs[n].values[METRIC_WALL] = pair.times[METRIC_WALL];
+		pairs[n].values[METRIC_CPU] = pair.times[METRIC_CPU];
+		pairs[n].values[METRIC_REPORTED] = pair.values[0];
+	}
+	if (r == 0)
+		calibration_summarise(pairs, CALIBRATION_PAIRS, &campaign->calibration);
+	return r;
+}
+
+/* Time is judged by the processor's where that is the same, only steadier. */
+static void choose_judge(struct campaign *campaign)
+{
+	struct watched_metric *primary = &campaign->metrics[0];
+
+	campaign->judge = METRIC_REPORTED;
+	if (primary->metric->from == FROM_CPU)
+		campaign->judge = METRIC_CPU;
+	if (primary->metric->from != FROM_TIME)
+		return;
+	campaign->judge = planning_metric(&campaign->calibration,
+					  campaign->calibration.cpu_share > 1.05 ? 2 : 1);
+	if (campaign->judge != METRIC_CPU)
+		return;
+	primary->cpu = true;
+	if (campaign->metric_count < CAMPAIGN_METRICS_MAX) {	/* and wall time guards */
+		struct watched_metric *guard = &campaign->metrics[campaign->metric_count++];
+
+		*guard = (struct watched_metric){
+			.benchmark = primary->benchmark, .metric = primary->metric,
+			.guard = { LOWER_IS_BETTER, false, 0.03 },
+		};
+	}
+}
+
+static enum direction direction_of(const struct workspace_metric *metric)
+{
+	return metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+}
+
+static int plan(struct campaign *campaign)
+{
+	const struct workspace_metric *metric = campaign->metrics[0].metric;
+	double gain = metric->min_effect / 100;
+	struct planning planning;
+
+	choose_judge(campaign);
+	planning = planning_of(&campaign->calibration, campaign->judge, direction_of(metric),
+			       gain, DECISION_CAMPAIGN_ALPHA);
+	json_object_set_new(campaign->report, "calibration",
+			    json_pack("{s:s, s:f, s:f, s:f, s:b}", "judged_by",
+				      metric_name(campaign->judge), "sigma_percent",
+				      100 * campaign->calibration.sigma[campaign->judge],
+				      "pairs_needed", planning.pairs, "smallest_gain_percent",
+				      100 * planning.smallest_gain, "possible",
+				      planning.possible));
+	/* A gain far above the least may still be shown; what cannot is said. */
+	if (!(planning.smallest_gain <= campaign->file.improve.gain / 100) &&
+	    !planning.possible)
+		return error_set(campaign->why, -ERANGE,
+				 "benchmark %s is too noisy to decide by: %d pairs show no gain below %.0f %%, and %.1f %% was asked for; make one run %.1f times longer%s, or raise min_effect",
+				 campaign->metrics[0].benchmark->title, SIGN_FLIP_PAIRS_MAX,
+				 100 * planning.smallest_gain, metric->min_effect,
+				 planning.longer, planning.cpu_would_do ? ", measure from = cpu" : "");
+	return 0;
+}
+
+int campaign_read(struct campaign *campaign, const json_t *options)
+{
+	int r = read_status(campaign);
+
+	if (r == 0)
+		r = read_workspace_file(campaign);
+	if (r == 0)
+		r = read_knobs(campaign);
+	if (r == 0)
+		r = choose_metrics(campaign, json_string_value(json_object_get(options, "metric")));
+	return r;
+}
+
+int campaign_prepare(struct campaign *campaign, const json_t *options)
+{
+	int r = campaign_read(campaign, options);
+
+	if (r == 0)
+		r = build_baseline(campaign);
+	if (r == 0)
+		r = test_baseline(campaign);
+	if (r == 0)
+		r = calibrate(campaign);
+	return r == 0 ? plan(campaign) : r;
+}
+
+/* ---- bottlenecks ---- */
+
+static int note_bottleneck(struct campaign *campaign, const char *name,
+			   const struct workspace_metric *metric,
+			   const struct bottleneck *found)
+{
+	static const char *const trends[] = { "steady", "rising", "falling" };
+	char text[300];
+	json_t *row;
+
+	snprintf(text, sizeof(text),
+		 "%s is %.4g %s, %.0f %% %s than the target %.4g (%u runs, %s)", name,
+		 found->value, metric->unit, 100 * fabs(found->deviation), "worse",
+		 metric->target, found->samples, trends[found->trend]);
+	row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s}", "workspace",
+			campaign->session->workspace, "metric", name, "value", found->value,
+			"target", metric->target, "severity",
+			bottleneck_severity_name(found->severity), "impact", found->impact,
+			"description", text);
+	json_array_append(json_object_get(campaign->report, "bottlenecks"), row);
+	return campaign_ask(campaign, "store.bottleneck", row, NULL);
+}
+
+static int judge_metric(struct campaign *campaign,
+			const struct workspace_benchmark *benchmark,
+			const struct workspace_metric *metric,
+			const struct bottleneck_series *series)
+{
+	struct bottleneck_target target = bottleneck_target_default;
+	struct bottleneck found;
+	char name[160];
+
+	snprintf(name, sizeof(name), "%s.%s", benchmark->title, metric->title);
+	if (isnan(metric->target) || metric->target < 0)
+		return 0;
+	target.target = metric->target;
+	target.direction = direction_of(metric);
+	found = bottleneck_judge(series, &target);
+	if (found.severity != BOTTLENECK_NONE)
+		return note_bottleneck(campaign, name, metric, &found);
+	if (!found.resolved)
+		return 0;
+	return campaign_ask(campaign, "store.resolve",
+			    json_pack("{s:s, s:s}", "workspace", campaign->session->workspace,
+				      "metric", name), NULL);
+}
+
+/* The runs so far measured the primary metric and the guards: a few more do. */
+int campaign_observe(struct campaign *campaign)
+{
+	struct bottleneck_series series[CAMPAIGN_METRICS_MAX] = { 0 };
+	json_t *values = json_object();
+	struct pair pair;
+	int r = 0;
+
+	for (unsigned n = 0; r == 0 && n < BOTTLENECK_SAMPLES_MIN; n++) {
+		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline, false, &pair);
+		for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
+			bottleneck_add(&series[i], pair.values[i].base);
+			bottleneck_add(&series[i], pair.values[i].candidate);
+		}
+	}
+	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
+		const struct watched_metric *watched = &campaign->metrics[i];
+		char name[160];
+
+		snprintf(name, sizeof(name), "%s.%s", watched->benchmark->title,
+			 watched->metric->title);
+		json_object_set_new(values, name, json_real(pair.values[i].base));
+		r = judge_metric(campaign, watched->benchmark, watched->metric, &series[i]);
+	}
+	if (r == 0)
+		r = campaign_ask(campaign, "store.metrics",
+				 json_pack("{s:I, s:O}", "session",
+					   (json_int_t)campaign->session->id, "metrics", values),
+				 NULL);
+	json_decref(values);
+	return r;
+}

@@ -1,0 +1,435 @@
+/*
+ * prove.c - the one place where something may be called better.
+ *
+ * The plan of a decision is a row in the store before its first sample, its
+ * verdict one after the last. What has a verdict keeps it: the same change of
+ * the same commit, measured the same way, is not tried again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "workers/improve/campaign.h"
+#include "workers/improve/confidence_core.h"
+#include "workers/improve/decision_core.h"
+
+#define SOURCE "tuner"
+#define SELF_CHECK_EVERY 20	/* decisions, one of which compares equals */
+
+/* ---- a decision ---- */
+
+static void make_plan(struct campaign *campaign, double alpha, struct decision_plan *ret)
+{
+	const struct workspace_metric *metric = campaign->metrics[0].metric;
+
+	*ret = decision_plan_default;
+	ret->seed = campaign->seed + 0x9e3779b97f4a7c15u * ++campaign->experiments;
+	ret->alpha = alpha;
+	ret->direction = metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+	ret->min_effect = metric->min_effect / 100;
+	while (ret->look_count > 1 &&
+	       ret->looks[ret->look_count - 1] > (unsigned)campaign->file.improve.pairs)
+		ret->look_count--;
+	ret->spent[ret->look_count - 1] = 1;
+	ret->guard_count = (unsigned)campaign->metric_count - 1;
+	for (unsigned i = 0; i < ret->guard_count; i++)
+		ret->guards[i] = campaign->metrics[i + 1].guard;
+}
+
+static json_t *plan_row(const struct campaign *campaign, const struct decision_plan *plan)
+{
+	json_t *looks = json_array(), *guards = json_array();
+	char seed[24];
+
+	snprintf(seed, sizeof(seed), "%016" PRIx64, plan->seed);
+	for (unsigned i = 0; i < plan->look_count; i++)
+		json_array_append_new(looks, json_pack("{s:i, s:f}", "pairs",
+						       (int)plan->looks[i], "alpha",
+						       plan->spent[i] * plan->alpha));
+	for (unsigned i = 0; i < plan->guard_count; i++)
+		json_array_append_new(guards, json_pack(
+			"{s:s, s:s, s:f, s:b}", "benchmark",
+			campaign->metrics[i + 1].benchmark->title, "metric",
+			campaign->metrics[i + 1].metric->title, "margin",
+			plan->guards[i].margin, "hard", plan->guards[i].hard));
+	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:s}", "benchmark",
+			 campaign->metrics[0].benchmark->title, "metric",
+			 campaign->metrics[0].metric->title, "judged_by",
+			 metric_name(campaign->judge), "seed", seed, "alpha", plan->alpha,
+			 "min_effect", plan->min_effect, "looks", looks, "guards", guards,
+			 "base", campaign->base);
+}
+
+static int begin_experiment(struct campaign *campaign, const char *kind,
+			    int64_t improvement, const struct decision_plan *plan,
+			    int64_t *ret)
+{
+	json_t *row = json_pack("{s:I, s:s, s:o, s:o}", "session",
+				(json_int_t)campaign->session->id, "kind", kind,
+				"improvement", improvement ? json_integer(improvement) :
+							     json_null(),
+				"plan", plan_row(campaign, plan));
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.experiment", row, &answer);
+
+	if (r < 0)
+		return r;
+	*ret = json_integer_value(json_object_get(answer, "experiment"));
+	json_decref(answer);
+	return 0;
+}
+
+static int flush_samples(struct campaign *campaign, int64_t experiment, json_t **samples)
+{
+	int r = campaign_ask(campaign, "store.samples",
+			     json_pack("{s:I, s:o}", "experiment", (json_int_t)experiment,
+				       "samples", *samples), NULL);
+
+	*samples = json_array();
+	return r;
+}
+
+static void say_decision(struct campaign *campaign, const struct decision *decision)
+{
+	const struct decision_look *look = decision_latest(decision);
+
+	if (look)
+		campaign_say(campaign, decision->pairs, decision->plan.looks[decision->plan.look_count - 1],
+			     "proving: %+.1f %%, at least %+.1f %%", 100 * look->gain,
+			     100 * look->gain_lower);
+	else
+		campaign_say(campaign, decision->pairs, decision->plan.looks[decision->plan.look_count - 1],
+			     "proving: the first pairs");
+}
+
+static int take_pair(struct campaign *campaign, struct decision *decision,
+		     const struct arm *candidate, unsigned number, json_t *samples,
+		     bool *ret_crashed)
+{
+	struct pair pair;
+	int r = pair_measure(campaign, &campaign->baseline, candidate,
+			     decision->candidate_first, &pair);
+
+	if (r < 0)
+		return r;
+	*ret_crashed = pair.failed;
+	if (pair.failed)
+		return 0;
+	pair_record(&pair, number, samples);
+	if (!pair.valid)
+		return decision_add_invalid_pair(decision, false, false);
+	r = decision_add_pair(decision, pair.values);
+	return r < 0 ? error_set(campaign->why, r, "a value that cannot be judged") : 0;
+}
+
+/*
+ * Runs pairs until there is a verdict. A candidate whose run fails is rejected
+ * there and then, by *ret_crashed.
+ */
+static int decide(struct campaign *campaign, const struct arm *candidate,
+		  int64_t experiment, struct decision *decision, bool *ret_crashed)
+{
+	json_t *samples = json_array();
+	int r = 0;
+
+	*ret_crashed = false;
+	for (unsigned n = 0; r == 0; n++) {
+		unsigned looks = decision->look_count;
+
+		r = take_pair(campaign, decision, candidate, n, samples, ret_crashed);
+		if (r < 0 || *ret_crashed)
+			break;
+		enum decision_verdict verdict = decision_look(decision);
+
+		say_decision(campaign, decision);
+		if (decision->look_count != looks || verdict != DECISION_CONTINUE)
+			r = flush_samples(campaign, experiment, &samples);
+		if (verdict != DECISION_CONTINUE)
+			break;
+	}
+	json_decref(samples);
+	return r;
+}
+
+static int end_experiment(struct campaign *campaign, int64_t experiment,
+			  const struct decision *decision, bool crashed)
+{
+	const struct decision_look *look = decision_latest(decision);
+	json_t *row = json_pack("{s:I, s:s, s:s, s:i, s:f}", "experiment",
+				(json_int_t)experiment, "verdict",
+				crashed ? "reject" : decision_verdict_name(decision->verdict),
+				"reason", crashed ? campaign->why->text :
+						    decision_reason_name(decision->reason),
+				"pairs", (int)decision->pairs, "alpha", decision->plan.alpha);
+
+	json_object_set_new(row, "gain", look ? json_real(look->gain) : json_null());
+	json_object_set_new(row, "gain_lower",
+			    look && isfinite(look->gain_lower) ? json_real(look->gain_lower) :
+								 json_null());
+	return campaign_ask(campaign, "store.verdict", row, NULL);
+}
+
+/* How many decisions this campaign has begun, and all campaigns together. */
+static int read_alpha(struct campaign *campaign, unsigned *ret_nth, int64_t *ret_all)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.alpha",
+			     json_pack("{s:s, s:I}", "workspace", campaign->session->workspace,
+				       "session", (json_int_t)campaign->session->id), &answer);
+
+	if (r < 0)
+		return r;
+	*ret_nth = (unsigned)json_integer_value(json_object_get(answer, "nth")) + 1;
+	*ret_all = json_integer_value(json_object_get(answer, "lifetime"));
+	json_decref(answer);
+	return 0;
+}
+
+/* Now and then the base is judged against a copy of itself, like any other. */
+static int check_self(struct campaign *campaign, struct decision *decision)
+{
+	struct decision_plan plan;
+	enum tuner_outcome outcome;
+	struct arm copy;
+	int64_t experiment;
+	bool crashed = false;
+	int r = arm_build(campaign, COPY_FINALISTS, &campaign->baseline.config, &copy, &outcome);
+
+	if (r < 0 || outcome != TUNER_OK)
+		return r;
+	make_plan(campaign, DECISION_CAMPAIGN_ALPHA, &plan);
+	decision_init(decision, &plan);
+	r = begin_experiment(campaign, "aa", 0, &plan, &experiment);
+	if (r == 0)
+		r = decide(campaign, &copy, experiment, decision, &crashed);
+	if (r == 0)
+		r = end_experiment(campaign, experiment, decision, crashed);
+	arm_release(&copy);
+	return r;
+}
+
+/* ---- the candidate as a row ---- */
+
+static void content_hash(const struct campaign *campaign, char ret[128])
+{
+	snprintf(ret, 128, "%.40s-%016" PRIx64 "-%.40s", campaign->base,
+		 space_hash(&campaign->knobs.space, &campaign->winner),
+		 campaign->metrics[0].metric->title);
+}
+
+static int read_confidence(struct campaign *campaign, struct confidence_record *ret)
+{
+	struct confidence_record records[2];
+	static const char *const names[2] = { "here", "elsewhere" };
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.record",
+			     json_pack("{s:s, s:s}", "source", SOURCE, "workspace",
+				       campaign->session->workspace), &answer);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 2; i++) {
+		const json_t *row = json_object_get(answer, names[i]);
+
+		records[i] = (struct confidence_record){
+			json_number_value(json_object_get(row, "wins")),
+			json_number_value(json_object_get(row, "losses")),
+			json_number_value(json_object_get(row, "promised")),
+			json_number_value(json_object_get(row, "kept")),
+		};
+	}
+	json_decref(answer);
+	*ret = confidence_pool(records[0], records[1]);
+	return 0;
+}
+
+static int propose(struct campaign *campaign, double confidence, int64_t *ret,
+		   json_t **ret_verdict)
+{
+	size_t best = tuner_best(campaign->tuner);
+	char hash[128], words[400], status[32];
+	json_t *answer;
+
+	content_hash(campaign, hash);
+	knobs_describe(&campaign->knobs, &campaign->winner, words, sizeof(words));
+	int r = campaign_ask(campaign, "store.propose", json_pack(
+		"{s:I, s:s, s:n, s:s, s:s, s:s, s:{s:s, s:o}, s:s, s:f, s:f}", "session",
+		(json_int_t)campaign->session->id, "workspace", campaign->session->workspace,
+		"bottleneck", "type", "optimization", "source", SOURCE, "description", words,
+		"changes", "base", campaign->base, "knobs",
+		knobs_changes(&campaign->knobs, &campaign->winner), "hash", hash, "expected",
+		best == SIZE_MAX ? 0 : 100 * (1 - campaign->tuner->trials[best].cost),
+		"confidence", confidence), &answer);
+
+	if (r < 0)
+		return r;
+	*ret = json_integer_value(json_object_get(answer, "improvement"));
+	*ret_verdict = json_incref(json_object_get(answer, "verdict"));
+	snprintf(status, sizeof(status), "%s",
+		 json_string_value(json_object_get(answer, "status")));
+	json_decref(answer);
+	json_object_set_new(campaign->report, "improvement", json_integer(*ret));
+	json_object_set_new(campaign->report, "change", json_string(words));
+	if (json_is_object(*ret_verdict) || strcmp(status, "proposed") != 0)
+		return 1;	/* known and judged */
+	return campaign_ask(campaign, "store.status",
+			    json_pack("{s:I, s:s, s:s, s:s}", "improvement", (json_int_t)*ret,
+				      "from", "proposed", "to", "testing", "reason", "proof"),
+			    NULL);
+}
+
+static double last_value(const struct decision *decision, bool candidate,
+			 const struct campaign *campaign)
+{
+	const struct calibration *calibration = &campaign->calibration;
+	const struct decision_look *look = decision_latest(decision);
+	double base = calibration->level[campaign->judge];
+
+	if (!candidate || !look)
+		return base;
+	return campaign->metrics[0].metric->better ? base * (1 + look->gain) :
+						     base * (1 - look->gain);
+}
+
+static int store_result(struct campaign *campaign, int64_t improvement, bool success,
+			const struct decision *decision, const char *reason, double seconds)
+{
+	const char *name = campaign->metrics[0].metric->title;
+	const struct decision_look *look = decision ? decision_latest(decision) : NULL;
+	json_t *row = json_pack(
+		"{s:I, s:b, s:{s:f}, s:{s:f}, s:o, s:[], s:f}", "improvement",
+		(json_int_t)improvement, "success", success, "before", name,
+		campaign->calibration.level[campaign->judge], "after", name,
+		decision ? last_value(decision, true, campaign) :
+			   campaign->calibration.level[campaign->judge],
+		"errors", success ? json_array() : json_pack("[s]", reason), "warnings",
+		"execution_s", seconds);
+
+	json_object_set_new(row, "change_percent", look ? json_real(100 * look->gain) : json_null());
+	return campaign_ask(campaign, "store.result", row, NULL);
+}
+
+static void report_decision(struct campaign *campaign, const struct decision *decision,
+			    const char *verdict, const char *reason, double confidence)
+{
+	const struct decision_look *look = decision ? decision_latest(decision) : NULL;
+	json_t *row = json_pack("{s:s, s:s, s:f, s:i}", "verdict", verdict, "reason", reason,
+				"confidence", confidence, "pairs",
+				decision ? (int)decision->pairs : 0);
+
+	if (look) {
+		json_object_set_new(row, "gain_percent", json_real(100 * look->gain));
+		json_object_set_new(row, "gain_lower_percent", isfinite(look->gain_lower) ?
+				    json_real(100 * look->gain_lower) : json_null());
+		json_object_set_new(row, "before", json_real(last_value(decision, false, campaign)));
+		json_object_set_new(row, "after", json_real(last_value(decision, true, campaign)));
+	}
+	json_object_set_new(campaign->report, "decision", row);
+}
+
+/* What a verdict means for the improvement's status. */
+static int settle(struct campaign *campaign, int64_t improvement,
+		  const struct decision *decision, const char *why_not, double confidence,
+		  double seconds)
+{
+	bool accepted = !why_not && decision->verdict == DECISION_ACCEPT;
+	bool review = !why_not && decision->verdict == DECISION_REVIEW;
+	const char *verdict = why_not ? "reject" : decision_verdict_name(decision->verdict);
+	const char *reason = why_not ? why_not : decision_reason_name(decision->reason);
+	const char *to = accepted && campaign->mode >= MODE_APPROVE ? "approved" :
+			 accepted || review ? "proposed" : "rejected";
+	int r = store_result(campaign, improvement, accepted, decision, reason, seconds);
+
+	report_decision(campaign, decision, verdict, reason, confidence);
+	json_object_set_new(campaign->report, "status", json_string(to));
+	if (r == 0)
+		r = campaign_ask(campaign, "store.status",
+				 json_pack("{s:I, s:s, s:s, s:s}", "improvement",
+					   (json_int_t)improvement, "from", "testing", "to", to,
+					   "reason", reason), NULL);
+	return r;
+}
+
+/* Tests, the held-out ones too, then the decision. */
+static int judge(struct campaign *campaign, const struct arm *arm, int64_t improvement,
+		 struct decision *decision, double *confidence)
+{
+	struct confidence_record record;
+	struct decision_plan plan;
+	enum tuner_outcome outcome;
+	int64_t experiment, all = 0, began_ns = clock_now_ns();
+	bool crashed = false;
+	unsigned nth = 1;
+	int r = arm_test(campaign, arm, true, &outcome);
+
+	if (r == 0 && outcome != TUNER_OK)
+		return settle(campaign, improvement, NULL, campaign->why->text, *confidence, 0);
+	if (r == 0)
+		r = read_alpha(campaign, &nth, &all);
+	if (r == 0 && all % SELF_CHECK_EVERY == SELF_CHECK_EVERY - 1)
+		r = check_self(campaign, decision);
+	if (r < 0)
+		return r;
+	make_plan(campaign, decision_alpha(nth), &plan);
+	decision_init(decision, &plan);
+	r = begin_experiment(campaign, "validate", improvement, &plan, &experiment);
+	if (r == 0)
+		r = decide(campaign, arm, experiment, decision, &crashed);
+	if (r == 0)
+		r = end_experiment(campaign, experiment, decision, crashed);
+	if (r == 0)
+		r = read_confidence(campaign, &record);
+	if (r < 0)
+		return r;
+	*confidence = confidence_accepted(&record, plan.alpha, PLANNING_POWER);
+	return settle(campaign, improvement, decision, crashed ? campaign->why->text : NULL,
+		      *confidence, (double)(clock_now_ns() - began_ns) * 1e-9);
+}
+
+static int prove_arm(struct campaign *campaign, const struct arm *arm,
+		     struct decision *decision, int64_t *ret_improvement)
+{
+	struct confidence_record record;
+	double confidence = 0;
+	json_t *known = NULL;
+	int64_t improvement;
+	int r = read_confidence(campaign, &record);
+
+	if (r == 0) {
+		confidence = confidence_proposed(&record);
+		r = propose(campaign, confidence, &improvement, &known);
+	}
+	if (r == 1) {	/* judged before: the verdict stands */
+		json_object_set(campaign->report, "known", known);
+		json_decref(known);
+		return 0;
+	}
+	if (r == 0)
+		r = judge(campaign, arm, improvement, decision, &confidence);
+	if (r == 0 && decision->verdict == DECISION_ACCEPT)
+		*ret_improvement = improvement;
+	json_decref(known);
+	return r;
+}
+
+int campaign_prove(struct campaign *campaign, int64_t *ret_improvement)
+{
+	struct decision *decision = calloc(1, sizeof(*decision));
+	enum tuner_outcome outcome = TUNER_OK;
+	struct arm arm = { 0 };
+	int r;
+
+	*ret_improvement = 0;
+	if (!decision)
+		return error_set(campaign->why, -ENOMEM, "out of memory");
+	r = campaign_prune(campaign, &arm, &outcome);
+	if (r == 0 && outcome == TUNER_OK)
+		r = prove_arm(campaign, &arm, decision, ret_improvement);
+	arm_release(&arm);
+	free(decision);
+	return r;
+}

@@ -1,0 +1,255 @@
+#include "workers/improve/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/convert.h"
+
+#define SLICE_NS (100 * NS_PER_MS)	/* between looks at the worker's own link */
+#define ASK_TIMEOUT_NS (60 * NS_PER_S)
+#define INPUT_BYTES_FIRST 4096
+#define INPUT_BYTES_MAX (8U << 20)
+
+int session_connect(int fd, struct client **ret, struct error *why)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int r;
+
+	if (!client)
+		return error_set(why, -ENOMEM, "out of memory");
+	r = client_init(client, fd, "cupel-improve", why);
+	if (r < 0) {
+		free(client);
+		return r;
+	}
+	*ret = client;
+	return 0;
+}
+
+static struct ask *ask_of(const struct session *session, uint64_t call)
+{
+	for (struct ask *ask = session->asks; ask; ask = ask->next)
+		if (ask->call == call)
+			return ask;
+	return NULL;
+}
+
+static void forget(struct session *session, struct ask *ask)
+{
+	struct ask **place = &session->asks;
+
+	while (*place && *place != ask)
+		place = &(*place)->next;
+	if (*place)
+		*place = ask->next;
+}
+
+/* Keeps the beginning; who needs the end as well asks for less output. */
+static int keep(struct session *session, struct session_stream *stream, struct span bytes)
+{
+	size_t room = stream->room ? stream->room : 8192;
+
+	if (stream->length + bytes.length > SESSION_OUTPUT_BYTES_MAX) {
+		stream->cut = true;
+		bytes.length = SESSION_OUTPUT_BYTES_MAX - stream->length;
+	}
+	while (room < stream->length + bytes.length)
+		room *= 2;
+	if (room > stream->room) {
+		uint8_t *data = arena_alloc(session_memory(session), room);
+
+		if (!data)
+			return -ENOMEM;
+		if (stream->length)
+			memcpy(data, stream->data, stream->length);
+		stream->data = data;
+		stream->room = room;
+	}
+	if (bytes.length)
+		memcpy(stream->data + stream->length, bytes.data, bytes.length);
+	stream->length += bytes.length;
+	return 0;
+}
+
+static int errno_of(const struct message_result *result)
+{
+	switch (result->code) {
+	case ERROR_OK: return 0;
+	case ERROR_CANCELLED: return -ECANCELED;
+	case ERROR_NOT_FOUND: return -ENOENT;
+	case ERROR_ALREADY_EXISTS: return -EEXIST;
+	case ERROR_FAILED_PRECONDITION: return -EBUSY;
+	case ERROR_INVALID_ARGUMENT: return -EINVAL;
+	case ERROR_PERMISSION_DENIED:
+	case ERROR_DENIED_BY_ACL: return -EPERM;
+	case ERROR_RESOURCE_EXHAUSTED: return -ENOSPC;
+	case ERROR_DEADLINE_EXCEEDED:
+	case ERROR_TIMEOUT_KILLED: return -ETIMEDOUT;
+	default: return -EIO;
+	}
+}
+
+static void finish(struct session *session, struct ask *ask,
+		   const struct client_event *event)
+{
+	const struct message_result *result = &event->result;
+	struct span body = event->body;
+
+	forget(session, ask);
+	ask->done = true;
+	ask->result = errno_of(result);
+	if (ask->result < 0) {
+		error_set_code(&ask->why, ask->result, (enum error_code)result->code,
+			       "%.*s", (int)result->reason.length, result->reason.data);
+		return;
+	}
+	if (body.length == 0)
+		body = (struct span){ ask->streams[0].data, ask->streams[0].length };
+	if (body.length)
+		ask->result = convert_to_json(body, &ask->answer, &ask->why);
+}
+
+static void take(struct session *session, const struct client_event *event)
+{
+	struct ask *ask = ask_of(session, event->call);
+
+	if (!ask)	/* of a session that has ended, or about the link */
+		return;
+	if (event->kind == CLIENT_CHUNK && event->stream < COUNT(ask->streams) &&
+	    keep(session, &ask->streams[event->stream], event->body) < 0)
+		client_cancel(session->client, ask->call);
+	if (event->kind == CLIENT_RESULT)
+		finish(session, ask, event);
+}
+
+/* One look at both links; waits at most a slice for the client's. */
+static int turn(struct session *session)
+{
+	int r = worker_poll(session->call);
+	struct client_event event;
+
+	if (r < 0)
+		return r;
+	r = client_wait(session->client, -1, clock_now_ns() + SLICE_NS, &event);
+	if (r == 0)
+		take(session, &event);
+	return r == -ETIMEDOUT || r == -EAGAIN || r == -EINTR ? 0 : r;
+}
+
+static int encode(struct session *session, json_t *arguments, struct ask *ask,
+		  struct span *ret)
+{
+	for (size_t room = INPUT_BYTES_FIRST; room <= INPUT_BYTES_MAX; room *= 4) {
+		ask->input = arena_alloc(session_memory(session), room);
+		if (!ask->input)
+			return error_set(&ask->why, -ENOMEM, "out of memory");
+		int length = convert_from_json(arguments, ask->input, room, &ask->why);
+
+		if (length >= 0) {
+			*ret = (struct span){ ask->input, (size_t)length };
+			return 0;
+		}
+		if (length != -EMSGSIZE)
+			return length;
+	}
+	return -EMSGSIZE;
+}
+
+int session_begin(struct session *session, struct ask *ask, const char *tool,
+		  uint32_t workspace, json_t *arguments, int64_t timeout_ns)
+{
+	struct client_ask what = {
+		.tool = tool, .workspace = workspace, .parent = session->call->id,
+		.deadline_ns = clock_now_ns() + timeout_ns, .priority = 2,
+	};
+	int r;
+
+	*ask = (struct ask){ 0 };
+	if (!arguments)
+		return error_set(&ask->why, -ENOMEM, "out of memory");
+	r = encode(session, arguments, ask, &what.input);
+	json_decref(arguments);
+	if (session->call->deadline_ns < what.deadline_ns)
+		what.deadline_ns = session->call->deadline_ns;
+	if (r == 0)
+		r = client_call(session->client, &what, &ask->call, &ask->why);
+	if (r < 0)
+		return error_prefix(&ask->why, r, "%s", tool);
+	ask->next = session->asks;
+	session->asks = ask;
+	return 0;
+}
+
+int session_wait(struct session *session, struct ask *ask)
+{
+	int r = 0;
+
+	while (!ask->done && r == 0)
+		r = turn(session);
+	if (r < 0 && !ask->done)
+		return error_set(&ask->why, r, "%s", r == -ECANCELED ? "cancelled" :
+				 r == -ETIMEDOUT ? "the time is up" : "the supervisor is gone");
+	return ask->result;
+}
+
+int session_wait_any(struct session *session, struct ask *asks, size_t count,
+		     size_t *ret_index)
+{
+	int r = 0;
+
+	while (r == 0) {
+		for (size_t i = 0; i < count; i++)
+			if (asks[i].call && asks[i].done) {
+				asks[i].call = 0;
+				*ret_index = i;
+				return 0;
+			}
+		r = turn(session);
+	}
+	return r;
+}
+
+int session_ask(struct session *session, const char *tool, uint32_t workspace,
+		json_t *arguments, json_t **ret, struct error *why)
+{
+	struct ask ask;
+	int r = session_begin(session, &ask, tool, workspace, arguments, ASK_TIMEOUT_NS);
+
+	if (r == 0)
+		r = session_wait(session, &ask);
+	if (!ask.done)	/* the stack must not be written to later */
+		forget(session, &ask);
+	if (r < 0) {
+		*why = ask.why;
+		json_decref(ask.answer);
+		return error_prefix(why, r, "%s", tool);
+	}
+	if (ret && !ask.answer)
+		return error_set(why, -EBADMSG, "%s: an empty answer", tool);
+	if (ret)
+		*ret = ask.answer;
+	else
+		json_decref(ask.answer);
+	return 0;
+}
+
+void session_end(struct session *session)
+{
+	int64_t until = clock_now_ns() + NS_PER_S;
+	struct client_event event;
+
+	for (struct ask *ask = session->asks; ask; ask = ask->next)
+		client_cancel(session->client, ask->call);
+	while (session->asks && clock_now_ns() < until) {
+		int r = client_wait(session->client, -1, until, &event);
+
+		if (r < 0 && r != -EAGAIN)
+			break;
+		if (r == 0)
+			take(session, &event);
+	}
+	session->asks = NULL;
+}

@@ -1,0 +1,87 @@
+/*
+ * session.h - asking the other workers on behalf of one call.
+ *
+ *	serve(call) --> session_ask("store.propose", {...}) --> router --> store
+ *	            --> session_begin() x n, session_wait()  --> job, job, job
+ *
+ * A session lives as long as the call it serves and ends with it: when that is
+ * cancelled or its deadline passes, everything asked is cancelled too, and
+ * every function here returns -ECANCELED, -ETIMEDOUT or -EPIPE from then on.
+ * While it waits it keeps the worker's link and beat going.
+ */
+#ifndef CUPEL_WORKERS_IMPROVE_SESSION_H
+#define CUPEL_WORKERS_IMPROVE_SESSION_H
+
+#include "common/json.h"
+#include "common/wire/client.h"
+#include "workers/worker.h"
+
+#define SESSION_COPIES_MAX 8
+#define SESSION_OUTPUT_BYTES_MAX (8U << 20)	/* kept of one stream */
+
+struct session {
+	struct worker_call *call;
+	struct client *client;
+	struct ask *asks;		/* that run */
+	uint32_t repository;		/* number of the workspace */
+	uint32_t copies[SESSION_COPIES_MAX];	/* numbers of its private copies */
+	size_t copy_count;
+	const char *workspace;		/* the store's key of it */
+	int64_t id;			/* the store's; 0: none yet */
+};
+
+struct session_stream {
+	uint8_t *data;			/* in the call's memory */
+	size_t length, room;
+	bool cut;			/* SESSION_OUTPUT_BYTES_MAX were reached */
+};
+
+/* One question and its answer. */
+struct ask {
+	struct ask *next;
+	uint64_t call;
+	bool done;
+	int result;			/* 0 or a negative errno, once done */
+	json_t *answer;			/* the asker's to json_decref(); may be NULL */
+	struct session_stream streams[3];	/* 0 the answer's bytes, then 1 and 2 */
+	uint8_t *input;
+	struct error why;
+};
+
+/*
+ * Takes over fd, the worker's link as a client, once for the whole program.
+ * session_begin() of every session goes over it, one session at a time.
+ */
+int session_connect(int fd, struct client **ret, struct error *why);
+
+/*
+ * Asks a tool; steals arguments. workspace 0: none. ask must stay where it is
+ * until it is done, and timeout_ns is cut to what the call has left.
+ */
+int session_begin(struct session *session, struct ask *ask, const char *tool,
+		  uint32_t workspace, json_t *arguments, int64_t timeout_ns);
+
+/* Waits until this one is done, and returns its result. */
+int session_wait(struct session *session, struct ask *ask);
+
+/* Waits until one of them is done that was not taken (call != 0) yet. */
+int session_wait_any(struct session *session, struct ask *asks, size_t count,
+		     size_t *ret_index);
+
+/*
+ * Asks and waits. ret may be NULL, else the answer is the caller's to
+ * json_decref().
+ */
+int session_ask(struct session *session, const char *tool, uint32_t workspace,
+		json_t *arguments, json_t **ret, struct error *why);
+
+/* Cancels all that runs and waits for their ends, a second at most. */
+void session_end(struct session *session);
+
+/* The memory of the call. */
+static inline struct arena *session_memory(struct session *session)
+{
+	return &session->call->memory;
+}
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * suite.h - all tests of a workspace, side by side in as many slots as there
+ * are processors, each in a sandbox of its own.
+ *
+ * The report does not depend on which test ended first: cases stand in the
+ * order of the file.
+ */
+#ifndef CUPEL_WORKERS_IMPROVE_SUITE_H
+#define CUPEL_WORKERS_IMPROVE_SUITE_H
+
+#include "workers/improve/cases.h"
+#include "workers/improve/command.h"
+
+#define SUITE_SLOTS_MAX 16
+
+struct suite {
+	const struct workspace_file *file;
+	uint32_t workspace;		/* where they run */
+	json_t *environment;		/* borrowed; or NULL */
+	bool holdout;			/* the held-out ones too */
+	bool (*chosen)(void *owner, const struct workspace_test *test);	/* or NULL */
+	void *owner;
+	unsigned slots;			/* 1 to SUITE_SLOTS_MAX */
+};
+
+/*
+ * Runs them; cases are all cases of all tests. -ENOENT when no test is chosen
+ * at all, or why something could not even be started.
+ */
+int suite_run(struct session *session, const struct suite *suite,
+	      struct cases *cases, struct error *why);
+
+#endif

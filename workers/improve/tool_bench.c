@@ -1,0 +1,149 @@
+/*
+ * tool_bench.c - improve.bench: the workspace's benchmarks, as it is right now.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/core/statistics.h"
+#include "workers/improve/metric.h"
+#include "workers/improve/tools.h"
+
+#define RUNS_MAX 1000
+
+struct bench {
+	struct session *session;
+	struct error *why;
+	int64_t runs;
+	double *values[WORKSPACE_METRICS_MAX];
+};
+
+static int run_once(struct bench *bench, const struct workspace_benchmark *benchmark,
+		    int64_t number)
+{
+	const struct workspace_metric *metrics = benchmark->metrics.items;
+	const struct command command = {
+		.tool = COMMAND_TRY, .workspace = bench->session->repository,
+		.argv = benchmark->command, .collect = benchmark_report(benchmark),
+		.timeout_ns = benchmark->timeout_ns,
+	};
+	struct command_outcome outcome;
+	char reason[400];
+	struct ask ask;
+	int r = command_run(bench->session, &ask, &command, &outcome, bench->why);
+
+	if (r == 0 && !command_succeeded(&outcome)) {
+		command_describe(&outcome, reason, sizeof(reason));
+		r = error_set(bench->why, -EINVAL, "%s", reason);
+	}
+	for (size_t i = 0; r == 0 && number >= 0 && i < benchmark->metrics.count; i++)
+		r = metric_read(&metrics[i], &outcome, &bench->values[i][number], bench->why);
+	json_decref(ask.answer);
+	return r < 0 ? error_prefix(bench->why, r, "benchmark %s", benchmark->title) : 0;
+}
+
+/*
+ * An interval for the median by order statistics, 95 % whatever the noise
+ * (W. Conover, Practical Nonparametric Statistics, section 3.2).
+ */
+static json_t *summarise(const struct workspace_metric *metric, double *values, int64_t count)
+{
+	double half = 0.98 * sqrt((double)count);
+	int64_t low, high;
+	size_t n = (size_t)count;
+
+	statistics_sort(values, n);
+	low = (int64_t)((double)count / 2 - half);
+	high = (int64_t)((double)count / 2 + half);
+	json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:I}", "name", metric->title,
+				"unit", metric->unit, "better",
+				metric->better ? "higher" : "lower", "median",
+				statistics_quantile(values, n, 0.5), "low",
+				values[low < 0 ? 0 : low], "high",
+				values[high >= count ? count - 1 : high], "spread",
+				statistics_quantile(values, n, 0.75) -
+					statistics_quantile(values, n, 0.25),
+				"runs", (json_int_t)count);
+
+	if (!isnan(metric->target))
+		json_object_set_new(row, "target", json_real(metric->target));
+	return row;
+}
+
+static int run_all(struct bench *bench, const struct workspace_benchmark *benchmark,
+		   json_t *report)
+{
+	const struct workspace_metric *metrics = benchmark->metrics.items;
+	json_t *rows = json_array();
+	int r = 0;
+
+	for (int64_t n = -benchmark->warmup; r == 0 && n < bench->runs; n++) {
+		worker_progress(bench->session->call, n < 0 ? 0 : (uint64_t)n,
+				(uint64_t)bench->runs, benchmark->title);
+		r = run_once(bench, benchmark, n);
+	}
+	for (size_t i = 0; r == 0 && i < benchmark->metrics.count; i++)
+		json_array_append_new(rows, summarise(&metrics[i], bench->values[i], bench->runs));
+	json_array_append_new(json_object_get(report, "benchmarks"),
+			      json_pack("{s:s, s:o}", "name", benchmark->title, "metrics", rows));
+	return r;
+}
+
+static bool is_named(const json_t *names, const char *title)
+{
+	for (size_t i = 0; i < json_array_size(names); i++)
+		if (strcmp(json_string_value(json_array_get(names, i)), title) == 0)
+			return true;
+	return json_array_size(names) == 0;
+}
+
+static int run_named(struct bench *bench, const struct workspace_file *file, json_t *report)
+{
+	const json_t *names = json_object_get(bench->session->call->arguments, "names");
+	const struct workspace_benchmark *benchmarks = file->benchmarks.items;
+	size_t chosen = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < file->benchmarks.count; i++) {
+		if (!is_named(names, benchmarks[i].title))
+			continue;
+		chosen++;
+		r = run_all(bench, &benchmarks[i], report);
+	}
+	if (r == 0 && chosen == 0)
+		r = error_set(bench->why, -ENOENT,
+			      "no such benchmark in " WORKSPACE_FILE_NAME
+			      "; declare one: benchmark NAME { command = ... metric time { } }");
+	return r;
+}
+
+int tool_bench(struct session *session, json_t **ret, struct error *why)
+{
+	struct bench bench = { .session = session, .why = why,
+			       .runs = option_integer(session, "runs", 10) };
+	struct workspace_file file;
+	struct config config;
+	int r = workspace_file_parse(&config, &file, WORKSPACE_FILE_NAME,
+				     span_of_text(option_text(session, "config")), why);
+
+	if (r == 0 && (bench.runs < 1 || bench.runs > RUNS_MAX))
+		r = error_set(why, -EINVAL, "runs: between 1 and %d", RUNS_MAX);
+	for (size_t i = 0; r == 0 && i < WORKSPACE_METRICS_MAX; i++) {
+		bench.values[i] = arena_alloc_array(session_memory(session), (size_t)bench.runs,
+						    sizeof(double));
+		if (!bench.values[i])
+			r = error_set(why, -ENOMEM, "out of memory");
+	}
+	if (r == 0)
+		r = workspace_build(session, &file, why);
+	json_t *report = json_pack("{s:s, s:[]}", "schema", "cupel.bench/1", "benchmarks");
+
+	if (r == 0)
+		r = run_named(&bench, &file, report);
+	if (r == 0)
+		*ret = json_incref(report);
+	json_decref(report);
+	config_release(&config);
+	return r;
+}

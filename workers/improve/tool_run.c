@@ -1,0 +1,217 @@
+/*
+ * tool_run.c - improve.run, improve.apply and improve.rollback.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "workers/improve/campaign.h"
+#include "workers/improve/tools.h"
+
+static const char *const modes[MODE_COUNT] = { "observe", "propose", "approve", "auto" };
+
+static enum campaign_mode mode_of(const struct session *session)
+{
+	const char *text = option_text(session, "mode");
+
+	for (int i = 0; text && i < MODE_COUNT; i++)
+		if (strcmp(modes[i], text) == 0)
+			return (enum campaign_mode)i;
+	return MODE_PROPOSE;
+}
+
+static void init(struct campaign *campaign, struct session *session, struct error *why)
+{
+	int64_t seconds = option_integer(session, "time_s", 0);
+
+	*campaign = (struct campaign){
+		.session = session, .why = why, .mode = mode_of(session),
+		.seed = (uint64_t)option_integer(session, "seed", 1),
+		.slots = (unsigned)option_integer(session, "slots", 2),
+		.until_ns = seconds ? clock_now_ns() + seconds * NS_PER_S : INT64_MAX,
+		.runs_left = option_integer(session, "runs", INT64_MAX),
+		.report = json_pack("{s:s, s:s, s:[], s:[], s:[]}", "schema",
+				    "cupel.improve/1", "mode", modes[mode_of(session)],
+				    "bottlenecks", "trials", "watched"),
+	};
+	json_object_set_new(campaign->report, "seed", json_integer((json_int_t)campaign->seed));
+}
+
+/* An unfinished campaign of the same seed goes on; any other is a new one. */
+static int open_session(struct campaign *campaign)
+{
+	struct session *session = campaign->session;
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.open",
+			     json_pack("{s:s}", "workspace", session->workspace), &answer);
+
+	if (r < 0)
+		return r;
+	const json_t *open = json_object_get(answer, "session");
+	const json_t *options = json_object_get(answer, "options");
+	bool same = json_is_integer(open) &&
+		    json_integer_value(json_object_get(answer, "seed")) ==
+			    (json_int_t)campaign->seed &&
+		    campaign->base && json_is_string(json_object_get(options, "base")) &&
+		    strcmp(json_string_value(json_object_get(options, "base")),
+			   campaign->base) == 0;
+
+	session->id = same ? json_integer_value(open) : 0;
+	json_decref(answer);
+	json_object_set_new(campaign->report, "resumed", json_boolean(same));
+	if (same)
+		return 0;
+	r = campaign_ask(campaign, "store.session",
+			 json_pack("{s:s, s:s, s:I, s:{s:s, s:s}}", "workspace",
+				   session->workspace, "kind", "improve", "seed",
+				   (json_int_t)campaign->seed, "options", "base",
+				   campaign->base ? campaign->base : "", "mode",
+				   modes[campaign->mode]), &answer);
+	if (r < 0)
+		return r;
+	session->id = json_integer_value(json_object_get(answer, "session"));
+	json_decref(answer);
+	return 0;
+}
+
+static void report_tests(struct campaign *campaign)
+{
+	json_t *flaky = json_array();
+
+	for (size_t i = 0; i < campaign->flaky.count; i++)
+		json_array_append_new(flaky, json_string(campaign->flaky.items[i].name));
+	json_object_set_new(campaign->report, "tests",
+			    json_pack("{s:I, s:I, s:I, s:o}", "passed",
+				      (json_int_t)cases_count(&campaign->cases, CASE_PASSED),
+				      "failed",
+				      (json_int_t)cases_count(&campaign->cases, CASE_FAILED),
+				      "skipped",
+				      (json_int_t)cases_count(&campaign->cases, CASE_SKIPPED),
+				      "flaky", flaky));
+	json_object_set_new(campaign->report, "metric",
+			    json_pack("{s:s, s:s, s:s, s:s}", "benchmark",
+				      campaign->metrics[0].benchmark->title, "name",
+				      campaign->metrics[0].metric->title, "unit",
+				      campaign->metrics[0].metric->unit, "better",
+				      campaign->metrics[0].metric->better ? "higher" : "lower"));
+	json_object_set_new(campaign->report, "base", json_string(campaign->base));
+}
+
+static int find_and_prove(struct campaign *campaign)
+{
+	int64_t improvement = 0;
+	int r = campaign_search(campaign);
+
+	if (r == 0)
+		r = campaign_race(campaign);
+	if (r == 0 && campaign->found)
+		r = campaign_prove(campaign, &improvement);
+	if (r == 0 && improvement && campaign->mode == MODE_AUTO)
+		r = campaign_apply(campaign, improvement);
+	if (r == 0 && json_object_get(campaign->report, "commit"))
+		r = campaign_watch(campaign);
+	json_object_set_new(campaign->report, "found", json_boolean(improvement != 0));
+	return r;
+}
+
+static int run(struct campaign *campaign)
+{
+	int r = campaign_recover(campaign);
+
+	if (r == 0)
+		r = campaign_prepare(campaign, campaign->session->call->arguments);
+	if (r == 0)
+		r = open_session(campaign);
+	if (r == 0)
+		r = campaign_observe(campaign);
+	if (r == 0)
+		report_tests(campaign);
+	if (r == 0 && campaign->mode >= MODE_APPROVE)
+		r = campaign_watch(campaign);	/* of earlier campaigns */
+	if (r == 0 && campaign->mode != MODE_OBSERVE)
+		r = find_and_prove(campaign);
+	if (r == 0)
+		r = campaign_ask(campaign, "store.end",
+				 json_pack("{s:I, s:s}", "session",
+					   (json_int_t)campaign->session->id, "outcome",
+					   json_is_true(json_object_get(campaign->report, "found")) ?
+						   "found" : "nothing found"), NULL);
+	return r;
+}
+
+static int clean_up(struct campaign *campaign)
+{
+	struct error ignored, *why = campaign->why;
+	int r;
+
+	campaign->why = &ignored;
+	r = campaign_ask(campaign, "git.clean", json_pack("{s:n}", "copies"), NULL);
+	campaign->why = why;
+	return r;
+}
+
+int tool_run(struct session *session, json_t **ret, struct error *why)
+{
+	struct campaign campaign;
+	int r;
+
+	init(&campaign, session, why);
+	if (session->copy_count < COPY_FINALISTS + 2)
+		r = error_set(why, -EINVAL, "copies: %d workspaces at least are needed",
+			      COPY_FINALISTS + 2);
+	else
+		r = run(&campaign);
+	if (r != -ECANCELED && r != -EPIPE)
+		clean_up(&campaign);
+	if (r == 0)
+		*ret = json_incref(campaign.report);
+	campaign_release(&campaign);
+	return r;
+}
+
+/* ---- by hand ---- */
+
+static int by_hand(struct session *session, json_t **ret, struct error *why,
+		   int (*what)(struct campaign *campaign, int64_t improvement))
+{
+	struct campaign campaign;
+	int r;
+
+	init(&campaign, session, why);
+	r = campaign_recover(&campaign);
+	if (r == 0)
+		r = campaign_read(&campaign, session->call->arguments);
+	if (r == 0)
+		r = what(&campaign, option_integer(session, "improvement", 0));
+	if (r == 0)
+		*ret = json_incref(campaign.report);
+	campaign_release(&campaign);
+	return r;
+}
+
+static int apply_it(struct campaign *campaign, int64_t improvement)
+{
+	const json_t *here = json_object_get(campaign->session->call->arguments, "here");
+
+	return improvement_apply(campaign, improvement, json_is_true(here));
+}
+
+static int roll_it_back(struct campaign *campaign, int64_t improvement)
+{
+	const char *reason = option_text(campaign->session, "reason");
+
+	return improvement_roll_back(campaign, improvement, reason ? reason : "by hand");
+}
+
+int tool_apply(struct session *session, json_t **ret, struct error *why)
+{
+	return by_hand(session, ret, why, apply_it);
+}
+
+int tool_roll_back(struct session *session, json_t **ret, struct error *why)
+{
+	return by_hand(session, ret, why, roll_it_back);
+}

@@ -1,0 +1,130 @@
+/*
+ * tool_test.c - improve.test: the workspace's tests, as it is right now.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "workers/improve/suite.h"
+#include "workers/improve/tools.h"
+
+/* A test is chosen by its name or one of its tags; without either, all are. */
+struct choice {
+	const json_t *names, *tags;
+};
+
+static bool has_text(const json_t *list, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (strcmp(json_string_value(json_array_get(list, i)), text) == 0)
+			return true;
+	return false;
+}
+
+static bool is_chosen(void *owner, const struct workspace_test *test)
+{
+	const struct choice *choice = owner;
+
+	if (json_array_size(choice->names) == 0 && json_array_size(choice->tags) == 0)
+		return true;
+	if (has_text(choice->names, test->title))
+		return true;
+	for (size_t i = 0; i < test->tags.count; i++)
+		if (has_text(choice->tags, test->tags.items[i]))
+			return true;
+	return false;
+}
+
+static int check_names(const struct workspace_file *file, const json_t *names,
+		       struct error *why)
+{
+	const struct workspace_test *tests = file->tests.items;
+
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		bool found = false;
+
+		for (size_t j = 0; j < file->tests.count; j++)
+			found |= strcmp(tests[j].title, name) == 0;
+		if (!found)
+			return error_set(why, -ENOENT, "there is no test '%s' in " WORKSPACE_FILE_NAME,
+					 name);
+	}
+	return 0;
+}
+
+int workspace_build(struct session *session, const struct workspace_file *file,
+		    struct error *why)
+{
+	const struct command command = {
+		.tool = COMMAND_BUILD, .workspace = session->repository,
+		.argv = file->build.command, .timeout_ns = file->build.timeout_ns,
+	};
+	struct command_outcome outcome;
+	char reason[400];
+	struct ask ask;
+
+	if (command.argv.count == 0)
+		return 0;
+	worker_progress(session->call, 0, 0, "building");
+	int r = command_run(session, &ask, &command, &outcome, why);
+
+	if (r == 0 && !command_succeeded(&outcome)) {
+		command_describe(&outcome, reason, sizeof(reason));
+		r = error_set(why, -EINVAL, "the build failed: %s", reason);
+	}
+	json_decref(ask.answer);
+	return r;
+}
+
+static json_t *report(const struct cases *cases, int64_t wall_ns)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < cases->count; i++) {
+		const struct test_case *one = &cases->items[i];
+		json_t *row = json_pack("{s:s, s:s, s:s}", "name", one->name, "outcome",
+					case_outcome_name(one->outcome), "detail", one->detail);
+
+		if (one->duration_ns >= 0)
+			json_object_set_new(row, "duration_ns", json_integer(one->duration_ns));
+		json_array_append_new(rows, row);
+	}
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "schema", "cupel.test/1", "passed",
+			 (json_int_t)cases_count(cases, CASE_PASSED), "failed",
+			 (json_int_t)cases_count(cases, CASE_FAILED), "skipped",
+			 (json_int_t)cases_count(cases, CASE_SKIPPED), "wall_ns",
+			 (json_int_t)wall_ns, "cases", rows);
+}
+
+int tool_test(struct session *session, json_t **ret, struct error *why)
+{
+	struct choice choice = {
+		json_object_get(session->call->arguments, "names"),
+		json_object_get(session->call->arguments, "tags"),
+	};
+	struct workspace_file file;
+	struct config config;
+	struct suite suite = {
+		.file = &file, .workspace = session->repository, .holdout = true,
+		.chosen = is_chosen, .owner = &choice,
+		.slots = (unsigned)option_integer(session, "slots", 2),
+	};
+	int64_t began_ns;
+	struct cases cases;
+	int r = workspace_file_parse(&config, &file, WORKSPACE_FILE_NAME,
+				     span_of_text(option_text(session, "config")), why);
+
+	if (r == 0)
+		r = check_names(&file, choice.names, why);
+	if (r == 0)
+		r = workspace_build(session, &file, why);
+	cases_init(&cases, session_memory(session));
+	began_ns = clock_now_ns();
+	if (r == 0)
+		r = suite_run(session, &suite, &cases, why);
+	if (r == 0)
+		*ret = report(&cases, clock_now_ns() - began_ns);
+	config_release(&config);
+	return r;
+}

@@ -1,0 +1,26 @@
+/*
+ * tools.h - what the worker offers; a file each, and a row in main.c.
+ */
+#ifndef CUPEL_WORKERS_IMPROVE_TOOLS_H
+#define CUPEL_WORKERS_IMPROVE_TOOLS_H
+
+#include "workers/improve/session.h"
+#include "workers/improve/workspace_file.h"
+
+/* As struct worker_tool has it, with the session of the call. */
+int tool_run(struct session *session, json_t **ret, struct error *why);
+int tool_apply(struct session *session, json_t **ret, struct error *why);
+int tool_roll_back(struct session *session, json_t **ret, struct error *why);
+int tool_test(struct session *session, json_t **ret, struct error *why);
+int tool_bench(struct session *session, json_t **ret, struct error *why);
+
+/* Builds the workspace itself; -EINVAL with the build's last words. */
+int workspace_build(struct session *session, const struct workspace_file *file,
+		    struct error *why);
+
+/* An option of the call: an integer, or the standard one. */
+int64_t option_integer(const struct session *session, const char *name,
+		       int64_t standard);
+const char *option_text(const struct session *session, const char *name);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * watch.c - whether what was applied still pays: old and new beside each
+ * other, some pairs a look, for as long as anybody looks.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "workers/improve/campaign.h"
+#include "workers/improve/watch_core.h"
+
+#define WATCH_PAIRS 10
+
+struct watching {
+	int64_t improvement;
+	int64_t experiment;
+	const char *commit, *base;
+	struct watch watch;
+	struct arm old, new;
+};
+
+static enum direction primary_direction(const struct campaign *campaign)
+{
+	return campaign->metrics[0].metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+}
+
+/* The values an environment had before, or has since. */
+static json_t *environment_of(const struct campaign *campaign, const json_t *changes,
+			      const char *side)
+{
+	struct space_config current;
+	const json_t *knobs = json_object_get(changes, "knobs");
+
+	space_current(&campaign->knobs.space, &current);
+	json_t *ret = knobs_environment(&campaign->knobs, &current);
+
+	for (size_t i = 0; i < json_array_size(knobs); i++) {
+		const json_t *knob = json_array_get(knobs, i);
+		const char *variable = json_string_value(json_object_get(knob, "variable"));
+
+		if (variable)
+			json_object_set(ret, variable, json_object_get(knob, side));
+	}
+	return ret;
+}
+
+static int build_both(struct campaign *campaign, struct watching *watching,
+		      const json_t *changes, bool *ret_built)
+{
+	enum tuner_outcome outcomes[2] = { TUNER_OK, TUNER_OK };
+	int r = arm_build_commit(campaign, COPY_FINALISTS, watching->base,
+				 environment_of(campaign, changes, "from"), &watching->old,
+				 &outcomes[0]);
+
+	if (r == 0)
+		r = arm_build_commit(campaign, COPY_FINALISTS + 1, watching->commit,
+				     environment_of(campaign, changes, "to"), &watching->new,
+				     &outcomes[1]);
+	*ret_built = outcomes[0] == TUNER_OK && outcomes[1] == TUNER_OK;
+	return r;
+}
+
+/* The pairs of earlier looks, in their order. */
+static void replay(const struct campaign *campaign, struct watching *watching,
+		   const json_t *pairs)
+{
+	for (size_t i = 0; i < json_array_size(pairs); i++) {
+		const json_t *pair = json_array_get(pairs, i);
+		double difference = gain_difference(
+			primary_direction(campaign),
+			json_number_value(json_object_get(pair, "base")),
+			json_number_value(json_object_get(pair, "candidate")));
+
+		if (isfinite(difference))
+			watch_add(&watching->watch, difference);
+	}
+}
+
+static int look(struct campaign *campaign, struct watching *watching)
+{
+	json_t *samples = json_array();
+	int r = 0;
+
+	for (unsigned n = 0; r == 0 && n < WATCH_PAIRS; n++) {
+		struct pair pair;
+
+		campaign_say(campaign, n, WATCH_PAIRS, "watching improvement %lld",
+			     (long long)watching->improvement);
+		r = pair_measure(campaign, &watching->old, &watching->new, n % 2, &pair);
+		if (r < 0 || pair.failed)
+			break;
+		pair_record(&pair, n, samples);
+		if (pair.valid)
+			watch_add(&watching->watch,
+				  gain_difference(primary_direction(campaign),
+						  pair.values[0].base,
+						  pair.values[0].candidate));
+	}
+	int stored = campaign_ask(campaign, "store.samples",
+				  json_pack("{s:I, s:o}", "experiment",
+					    (json_int_t)watching->experiment, "samples", samples),
+				  NULL);
+
+	return r < 0 ? r : stored;
+}
+
+/* A failure has to come twice on the new and not on the old. */
+static int tests_fail(struct campaign *campaign, const struct watching *watching,
+		      bool *ret_fail)
+{
+	enum tuner_outcome outcome = TUNER_WRONG;
+	int r = 0;
+
+	for (int n = 0; r == 0 && n < 2 && outcome != TUNER_OK; n++)
+		r = arm_test(campaign, &watching->new, true, &outcome);
+	if (r < 0 || outcome == TUNER_OK) {
+		*ret_fail = false;
+		return r;
+	}
+	r = arm_test(campaign, &watching->old, true, &outcome);
+	*ret_fail = outcome == TUNER_OK;
+	return r;
+}
+
+static int judge(struct campaign *campaign, struct watching *watching)
+{
+	const char *reason = NULL;
+	bool fail;
+	int r = tests_fail(campaign, watching, &fail);
+
+	if (r < 0)
+		return r;
+	if (fail)
+		reason = "tests fail that passed before";
+	else if (watching->watch.state == WATCH_HARM)
+		reason = "it is slower than what it replaced";
+	json_array_append_new(json_object_get(campaign->report, "watched"),
+			      json_pack("{s:I, s:s, s:I, s:b}", "improvement",
+					(json_int_t)watching->improvement, "state",
+					reason ? reason : watch_state_name(watching->watch.state),
+					"pairs", (json_int_t)watching->watch.harm.pairs,
+					"rolled_back", reason != NULL));
+	return reason ? improvement_roll_back(campaign, watching->improvement, reason) : 0;
+}
+
+static int begin(struct campaign *campaign, struct watching *watching)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.experiment",
+			     json_pack("{s:I, s:I, s:s, s:{s:i}}", "session",
+				       (json_int_t)campaign->session->id, "improvement",
+				       (json_int_t)watching->improvement, "kind", "watch", "plan",
+				       "pairs", WATCH_PAIRS), &answer);
+
+	if (r < 0)
+		return r;
+	watching->experiment = json_integer_value(json_object_get(answer, "experiment"));
+	json_decref(answer);
+	return 0;
+}
+
+static int watch_one(struct campaign *campaign, const json_t *row)
+{
+	const json_t *rollback = json_object_get(row, "rollback");
+	struct watching watching = {
+		.improvement = json_integer_value(json_object_get(row, "improvement")),
+		.commit = json_string_value(json_object_get(row, "commit")),
+		.base = json_string_value(json_object_get(rollback, "base")),
+	};
+	double lower = json_number_value(json_object_get(row, "gain_lower"));
+	bool built = false;
+	int r;
+
+	if (!watching.commit || !watching.base)
+		return 0;
+	watch_init(&watching.watch, difference_of_gain(primary_direction(campaign),
+						       fmax(lower, 0)));
+	replay(campaign, &watching, json_object_get(row, "pairs"));
+	r = build_both(campaign, &watching, json_object_get(row, "changes"), &built);
+	if (r == 0 && built)
+		r = begin(campaign, &watching);
+	if (r == 0 && built)
+		r = look(campaign, &watching);
+	if (r == 0 && built)
+		r = judge(campaign, &watching);
+	arm_release(&watching.old);
+	arm_release(&watching.new);
+	return r;
+}
+
+int campaign_watch(struct campaign *campaign)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.watched",
+			     json_pack("{s:s}", "workspace", campaign->session->workspace),
+			     &answer);
+
+	if (r < 0)
+		return r;
+	const json_t *rows = json_object_get(answer, "applied");
+
+	for (size_t i = 0; r == 0 && i < json_array_size(rows); i++)
+		r = watch_one(campaign, json_array_get(rows, i));
+	json_decref(answer);
+	return r;
+}

@@ -1,0 +1,45 @@
+/*
+ * database.h - SQLite behind JSON: statements, arguments, rows.
+ *
+ *	arguments {"session": 3}  -->  ":session" in the statement
+ *	row (id AS session, options AS "options::json")  -->  {"session", "options"}
+ *
+ * One connection, one writer: WAL, foreign keys on, statements prepared once.
+ * An argument that is missing or null is NULL, never 0; arrays and objects are
+ * stored as JSON text. A column whose name ends in "::json" comes back as
+ * JSON, one in "::bool" as a truth.
+ *
+ * Opening brings an older file up to the schema of this program, after a copy
+ * of it was made beside it, and refuses a newer one.
+ *
+ * Sources: sqlite.org, "Using SQLite in WAL mode", "STRICT tables".
+ */
+#ifndef CUPEL_WORKERS_STORE_DATABASE_H
+#define CUPEL_WORKERS_STORE_DATABASE_H
+
+#include <stdbool.h>
+
+#include "common/json.h"
+
+struct database;
+
+/*
+ * Opens or makes the file; the caller closes it. -EUCLEAN for a file that is
+ * newer or no database of ours, with the way out; -EIO and others from below.
+ */
+int database_open(struct database **ret, const char *path, struct error *why);
+void database_close(struct database *database);
+
+/*
+ * Runs one statement and appends its rows as objects to rows (an array; may be
+ * NULL). -EBUSY with the sentence of a trigger or constraint that objects.
+ */
+int database_run(struct database *database, const char *sql,
+		 const json_t *arguments, json_t *rows, struct error *why);
+
+/* durable: on the disk, not only with the system, when commit returns. */
+int database_begin(struct database *database, bool durable, struct error *why);
+int database_commit(struct database *database, struct error *why);
+void database_roll_back(struct database *database);
+
+#endif

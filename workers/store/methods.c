@@ -1,0 +1,431 @@
+#include "workers/store/methods.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+
+#define NOW "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
+/* Appends to the audit: what kind, and which columns tell of it. */
+#define AUDIT(kind, data)                                                     \
+	"INSERT INTO audit (timestamp, kind, data, previous, hash)"           \
+	" SELECT t, k, d, p, chain(p, t, k, d) FROM (SELECT " NOW " AS t, "   \
+	"'" kind "' AS k, " data " AS d, coalesce((SELECT hash FROM audit"    \
+	" ORDER BY id DESC LIMIT 1), '') AS p)"
+
+#define IMPROVEMENT                                                           \
+	"i.id AS improvement, i.workspace, i.session_id AS session, i.suggestion_type AS type," \
+	" i.source, i.description, i.status, i.reason, i.expected_improvement AS expected," \
+	" i.confidence, i.timestamp, i.code_changes AS \"changes::json\","    \
+	" (SELECT gain FROM experiments WHERE improvement_id = i.id AND kind = 'validate'" \
+	"  ORDER BY id DESC LIMIT 1) AS gain,"                                \
+	" (SELECT gain_lower FROM experiments WHERE improvement_id = i.id AND kind = 'validate'" \
+	"  ORDER BY id DESC LIMIT 1) AS gain_lower"
+
+#define APPLIED                                                               \
+	"(SELECT json_object('id', a.id, 'commit', a.commit_id, 'applied_at', a.applied_at," \
+	" 'success', a.success, 'rollback', json(a.rollback_data), 'rolled_back', a.rolled_back," \
+	" 'rolled_back_at', a.rolled_back_at, 'rollback_commit', a.rollback_commit," \
+	" 'notes', a.notes) FROM applied_improvements a WHERE a.improvement_id = i.id" \
+	" ORDER BY a.id DESC LIMIT 1)"
+
+static const struct method methods[] = {
+	{ "store.session", {
+		"INSERT INTO sessions (workspace, kind, seed, options)"
+		" VALUES (:workspace, :kind, :seed, :options) RETURNING id AS session" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.open", {
+		"SELECT (SELECT id FROM sessions WHERE workspace = :workspace AND kind = 'improve'"
+		" AND ended IS NULL ORDER BY id DESC LIMIT 1) AS session",
+		"SELECT coalesce(s.seed, 0) AS seed, coalesce(s.options, '{}') AS \"options::json\""
+		" FROM (SELECT 1) LEFT JOIN sessions s ON s.id = :session" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.end", {
+		"UPDATE sessions SET ended = " NOW ", outcome = :outcome WHERE id = :session"
+		" RETURNING id" },
+	  ANSWER_NOTHING, NULL, NULL, false, "there is no such session" },
+
+	{ "store.metrics", {
+		"INSERT INTO performance_metrics (session_id, indexing_speed, memory_usage_mb,"
+		" query_time_ms, cpu_percent, database_size_mb, active_connections,"
+		" cache_hit_rate, error_count, metrics_json) SELECT :session,"
+		" json_extract(m, '$.indexing_speed'), json_extract(m, '$.memory_usage_mb'),"
+		" json_extract(m, '$.query_time_ms'), json_extract(m, '$.cpu_percent'),"
+		" json_extract(m, '$.database_size_mb'), json_extract(m, '$.active_connections'),"
+		" json_extract(m, '$.cache_hit_rate'), json_extract(m, '$.error_count'), m"
+		" FROM (SELECT :metrics AS m) RETURNING id" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.trend", {
+		"SELECT p.timestamp AS at, j.value AS value FROM performance_metrics p"
+		" JOIN sessions s ON s.id = p.session_id, json_each(p.metrics_json) j"
+		" WHERE s.workspace = :workspace AND j.key = :metric"
+		" AND p.timestamp >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
+		"  '-' || coalesce(:hours, 8760) || ' hours')"
+		" ORDER BY p.id DESC LIMIT 1000" },
+	  ANSWER_LIST, "trend", NULL, false, NULL },
+
+	{ "store.bottleneck", {
+		"INSERT INTO bottlenecks (workspace, metric_name, current_value, target_value,"
+		" severity, impact_score, description) VALUES (:workspace, :metric, :value,"
+		" :target, :severity, :impact, :description)"
+		" ON CONFLICT (workspace, metric_name) WHERE resolved = 0 DO UPDATE SET"
+		" current_value = excluded.current_value, target_value = excluded.target_value,"
+		" severity = excluded.severity, impact_score = excluded.impact_score,"
+		" description = excluded.description, seen = seen + 1, updated = " NOW
+		" RETURNING id, seen = 1 AS \"new::bool\"" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.resolve", {
+		"UPDATE bottlenecks SET resolved = 1, updated = " NOW
+		" WHERE workspace = :workspace AND metric_name = :metric AND resolved = 0"
+		" RETURNING id" },
+	  ANSWER_COUNT, "resolved", NULL, false, NULL },
+	{ "store.bottlenecks", {
+		"SELECT id, workspace, metric_name AS metric, current_value AS value,"
+		" target_value AS target, severity, impact_score AS impact, description,"
+		" resolved AS \"resolved::bool\", seen, timestamp, updated FROM bottlenecks"
+		" WHERE (:workspace IS NULL OR workspace = :workspace)"
+		" AND (coalesce(:all, 0) = 1 OR resolved = 0)"
+		" ORDER BY resolved, impact_score DESC LIMIT 200" },
+	  ANSWER_LIST, "bottlenecks", NULL, false, NULL },
+
+	{ "store.propose", {
+		"INSERT INTO improvements (bottleneck_id, session_id, workspace, suggestion_type,"
+		" source, description, code_changes, hash, expected_improvement, confidence)"
+		" VALUES (:bottleneck, :session, :workspace, :type, :source, :description,"
+		" :changes, :hash, :expected, :confidence)"
+		" ON CONFLICT (workspace, hash) DO NOTHING RETURNING id AS fresh",
+		"SELECT i.id AS improvement, i.status, :fresh IS NULL AS \"known::bool\","
+		" (SELECT json_object('verdict', verdict, 'reason', reason, 'gain', gain,"
+		"  'gain_lower', gain_lower, 'pairs', pairs, 'timestamp', timestamp)"
+		"  FROM experiments WHERE improvement_id = i.id AND kind = 'validate'"
+		"  AND verdict IS NOT NULL ORDER BY id DESC LIMIT 1) AS \"verdict::json\""
+		" FROM improvements i WHERE workspace = :workspace AND hash = :hash" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.status", {
+		"UPDATE improvements SET status = :to, reason = :reason"
+		" WHERE id = :improvement AND status = :from RETURNING id",
+		"INSERT INTO events (session_id, kind, data) SELECT session_id, 'status',"
+		" json_object('improvement', id, 'from', :from, 'to', :to, 'reason', :reason)"
+		" FROM improvements WHERE id = :improvement" },
+	  ANSWER_NOTHING, NULL, NULL, true,
+	  "there is no such improvement with that status" },
+	{ "store.result", {
+		"INSERT INTO test_results (improvement_id, success, performance_before,"
+		" performance_after, performance_change_percent, errors, warnings, execution_time)"
+		" VALUES (:improvement, :success, :before, :after, :change_percent, :errors,"
+		" :warnings, :execution_s) RETURNING id" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+
+	{ "store.experiment", {
+		"INSERT INTO experiments (session_id, improvement_id, kind, plan)"
+		" VALUES (:session, :improvement, :kind, :plan) RETURNING id AS experiment" },
+	  ANSWER_ROW, NULL, NULL, true, NULL },
+	{ "store.samples", {
+		"INSERT INTO samples (experiment_id, pair, arm, first, wall_ns, cpu_ns, value, valid)"
+		" VALUES (:experiment, :pair, :arm, :first, :wall_ns, :cpu_ns, :value, :valid)"
+		" RETURNING id" },
+	  ANSWER_COUNT, "stored", "samples", false, NULL },
+	{ "store.verdict", {
+		"UPDATE experiments SET verdict = :verdict, reason = :reason, gain = :gain,"
+		" gain_lower = :gain_lower, pairs = :pairs, alpha = :alpha"
+		" WHERE id = :experiment AND verdict IS NULL RETURNING id" },
+	  ANSWER_NOTHING, NULL, NULL, true, "that experiment has its verdict" },
+	{ "store.alpha", {
+		"SELECT (SELECT count(*) FROM experiments WHERE session_id = :session"
+		" AND kind = 'validate') AS nth, (SELECT count(*) FROM experiments e"
+		" JOIN sessions s ON s.id = e.session_id WHERE s.workspace = :workspace"
+		" AND e.kind = 'validate') AS lifetime" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.trial", {
+		"INSERT INTO trials (session_id, config, why, step, expected, outcome, cost, binary,"
+		" reused) VALUES (:session, :config, :why, :step, :expected, :outcome, :cost,"
+		" :binary, :reused)" },
+	  ANSWER_NOTHING, NULL, NULL, false, NULL },
+	{ "store.trials", {
+		"SELECT config AS \"config::json\", why, step, expected, outcome, cost, binary,"
+		" reused AS \"reused::bool\" FROM trials WHERE session_id = :session ORDER BY id" },
+	  ANSWER_LIST, "trials", NULL, false, NULL },
+
+	{ "store.apply_begin", {
+		"INSERT INTO applied_improvements (improvement_id, performance_before, rollback_data)"
+		" SELECT id, :before, :rollback FROM improvements"
+		" WHERE id = :improvement AND status = 'approved' RETURNING id AS apply",
+		AUDIT("apply_begin", "json_object('improvement', :improvement, 'apply', :apply,"
+		      " 'rollback', json(:rollback))") },
+	  ANSWER_ROW, NULL, NULL, true, "only an approved improvement can be applied" },
+	{ "store.apply_end", {
+		"UPDATE applied_improvements SET success = :success, commit_id = :commit,"
+		" performance_after = :after, notes = :notes, rollback_data = CASE"
+		"  WHEN :files IS NULL THEN rollback_data"
+		"  ELSE json_set(rollback_data, '$.files', json(:files)) END"
+		" WHERE id = :apply AND success IS NULL RETURNING improvement_id AS improvement",
+		"UPDATE improvements SET status = 'applied' WHERE id = :improvement AND :success = 1",
+		AUDIT("apply_end", "json_object('improvement', :improvement, 'apply', :apply,"
+		      " 'success', :success, 'commit', :commit)") },
+	  ANSWER_NOTHING, NULL, NULL, true, "that application has ended before" },
+	{ "store.rollback_begin", {
+		"UPDATE improvements SET status = 'rolling_back', reason = :reason"
+		" WHERE id = :improvement AND status = 'applied' RETURNING id",
+		AUDIT("rollback_begin", "json_object('improvement', :improvement, 'reason', :reason)") },
+	  ANSWER_NOTHING, NULL, NULL, true, "only an applied improvement can be rolled back" },
+	{ "store.rollback_end", {
+		"UPDATE improvements SET status = CASE WHEN :success = 1 THEN 'rolled_back'"
+		" ELSE 'applied' END WHERE id = :improvement AND status = 'rolling_back' RETURNING id",
+		"UPDATE applied_improvements SET rolled_back = 1, rolled_back_at = " NOW ","
+		" rollback_commit = :commit, notes = :notes WHERE improvement_id = :improvement"
+		" AND success = 1 AND rolled_back = 0 AND :success = 1",
+		AUDIT("rollback_end", "json_object('improvement', :improvement, 'success', :success,"
+		      " 'commit', :commit)") },
+	  ANSWER_NOTHING, NULL, NULL, true, "that improvement is not being rolled back" },
+	{ "store.watched", {
+		"SELECT " IMPROVEMENT ", a.id AS apply, a.commit_id AS \"commit\","
+		" a.rollback_data AS \"rollback::json\","
+		" (SELECT json_group_array(json_object('base', b.value, 'candidate', c.value))"
+		"  FROM experiments e JOIN samples b ON b.experiment_id = e.id AND b.arm = 'base'"
+		"  JOIN samples c ON c.experiment_id = e.id AND c.arm = 'candidate'"
+		"  AND c.pair = b.pair WHERE e.improvement_id = i.id AND e.kind = 'watch'"
+		"  AND b.valid = 1 AND c.valid = 1) AS \"pairs::json\""
+		" FROM improvements i JOIN applied_improvements a ON a.improvement_id = i.id"
+		" WHERE i.workspace = :workspace AND i.status = 'applied' AND a.success = 1"
+		" AND a.rolled_back = 0 ORDER BY a.id" },
+	  ANSWER_LIST, "applied", NULL, false, NULL },
+	{ "store.recover", {
+		"UPDATE improvements SET status = 'proposed', reason = 'interrupted while testing'"
+		" WHERE workspace = :workspace AND status = 'testing' RETURNING id",
+		"SELECT i.id AS improvement, i.status, " APPLIED " AS \"apply::json\""
+		" FROM improvements i WHERE i.workspace = :workspace AND"
+		" (i.status = 'rolling_back' OR (i.status = 'approved' AND EXISTS (SELECT 1"
+		"  FROM applied_improvements WHERE improvement_id = i.id AND success IS NULL)))"
+		" ORDER BY i.id" },
+	  ANSWER_LIST, "interrupted", NULL, true, NULL },
+
+	{ "store.improvements", {
+		"SELECT " IMPROVEMENT " FROM improvements i"
+		" WHERE (:workspace IS NULL OR i.workspace = :workspace)"
+		" AND (:status IS NULL OR i.status = :status)"
+		" ORDER BY i.id DESC LIMIT coalesce(:limit, 50)" },
+	  ANSWER_LIST, "improvements", NULL, false, NULL },
+	{ "store.improvement", {
+		"SELECT " IMPROVEMENT ", i.hash, " APPLIED " AS \"apply::json\","
+		" (SELECT json_group_array(json_object('success', success, 'before',"
+		"  json(performance_before), 'after', json(performance_after), 'change_percent',"
+		"  performance_change_percent, 'errors', json(errors), 'execution_s', execution_time,"
+		"  'timestamp', timestamp)) FROM test_results WHERE improvement_id = i.id)"
+		"  AS \"tests::json\","
+		" (SELECT json_group_array(json_object('experiment', id, 'kind', kind, 'verdict',"
+		"  verdict, 'reason', reason, 'gain', gain, 'gain_lower', gain_lower, 'pairs', pairs,"
+		"  'alpha', alpha, 'plan', json(plan), 'timestamp', timestamp)) FROM experiments"
+		"  WHERE improvement_id = i.id) AS \"experiments::json\""
+		" FROM improvements i WHERE i.id = :improvement" },
+	  ANSWER_ONE, "improvement", NULL, false, "there is no such improvement" },
+	{ "store.stats", {
+		"SELECT (SELECT count(*) FROM performance_metrics) AS snapshots,"
+		" (SELECT count(*) FROM bottlenecks WHERE resolved = 0"
+		"  AND (:workspace IS NULL OR workspace = :workspace)) AS bottlenecks,"
+		" (SELECT json_group_object(status, n) FROM (SELECT status, count(*) AS n"
+		"  FROM improvements WHERE (:workspace IS NULL OR workspace = :workspace)"
+		"  GROUP BY status)) AS \"improvements::json\","
+		" (SELECT count(*) FROM experiments WHERE kind = 'validate'"
+		"  AND verdict IS NOT NULL) AS decisions,"
+		" (SELECT count(*) FROM experiments WHERE kind = 'validate' AND verdict = 'accept')"
+		"  AS accepted,"
+		" (SELECT count(*) FROM experiments WHERE kind = 'aa' AND verdict IS NOT NULL)"
+		"  AS self_checks,"
+		" (SELECT count(*) FROM experiments WHERE kind = 'aa' AND verdict = 'accept')"
+		"  AS false_accepts,"
+		" (SELECT coalesce(sum(alpha), 0) FROM experiments WHERE kind = 'validate')"
+		"  AS alpha_spent,"
+		" (SELECT count(*) FROM applied_improvements WHERE success = 1) AS applied,"
+		" (SELECT count(*) FROM applied_improvements WHERE rolled_back = 1) AS rolled_back" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.record", {
+		"SELECT (SELECT json_object('wins', count(*) FILTER (WHERE verdict = 'accept'),"
+		" 'losses', count(*) FILTER (WHERE verdict IN ('reject', 'futile')))"
+		" FROM experiments e JOIN improvements i ON i.id = e.improvement_id"
+		" WHERE i.source = :source AND i.workspace = :workspace AND e.kind = 'validate') AS h,"
+		" (SELECT json_object('wins', count(*) FILTER (WHERE verdict = 'accept'),"
+		" 'losses', count(*) FILTER (WHERE verdict IN ('reject', 'futile')))"
+		" FROM experiments e JOIN improvements i ON i.id = e.improvement_id"
+		" WHERE i.source = :source AND i.workspace <> :workspace AND e.kind = 'validate') AS e",
+		"SELECT json_patch(:h, (SELECT json_object('promised', coalesce(sum(i.confidence), 0),"
+		" 'kept', count(*) FILTER (WHERE i.status = 'applied')) FROM improvements i"
+		" WHERE i.source = :source AND i.workspace = :workspace"
+		" AND i.status IN ('applied', 'rolling_back', 'rolled_back'))) AS \"here::json\","
+		" json_patch(:e, (SELECT json_object('promised', coalesce(sum(i.confidence), 0),"
+		" 'kept', count(*) FILTER (WHERE i.status = 'applied')) FROM improvements i"
+		" WHERE i.source = :source AND i.workspace <> :workspace"
+		" AND i.status IN ('applied', 'rolling_back', 'rolled_back'))) AS \"elsewhere::json\"" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+
+	{ "store.execution", {
+		"INSERT INTO executions (session_id, command, cause, exit_code, wall_ns, user_ns,"
+		" system_ns, rss_bytes) VALUES (:session, :command, :cause, :exit_code, :wall_ns,"
+		" :user_ns, :system_ns, :rss_bytes) RETURNING id" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.test_run", {
+		"INSERT INTO test_runs (session_id, name, totals, flaky)"
+		" VALUES (:session, :name, :totals, :flaky) RETURNING id AS test_run",
+		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
+		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
+		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
+		" FROM json_each(:cases)" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.baseline", {
+		"INSERT INTO baselines (workspace, commit_id, metrics)"
+		" VALUES (:workspace, :commit, :metrics) RETURNING id" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.lesson", {
+		"INSERT INTO lessons (workspace, scope, statement, evidence, wins, gain_sum)"
+		" VALUES (:workspace, :scope, :statement, :evidence, coalesce(:gain, 0) > 0,"
+		" coalesce(:gain, 0)) ON CONFLICT (workspace, scope, statement) DO UPDATE SET"
+		" n = n + 1, wins = wins + excluded.wins, gain_sum = gain_sum + excluded.gain_sum,"
+		" evidence = excluded.evidence, last_seen = " NOW " RETURNING id" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.lessons", {
+		"SELECT id, workspace, scope, statement, n, wins, gain_sum / n AS mean_gain,"
+		" evidence AS \"evidence::json\", first_seen, last_seen FROM lessons"
+		" WHERE workspace = :workspace AND (:scope IS NULL OR scope = :scope)"
+		" ORDER BY last_seen DESC LIMIT coalesce(:limit, 50)" },
+	  ANSWER_LIST, "lessons", NULL, false, NULL },
+
+	{ "store.call", {
+		"INSERT INTO calls (call, tool, client_role, outcome, attempts, wall_ns)"
+		" VALUES (:call, :tool, :client_role, :outcome, :attempts, :wall_ns) RETURNING id" },
+	  ANSWER_COUNT, "stored", "calls", false, NULL },
+	{ "store.event", {
+		"INSERT INTO events (session_id, kind, data) VALUES (:session, :kind, :data)"
+		" RETURNING id" },
+	  ANSWER_COUNT, "stored", "events", false, NULL },
+	{ "store.events", {
+		"SELECT id, session_id AS session, kind, data AS \"data::json\", timestamp"
+		" FROM events WHERE :kind IS NULL OR kind = :kind"
+		" ORDER BY id DESC LIMIT coalesce(:limit, 50)" },
+	  ANSWER_LIST, "events", NULL, false, NULL },
+	/* The rows whose hash or link does not fit; an empty list is a whole chain. */
+	{ "store.verify", {
+		"SELECT id, kind, timestamp FROM (SELECT *, coalesce(lag(hash) OVER (ORDER BY id), '')"
+		" AS before FROM audit) WHERE previous <> before"
+		" OR hash <> chain(previous, timestamp, kind, data) ORDER BY id LIMIT 100" },
+	  ANSWER_LIST, "broken", NULL, false, NULL },
+};
+
+const struct method *method_named(const char *name)
+{
+	for (size_t i = 0; i < COUNT(methods); i++)
+		if (strcmp(methods[i].name, name) == 0)
+			return &methods[i];
+	return NULL;
+}
+
+/* The call's arguments with an item's fields over them. */
+static json_t *with_fields(const json_t *arguments, const json_t *item)
+{
+	json_t *ret = json_copy((json_t *)(uintptr_t)arguments);
+
+	if (ret && json_is_object(item))
+		json_object_update(ret, (json_t *)(uintptr_t)item);
+	return ret;
+}
+
+static int run_each(struct database *database, const struct method *method,
+		    const json_t *arguments, json_t *rows, struct error *why)
+{
+	const json_t *items = json_object_get(arguments, method->each);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(items); i++) {
+		json_t *one = with_fields(arguments, json_array_get(items, i));
+
+		r = one ? database_run(database, method->sql[0], one, rows, why) :
+			  error_set(why, -ENOMEM, "out of memory");
+		json_decref(one);
+	}
+	return r;
+}
+
+static const json_t *last_of(const json_t *rows)
+{
+	size_t count = json_array_size(rows);
+
+	return count ? json_array_get(rows, count - 1) : NULL;
+}
+
+/*
+ * known grows by the columns of every statement's last row; *rows are those of
+ * the last statement, *first how many the first one returned.
+ */
+static int run_all(struct database *database, const struct method *method,
+		   json_t *known, json_t *rows, size_t *first, struct error *why)
+{
+	for (size_t i = 0; i < METHOD_STATEMENTS_MAX && method->sql[i]; i++) {
+		int r;
+
+		json_array_clear(rows);
+		r = method->each && i == 0 ?
+			    run_each(database, method, known, rows, why) :
+			    database_run(database, method->sql[i], known, rows, why);
+		if (r < 0)
+			return r;
+		if (i == 0)
+			*first = json_array_size(rows);
+		if (i == 0 && *first == 0 && method->missing)
+			return error_set_code(why, -EBUSY, method->answer == ANSWER_ONE ?
+						      ERROR_NOT_FOUND : ERROR_FAILED_PRECONDITION,
+					      "%s", method->missing);
+		if (last_of(rows))
+			json_object_update(known, (json_t *)(uintptr_t)last_of(rows));
+	}
+	return 0;
+}
+
+/* What the statements returned, without what the call brought along. */
+static json_t *returned(const json_t *known, const json_t *arguments)
+{
+	json_t *ret = json_object(), *value;
+	const char *name;
+
+	json_object_foreach((json_t *)(uintptr_t)known, name, value)
+		if (!json_object_get(arguments, name))
+			json_object_set(ret, name, value);
+	return ret;
+}
+
+static json_t *answer(const struct method *method, const json_t *known,
+		      const json_t *arguments, json_t *rows, size_t first)
+{
+	switch (method->answer) {
+	case ANSWER_ROW:
+		return returned(known, arguments);
+	case ANSWER_LIST:
+		return json_pack("{s:O}", method->key, rows);
+	case ANSWER_COUNT:
+		return json_pack("{s:I}", method->key, (json_int_t)first);
+	case ANSWER_ONE:
+		return json_pack("{s:O}", method->key, last_of(rows));
+	case ANSWER_NOTHING:
+		break;
+	}
+	return json_object();
+}
+
+int method_run(struct database *database, const struct method *method,
+	       const json_t *arguments, json_t **ret, struct error *why)
+{
+	json_t *known = with_fields(arguments, NULL), *rows = json_array();
+	size_t first = 0;
+	int r = database_begin(database, method->durable, why);
+
+	if (r == 0) {
+		r = run_all(database, method, known, rows, &first, why);
+		if (r == 0)
+			r = database_commit(database, why);
+		else
+			database_roll_back(database);
+	}
+	if (r == 0)
+		*ret = answer(method, known, arguments, rows, first);
+	json_decref(known);
+	json_decref(rows);
+	return r;
+}

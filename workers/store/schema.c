@@ -1,0 +1,150 @@
+#include "workers/store/schema.h"
+
+#define NOW "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
+#define TRUTH(column) column " INTEGER NOT NULL DEFAULT 0 CHECK (" column " IN (0, 1))"
+#define JSON(column) column " TEXT CHECK (" column " IS NULL OR json_valid(" column "))"
+
+/* Statement by statement; NULL ends them. */
+static const char *const first[] = {
+	"CREATE TABLE sessions ("
+	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL,"
+	" kind TEXT NOT NULL CHECK (kind IN ('improve', 'test', 'bench')),"
+	" seed INTEGER, " JSON("options") ","
+	" started TEXT NOT NULL DEFAULT " NOW ", ended TEXT, outcome TEXT) STRICT;",
+
+	"CREATE TABLE performance_metrics ("
+	" id INTEGER PRIMARY KEY, timestamp TEXT NOT NULL DEFAULT " NOW ","
+	" session_id INTEGER REFERENCES sessions (id),"
+	" indexing_speed REAL, memory_usage_mb REAL, query_time_ms REAL, cpu_percent REAL,"
+	" database_size_mb REAL, active_connections INTEGER, cache_hit_rate REAL,"
+	" error_count INTEGER, " JSON("metrics_json") ") STRICT;",
+	"CREATE INDEX performance_metrics_by_time ON performance_metrics (session_id, timestamp);",
+
+	"CREATE TABLE bottlenecks ("
+	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, metric_name TEXT NOT NULL,"
+	" current_value REAL NOT NULL, target_value REAL NOT NULL,"
+	" severity TEXT NOT NULL CHECK (severity IN ('low', 'medium', 'high', 'critical')),"
+	" impact_score REAL NOT NULL CHECK (impact_score BETWEEN 0 AND 100),"
+	" description TEXT NOT NULL, " TRUTH("resolved") ", seen INTEGER NOT NULL DEFAULT 1,"
+	" timestamp TEXT NOT NULL DEFAULT " NOW ", updated TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+	"CREATE UNIQUE INDEX bottlenecks_once ON bottlenecks (workspace, metric_name)"
+	" WHERE resolved = 0;",
+
+	"CREATE TABLE improvements ("
+	" id INTEGER PRIMARY KEY, bottleneck_id INTEGER REFERENCES bottlenecks (id),"
+	" session_id INTEGER REFERENCES sessions (id), workspace TEXT NOT NULL,"
+	" suggestion_type TEXT NOT NULL CHECK (suggestion_type IN"
+	"  ('optimization', 'caching', 'refactoring', 'indexing')),"
+	" source TEXT NOT NULL, description TEXT NOT NULL, " JSON("code_changes") ","
+	" hash TEXT NOT NULL, expected_improvement REAL,"
+	" confidence REAL CHECK (confidence BETWEEN 0 AND 1),"
+	" status TEXT NOT NULL DEFAULT 'proposed' CHECK (status IN ('proposed', 'testing',"
+	"  'approved', 'rejected', 'applied', 'rolling_back', 'rolled_back', 'expired')),"
+	" reason TEXT, " JSON("test_results") ", timestamp TEXT NOT NULL DEFAULT " NOW ","
+	" UNIQUE (workspace, hash)) STRICT;",
+	"CREATE INDEX improvements_by_status ON improvements (workspace, status);",
+
+	"CREATE TABLE workflow (before TEXT NOT NULL, after TEXT NOT NULL,"
+	" PRIMARY KEY (before, after)) STRICT;",
+	"INSERT INTO workflow VALUES"
+	" ('proposed', 'testing'), ('proposed', 'approved'), ('proposed', 'rejected'),"
+	" ('proposed', 'expired'), ('testing', 'proposed'), ('testing', 'approved'),"
+	" ('testing', 'rejected'), ('approved', 'applied'), ('approved', 'rejected'),"
+	" ('approved', 'expired'), ('applied', 'rolling_back'),"
+	" ('rolling_back', 'rolled_back'), ('rolling_back', 'applied');",
+	"CREATE TRIGGER improvements_begin BEFORE INSERT ON improvements"
+	" WHEN NEW.status <> 'proposed'"
+	" BEGIN SELECT RAISE(ABORT, 'an improvement begins as proposed'); END;",
+	"CREATE TRIGGER improvements_move BEFORE UPDATE OF status ON improvements"
+	" WHEN NOT EXISTS (SELECT 1 FROM workflow WHERE before = OLD.status"
+	"  AND after = NEW.status)"
+	" BEGIN SELECT RAISE(ABORT, 'an improvement cannot take that step from its status'); END;",
+	"CREATE TRIGGER improvements_proof BEFORE UPDATE OF status ON improvements"
+	" WHEN NEW.status = 'approved' AND NOT EXISTS (SELECT 1 FROM test_results"
+	"  WHERE improvement_id = NEW.id AND success = 1)"
+	" BEGIN SELECT RAISE(ABORT, 'nothing is approved without a test that succeeded'); END;",
+
+	"CREATE TABLE test_results ("
+	" id INTEGER PRIMARY KEY, improvement_id INTEGER NOT NULL REFERENCES improvements (id),"
+	" " TRUTH("success") ", " JSON("performance_before") ", " JSON("performance_after") ","
+	" performance_change_percent REAL, " JSON("errors") ", " JSON("warnings") ","
+	" execution_time REAL, timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+	"CREATE INDEX test_results_of ON test_results (improvement_id);",
+
+	"CREATE TABLE applied_improvements ("
+	" id INTEGER PRIMARY KEY, improvement_id INTEGER NOT NULL REFERENCES improvements (id),"
+	" applied_at TEXT NOT NULL DEFAULT " NOW ", " JSON("performance_before") ","
+	" " JSON("performance_after") ", success INTEGER CHECK (success IN (0, 1)),"
+	" " JSON("rollback_data") ", " TRUTH("rolled_back") ", rolled_back_at TEXT,"
+	" notes TEXT, commit_id TEXT, rollback_commit TEXT) STRICT;",
+	"CREATE INDEX applied_improvements_of ON applied_improvements (improvement_id);",
+
+	"CREATE TABLE experiments ("
+	" id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id),"
+	" improvement_id INTEGER REFERENCES improvements (id),"
+	" kind TEXT NOT NULL CHECK (kind IN ('calibrate', 'race', 'validate', 'aa', 'watch')),"
+	" " JSON("plan") ", verdict TEXT, reason TEXT, gain REAL, gain_lower REAL,"
+	" pairs INTEGER, alpha REAL, timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+	"CREATE INDEX experiments_of ON experiments (improvement_id, kind);",
+	"CREATE INDEX experiments_in ON experiments (session_id, kind);",
+
+	"CREATE TABLE samples ("
+	" id INTEGER PRIMARY KEY, experiment_id INTEGER NOT NULL REFERENCES experiments (id),"
+	" pair INTEGER NOT NULL, arm TEXT NOT NULL CHECK (arm IN ('base', 'candidate')),"
+	" " TRUTH("first") ", wall_ns INTEGER, cpu_ns INTEGER, value REAL,"
+	" " TRUTH("valid") ") STRICT;",
+	"CREATE INDEX samples_of ON samples (experiment_id, pair);",
+
+	"CREATE TABLE trials ("
+	" id INTEGER PRIMARY KEY, session_id INTEGER NOT NULL REFERENCES sessions (id),"
+	" " JSON("config") ", why INTEGER NOT NULL, step INTEGER NOT NULL, expected REAL,"
+	" outcome INTEGER NOT NULL, cost REAL, binary INTEGER NOT NULL, " TRUTH("reused") ","
+	" timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+	"CREATE INDEX trials_in ON trials (session_id);",
+
+	"CREATE TABLE executions ("
+	" id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id),"
+	" command TEXT NOT NULL, cause TEXT NOT NULL, exit_code INTEGER, wall_ns INTEGER,"
+	" user_ns INTEGER, system_ns INTEGER, rss_bytes INTEGER,"
+	" timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+	"CREATE TABLE test_runs ("
+	" id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id),"
+	" name TEXT NOT NULL, " JSON("totals") ", " JSON("flaky") ","
+	" timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+	"CREATE TABLE test_cases ("
+	" id INTEGER PRIMARY KEY, test_run_id INTEGER NOT NULL REFERENCES test_runs (id),"
+	" name TEXT NOT NULL, outcome TEXT NOT NULL CHECK (outcome IN"
+	"  ('passed', 'failed', 'skipped')), duration_ns INTEGER, detail TEXT) STRICT;",
+	"CREATE INDEX test_cases_of ON test_cases (test_run_id);",
+	"CREATE TABLE baselines ("
+	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, commit_id TEXT NOT NULL,"
+	" " JSON("metrics") ", timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+
+	"CREATE TABLE lessons ("
+	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, scope TEXT NOT NULL,"
+	" statement TEXT NOT NULL, " JSON("evidence") ", n INTEGER NOT NULL DEFAULT 1,"
+	" wins INTEGER NOT NULL DEFAULT 0, gain_sum REAL NOT NULL DEFAULT 0,"
+	" first_seen TEXT NOT NULL DEFAULT " NOW ", last_seen TEXT NOT NULL DEFAULT " NOW ","
+	" UNIQUE (workspace, scope, statement)) STRICT;",
+
+	"CREATE TABLE calls ("
+	" id INTEGER PRIMARY KEY, call INTEGER NOT NULL, tool TEXT NOT NULL,"
+	" client_role TEXT NOT NULL, outcome TEXT NOT NULL, attempts INTEGER NOT NULL,"
+	" wall_ns INTEGER NOT NULL, timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+	"CREATE TABLE events ("
+	" id INTEGER PRIMARY KEY, session_id INTEGER REFERENCES sessions (id),"
+	" kind TEXT NOT NULL, " JSON("data") ", timestamp TEXT NOT NULL DEFAULT " NOW ") STRICT;",
+
+	/* Each row's hash covers the hash before it: none can be changed alone. */
+	"CREATE TABLE audit ("
+	" id INTEGER PRIMARY KEY, timestamp TEXT NOT NULL, kind TEXT NOT NULL,"
+	" " JSON("data") ", previous TEXT NOT NULL, hash TEXT NOT NULL UNIQUE) STRICT;",
+	"CREATE TRIGGER audit_stays BEFORE UPDATE ON audit"
+	" BEGIN SELECT RAISE(ABORT, 'the audit is never changed'); END;",
+	"CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit"
+	" BEGIN SELECT RAISE(ABORT, 'the audit is never shortened'); END;",
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first };
+const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
