@@ -15,7 +15,15 @@
 
 #define QUIET_NS (200 * NS_PER_MS)	/* after the last change to a manifest */
 #define LATER_NS NS_PER_S		/* while another reload is being tried */
+#define LOADER_ARGUMENTS_MAX (2 * MONITOR_POLICIES_MAX + MONITOR_DIRECTORIES_MAX + 4)
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static void clear(struct generation *generation)
+{
+	munmap((void *)(uintptr_t)generation->catalog, generation->bytes);
+	close(generation->fd);
+	generation->fd = -1;
+}
 
 static void release(struct generation *generation)
 {
@@ -24,9 +32,7 @@ static void release(struct generation *generation)
 	for (unsigned i = 0; i < generation->catalog->pool_count; i++)
 		if (generation->programs[i].fd >= 0)
 			close(generation->programs[i].fd);
-	munmap((void *)(uintptr_t)generation->catalog, generation->bytes);
-	close(generation->fd);
-	generation->fd = -1;
+	clear(generation);
 }
 
 /* ---- from the loader's memory to the core's pools ---- */
@@ -136,7 +142,7 @@ static void on_loaded(void *owner, const struct loop_exit *exit, int64_t now_ns)
 	output_close(monitor, &loader->output);
 	close(fd_take(&loader->pidfd));
 	if (loader->again)
-		catalogs_request(monitor, now_ns);
+		catalogs_request(monitor, false, now_ns);
 	loader->again = false;
 	if (exit->code != CLD_EXITED || exit->status != 0)
 		r = error_set(&why, -EBADMSG, "the loader ended with %s %d; it said why before",
@@ -151,27 +157,55 @@ static void on_loaded(void *owner, const struct loop_exit *exit, int64_t now_ns)
 		return;
 	}
 	monitor->other.fd = fd_take(&memory);
+	if (monitor->holding.fd >= 0 &&
+	    monitor->other.catalog->generation == monitor->holding.catalog->generation) {
+		clear(&monitor->other);
+		return;		/* the loader found nothing changed */
+	}
 	find_needs(monitor, &monitor->other);
 	offer(monitor);
+}
+
+/* What more is permitted than before, somebody must have asked for. */
+static void build_argv(struct monitor *monitor, const char *argv[LOADER_ARGUMENTS_MAX])
+{
+	unsigned count = 0;
+
+	argv[count++] = "cupel-catalog";
+	if (monitor->holding.fd >= 0)
+		argv[count++] = "--previous";
+	if (monitor->loader.ordered)
+		argv[count++] = "--allow-wider";
+	monitor->loader.ordered = false;
+	for (unsigned i = 0; i < monitor->plan_count; i++)
+		if (!policy_preset(monitor->plans[i].policy.name)) {
+			argv[count++] = "--policy";
+			argv[count++] = monitor->plans[i].policy.name;
+		}
+	for (unsigned i = 0; i < monitor->directory_count; i++)
+		argv[count++] = monitor->directories[i];
+	argv[count] = NULL;
 }
 
 static int start_loader(struct monitor *monitor, struct error *why)
 {
 	struct loader *loader = &monitor->loader;
-	const char *argv[MONITOR_DIRECTORIES_MAX + 2] = { "cupel-catalog" };
+	const char *argv[LOADER_ARGUMENTS_MAX];
 	int theirs = -1;
 
-	for (unsigned i = 0; i < monitor->directory_count; i++)
-		argv[i + 1] = monitor->directories[i];
+	build_argv(monitor, argv);
 	loader->memory = memfd_create("catalog", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (loader->memory < 0)
 		return error_set(why, -errno, "memfd_create: %s", strerror(errno));
 	int r = output_open(monitor, &loader->output, "catalog", &theirs, why);
 	AUTO_CLOSE int output = theirs;
 
+	const int fds[] = { loader->memory, monitor->holding.fd };
+
 	if (r == 0)
-		r = program_start(monitor, &monitor->loader_program, argv, &loader->memory, 1,
-				  output, &loader->pidfd, why);
+		r = program_start(monitor, &monitor->loader_program, argv, fds,
+				  monitor->holding.fd < 0 ? 1 : 2, output,
+				  &loader->pidfd, why);
 	if (r < 0)
 		return r;
 	loader->child = (struct loop_child){ .pidfd = loader->pidfd, .exited = on_loaded,
@@ -179,8 +213,9 @@ static int start_loader(struct monitor *monitor, struct error *why)
 	return loop_watch_child(&monitor->loop, &loader->child, why);
 }
 
-void catalogs_request(struct monitor *monitor, int64_t at_ns)
+void catalogs_request(struct monitor *monitor, bool ordered, int64_t at_ns)
 {
+	monitor->loader.ordered |= ordered;
 	if (monitor->loader.pidfd >= 0)
 		monitor->loader.again = true;
 	else
@@ -216,7 +251,7 @@ static void on_change(void *owner, uint32_t events, int64_t now_ns)
 	monitor->now_ns = now_ns;
 	if (read(monitor->manifests.fd, room, sizeof(room)) > 0) {
 		monitor->loader.at_ns = DEADLINE_NEVER;
-		catalogs_request(monitor, now_ns + QUIET_NS);
+		catalogs_request(monitor, false, now_ns + QUIET_NS);
 	}
 }
 

@@ -17,7 +17,7 @@
 static void take_record(struct monitor *monitor, const struct control *record)
 {
 	if (record->kind == CONTROL_RELOAD)
-		catalogs_request(monitor, monitor->now_ns);
+		catalogs_request(monitor, true, monitor->now_ns);
 	monitor_event(monitor, &(struct core_event){ .kind = CORE_RECORD,
 						     .record = *record });
 }

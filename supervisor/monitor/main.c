@@ -201,7 +201,7 @@ static void on_signal(void *owner, const struct signalfd_siginfo *signal, int64_
 	if (logfile_reopen(&monitor.logfile, &why) < 0)
 		log_write(&monitor.log, LEVEL_ERROR, "the log is not begun anew",
 			  LOG_FIELDS(log_text("reason", why.text)));
-	catalogs_request(&monitor, now_ns);
+	catalogs_request(&monitor, true, now_ns);
 }
 
 /* ---- start-up, in the order of the table below ---- */

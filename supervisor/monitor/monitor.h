@@ -87,6 +87,7 @@ struct loader {
 	struct output output;
 	int pidfd, memory;		/* -1: not running */
 	bool again;			/* asked for while running */
+	bool ordered;			/* by a person: it may permit more than before */
 	int64_t at_ns;			/* start one then; or DEADLINE_NEVER */
 };
 
@@ -174,7 +175,7 @@ void control_tell_memory(struct monitor *monitor);
 
 /* catalogs.c */
 int catalogs_watch(struct monitor *monitor, struct error *why);
-void catalogs_request(struct monitor *monitor, int64_t at_ns);
+void catalogs_request(struct monitor *monitor, bool ordered, int64_t at_ns);
 void catalogs_tick(struct monitor *monitor, int64_t now_ns);
 void catalogs_switch(struct monitor *monitor);
 void catalogs_settle(struct monitor *monitor, bool newer);

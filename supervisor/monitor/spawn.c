@@ -6,11 +6,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "sandbox/path.h"
 #include "sandbox/service.h"
 #include "sandbox/usage.h"
 #include "supervisor/monitor/monitor.h"
@@ -257,27 +259,58 @@ static void build_argv(const struct catalog *catalog, const struct catalog_pool 
 	argv[count] = NULL;
 }
 
-static int place_workspace(struct monitor *monitor, uint32_t number,
-			   struct sandbox_plan *plan, struct error *why)
+/* The pool's own directory below the state; made when it is first needed. */
+static int open_state(struct monitor *monitor, const struct catalog_pool *pool,
+		      char ret[PATH_MAX], struct error *why)
+{
+	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor->places.state,
+					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+
+	if (state < 0)
+		return state;
+	if (mkdirat(state, pool->name, 0700) < 0 && errno != EEXIST)
+		return error_set(why, -errno, "mkdir %s/%s: %s", monitor->places.state,
+				 pool->name, strerror(errno));
+	snprintf(ret, PATH_MAX, "%.4000s/%s", monitor->places.state, pool->name);
+	return path_open(state, pool->name, O_PATH | O_DIRECTORY, 0, PATH_STRICT, why);
+}
+
+static int open_workspace(struct monitor *monitor, uint32_t number,
+			  const char **ret_path, struct error *why)
 {
 	const struct workspace *workspace = &monitor->workspaces[number];
+
+	if (workspace->fd < 0)
+		return error_set(why, -ENOENT, "workspace %u is no more", number);
+	int fd = fcntl(workspace->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return error_set(why, -errno, "fcntl: %s", strerror(errno));
+	*ret_path = workspace->path;
+	return fd;
+}
+
+static int place_workspace(struct monitor *monitor, const struct catalog_pool *pool,
+			   uint32_t number, struct sandbox_plan *plan, struct error *why)
+{
+	static char state[PATH_MAX];	/* until the spawn is over */
 	bool full = plan->tier == TIER_FULL;
 	int fd;
 
-	if (!number)
+	plan->workspace_mode = WORKSPACE_NONE;
+	if (pool->flags & POOL_STATE) {
+		fd = open_state(monitor, pool, state, why);
+		plan->workspace = state;
+		plan->workspace_mode = WORKSPACE_DIRECT;
+	} else if (number) {
+		fd = open_workspace(monitor, number, &plan->workspace, why);
+		plan->workspace_mode = (enum workspace_mode)pool->workspace_mode;
+	} else {
 		return 0;
-	if (workspace->fd < 0)
-		return error_set(why, -ENOENT, "workspace %u is no more", number);
-	fd = fcntl(workspace->fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		return error_set(why, -errno, "fcntl: %s", strerror(errno));
-	plan->workspace = workspace->path;
-	plan->cwd = workspace->path;
-	if (plan->workspace_mode == WORKSPACE_NONE)
-		plan->workspace_mode = plan->policy->workspace;
-	if (plan->workspace_mode == WORKSPACE_NONE)
-		plan->workspace_mode = WORKSPACE_READONLY;
-	return tree_take(&plan->workspace_tree, fd, workspace->path,
+	}
+	plan->cwd = plan->workspace;
+	return fd < 0 ? fd :
+	       tree_take(&plan->workspace_tree, fd, plan->workspace,
 			 full ? plan->host_uid : (uid_t)-1, plan->host_gid, why);
 }
 
@@ -413,7 +446,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	plan.argv = (char *const *)(uintptr_t)argv;
 	plan.program = generation->programs[row].fd;
 	plan.program_is_script = generation->programs[row].script;
-	int r = place_workspace(monitor, slot->workspace, &plan, why);
+	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
 
 	if (r == 0)
 		r = make_links(worker, entry, links, why);
