@@ -178,14 +178,20 @@ static const struct worker_tool *find_tool(const struct worker_program *program,
 	return NULL;
 }
 
+/*
+ * worker_main() has seen that every tool with a name has its promise. One
+ * that serves every name may serve other manifests, too: the first holds.
+ */
 static const struct worker_promise *find_promise(
-	const struct worker_program *program, const struct worker_tool *tool)
+	const struct worker_program *program, struct message_text name)
 {
-	const struct worker_promise *promise = program->contract->promises;
+	const struct worker_contract *contract = program->contract;
 
-	while (strcmp(promise->name, tool->name) != 0)
-		promise++;	/* worker_main() has seen that there is one */
-	return promise;
+	for (size_t i = 0; i < contract->count; i++)
+		if (span_equal(span_of_text(contract->promises[i].name),
+			       (struct span){ (const uint8_t *)name.data, name.length }))
+			return &contract->promises[i];
+	return contract->promises;
 }
 
 /* Whether the bytes were taken; if not, the call has been refused. */
@@ -211,7 +217,7 @@ static void begin_call(struct worker_call *call, const struct message *message)
 			    message->call.tool.data);
 		return;
 	}
-	call->promise = find_promise(program, call->tool);
+	call->promise = find_promise(program, message->call.tool);
 	if (!(message->call.flags & CALL_MORE))
 		call_take_arguments(call, message->body);
 	else
