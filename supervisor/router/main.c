@@ -8,6 +8,7 @@
  * confines itself before it reads anything from anybody.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -142,6 +143,8 @@ int main(int argc, char **argv)
 	/* A terminal's interrupt is for the monitor, who tells us. */
 	signal(SIGINT, SIG_IGN);
 	shell.owner_uid = geteuid();
+	/* Whoever made it, systemd(1) perhaps: to accept must never wait. */
+	fcntl(ROUTER_LISTEN_FD, F_SETFL, O_NONBLOCK);
 	sample_open(&shell.sampler, argc > 1 ? argv[1] : NULL);
 	r = confine(&shell, &why);
 	if (r == 0)
