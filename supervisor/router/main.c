@@ -52,6 +52,7 @@ static void on_wakeup(void *owner, int64_t now_ns)
 	struct router_sample sample;
 
 	self->now_ns = now_ns;
+	links_hurry(self);
 	router_step(self->router, &(struct router_event){ .kind = ROUTER_TICK },
 		    now_ns);
 	if (now_ns < self->sampler.next_ns)
