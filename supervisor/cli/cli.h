@@ -17,6 +17,7 @@
 /* Source: sysexits(3); timeout(1) and sh(1) for those of a command run. */
 enum exit_code {
 	EXIT_OK = 0,
+	EXIT_FAILED = 1, /* the tool, or the command, says so itself */
 	EXIT_USAGE = 64,
 	EXIT_DATA = 65,
 	EXIT_NO_INPUT = 66,
@@ -30,7 +31,8 @@ enum exit_code {
 	EXIT_TIMEOUT = 124,
 	EXIT_CUPEL = 125, /* cupel failed, not the command */
 	EXIT_NOT_EXECUTABLE = 126,
-	EXIT_NOT_FOUND = 127
+	EXIT_NOT_FOUND = 127,
+	EXIT_CANCELLED = 130 /* as the shell says it of Ctrl-C */
 };
 
 struct verb {
@@ -86,5 +88,23 @@ int cli_policy(const struct verb *verb, int argc, char **argv);
 void cli_policy_explain(FILE *out);
 int cli_config(const struct verb *verb, int argc, char **argv);
 void cli_config_explain(FILE *out);
+
+/* of the supervisor */
+int cli_call(const struct verb *verb, int argc, char **argv);
+void cli_call_explain(FILE *out);
+int cli_status(const struct verb *verb, int argc, char **argv);
+void cli_status_explain(FILE *out);
+int cli_health(const struct verb *verb, int argc, char **argv);
+void cli_health_explain(FILE *out);
+int cli_top(const struct verb *verb, int argc, char **argv);
+void cli_top_explain(FILE *out);
+int cli_log(const struct verb *verb, int argc, char **argv);
+void cli_log_explain(FILE *out);
+int cli_tools(const struct verb *verb, int argc, char **argv);
+void cli_tools_explain(FILE *out);
+int cli_breaker(const struct verb *verb, int argc, char **argv);
+void cli_breaker_explain(FILE *out);
+int cli_drain(const struct verb *verb, int argc, char **argv);
+int cli_shutdown(const struct verb *verb, int argc, char **argv);
 
 #endif

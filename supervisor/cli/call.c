@@ -1,0 +1,445 @@
+/*
+ * cupel call: one call of one tool, from JSON to JSON.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/convert.h"
+#include "common/text.h"
+#include "common/wire/pack.h"
+#include "supervisor/cli/ask.h"
+#include "supervisor/cli/cli.h"
+
+#define INPUT_BYTES_MAX (8U << 20)
+#define QUIET_NS NS_PER_S	/* before there is a progress line */
+#define REDRAW_NS (NS_PER_S / 5)
+#define ROUTER_PREFIX "router."
+
+struct request {
+	const char *tool, *json, *workspace;
+	int64_t timeout_ns;	/* 0: the tool's own */
+	bool stream, detach, envelope;
+};
+
+/* What has come of the call so far. */
+struct course {
+	const struct request *request;
+	struct client *client;
+	uint64_t call;
+	int64_t started_ns;
+	bool shows_progress, line_shown;
+	struct message_progress progress;	/* its note is in note */
+	char note[80];
+	bool cancelled, over, accepted;
+	struct answer answer;		/* its text is the result, as msgpack */
+	struct answer streams[3];	/* 1 stdout, 2 stderr, where kept */
+};
+
+/* ---- arguments ---- */
+
+static bool take_options(const struct verb *verb, int argc, char **argv,
+			 struct request *ret)
+{
+	static const struct option options[] = {
+		{ "stream", no_argument, NULL, 's' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "detach", no_argument, NULL, 'd' },
+		{ "workspace", required_argument, NULL, 'w' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	struct error why;
+	int option;
+
+	opterr = 0;
+	optind = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 's')
+			ret->stream = true;
+		else if (option == 'd')
+			ret->detach = true;
+		else if (option == 'j')
+			ret->envelope = true;
+		else if (option == 'w')
+			ret->workspace = optarg;
+		else if (option != 't')
+			return fprintf(stderr, "cupel: there is no option '%s'\n",
+				       argv[optind - 1]), cli_refuse_usage(verb), false;
+		else if (text_parse_duration(optarg, &ret->timeout_ns, &why) < 0 ||
+			 ret->timeout_ns <= 0)
+			return fprintf(stderr, "cupel: --timeout %s: a duration such as "
+				       "500ms, 30s, 10m, above 0\n", optarg), false;
+	}
+	if (optind == argc || argc > optind + 2)
+		return cli_refuse_usage(verb), false;
+	ret->tool = argv[optind];
+	ret->json = argc == optind + 2 ? argv[optind + 1] : "{}";
+	return true;
+}
+
+/* All of stdin, or one byte more than is allowed; the caller frees it. */
+static char *read_stdin(size_t *ret_length)
+{
+	char *text = malloc(INPUT_BYTES_MAX + 1);
+
+	*ret_length = text ? fread(text, 1, INPUT_BYTES_MAX + 1, stdin) : 0;
+	return text;
+}
+
+/* The arguments as msgpack, on the heap. */
+static int pack_input(struct span text, uint8_t **ret, size_t *ret_length,
+		      struct error *why)
+{
+	const struct json_limits limits = { INPUT_BYTES_MAX, PACK_DEPTH_MAX };
+	size_t room = 3 * text.length + 64;	/* "1e5," becomes nine bytes */
+	json_t *json = NULL;
+	int r = json_parse(text, limits, &json, why);
+
+	if (r < 0)
+		return error_prefix(why, r, "the arguments");
+	*ret = malloc(room);
+	r = *ret ? convert_from_json(json, *ret, room, why) :
+		   error_set(why, -ENOMEM, "out of memory");
+	json_decref(json);
+	if (r >= 0)
+		*ret_length = (size_t)r;
+	return r < 0 ? r : 0;
+}
+
+static int read_input(const struct request *request, uint8_t **ret,
+		      size_t *ret_length, struct error *why)
+{
+	size_t length = 0;
+
+	if (strcmp(request->json, "-") != 0)
+		return pack_input(span_of_text(request->json), ret, ret_length, why);
+	AUTO_FREE char *text = read_stdin(&length);
+
+	if (!text)
+		return error_set(why, -ENOMEM, "out of memory");
+	return pack_input((struct span){ (uint8_t *)text, length }, ret, ret_length, why);
+}
+
+/* ---- progress, on a terminal ---- */
+
+static void clear_line(struct course *course)
+{
+	if (course->line_shown)
+		fputs("\r\033[K", stderr);
+	course->line_shown = false;
+}
+
+static void draw_line(struct course *course, int64_t now_ns)
+{
+	char share[32] = "";
+
+	if (!course->shows_progress || now_ns - course->started_ns < QUIET_NS)
+		return;
+	if (course->progress.total)
+		snprintf(share, sizeof(share), ", %.0f %%", 100.0 *
+			 (double)course->progress.done / (double)course->progress.total);
+	fprintf(stderr, "\r%s%.40s: %lld s%s%s%.30s\033[K",
+		course->cancelled ? "cancelling " : "", course->request->tool,
+		(long long)((now_ns - course->started_ns) / NS_PER_S), share,
+		course->note[0] ? ", " : "", course->note);
+	fflush(stderr);
+	course->line_shown = true;
+}
+
+static void on_progress(struct course *course, const struct message_progress *progress)
+{
+	struct span note = { (const uint8_t *)progress->note.data, progress->note.length };
+
+	course->progress = *progress;
+	text_escape(note, course->note, sizeof(course->note));
+}
+
+/* ---- what comes back ---- */
+
+static int on_chunk(struct course *course, const struct client_event *event)
+{
+	if (event->stream == 0)
+		return answer_append(&course->answer, event->body);
+	if (!course->request->stream)
+		return answer_append(&course->streams[event->stream], event->body);
+	clear_line(course);
+	FILE *out = event->stream == 1 ? stdout : stderr;
+
+	fwrite(event->body.data, 1, event->body.length, out);
+	fflush(out);
+	return 0;
+}
+
+static int on_event(struct course *course, const struct client_event *event)
+{
+	int r = 0;
+
+	if (event->call != course->call)
+		return 0;
+	if (event->kind == CLIENT_ACCEPTED)
+		course->accepted = true;
+	else if (event->kind == CLIENT_PROGRESS)
+		on_progress(course, &event->progress);
+	else if (event->kind == CLIENT_CHUNK)
+		r = on_chunk(course, event);
+	else if (event->kind == CLIENT_RESULT) {
+		r = answer_append(&course->answer, event->body);
+		answer_take(&course->answer, event);
+		course->over = true;
+	}
+	return r;
+}
+
+/* The first asks for the end; false at the second: leave. */
+static bool on_interrupt(struct course *course, int signal_fd)
+{
+	struct signalfd_siginfo signal;
+
+	if (read(signal_fd, &signal, sizeof(signal)) < 0 || course->cancelled)
+		return !course->cancelled;
+	course->cancelled = true;
+	client_cancel(course->client, course->call);
+	clear_line(course);
+	fputs("cupel: cancelling; once more to leave at once\n", stderr);
+	return true;
+}
+
+static int follow(struct course *course, int signal_fd, struct error *why)
+{
+	struct client_event event;
+
+	while (!course->over && !(course->request->detach && course->accepted)) {
+		int64_t now_ns = clock_now_ns();
+		int r = client_wait(course->client, signal_fd,
+				    course->shows_progress ?
+				    deadline_after(now_ns, REDRAW_NS) : DEADLINE_NEVER, &event);
+
+		if (r == -EINTR && !on_interrupt(course, signal_fd))
+			return error_set_code(why, r, ERROR_CANCELLED,
+					      "left before the call had ended");
+		if (r == 0)
+			r = on_event(course, &event);
+		else if (r == -EINTR || r == -ETIMEDOUT)
+			r = 0;
+		if (r < 0)
+			return error_set(why, r, "%s", course->client->why.text[0] ?
+					 course->client->why.text : strerror(-r));
+		draw_line(course, clock_now_ns());
+	}
+	return 0;
+}
+
+/* ---- telling ---- */
+
+static int print_result(const struct course *course)
+{
+	const struct answer *answer = &course->answer;
+	json_t *result;
+	struct error why;
+	int r = convert_to_json((struct span){ (uint8_t *)answer->text, answer->length },
+				&result, &why);
+
+	if (r < 0) {
+		error_prefix(&why, r, "the result of %s", course->request->tool);
+		return cli_fail(&why);
+	}
+	r = json_dumpf(result, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(result);
+	putchar('\n');
+	return r < 0 ? EXIT_IO : EXIT_OK;
+}
+
+/* As text; a byte that is none as \xHH. */
+static json_t *text_json(const struct answer *stream)
+{
+	size_t room = 4 * stream->length + 1;
+	AUTO_FREE char *text = malloc(room);
+	struct span bytes = { (uint8_t *)stream->text, stream->length };
+
+	if (text_is_utf8(bytes) && !memchr(stream->text, 0, stream->length))
+		return json_stringn(stream->text, stream->length);
+	return text ? json_stringn(text, text_escape(bytes, text, room)) : NULL;
+}
+
+static int print_envelope(const struct course *course)
+{
+	const struct answer *answer = &course->answer;
+	const struct error_row *row = error_row((int)answer->code);
+	json_t *result = NULL, *json;
+
+	if (answer->length)
+		convert_to_json((struct span){ (uint8_t *)answer->text, answer->length },
+				&result, NULL);
+	json = json_pack("{ss ss si ss ss ss si si ss sI so?}",
+			 "schema", "cupel.call/1", "tool", course->request->tool,
+			 "code", (int)answer->code, "status", row->name,
+			 "class", error_class_name(row->class),
+			 "origin", error_origin_name(answer->origin),
+			 "attempts", (int)answer->attempts,
+			 "retry_after_ms", (int)answer->retry_after_ms,
+			 "reason", answer->reason,
+			 "elapsed_ns", (json_int_t)(clock_now_ns() - course->started_ns),
+			 "result", result);
+	for (int i = 1; json && i <= 2; i++)
+		if (course->streams[i].text)
+			json_object_set_new(json, i == 1 ? "stdout" : "stderr",
+					    text_json(&course->streams[i]));
+	return cli_print_json(json);
+}
+
+static void print_streams(const struct course *course)
+{
+	fwrite(course->streams[1].text ? course->streams[1].text : "", 1,
+	       course->streams[1].length, stdout);
+	fflush(stdout);
+	fwrite(course->streams[2].text ? course->streams[2].text : "", 1,
+	       course->streams[2].length, stderr);
+}
+
+static void print_failure(const struct course *course)
+{
+	const struct answer *answer = &course->answer;
+	char again[48] = "";
+
+	if (answer->retry_after_ms)
+		snprintf(again, sizeof(again), ", try again after %u ms",
+			 answer->retry_after_ms);
+	fprintf(stderr, "cupel: %s: %s (%s from the %s%s)\n", course->request->tool,
+		answer->reason[0] ? answer->reason : "it failed",
+		error_row((int)answer->code)->name, error_origin_name(answer->origin), again);
+}
+
+static int tell(const struct course *course)
+{
+	int code = exit_of_code(course->answer.code), r = EXIT_OK;
+
+	if (!course->over) {
+		fprintf(stderr, "cupel: %s has begun and goes on by itself\n",
+			course->request->tool);
+		return EXIT_OK;
+	}
+	if (course->request->envelope)
+		r = print_envelope(course);
+	else
+		print_streams(course);
+	if (!course->request->envelope && course->answer.code == ERROR_OK)
+		r = print_result(course);
+	if (course->answer.code != ERROR_OK)
+		print_failure(course);
+	return code == EXIT_OK ? r : code;
+}
+
+/* ---- the verb ---- */
+
+/* From here on they are ours to read. */
+static int block_signals(struct error *why)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? error_set(why, -errno, "signalfd: %s", strerror(errno)) : fd;
+}
+
+static int begin(struct course *course, struct span input, uint32_t workspace,
+		 struct error *why)
+{
+	uint8_t effect[CLIENT_EFFECT_BYTES];
+	const struct request *request = course->request;
+
+	if (getrandom(effect, sizeof(effect), 0) != sizeof(effect))
+		return error_set(why, -EIO, "getrandom: %s", strerror(errno));
+	const struct client_ask ask = {
+		.tool = request->tool,
+		.input = input,
+		.deadline_ns = request->timeout_ns ?
+			deadline_after(course->started_ns, request->timeout_ns) :
+			DEADLINE_NEVER,
+		.workspace = workspace,
+		.flags = request->detach ? CALL_DETACHED : 0,
+		.effect = { effect, sizeof(effect) },
+	};
+	int r = client_call(course->client, &ask, &course->call, why);
+
+	if (r < 0)
+		return r;
+	AUTO_CLOSE int signal_fd = block_signals(why);
+
+	return signal_fd < 0 ? signal_fd : follow(course, signal_fd, why);
+}
+
+static int call_tool(const struct request *request, struct span input)
+{
+	struct course course = {
+		.request = request,
+		.shows_progress = isatty(STDERR_FILENO) && !request->envelope,
+	};
+	AUTO_DISCONNECT struct connection *connection = NULL;
+	uint32_t workspace = 0;
+	struct error why;
+	int code = cli_connect(true, &connection), r = 0;
+
+	if (code != EXIT_OK)
+		return code;
+	AUTO_CLOSE int workspace_fd = request->workspace ?
+		connect_workspace(connection, request->workspace, &workspace, &why) : -1;
+
+	if (request->workspace && workspace_fd < 0)
+		return cli_fail(&why);
+	course.client = &connection->client;
+	course.started_ns = clock_now_ns();
+	r = begin(&course, input, workspace, &why);
+	clear_line(&course);
+	code = r < 0 ? cli_fail(&why) : tell(&course);
+	answer_release(&course.answer);
+	answer_release(&course.streams[1]);
+	answer_release(&course.streams[2]);
+	return code;
+}
+
+int cli_call(const struct verb *verb, int argc, char **argv)
+{
+	struct request request = { 0 };
+	AUTO_FREE uint8_t *input = NULL;
+	size_t length;
+	struct error why;
+
+	if (!take_options(verb, argc, argv, &request))
+		return EXIT_USAGE;
+	if (strncmp(request.tool, ROUTER_PREFIX, strlen(ROUTER_PREFIX)) == 0) {
+		fprintf(stderr, "cupel: %s is no tool; its verb is 'cupel %s'\n",
+			request.tool, request.tool + strlen(ROUTER_PREFIX));
+		return EXIT_USAGE;
+	}
+	if (read_input(&request, &input, &length, &why) < 0) {
+		fprintf(stderr, "cupel: %s\n", why.text);
+		return EXIT_DATA;
+	}
+	return call_tool(&request, (struct span){ input, length });
+}
+
+void cli_call_explain(FILE *out)
+{
+	fputs("\nCalls TOOL with the JSON value as arguments ('-': from stdin; {} if left\n"
+	      "out) and prints its result as JSON on one line.\n\n"
+	      "  --stream         pass on what it writes while it runs\n"
+	      "  --timeout D      give up after 500ms, 30s, 10m; else the tool's own limit\n"
+	      "  --detach         leave once it has begun; it goes on by itself\n"
+	      "  --workspace DIR  let it work in that directory\n"
+	      "  --json           print one object that also says how the call ended\n\n"
+	      "Ctrl-C cancels the call, a second one leaves at once. The exit status is 0,\n"
+	      "1 if the tool itself failed, 65 if the call was wrong, 69 without supervisor,\n"
+	      "75 if a later try may succeed, 77 if it is not allowed, 124 after the time\n"
+	      "limit, 130 if cancelled. 'cupel tools' lists what can be called.\n", out);
+}

@@ -1,0 +1,322 @@
+#include "supervisor/cli/connect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/text.h"
+#include "common/wire/control.h"
+#include "supervisor/cli/cli.h"
+
+#define RETRY_NS (4 * NS_PER_MS)
+#define ATTEMPTS_MAX 3		/* one may find a supervisor about to leave */
+
+/* ---- a socket ---- */
+
+static int check_peer(int fd, const char *path, struct error *why)
+{
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+		return error_set(why, -errno, "%s: %s", path, strerror(errno));
+	if (peer.uid != 0 && peer.uid != geteuid())
+		return error_set(why, -EPERM,
+				 "%s: user %u listens there, who is neither you nor root",
+				 path, (unsigned)peer.uid);
+	return 0;
+}
+
+static int open_socket(const struct places *places, const char *name, int type,
+		       struct error *why)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", places->run, name);
+	AUTO_CLOSE int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return error_set(why, -errno, "socket: %s", strerror(errno));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return error_set(why, -errno, "%s: %s", address.sun_path,
+				 errno == EACCES ?
+				 "not for this user; ask to be in the group cupel" :
+				 strerror(errno));
+	int r = check_peer(fd, address.sun_path, why);
+
+	return r < 0 ? r : fd_take(&fd);
+}
+
+/* Nobody is there: no socket, or one left behind. */
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED;
+}
+
+/* ---- which one ---- */
+
+static int find_running(struct places *places, struct error *why)
+{
+	static const struct places system = {
+		.run = "/run/cupel", .state = "/var/lib/cupel", .log = "/var/log/cupel",
+	};
+	struct error unused;
+	int r = places_find(places, why), fd;
+
+	if (r < 0)
+		return r;
+	fd = open_socket(places, PLACES_ROUTER, SOCK_STREAM, why);
+	if (!is_absent(fd) || geteuid() == 0 || getenv("CUPEL_RUN"))
+		return fd;
+	r = open_socket(&system, PLACES_ROUTER, SOCK_STREAM, &unused);
+	if (r < 0)
+		return fd;
+	*places = system;
+	return r;
+}
+
+/* ---- starting one ---- */
+
+/* Beside this program, or where an installation has it. */
+static int find_monitor(char *ret, size_t size, struct error *why)
+{
+	static const char *const folders[] = { ".", "../libexec/cupel", "../sbin" };
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (length < 0)
+		return error_set(why, -errno, "/proc/self/exe: %s", strerror(errno));
+	self[length] = '\0';
+	slash = strrchr(self, '/');
+	for (size_t i = 0; i < COUNT(folders); i++) {
+		snprintf(ret, size, "%.*s/%s/cupeld", (int)(slash - self), self, folders[i]);
+		if (access(ret, X_OK) == 0)
+			return 0;
+	}
+	return error_set(why, -ENOENT,
+			 "no supervisor runs, and there is no cupeld beside %s to start", self);
+}
+
+static int prepare(posix_spawn_file_actions_t *actions, int words_fd)
+{
+	int r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR, 0);
+
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(actions, 0, 1);
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(actions, words_fd, 2);
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+	return r ? r : posix_spawn_file_actions_addchdir_np(actions, "/");
+}
+
+/* What it says before it has its log comes into words_fd. */
+static int spawn(const char *program, int words_fd, pid_t *ret, struct error *why)
+{
+	char name[] = "cupeld", user[] = "--user", foreground[] = "--foreground";
+	char *const argv[] = { name, user, foreground, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
+	int r;
+
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+	r = prepare(&actions, words_fd);
+	if (r == 0)
+		r = posix_spawn(ret, program, &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return r == 0 ? 0 : error_set(why, -r, "start %s: %s", program, strerror(r));
+}
+
+/* Its last words, on one line. */
+static int tell_failure(const char *program, int words_fd, const char *how,
+			struct error *why)
+{
+	char words[ERROR_TEXT_BYTES * 2], text[ERROR_TEXT_BYTES];
+	ssize_t length = pread(words_fd, words, sizeof(words), 0);
+
+	while (length > 0 && words[length - 1] == '\n')
+		length--;
+	text_escape((struct span){ (uint8_t *)words, length > 0 ? (size_t)length : 0 },
+		    text, sizeof(text));
+	return error_set(why, -ENOENT, "%s %s%s%s", program, how,
+			 text[0] ? ": " : "; its log may say why", text);
+}
+
+/* The child's end: 0 while it runs, or another supervisor has the lock. */
+static int check_child(pid_t *child, const char *program, int words_fd,
+		       struct error *why)
+{
+	char how[40];
+	int status;
+
+	if (*child <= 0 || waitpid(*child, &status, WNOHANG) != *child)
+		return 0;
+	*child = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BUSY)
+		return 0;
+	snprintf(how, sizeof(how), WIFSIGNALED(status) ? "was killed by signal %d" :
+		 "ended with status %d",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return tell_failure(program, words_fd, how, why);
+}
+
+static int start_one(const struct places *places, struct error *why)
+{
+	const struct timespec pause = { 0, RETRY_NS };
+	int64_t until_ns = deadline_after(clock_now_ns(), CONNECT_TIMEOUT_NS);
+	char program[PATH_MAX + 40];
+	struct error refused;
+	pid_t child;
+	int r = find_monitor(program, sizeof(program), why), fd;
+
+	if (r < 0)
+		return r;
+	AUTO_CLOSE int words_fd = memfd_create("cupeld", MFD_CLOEXEC);
+
+	r = words_fd < 0 ? error_set(why, -errno, "memfd_create: %s", strerror(errno)) :
+			   spawn(program, words_fd, &child, why);
+	while (r == 0) {
+		fd = open_socket(places, PLACES_ROUTER, SOCK_STREAM, &refused);
+		if (!is_absent(fd)) {
+			*why = refused;
+			return fd;
+		}
+		r = check_child(&child, program, words_fd, why);
+		if (r == 0 && deadline_passed(until_ns, clock_now_ns()))
+			r = tell_failure(program, words_fd, "does not serve after 5 s", why);
+		nanosleep(&pause, NULL);
+	}
+	return r;
+}
+
+/* ---- the greeting ---- */
+
+static int greet(struct connection *connection, int fd, struct error *why)
+{
+	struct client *client = &connection->client;
+	struct client_event event;
+	int r = client_init(client, fd, "cupel", why);
+
+	if (r == 0)
+		r = client_wait(client, -1, deadline_after(clock_now_ns(), CONNECT_TIMEOUT_NS),
+				&event);
+	if (r == 0)
+		return 0;	/* nothing comes before the welcome */
+	client_release(client);
+	if (r == -ETIMEDOUT)
+		return error_set(why, r, "%s/%s: the supervisor does not answer",
+				 connection->places.run, PLACES_ROUTER);
+	*why = client->why;
+	return error_prefix(why, r, "%s/%s", connection->places.run, PLACES_ROUTER);
+}
+
+static int attempt(bool start, struct connection *connection, struct error *why)
+{
+	int fd = find_running(&connection->places, why);
+
+	if (is_absent(fd) && start)
+		fd = start_one(&connection->places, why);
+	else if (is_absent(fd))
+		return error_set(why, -ENOENT, "no supervisor runs (looked for %s/%s); "
+				 "'cupel call' starts one", connection->places.run, PLACES_ROUTER);
+	return fd < 0 ? fd : greet(connection, fd, why);
+}
+
+int connect_open(bool start, struct connection **ret, struct error *why)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	int r = -EPIPE;
+
+	if (!connection)
+		return error_set(why, -ENOMEM, "out of memory");
+	for (int i = 0; i < ATTEMPTS_MAX && r == -EPIPE; i++)
+		r = attempt(start, connection, why);
+	if (r < 0)
+		free(connection);
+	else
+		*ret = connection;
+	return r;
+}
+
+void connect_close(struct connection *connection)
+{
+	client_release(&connection->client);
+	free(connection);
+}
+
+void connect_cleanup(struct connection **connection)
+{
+	if (*connection)
+		connect_close(*connection);
+}
+
+/* ---- a workspace ---- */
+
+static int send_directory(int fd, int directory)
+{
+	struct workspace_ask ask = { .magic = WORKSPACE_MAGIC };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = {
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+	} };
+	struct iovec part = { &ask, sizeof(ask) };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control.bytes),
+	};
+
+	memcpy(CMSG_DATA(&control.header), &directory, sizeof(int));
+	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int connect_workspace(const struct connection *connection,
+		      const char *directory, uint32_t *ret_number,
+		      struct error *why)
+{
+	const struct timeval limit = { CONNECT_TIMEOUT_NS / NS_PER_S, 0 };
+	struct workspace_answer answer;
+	AUTO_CLOSE int path_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (path_fd < 0)
+		return error_set(why, -errno, "%s: %s", directory, strerror(errno));
+	AUTO_CLOSE int fd = open_socket(&connection->places, PLACES_WORKSPACE,
+					SOCK_SEQPACKET, why);
+	int r = fd;
+
+	if (fd < 0)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	r = send_directory(fd, path_fd);
+	if (r == 0 && recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
+		r = -EIO;
+	else if (r == 0)
+		r = answer.error;
+	if (r < 0)
+		return error_set(why, r, "the supervisor does not take %s: %s", directory,
+				 strerror(-r));
+	*ret_number = answer.number;
+	return fd_take(&fd);
+}

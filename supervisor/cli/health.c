@@ -1,0 +1,75 @@
+/*
+ * cupel health: is it well, and if not, why. The exit status is for scripts.
+ */
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "supervisor/cli/ask.h"
+#include "supervisor/cli/cli.h"
+#include "supervisor/cli/grid.h"
+#include "supervisor/cli/snapshot.h"
+
+enum health_exit {
+	HEALTH_HEALTHY, HEALTH_DEGRADED, HEALTH_UNHEALTHY, HEALTH_UNKNOWN,
+};
+
+static int exit_of_status(const char *status)
+{
+	static const char *const names[] = { "healthy", "degraded", "unhealthy" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strcmp(status, names[i]) == 0)
+			return (int)i;
+	return HEALTH_UNKNOWN;
+}
+
+static void print_component(const struct table *table, const json_t *component)
+{
+	const char *status = member_text(component, "status");
+	const char *detail = member_text(component, "detail");
+
+	table_row(table, member_text(component, "name"), status, snapshot_tone(status),
+		  strcmp(detail, "-") == 0 ? "" : detail);
+}
+
+static void print_health(const json_t *health)
+{
+	struct table table;
+	json_t *row;
+	size_t i;
+
+	table_init(&table, stdout, 12, 9);
+	printf("%s\n", member_text(health, "status"));
+	json_array_foreach(json_object_get(health, "reasons"), i, row)
+		table_note(&table, member_text(row, "component"), member_text(row, "reason"));
+	putchar('\n');
+	json_array_foreach(json_object_get(health, "components"), i, row)
+		print_component(&table, row);
+}
+
+int cli_health(const struct verb *verb, int argc, char **argv)
+{
+	bool as_json = false;
+	json_t *health;
+	int first, code;
+
+	if (!cli_take_json(verb, argc, argv, &as_json, &first))
+		return EXIT_USAGE;
+	if (first < argc)
+		return cli_refuse_usage(verb);
+	if (cli_fetch(false, "router.health", &health) != EXIT_OK)
+		return HEALTH_UNKNOWN;
+	code = exit_of_status(member_text(health, "status"));
+	if (as_json)
+		return cli_print_json(health) == EXIT_OK ? code : EXIT_INTERNAL;
+	print_health(health);
+	json_decref(health);
+	return code;
+}
+
+void cli_health_explain(FILE *out)
+{
+	fputs("\n  --json  the same as one JSON object\n\n"
+	      "The exit status is 0 healthy, 1 degraded, 2 unhealthy, 3 unknown, which is\n"
+	      "also the answer when no supervisor runs or it does not reply.\n", out);
+}

@@ -1,0 +1,94 @@
+/*
+ * cupel status: one snapshot of workers, pools, queues, breakers and caches.
+ */
+#include <getopt.h>
+
+#include "common/cleanup.h"
+#include "supervisor/cli/ask.h"
+#include "supervisor/cli/cli.h"
+#include "supervisor/cli/snapshot.h"
+
+static int print_metrics(void)
+{
+	AUTO_DISCONNECT struct connection *connection = NULL;
+	AUTO_ANSWER struct answer answer = { 0 };
+	struct error why;
+	int code = cli_connect(false, &connection);
+
+	if (code != EXIT_OK)
+		return code;
+	int r = ask_router(connection, "router.metrics", NULL, &answer, &why);
+
+	if (r == 0 && answer.code != ERROR_OK)
+		r = error_set_code(&why, -EPROTO, answer.code, "%s", answer.reason);
+	if (r < 0)
+		return cli_fail(&why);
+	fwrite(answer.text, 1, answer.length, stdout);
+	return EXIT_OK;
+}
+
+static void print_all(const json_t *status)
+{
+	struct table look;
+
+	table_init(&look, stdout, 0, 0);
+	snapshot_print_supervisor(stdout, status);
+	putchar('\n');
+	snapshot_print_pools(stdout, status, look.width, look.colours);
+	putchar('\n');
+	snapshot_print_tools(stdout, status, false, look.width, look.colours);
+	putchar('\n');
+	snapshot_print_workers(stdout, status, look.width, look.colours);
+	putchar('\n');
+	snapshot_print_caches(stdout, status, look.width, look.colours);
+}
+
+static bool take_options(const struct verb *verb, int argc, char **argv,
+			 bool *ret_json, bool *ret_metrics)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "metrics", no_argument, NULL, 'm' },
+		{ 0 },
+	};
+	int option;
+
+	opterr = 0;
+	optind = 0;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == '?')
+			return fprintf(stderr, "cupel: there is no option '%s'\n",
+				       argv[optind - 1]), cli_refuse_usage(verb), false;
+		*(option == 'j' ? ret_json : ret_metrics) = true;
+	}
+	if (optind < argc || (*ret_json && *ret_metrics))
+		return cli_refuse_usage(verb), false;
+	return true;
+}
+
+int cli_status(const struct verb *verb, int argc, char **argv)
+{
+	bool as_json = false, metrics = false;
+	json_t *status;
+	int code;
+
+	if (!take_options(verb, argc, argv, &as_json, &metrics))
+		return EXIT_USAGE;
+	if (metrics)
+		return print_metrics();
+	code = cli_fetch(false, "router.status", &status);
+	if (code != EXIT_OK)
+		return code;
+	if (as_json)
+		return cli_print_json(status);
+	print_all(status);
+	json_decref(status);
+	return EXIT_OK;
+}
+
+void cli_status_explain(FILE *out)
+{
+	fputs("\n  --json     the same as one JSON object\n"
+	      "  --metrics  counters and histograms as Prometheus text\n\n"
+	      "Starts no supervisor: without one the exit status is 69.\n", out);
+}
