@@ -61,14 +61,16 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers improve store git
-sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
+rooms := common sandbox workers improve store git cli
+sources := $(filter-out tests/workspaces/%,\
+	$(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null))
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 workers_sources := $(wildcard workers/*.c)
 improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
 git_sources     := $(filter-out %/main.c,$(wildcard workers/git/*.c))
 store_sources   := $(filter-out %/main.c,$(wildcard workers/store/*.c))
+cli_sources     := $(filter-out %/main.c,$(wildcard supervisor/cli/*.c))
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
@@ -84,7 +86,7 @@ endif
 
 # ---- the programs: a name, its sources; one without sources is not built ----
 
-cupel_sources := $(wildcard supervisor/cli/*.c)
+cupel_sources := supervisor/cli/main.c $(cli_sources)
 cupeld_sources := $(wildcard supervisor/monitor/*.c)
 cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
 # A worker program is a folder of workers/ and a manifest of its name.
@@ -186,7 +188,8 @@ $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
 # The cores of the programs, for the tests of them.
 program_cores := $(call object,$(filter supervisor/%_core.c,$(sources)))
-$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(program_cores) $(call archive,support) $(archives)
+$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(program_cores) $(call archive,support) \
+		$(call archive,cli) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
 
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
