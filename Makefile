@@ -61,7 +61,7 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers improve store git cli
+rooms := common sandbox workers improve store git supervisor cli
 sources := $(filter-out tests/workspaces/%,\
 	$(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null))
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
@@ -71,6 +71,8 @@ improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
 git_sources     := $(filter-out %/main.c,$(wildcard workers/git/*.c))
 store_sources   := $(filter-out %/main.c,$(wildcard workers/store/*.c))
 cli_sources     := $(filter-out %/main.c,$(wildcard supervisor/cli/*.c))
+# Of the supervisor, what its programs and their tests share: the pure cores.
+supervisor_sources := $(wildcard supervisor/*/*_core.c)
 support_sources := $(wildcard tests/support/*.c)
 
 object  = $(patsubst %.c,$(out)/%.o,$(1))
@@ -87,17 +89,19 @@ endif
 # ---- the programs: a name, its sources; one without sources is not built ----
 
 cupel_sources := supervisor/cli/main.c $(cli_sources)
-cupeld_sources := $(wildcard supervisor/monitor/*.c)
+cupeld_sources := $(filter-out %_core.c,$(wildcard supervisor/monitor/*.c))
+cupel-router_sources := $(filter-out %_core.c,$(wildcard supervisor/router/*.c))
 cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
 # A worker program is a folder of workers/ and a manifest of its name.
 workers := $(patsubst workers/%/main.c,%,$(wildcard workers/*/main.c))
 $(foreach w,$(workers),$(eval cupel-$(w)_sources := \
 	$(if $(filter $(w),$(rooms)),workers/$(w)/main.c,$(wildcard workers/$(w)/*.c))))
 
-programs := $(foreach p,cupel cupeld cupel-catalog $(workers:%=cupel-%),$(if $($(p)_sources),$(p)))
+programs := $(foreach p,cupel cupeld cupel-router cupel-catalog $(workers:%=cupel-%),$(if $($(p)_sources),$(p)))
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
+simulations := $(patsubst tests/simulation/%.c,$(out)/tests/%,$(wildcard tests/simulation/sim_*.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
 scripts := $(wildcard tests/system/*.sh)
@@ -129,7 +133,7 @@ $(foreach r,$(rooms) support,$(eval $(call room_rule,$(r))))
 generator := build/generate_filters
 filters   := build/sandbox/preset_filters
 $(generator): sandbox/generate/filters.c sandbox/seccomp_compile.c \
-		sandbox/seccomp_checks.c sandbox/preset.c sandbox/bind.c \
+		sandbox/seccomp_checks.c sandbox/observe.c sandbox/view.c sandbox/preset.c sandbox/bind.c \
 		sandbox/syscalls.c common/arena.c common/error.c \
 		common/core/failure.c \
 		$(wildcard sandbox/*.h) | $(setup)
@@ -169,7 +173,7 @@ $(generated): $(out)/%.o: build/%.c Makefile
 $(out)/bin/cupel-catalog: $(out)/supervisor/catalog/builtin.o
 $(foreach w,$(workers),$(eval $(out)/bin/cupel-$(w): $(out)/workers/contract_$(w).o))
 
-archives := $(call archive,improve) $(call archive,store) $(call archive,git) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
+archives := $(call archive,supervisor) $(call archive,improve) $(call archive,store) $(call archive,git) $(call archive,workers) $(call archive,sandbox) $(call archive,common)
 
 # Linked statically: a launch is as quick as its loader, and what a program
 # holds is in its link map, where 'make check-layers' reads it.
@@ -180,17 +184,18 @@ $(out)/bin/cupel-git: libraries := -lgit2 $(libraries)
 define program_rule
 $(out)/bin/$(1): $(call object,$($(1)_sources)) $(archives)
 	@mkdir -p $$(@D) $(out)/maps
-	$$(call quiet,LD,$$@)$(CC) $$(ldflags) $(static) -Wl,-Map=$(out)/maps/$(1).map -o $$@ $$^ $(libraries)
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) $$(static) -Wl,-Map=$(out)/maps/$(1).map -o $$@ $$^ $$(libraries)
 endef
 $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
 # ---- tests ----
 
-# The cores of the programs, for the tests of them.
-program_cores := $(call object,$(filter supervisor/%_core.c,$(sources)))
-$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(program_cores) $(call archive,support) \
+$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) \
 		$(call archive,cli) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
+
+$(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
@@ -204,8 +209,8 @@ $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
-check: $(bins) $(units) $(fuzzers) $(core_objects) $(probe)
-	@tests/run $(out) $(units) $(fuzzers) $(scripts) \
+check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe)
+	@tests/run $(out) $(units) $(simulations) $(fuzzers) $(scripts) \
 		$(if $(SANITIZE),,$(containment) tests/layers/check)
 
 # What a confined command can do, and nothing else.

@@ -65,7 +65,8 @@ static const char *pool_fault(const struct catalog *catalog,
 		return "policy";
 	if (pool->kind >= POOL_KIND_COUNT)
 		return "kind";
-	if (pool->flags & ~(unsigned)(POOL_CRITICAL | POOL_WORKSPACE | POOL_BATCH))
+	if (pool->flags & ~(unsigned)(POOL_CRITICAL | POOL_WORKSPACE | POOL_BATCH |
+				       POOL_STATE))
 		return "flags";
 	if (pool->size < 1 || pool->size > CATALOG_POOL_SIZE_MAX)
 		return "size";
@@ -74,6 +75,10 @@ static const char *pool_fault(const struct catalog *catalog,
 	if (pool->calls_max < 1 || pool->calls_max > CATALOG_CALLS_MAX ||
 	    (pool->kind == POOL_PER_CALL && pool->calls_max != 1))
 		return "calls_max";
+	if (pool->workspace_mode > CATALOG_WORKSPACE_MODE_MAX ||
+	    (pool->workspace_mode != 0) != ((pool->flags & POOL_WORKSPACE) != 0) ||
+	    (pool->flags & POOL_WORKSPACE && pool->flags & POOL_STATE))
+		return "workspace_mode";
 	if (pool->client_role > ROLE_COUNT)
 		return "client_role";
 	if (pool->recycle_age_ns < 0)
@@ -90,7 +95,7 @@ static const char *tool_fault(const struct catalog *catalog,
 		return "help";
 	if (!is_text(catalog, tool->schema))
 		return "schema";
-	if (!is_text(catalog, tool->probe))
+	if (!holds_text(catalog, tool->probe))
 		return "probe";
 	if (tool->pool >= catalog->pool_count)
 		return "pool";

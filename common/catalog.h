@@ -25,6 +25,7 @@ struct error;
 #define CATALOG_TEXT_BYTES_MAX (1U << 20)
 #define CATALOG_NAME_BYTES 64	/* with the NUL, as all sizes here */
 #define CATALOG_PATH_BYTES 256
+#define CATALOG_WORKSPACE_MODE_MAX 3
 #define CATALOG_POOL_SIZE_MAX 128	/* workers */
 #define CATALOG_CALLS_MAX 1024		/* in one worker */
 #define CATALOG_QUEUE_MAX 65536
@@ -39,6 +40,7 @@ enum pool_kind {
 enum pool_flag {
 	POOL_CRITICAL = 1,	/* health is unhealthy without it */
 	POOL_WORKSPACE = 2,	/* a worker belongs to one workspace */
+	POOL_STATE = 8,		/* a worker has the pool's directory in the state */
 	POOL_BATCH = 4,		/* low weight beside others; off in a brownout */
 };
 
@@ -67,6 +69,8 @@ struct catalog_pool {
 	uint32_t size;		/* the most workers at a time */
 	uint32_t warm;		/* that wait idle; at most size */
 	uint32_t calls_max;	/* at a time in one worker */
+	uint32_t workspace_mode; /* enum workspace_mode, sandbox/policy.h; 0: none */
+	uint32_t reserved;
 	uint32_t client_role;	/* it calls tools itself; ROLE_COUNT: it does not */
 	uint64_t recycle_calls;	/* 0: never, as below */
 	int64_t recycle_age_ns;

@@ -230,6 +230,8 @@ static int turn(struct loop *loop, struct error *why)
 	dispatch(loop, LOOP_CHANNELS, now_ns);
 	wake_up(loop, now_ns);
 	dispatch(loop, LOOP_REAP, now_ns);
+	if (loop->settled)
+		loop->settled(loop->owner, now_ns);
 	loop->fetched_count = 0;
 	return 0;
 }

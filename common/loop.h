@@ -1,9 +1,9 @@
 /*
  * loop.h - one thread that waits for everything at once.
  *
- *	wait --> signals --> channels --> wake-up --> reap --+
- *	  ^                                                  |
- *	  +------------- until loop_stop() ------------------+
+ *	wait --> signals --> channels --> wake-up --> reap --> settled --+
+ *	  ^                                                              |
+ *	  +------------------- until loop_stop() ------------------------+
  *
  * The clock is read once a turn, after the wait, and handed down as now_ns.
  * Within a turn the order is fixed: what a child sent is handled before its
@@ -14,6 +14,9 @@
  * where they are while added; the loop has no heap. Removing a source takes
  * effect at once, also for an event of it that this turn has fetched already,
  * so its storage may then be used for another source in the same turn.
+ *
+ * What is cheaper once a turn than once an event, such as writing out what all
+ * the handlers queued, belongs into settled, which runs last; or it is NULL.
  *
  * Signals handled here are blocked in the whole process and stay so after
  * loop_release(): a late one must not change how the program ends. The mask
@@ -77,6 +80,7 @@ struct loop {
 	int64_t wakeup_ns;		/* what was asked for */
 	int64_t armed_ns;		/* what the kernel knows */
 	void (*wakeup)(void *owner, int64_t now_ns);
+	void (*settled)(void *owner, int64_t now_ns);	/* the owner's to set */
 	void (*delivered)(void *owner, const struct signalfd_siginfo *signal,
 			  int64_t now_ns);
 	void *owner;

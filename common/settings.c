@@ -34,9 +34,16 @@ static const struct config_row log_rows[] = {
 	  "With less space free on the file system, only errors are written.", NULL },
 };
 
+static const struct config_row supervisor_rows[] = {
+	{ "idle", SETTING(struct settings, supervisor.idle_ns, DURATION), 0, 24 * 30 * HOUR_NS, "10m", NULL,
+	  "A supervisor that a user's command started leaves after that long without client and call; 0: never.", NULL },
+};
+
 const struct config_section settings_sections[] = {
 	{ .name = "log", .help = "What is logged, and where.",
 	  .rows = log_rows, .row_count = COUNT(log_rows) },
+	{ .name = "supervisor", .help = "The supervisor, cupeld.",
+	  .rows = supervisor_rows, .row_count = COUNT(supervisor_rows) },
 };
 
 const size_t settings_section_count = COUNT(settings_sections);

@@ -25,8 +25,13 @@ struct settings_log {
 	int64_t free_bytes;
 };
 
+struct settings_supervisor {
+	int64_t idle_ns;	/* 0: stays */
+};
+
 struct settings {
 	struct settings_log log;
+	struct settings_supervisor supervisor;
 };
 
 extern const struct config_section settings_sections[];

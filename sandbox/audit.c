@@ -6,6 +6,7 @@
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <linux/securebits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,10 +14,13 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "sandbox/bare.h"
 #include "sandbox/mounts.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/path.h"
 #include "sandbox/sandbox.h"
+
+#define BOUNDING_SET 3	/* of struct sandbox_enforced's capabilities */
 
 /* "Name:\t" then a hexadecimal or decimal number; UINT64_MAX if missing. */
 static uint64_t field(const char *status, const char *name, int base)
@@ -56,9 +60,9 @@ static uint32_t surviving_descriptors(void)
 	return count;
 }
 
-static bool canary_refused(void)
+static bool canary_refused(const char *canary)
 {
-	int fd = path_open(PATH_ABSOLUTE, MOUNTS_CANARY, O_RDONLY, 0, PATH_HOST, NULL);
+	int fd = path_open(PATH_ABSOLUTE, canary, O_RDONLY, 0, PATH_HOST, NULL);
 
 	if (fd >= 0)
 		close(fd);
@@ -70,6 +74,7 @@ void audit_before(const struct sandbox_plan *plan, long session_keyring,
 {
 	uint64_t inside[NAMESPACE_COUNT];
 	int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+	bool bare = plan->tier == TIER_LANDLOCK;
 
 	namespaces_read(inside);
 	for (int i = 0; i < NAMESPACE_COUNT; i++)
@@ -78,7 +83,9 @@ void audit_before(const struct sandbox_plan *plan, long session_keyring,
 	read_status(ret);
 	ret->securebits_locked = bits >= 0 && (bits & SECBIT_NOROOT) &&
 				 (bits & SECBIT_NOROOT_LOCKED);
-	ret->landlock_denies = canary_refused();
+	ret->landlock_denies = canary_refused(bare ? BARE_CANARY : MOUNTS_CANARY);
+	/* The parent is init: of the same user, outside this domain. */
+	ret->signals_denied = bare && kill(getppid(), 0) < 0 && errno == EPERM;
 	ret->open_fds = surviving_descriptors();
 	ret->uid = getuid();
 	ret->gid = getgid();
@@ -90,8 +97,11 @@ void audit_before(const struct sandbox_plan *plan, long session_keyring,
 const char *audit_missing(const struct sandbox_plan *plan,
 			  const struct sandbox_enforced *enforced)
 {
+	/* Privilege is needed to give up what no_new_privs makes worthless. */
+	bool bare = plan->tier == TIER_LANDLOCK;
+
 	for (int i = 0; i < NAMESPACE_COUNT; i++) {
-		bool wanted = i != NAMESPACE_TIME &&	/* entered by the exec */
+		bool wanted = !bare && i != NAMESPACE_TIME &&	/* entered by the exec */
 			      (namespaces[i].flag != CLONE_NEWNET ||
 			       plan->policy->network == NETWORK_NONE);
 
@@ -99,14 +109,16 @@ const char *audit_missing(const struct sandbox_plan *plan,
 			return namespaces[i].name;
 	}
 	for (size_t i = 0; i < COUNT(enforced->capabilities); i++)
-		if (enforced->capabilities[i])
+		if (enforced->capabilities[i] && !(bare && i == BOUNDING_SET))
 			return "the loss of capabilities";
 	if (!enforced->no_new_privs)
 		return "no_new_privs";
-	if (!enforced->securebits_locked)
+	if (!bare && !enforced->securebits_locked)
 		return "securebits";
 	if (!enforced->landlock_abi || !enforced->landlock_denies)
 		return "Landlock";
+	if (bare && !enforced->signals_denied)
+		return "the scope of signals";
 	if (!enforced->keyring_fresh)
 		return "a keyring of its own";
 	if (enforced->open_fds != plan->inherited_count + plan->program_is_script)

@@ -181,6 +181,27 @@ int cgroup_remove(struct cgroup *cgroup, struct error *why)
 	return result;
 }
 
+int cgroup_try_remove(struct cgroup *cgroup)
+{
+	int result = 0;
+
+	if (cgroup->layout == CGROUP_NONE)
+		return 0;
+	for (int tree = CGROUP_TREE_COUNT - 1; tree >= 0; tree--) {
+		if (cgroup->parents[tree] < 0)
+			continue;
+		if (unlinkat(cgroup->parents[tree], cgroup->name, AT_REMOVEDIR) < 0 &&
+		    errno != ENOENT) {
+			result = -errno;
+			continue;
+		}
+		cgroup_tree_close(cgroup, tree);
+	}
+	if (result == 0)
+		cgroup_tree_clear(cgroup);
+	return result;
+}
+
 const char *cgroup_layout_name(enum cgroup_layout layout)
 {
 	static const char *const names[] = {

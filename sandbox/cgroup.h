@@ -96,6 +96,12 @@ int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
 int cgroup_remove(struct cgroup *cgroup, struct error *why);
 
 /*
+ * Removes the group if nothing is in it: 0, or -EBUSY at once, for callers that
+ * must not wait.
+ */
+int cgroup_try_remove(struct cgroup *cgroup);
+
+/*
  * Removes groups whose launcher is gone (it and its keeper were both killed)
  * from the caller's own group and those above it. Cheap when there is nothing
  * to do.

@@ -96,13 +96,24 @@ int identity_assume(struct error *why)
 	return 0;
 }
 
-int identity_drop(struct error *why)
+int identity_renounce(struct error *why)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
 	struct __user_cap_data_struct none[2] = { 0 };
 
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return error_set(why, -errno, "clear ambient: %s", strerror(errno));
+	if (syscall(SYS_capset, &header, none) < 0)
+		return error_set(why, -errno, "capset: %s", strerror(errno));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set(why, -errno, "no_new_privs: %s", strerror(errno));
+	return 0;
+}
+
+int identity_drop(struct error *why)
+{
 	/* EINVAL: past the last capability this kernel knows. */
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
 		;
@@ -111,11 +122,5 @@ int identity_drop(struct error *why)
 				 strerror(errno));
 	if (prctl(PR_SET_SECUREBITS, LOCKED_BITS, 0, 0, 0) < 0)
 		return error_set(why, -errno, "lock securebits: %s", strerror(errno));
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		return error_set(why, -errno, "clear ambient: %s", strerror(errno));
-	if (syscall(SYS_capset, &header, none) < 0)
-		return error_set(why, -errno, "capset: %s", strerror(errno));
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_set(why, -errno, "no_new_privs: %s", strerror(errno));
-	return 0;
+	return identity_renounce(why);
 }

@@ -39,4 +39,10 @@ int identity_assume(struct error *why);
  */
 int identity_drop(struct error *why);
 
+/*
+ * The part of it that needs no privilege: capabilities in force or inherited
+ * go, and no_new_privs makes the bounding set worth nothing.
+ */
+int identity_renounce(struct error *why);
+
 #endif

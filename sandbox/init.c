@@ -26,7 +26,9 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "sandbox/audit.h"
+#include "sandbox/bare.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/domain.h"
 #include "sandbox/identity.h"
 #include "sandbox/landlock.h"
 #include "sandbox/mounts.h"
@@ -285,7 +287,7 @@ static int lock_files(struct init *init)
 	int r = mounts_allow(init->plan, ruleset, abi, &init->why);
 
 	if (r == 0 && init->program >= 0)
-		r = landlock_allow_descriptor(ruleset, abi, init->program,
+		r = landlock_allow_fd(ruleset, abi, init->program, "the program",
 					      LANDLOCK_READ, &init->why);
 	if (r == 0)
 		r = landlock_enforce(ruleset, &init->why);
@@ -293,18 +295,44 @@ static int lock_files(struct init *init)
 	return r;
 }
 
+/* ---- the steps of tier landlock, where they differ ---- */
+
+static int renounce_privileges(struct init *init)
+{
+	int r = identity_renounce(&init->why);
+
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+		r = failed(init, "make undumpable");
+	return r;
+}
+
+static int enter_domain(struct init *init)
+{
+	return domain_enter(&init->why);
+}
+
+static int lock_host(struct init *init)
+{
+	int abi = bare_confine(init->plan, &init->why);
+
+	init->report.enforced.landlock_abi = abi < 0 ? 0 : abi;
+	return abi < 0 ? abi : 0;
+}
+
 /* ---- the command's own process, until its exec; shares init's memory ---- */
 
 static int set_limits(struct init *init)
 {
 	const struct limits *limits = &init->plan->policy->limits;
+	uint64_t others = init->plan->tier == TIER_LANDLOCK ?
+				  bare_tasks_of_user(init->plan) : 0;
 	const struct {
 		__rlimit_resource_t resource;
 		uint64_t value;
 	} rows[] = {
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_NOFILE, limits->files },
-		{ RLIMIT_NPROC, limits->pids ? limits->pids + 1 : 0 },
+		{ RLIMIT_NPROC, limits->pids ? limits->pids + 1 + others : 0 },
 		{ RLIMIT_MEMLOCK, UINT64_C(8) << 20 },
 		{ RLIMIT_MSGQUEUE, UINT64_C(800) << 10 },
 		{ RLIMIT_SIGPENDING, 4096 },
@@ -405,6 +433,17 @@ static int filter_calls(struct init *init)
 	return 0;
 }
 
+/* With --explain execve(2) waits for a launcher that has no listener yet. */
+static void start_program(const struct init *init, const char *path)
+{
+	const struct sandbox_plan *plan = init->plan;
+
+	if (plan->policy->observed)
+		syscall(SYS_execveat, PATH_ABSOLUTE, path, plan->argv, plan->envp, 0);
+	else
+		execve(path, plan->argv, plan->envp);
+}
+
 /* As the shell looks for a command: PATH, the last error that says something. */
 static int execute(struct init *init)
 {
@@ -418,7 +457,7 @@ static int execute(struct init *init)
 				 strerror(errno));
 	}
 	if (strchr(argv[0], '/')) {
-		execve(argv[0], argv, envp);
+		start_program(init, argv[0]);
 		return error_set(&init->why, -errno, "%s: %s", argv[0],
 				 strerror(errno));
 	}
@@ -432,7 +471,7 @@ static int execute(struct init *init)
 		if (length + strlen(argv[0]) + 2 <= sizeof(candidate)) {
 			snprintf(candidate, sizeof(candidate), "%.*s/%s",
 				 (int)length, path, argv[0]);
-			execve(candidate, argv, envp);
+			start_program(init, candidate);
 			if (errno != ENOENT && errno != ENOTDIR)
 				result = errno;
 		}
@@ -477,6 +516,26 @@ static const struct step command_steps[] = {
 	{ "exec", PHASE_EXEC, execute },
 };
 
+/* Tier landlock: the rules are about the command's descriptors, so they close late. */
+static const struct step bare_init_steps[] = {
+	{ "cgroup", PHASE_CGROUP, join_cgroup },
+	{ "keyring", PHASE_IDENTITY, fresh_keyring },
+	{ "privileges", PHASE_IDENTITY, renounce_privileges },
+	{ "domain", PHASE_LANDLOCK, enter_domain },
+};
+
+static const struct step bare_command_steps[] = {
+	{ "session", PHASE_EXEC, own_session },
+	{ "limits", PHASE_EXEC, set_limits },
+	{ "processors", PHASE_EXEC, confine_processors },
+	{ "signals", PHASE_EXEC, default_signals },
+	{ "landlock", PHASE_LANDLOCK, lock_host },
+	{ "descriptors", PHASE_MOUNTS, settle_descriptors },
+	{ "audit", PHASE_AUDIT, audit },
+	{ "seccomp", PHASE_SECCOMP, filter_calls },
+	{ "exec", PHASE_EXEC, execute },
+};
+
 static int walk(struct init *init, const struct step *steps, size_t count)
 {
 	int64_t before = now_ns();
@@ -497,9 +556,21 @@ static int walk(struct init *init, const struct step *steps, size_t count)
 	return 0;
 }
 
+static int build_walls(struct init *init)
+{
+	if (init->plan->tier == TIER_LANDLOCK)
+		return walk(init, bare_init_steps, COUNT(bare_init_steps));
+	return walk(init, init_steps, COUNT(init_steps));
+}
+
 static int command_main(void *argument)
 {
-	walk(argument, command_steps, COUNT(command_steps));
+	const struct init *init = argument;
+
+	if (init->plan->tier == TIER_LANDLOCK)
+		walk(argument, bare_command_steps, COUNT(bare_command_steps));
+	else
+		walk(argument, command_steps, COUNT(command_steps));
 	_exit(EXIT_SETUP_FAILED);
 }
 
@@ -590,6 +661,7 @@ static void reap(struct init *init)
 
 		if (pid != init->command)
 			continue;
+		domain_end();
 		getrusage(RUSAGE_CHILDREN, &usage);
 		last = (struct sandbox_status){
 			.wait_status = status,
@@ -625,8 +697,10 @@ static _Noreturn void serve(struct init *init, int signals)
 		while (read(signals, &ignored, sizeof(ignored)) > 0)
 			;
 		length = recv(init->control, &order, sizeof(order), MSG_DONTWAIT);
-		if (length == 0)	/* the launcher is gone */
+		if (length == 0) {	/* the launcher is gone, or wants no more */
+			domain_end();
 			_exit(EXIT_SETUP_FAILED);
+		}
 		if (length == sizeof(order))
 			kill(-init->command, order.signal);
 	}
@@ -643,7 +717,8 @@ _Noreturn void init_main(const struct sandbox_plan *plan, int control)
 		_exit(EXIT_SETUP_FAILED);
 	*init = (struct init){ .plan = plan, .control = control, .upper = -1,
 			       .program = plan->program, .listener = -1, .keyring = -1 };
-	if (walk(init, init_steps, COUNT(init_steps)) < 0 || start_command(init) < 0) {
+	if (build_walls(init) < 0 || start_command(init) < 0) {
+		domain_end();
 		send_report(init);
 		_exit(EXIT_SETUP_FAILED);
 	}

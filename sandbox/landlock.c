@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +18,9 @@
 #define ACCESS_FS_IOCTL_DEV (UINT64_C(1) << 15)	/* ABI 5 */
 #define SCOPE_ABSTRACT_UNIX_SOCKET (UINT64_C(1) << 0)	/* ABI 6 */
 #define SCOPE_SIGNAL (UINT64_C(1) << 1)
+#define SCOPES (SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL)
+#define NET_BIND_TCP (UINT64_C(1) << 0)	/* ABI 4 */
+#define NET_CONNECT_TCP (UINT64_C(1) << 1)
 
 struct ruleset_attributes {
 	uint64_t handled_fs;
@@ -73,14 +76,17 @@ int landlock_abi(void)
 	return abi < 0 ? 0 : (int)abi;
 }
 
-int landlock_open(int abi, struct error *why)
+/* What the ABI does not know must not be asked of it. */
+static int create(struct ruleset_attributes attributes, int abi, struct error *why)
 {
-	struct ruleset_attributes attributes = {
-		.handled_fs = handled(abi),
-		.scoped = abi >= 6 ? SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL : 0,
-	};
-	size_t size = abi >= 6 ? sizeof(attributes) :
-				 sizeof(attributes.handled_fs);
+	size_t size = sizeof(attributes);
+
+	if (abi < 6) {
+		attributes.scoped = 0;
+		size = offsetof(struct ruleset_attributes, scoped);
+	}
+	if (abi < 4)
+		size = offsetof(struct ruleset_attributes, handled_net);
 	long fd = syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
 
 	if (fd < 0)
@@ -89,20 +95,39 @@ int landlock_open(int abi, struct error *why)
 	return (int)fd;
 }
 
-int landlock_allow_descriptor(int ruleset, int abi, int fd,
-			      enum landlock_access access, struct error *why)
+int landlock_open(int abi, struct error *why)
+{
+	return create((struct ruleset_attributes){ .handled_fs = handled(abi),
+						   .scoped = SCOPES }, abi, why);
+}
+
+int landlock_open_bare(int abi, bool network, struct error *why)
+{
+	return create((struct ruleset_attributes){
+		.handled_fs = handled(abi),
+		.handled_net = network ? 0 : NET_BIND_TCP | NET_CONNECT_TCP,
+		.scoped = SCOPES }, abi, why);
+}
+
+int landlock_open_border(struct error *why)
+{
+	return create((struct ruleset_attributes){ .scoped = SCOPES }, 6, why);
+}
+
+int landlock_allow_fd(int ruleset, int abi, int fd, const char *path,
+		      enum landlock_access access, struct error *why)
 {
 	struct landlock_path_beneath_attr rule = { .parent_fd = fd };
 	struct stat status;
 
 	if (fstat(fd, &status) < 0)
-		return error_set(why, -errno, "stat: %s", strerror(errno));
+		return error_set(why, -errno, "stat %s: %s", path, strerror(errno));
 	rule.allowed_access = rights_of(access) & handled(abi);
 	if (!S_ISDIR(status.st_mode))
 		rule.allowed_access &= file_rights;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
 		    &rule, 0) < 0)
-		return error_set(why, -errno, "landlock_add_rule: %s",
+		return error_set(why, -errno, "landlock_add_rule %s: %s", path,
 				 strerror(errno));
 	return 0;
 }
@@ -112,11 +137,7 @@ int landlock_allow(int ruleset, int abi, const char *path,
 {
 	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, path, O_PATH, 0, PATH_HOST, why);
 
-	if (fd < 0)
-		return fd;
-	int r = landlock_allow_descriptor(ruleset, abi, fd, access, why);
-
-	return r < 0 ? error_prefix(why, r, "%s", path) : 0;
+	return fd < 0 ? fd : landlock_allow_fd(ruleset, abi, fd, path, access, why);
 }
 
 int landlock_enforce(int ruleset, struct error *why)

@@ -9,6 +9,7 @@
 #ifndef CUPEL_SANDBOX_LANDLOCK_H
 #define CUPEL_SANDBOX_LANDLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
@@ -30,13 +31,22 @@ int landlock_abi(void);
  */
 int landlock_open(int abi, struct error *why);
 
+/*
+ * The same where nothing but Landlock stands before the host (tier landlock):
+ * without network no TCP port can be bound or connected to either, from ABI 4.
+ */
+int landlock_open_bare(int abi, bool network, struct error *why);
+
+/* Only refuses signals and abstract sockets to the outside; ABI 6. */
+int landlock_open_border(struct error *why);
+
 /* Grants access to a path and what is below it; -errno on failure. */
 int landlock_allow(int ruleset, int abi, const char *path,
 		   enum landlock_access access, struct error *why);
 
-/* The same for what a descriptor, perhaps of O_PATH, stands for. */
-int landlock_allow_descriptor(int ruleset, int abi, int fd,
-			      enum landlock_access access, struct error *why);
+/* The same for what a descriptor names; path is for people. */
+int landlock_allow_fd(int ruleset, int abi, int fd, const char *path,
+		      enum landlock_access access, struct error *why);
 
 /* Confines the calling thread for good; no_new_privs must be set. */
 int landlock_enforce(int ruleset, struct error *why);

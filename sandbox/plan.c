@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/arena.h"
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "sandbox/bare.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/path.h"
 #include "sandbox/service.h"
@@ -145,9 +147,6 @@ static int choose_tier(struct plan *plan, const struct plan_options *options,
 
 	sandbox->tier = options->tier_given ? options->tier :
 			root ? TIER_FULL : TIER_USERNS;
-	if (sandbox->tier == TIER_LANDLOCK)
-		return error_set(why, -EOPNOTSUPP,
-				 "--tier landlock cannot hide processes or the network and is not offered; see cupel doctor for what keeps --tier userns from working");
 	if (sandbox->tier == TIER_FULL && !root)
 		return error_set(why, -EPERM,
 				 "--tier full needs root; as an ordinary user take --tier userns");
@@ -257,7 +256,8 @@ static int choose_cwd(struct plan *plan, const struct plan_options *options,
 		      struct arena *arena, struct error *why)
 {
 	struct sandbox_plan *sandbox = &plan->sandbox;
-	const char *base = sandbox->workspace ? sandbox->workspace : DEFAULT_CWD;
+	const char *base = sandbox->workspace ? sandbox->workspace :
+			   sandbox->tier == TIER_LANDLOCK ? "/" : DEFAULT_CWD;
 	char here[PATH_MAX];
 
 	if (options->cwd) {
@@ -294,6 +294,16 @@ static int open_binds(struct plan *plan, size_t first, struct error *why)
 	return 0;
 }
 
+/* The command itself is started by execveat(2), which nobody waits to observe. */
+static int observe_all(struct policy *policy, struct error *why)
+{
+	if (!syscall_set_has(&policy->syscalls, SYS_execveat))
+		return error_set(why, -EOPNOTSUPP,
+				 "--explain needs a policy that allows execveat");
+	policy->observed = true;
+	return 0;
+}
+
 int plan_resolve(struct plan *ret, const struct plan_options *options,
 		 struct arena *arena, struct error *why)
 {
@@ -322,6 +332,10 @@ int plan_resolve(struct plan *ret, const struct plan_options *options,
 		r = choose_cwd(ret, options, arena, why);
 	if (r == 0)
 		r = open_binds(ret, ret->policy.bind_count - own_binds, why);
+	if (r == 0 && ret->sandbox.tier == TIER_LANDLOCK)
+		r = bare_restrict(&ret->policy, &ret->sandbox, why);
+	if (r == 0 && options->explain)
+		r = observe_all(&ret->policy, why);
 	if (r == 0)
 		r = seccomp_program(&ret->sandbox.filter, &ret->policy, arena, why);
 	if (r < 0)

@@ -23,6 +23,7 @@ struct plan_options {
 	const char *policy;		/* name or path; NULL: "tool" */
 	const char *workspace;		/* NULL: the working directory, if it will do */
 	bool no_workspace;
+	bool explain;			/* tell which paths were asked for and not shown */
 	bool mode_given, tier_given, network_given;
 	enum workspace_mode mode;
 	enum tier tier;

@@ -59,6 +59,8 @@ struct policy {
 	bool write_execute;	/* writable memory may become executable (JITs) */
 	enum network_mode network;
 	bool interfaces;	/* network interfaces may be listed (netlink route) */
+	bool observed;		/* calls with paths are shown to the launcher: observe.h */
+	bool bare;		/* no namespace is around it: bare.h; neither is ever a file's */
 	enum workspace_mode workspace;		/* what a run gets unless it asks for less */
 	struct limits limits;
 };

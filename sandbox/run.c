@@ -171,21 +171,39 @@ static void count_denial(struct run_result *result, const struct seccomp_denial 
 		};
 }
 
+/* Observed calls that the policy allows go on; 1, 0 for no more, or -errno. */
+static int take_call(struct run *run)
+{
+	const struct sandbox_plan *plan = &run->request->plan;
+	int listener = run->sandbox.denials;
+	struct seccomp_denial call;
+	int r = seccomp_next_call(listener, &call);
+
+	if (r <= 0)
+		return r;
+	bool allowed = plan->policy->observed && observe_call(call.number) &&
+		       seccomp_allows(plan->policy, &call);
+
+	if (allowed)
+		observe_note(&run->result->observed, plan, &call);
+	else
+		count_denial(run->result, &call);
+	return seccomp_answer(listener, &call, allowed);
+}
+
 static void on_denial(void *owner, uint32_t events, int64_t now_ns)
 {
 	struct run *run = owner;
-	struct seccomp_denial denial;
 
 	(void)events;
 	(void)now_ns;
 	for (int n = 0; n < DENIALS_PER_TURN; n++) {
-		int r = seccomp_next_denial(run->sandbox.denials, &denial);
+		int r = take_call(run);
 
 		if (r < 0)
 			loop_remove(&run->loop, &run->denials);
 		if (r <= 0)
 			return;
-		count_denial(run->result, &denial);
 	}
 }
 

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "sandbox/cgroup.h"
+#include "sandbox/observe.h"
 #include "sandbox/sandbox.h"
 
 struct error;
@@ -67,6 +68,7 @@ struct run_result {
 	struct run_denial denials[RUN_DENIALS_MAX];
 	size_t denial_count;
 	uint64_t denials_total;
+	struct observed observed;	/* empty unless the plan observes */
 	int upper;		/* the overlay's changes, the caller's to close; or -1 */
 };
 

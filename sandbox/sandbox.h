@@ -11,8 +11,9 @@
  *	   <-- exit status --------------    reap all; the end of init is the
  *	   -- signal, kill ------------->    end of every process inside
  *
- * The steps are rows of one table (sandbox.c), run in order, each failing
- * closed with its own name; there is no partial sandbox. sandbox_spawn()
+ * The steps are rows of one table (init.c), run in order, each failing closed
+ * with its own name; there is no partial sandbox. Tier landlock has a shorter
+ * table and neither namespaces nor mounts: see bare.h and domain.h. sandbox_spawn()
  * plans nothing: everything it needs is in struct sandbox_plan.
  *
  * The launcher and init share one packet socket (the control socket) that
@@ -47,7 +48,7 @@ struct sandbox_plan {
 	char *const *argv;
 	char *const *envp;	/* exactly what the command gets */
 	const char *cwd;	/* absolute, inside */
-	const char *workspace;	/* absolute host path, mounted at the same path; NULL: none */
+	const char *workspace;	/* absolute host path, seen at the same path; NULL: none */
 	struct tree workspace_tree;	/* what the launcher opened under these names; */
 	struct tree bind_trees[POLICY_ROWS_MAX];	/* directory -1: not looked at */
 	enum workspace_mode workspace_mode;
@@ -85,6 +86,7 @@ struct sandbox_enforced {
 	bool securebits_locked;
 	bool keyring_fresh;
 	uint32_t open_fds;	/* beyond 0, 1, 2: must be those of the plan */
+	bool signals_denied;	/* tier landlock: one to init, outside, was refused */
 	uid_t uid;
 	gid_t gid;
 };
@@ -116,6 +118,7 @@ struct sandbox_order {
 struct sandbox {
 	pid_t init_pid;		/* in the launcher's namespace; use the pidfd */
 	int init_pidfd;
+	bool bare;		/* tier landlock: init has to be asked to end all */
 	int control;		/* packet socket to init; non-blocking */
 	int denials;		/* seccomp listener; -1 before the report */
 	int upper;		/* the overlay's changes; -1 unless overlay */
@@ -132,7 +135,10 @@ int sandbox_spawn(const struct sandbox_plan *plan, struct sandbox *ret,
 /* Asks init to send a signal to the command's process group. */
 int sandbox_signal(struct sandbox *sandbox, int signal);
 
-/* Ends every process inside, now: the pid namespace dies with its init. */
+/*
+ * Ends every process inside, now: the pid namespace dies with its init; where
+ * there is none, init ends them and then itself.
+ */
 int sandbox_kill(struct sandbox *sandbox);
 
 /*

@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "common/error.h"
 #include "sandbox/preset_filters.h"
+#include "sandbox/seccomp_checks.h"
 #include "sandbox/seccomp_compile.h"
 
 /* Room for the kernel's structures to grow in. */
@@ -21,7 +22,8 @@ static const struct preset_filter *preset_of(const struct policy *policy)
 	for (const struct preset_filter *p = preset_filters; p->program.count; p++)
 		if (memcmp(&p->syscalls, &policy->syscalls, sizeof(p->syscalls)) == 0 &&
 		    p->write_execute == policy->write_execute &&
-		    p->interfaces == policy->interfaces)
+		    p->interfaces == policy->interfaces &&
+		    !policy->bare && !policy->observed)
 			return p;
 	return NULL;
 }
@@ -89,22 +91,35 @@ int seccomp_install(const struct seccomp_program *program, int with_listener,
 	return (int)r;
 }
 
-static int answer(int listener, uint64_t id)
+bool seccomp_allows(const struct policy *policy, const struct seccomp_denial *call)
+{
+	const struct checked_call *checked = seccomp_checked_call(call->number);
+
+	return call->number >= 0 && call->number < SYSCALL_NUMBERS &&
+	       !syscall_is_opaque(call->number) &&
+	       syscall_set_has(&policy->syscalls, call->number) &&
+	       (!checked || seccomp_checks_allow(checked, policy, call->arguments));
+}
+
+int seccomp_answer(int listener, const struct seccomp_denial *call, bool allowed)
 {
 	union {
 		struct seccomp_notif_resp response;
 		char room[NOTIFICATION_BYTES];
 	} sent = { .room = "" };
 
-	sent.response.id = id;
-	sent.response.error = -EPERM;
+	sent.response.id = call->id;
+	if (allowed)
+		sent.response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	else
+		sent.response.error = -EPERM;
 	/* ENOENT: the caller was killed meanwhile. */
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &sent) < 0 && errno != ENOENT)
 		return -errno;
 	return 1;
 }
 
-int seccomp_next_denial(int listener, struct seccomp_denial *ret)
+int seccomp_next_call(int listener, struct seccomp_denial *ret)
 {
 	union {
 		struct seccomp_notif notification;
@@ -120,9 +135,16 @@ int seccomp_next_denial(int listener, struct seccomp_denial *ret)
 		return -EPIPE;
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &received) < 0)
 		return errno == ENOENT || errno == EINTR ? 0 : -errno;
-	*ret = (struct seccomp_denial){ .pid = (int)call->pid,
+	*ret = (struct seccomp_denial){ .id = call->id, .pid = (int)call->pid,
 					.number = call->data.nr };
 	for (size_t i = 0; i < 6; i++)
 		ret->arguments[i] = call->data.args[i];
-	return answer(listener, call->id);
+	return 1;
+}
+
+int seccomp_next_denial(int listener, struct seccomp_denial *ret)
+{
+	int r = seccomp_next_call(listener, ret);
+
+	return r == 1 ? seccomp_answer(listener, ret, false) : r;
 }

@@ -8,8 +8,12 @@
  *	known and not allowed		EPERM, and the launcher is told (listener)
  *
  * Programs for the presets are compiled when Cupel is built; a policy with
- * calls of its own is compiled on the spot, by libseccomp in both cases. The
- * listener only ever answers EPERM: it counts, it never decides or continues.
+ * calls of its own is compiled on the spot, by libseccomp in both cases.
+ *
+ * The listener counts, it never decides: it answers EPERM. With --explain it
+ * also sees calls that the policy allows, and lets the kernel continue them; it
+ * tells them from the others by seccomp_allows(), that is by the rows the
+ * filter is made of and by registers, never by the guest's memory (observe.h).
  *
  * Source: seccomp(2), seccomp_unotify(2).
  */
@@ -17,6 +21,7 @@
 #define CUPEL_SANDBOX_SECCOMP_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,6 +56,7 @@ int seccomp_install(const struct seccomp_program *program, int with_listener,
 
 /* One refused call, as read from the listener. */
 struct seccomp_denial {
+	uint64_t id;		/* the kernel's name for it */
 	int pid;		/* in the launcher's namespace, 0 if gone */
 	int number;
 	uint64_t arguments[6];
@@ -61,5 +67,12 @@ struct seccomp_denial {
  * 0 when there is none, -errno when the listener is of no more use.
  */
 int seccomp_next_denial(int listener, struct seccomp_denial *ret);
+
+/* The same in two steps: takes the call, which waits, then answers it. */
+int seccomp_next_call(int listener, struct seccomp_denial *ret);
+int seccomp_answer(int listener, const struct seccomp_denial *call, bool allowed);
+
+/* What the policy's filter would say of a call: its number and arguments. */
+bool seccomp_allows(const struct policy *policy, const struct seccomp_denial *call);
 
 #endif

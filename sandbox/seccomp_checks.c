@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "common/cleanup.h"
+#include "sandbox/policy.h"
 
 /* Newer than our C library's headers. */
 #define CALL_FCHMODAT2 452
@@ -27,10 +28,12 @@
 #define SOCKET_TYPE 0xfU	/* without SOCK_CLOEXEC, SOCK_NONBLOCK */
 #define IOCTL_CLASS 0xff00U
 #define IOCTL_SOCKET 0x8900U	/* SIOC... */
+#define IOCTL_TERMINAL 0x5400U	/* TC..., TIO..., and FIO... of any descriptor */
 #define NEW_NAMESPACE (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |         \
 		       CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 #define OTHERWISE_ALLOW { 0, 0, 0, CHECK_ALLOW, CHECK_ALWAYS }
+#define OTHERWISE_DENY_IF_BARE { 0, 0, 0, CHECK_DENY, CHECK_IF_BARE }
 #define OTHERWISE_DENY { 0, 0, 0, CHECK_DENY, CHECK_ALWAYS }
 
 static const struct check clone_checks[] = {
@@ -43,6 +46,7 @@ static const struct check clone_checks[] = {
  * load modules; not raw sockets; no family but these.
  */
 static const struct check socket_checks[] = {
+	{ 0, ALL, AF_UNIX, CHECK_DENY, CHECK_IF_BARE },	/* reached by path */
 	{ 0, ALL, AF_UNIX, CHECK_ALLOW, CHECK_ALWAYS },
 	{ 0, ALL, AF_INET, 3, CHECK_ALWAYS },
 	{ 0, ALL, AF_INET6, 2, CHECK_ALWAYS },
@@ -61,7 +65,10 @@ static const struct check socket_checks[] = {
 	OTHERWISE_DENY,
 };
 
+/* Where paths lead to the host, no kind that can be sent elsewhere later. */
 static const struct check socketpair_checks[] = {
+	{ 1, SOCKET_TYPE, SOCK_DGRAM, CHECK_DENY, CHECK_IF_BARE },
+	{ 1, SOCKET_TYPE, SOCK_RAW, CHECK_DENY, CHECK_IF_BARE },
 	{ 0, ALL, AF_UNIX, CHECK_ALLOW, CHECK_ALWAYS },
 	OTHERWISE_DENY,
 };
@@ -72,6 +79,9 @@ static const struct check ioctl_checks[] = {
 	{ 1, ALL, TIOCLINUX, CHECK_DENY, CHECK_ALWAYS },
 	{ 1, ALL, TIOCSETD, CHECK_DENY, CHECK_ALWAYS },
 	{ 1, IOCTL_CLASS, IOCTL_SOCKET, CHECK_DENY, CHECK_UNLESS_INTERFACES },
+	{ 1, IOCTL_CLASS, IOCTL_SOCKET, CHECK_ALLOW, CHECK_IF_BARE },
+	{ 1, IOCTL_CLASS, IOCTL_TERMINAL, CHECK_ALLOW, CHECK_IF_BARE },
+	OTHERWISE_DENY_IF_BARE,	/* attributes of files, of read-only ones too */
 	OTHERWISE_ALLOW,
 };
 
@@ -216,4 +226,33 @@ const struct checked_call *seccomp_checked_call(int number)
 		if (calls[i].number == number)
 			return &calls[i];
 	return NULL;
+}
+
+bool seccomp_check_applies(const struct check *check, const struct policy *policy)
+{
+	const bool by_when[] = {
+		[CHECK_ALWAYS] = true,
+		[CHECK_IF_INTERFACES] = policy->interfaces,
+		[CHECK_UNLESS_INTERFACES] = !policy->interfaces,
+		[CHECK_UNLESS_WRITE_EXECUTE] = !policy->write_execute,
+		[CHECK_IF_BARE] = policy->bare,
+	};
+
+	return by_when[check->when];
+}
+
+bool seccomp_checks_allow(const struct checked_call *call, const struct policy *policy,
+			  const uint64_t arguments[6])
+{
+	for (size_t i = 0; i < call->count; i++) {
+		const struct check *check = &call->checks[i];
+
+		if (!seccomp_check_applies(check, policy) ||
+		    ((uint32_t)arguments[check->argument] & check->mask) != check->value)
+			continue;
+		if (check->verdict <= 0)
+			return check->verdict == CHECK_ALLOW;
+		i += (size_t)check->verdict;
+	}
+	return false;
 }

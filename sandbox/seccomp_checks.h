@@ -9,6 +9,7 @@
 #ifndef CUPEL_SANDBOX_SECCOMP_CHECKS_H
 #define CUPEL_SANDBOX_SECCOMP_CHECKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,7 @@ enum { CHECK_ALLOW = 0, CHECK_DENY = -1 };
 
 /* Rows of a policy that has, or has not, the flag of that name. */
 enum check_when { CHECK_ALWAYS, CHECK_IF_INTERFACES, CHECK_UNLESS_INTERFACES,
-		  CHECK_UNLESS_WRITE_EXECUTE };
+		  CHECK_UNLESS_WRITE_EXECUTE, CHECK_IF_BARE };
 
 struct check {
 	unsigned argument;
@@ -32,6 +33,15 @@ struct checked_call {
 	const struct check *checks;
 	size_t count;
 };
+
+struct policy;
+
+/* Whether its rows let these arguments pass under the policy. */
+bool seccomp_checks_allow(const struct checked_call *call, const struct policy *policy,
+			  const uint64_t arguments[6]);
+
+/* Whether a row holds under that policy at all. */
+bool seccomp_check_applies(const struct check *check, const struct policy *policy);
 
 /* NULL for a call that may be made with any arguments. */
 const struct checked_call *seccomp_checked_call(int number);

@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "sandbox/observe.h"
 #include "sandbox/policy.h"
 #include "sandbox/seccomp_checks.h"
 
@@ -102,7 +103,8 @@ static uint32_t action_of(const struct policy *policy, int number)
 {
 	if (syscall_is_opaque(number))
 		return SCMP_ACT_TRACE(MARK_NO_SUCH_CALL);
-	if (!syscall_set_has(&policy->syscalls, number))
+	if (!syscall_set_has(&policy->syscalls, number) ||
+	    (policy->observed && observe_call(number)))
 		return SCMP_ACT_TRACE(MARK_DENY);
 	if (seccomp_checked_call(number))
 		return SCMP_ACT_TRACE((uint32_t)number);
@@ -170,18 +172,6 @@ static int append_tree(struct program *program)
 
 /* ---- at the end: a block for each checked call ---- */
 
-static bool applies(const struct policy *policy, const struct check *check)
-{
-	const bool by_when[] = {
-		[CHECK_ALWAYS] = true,
-		[CHECK_IF_INTERFACES] = policy->interfaces,
-		[CHECK_UNLESS_INTERFACES] = !policy->interfaces,
-		[CHECK_UNLESS_WRITE_EXECUTE] = !policy->write_execute,
-	};
-
-	return by_when[check->when];
-}
-
 /*
  * Rows that look at the same bits as the row before need not load them again;
  * so a row that others pass over to must look at other bits than the one before.
@@ -235,7 +225,7 @@ static void emit_checks(struct program *program, const struct checked_call *call
 			assert(check->verdict <= 0 ||
 			       !same_bits(&check[check->verdict], &check[check->verdict + 1]));
 			begin[i] = program->count;
-			if (!applies(program->policy, check))
+			if (!seccomp_check_applies(check, program->policy))
 				continue;
 			emit_check(program, check,
 				   before && same_bits(check, before), target);

@@ -14,7 +14,7 @@
  *
  * There is no user and no pid namespace: who a client is (SO_PEERCRED,
  * unix(7)) must be read in the host's terms. Each step fails closed. Files
- * opened before stay usable. openat2(2), clone3(2), fork(2), exec(3) and
+ * opened before stay usable. clone3(2), fork(2), exec(3) and
  * socket(2) are over; what is refused fails with EPERM, an unknown call with
  * ENOSYS. Sources: landlock(7), seccomp(2), capabilities(7).
  */

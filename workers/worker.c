@@ -142,6 +142,14 @@ static void on_beat(void *owner, uint32_t events, int64_t now_ns)
 	life_leave(owner, 0, NULL);
 }
 
+static void on_signal(void *owner, const struct signalfd_siginfo *signal,
+		      int64_t now_ns)
+{
+	(void)signal;
+	(void)now_ns;
+	life_leave(owner, 0, NULL);
+}
+
 /* ---- leaving ---- */
 
 void life_leave(struct life *life, int exit_code, const char *reason)
@@ -218,6 +226,7 @@ static int load_schemas(struct life *life, struct error *why)
 
 static int watch(struct life *life, struct error *why)
 {
+	sigset_t terminate;
 	int r;
 
 	life->link = (struct loop_source){ WORKER_LINK_FD, on_link, life,
@@ -228,7 +237,12 @@ static int watch(struct life *life, struct error *why)
 	r = loop_init(&life->loop, on_wakeup, life, why);
 	if (r == 0)
 		r = loop_add(&life->loop, &life->link, life->link_events, why);
-	return r < 0 ? r : loop_add(&life->loop, &life->beat, 0, why);
+	if (r == 0)
+		r = loop_add(&life->loop, &life->beat, 0, why);
+	sigemptyset(&terminate);
+	sigaddset(&terminate, SIGTERM);
+	return r < 0 ? r : loop_handle_signals(&life->loop, &terminate,
+					       on_signal, why);
 }
 
 static int announce(struct life *life, struct error *why)

@@ -20,10 +20,11 @@
  *
  * ACCEPT is written before serve() runs, and for a tool that is not pure it is
  * in the socket before: what happens after can be told from what did not. A
- * result stays with its call until the router has confirmed it.
+ * result, also that of refused arguments, is never without one. It stays with
+ * its call until the router has confirmed it.
  *
  * The program ends with status 0 when the router drains it, when a single call
- * was all it was for, or when link or beat socket end; 70 when it or its peer
+ * was all it was for, upon SIGTERM, or when link or beat socket end; 70 when it or its peer
  * is broken, 78 when it and its manifest do not agree. Descriptors, records:
  * common/wire/control.h.
  */
@@ -72,7 +73,7 @@ struct worker_tool {
 	 * negative errno with a reason, or WORKER_PENDING.
 	 */
 	int (*serve)(struct worker_call *call, json_t **ret, struct error *why);
-	/* Of pending calls: end soon, see call->stop; may be called again. */
+	/* Of pending calls: end soon, see call->stop; may come more than once. */
 	void (*stopped)(struct worker_call *call);
 	/* Of pending calls: worker_chunk_some() may take bytes again. */
 	void (*writable)(struct worker_call *call);

@@ -184,6 +184,17 @@ void call_pump(struct worker_call *call)
 		call->tool->writable(call);
 }
 
+/* Every call that is not refused as BUSY is accepted first, a failed one too. */
+static void accept(struct worker_call *call)
+{
+	struct message accept = { .kind = MESSAGE_ACCEPT, .call_id = call->id };
+
+	if (call->accepted)
+		return;
+	call->accepted = true;
+	link_send(life_of(call), &accept);
+}
+
 /* The crash page names a call only where it must be that one. */
 static void name_culprit(struct life *life)
 {
@@ -215,6 +226,7 @@ static void finish(struct worker_call *call, enum error_code code,
 	text_escape(span_of_text(reason), call->reason, sizeof(call->reason));
 	call->state_ = CALL_FINISHED;
 	name_culprit(life);
+	accept(call);
 	send_result(call);
 	if (!life->busy && !life->serving)
 		link_turn(life);
@@ -374,15 +386,9 @@ static int verdict(const struct worker_call *call)
 
 int worker_accept(struct worker_call *call)
 {
-	struct life *life = life_of(call);
-	struct message accept = { .kind = MESSAGE_ACCEPT, .call_id = call->id };
-
-	if (!call->accepted) {
-		call->accepted = true;
-		link_send(life, &accept);
-		if (call->promise->class != TOOL_PURE)
-			link_flush(life);
-	}
+	accept(call);
+	if (call->promise->class != TOOL_PURE)
+		link_flush(life_of(call));
 	return verdict(call);
 }
 

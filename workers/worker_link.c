@@ -405,6 +405,7 @@ void link_wait(struct life *life, int64_t until_ns)
 {
 	struct pollfd watched[] = {
 		{ life->channel.fd, 0, 0 }, { life->beat.fd, 0, 0 },
+		{ life->loop.signals.fd, POLLIN, 0 },
 	};
 	int64_t now_ns, left_ns;
 
@@ -418,7 +419,7 @@ void link_wait(struct life *life, int64_t until_ns)
 	watched[0].events = (short)events_of(life);
 	ppoll(watched, COUNT(watched), &(struct timespec){
 		left_ns / NS_PER_S, left_ns % NS_PER_S }, NULL);
-	if (watched[1].revents)
+	if (watched[1].revents || watched[2].revents)
 		life_leave(life, 0, NULL);
 	link_turn_within(life);
 	life_tick(life, clock_now_ns());

@@ -79,13 +79,13 @@ tool echo.flood {
 }
 
 tool echo.fail {
-	help = "answer with that error"
+	help = "answer with that error, or with busy"
 	class = idempotent
 	schema = {
 		'{"type": "object", "required": ["code"], "additionalProperties": false, "properties": {',
 		' "code": {"type": "integer", "minimum": 1, "maximum": 78},',
 		' "reason": {"type": "string", "maxLength": 200},',
-		' "accept": {"type": "boolean"}}}'
+		' "busy": {"type": "boolean"}}}'
 	}
 }
 

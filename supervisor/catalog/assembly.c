@@ -1,17 +1,16 @@
 #include "supervisor/catalog/assembly.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/convert.h"
 #include "common/core/hash.h"
-#include "sandbox/path.h"
 #include "sandbox/policy.h"
 #include "supervisor/catalog/wider.h"
 
-#define POLICY_MEMORY_BYTES (1U << 20)
+#define PROBE_BYTES_MAX 4096
 
 int assembly_init(struct assembly *assembly, struct error *why)
 {
@@ -122,14 +121,9 @@ static const struct catalog_tool *find_tool(const struct catalog *catalog,
 /* 1 if it is a program that can be executed, 0 if there is none. */
 static int look_at_program(const char *path, struct stat *ret, struct error *why)
 {
-	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, path, O_PATH, 0, PATH_HOST, why);
-
-	if (fd == -ENOENT || fd == -ENOTDIR)
-		return 0;
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, ret) < 0)
-		return error_set(why, -errno, "%s: %s", path, strerror(errno));
+	if (stat(path, ret) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 :
+		       error_set(why, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(ret->st_mode) || !(ret->st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
 		return error_set(why, -EINVAL, "program %s: it cannot be executed", path);
 	return 1;
@@ -159,19 +153,17 @@ static int find_program(const struct assembly *assembly, const char *name,
 			 name[0] == '/' ? "" : assembly->places[0]);
 }
 
-static int check_policy(const char *name, struct error *why)
+static int check_policy(const struct assembly *assembly, const char *name,
+			struct error *why)
 {
-	struct policy policy;
-	struct arena arena;
-	int r;
-
-	if (strchr(name, '/'))
-		return error_set(why, -EINVAL,
-				 "policy %s: write the name of one that is installed", name);
-	arena_init(&arena, POLICY_MEMORY_BYTES);
-	r = policy_load(&policy, name, &arena, why);
-	arena_release(&arena);
-	return r;
+	if (policy_preset(name))
+		return 0;
+	for (const char *const *known = assembly->policies; known && *known; known++)
+		if (strcmp(*known, name) == 0)
+			return 0;
+	return error_set(why, -ENOENT,
+			 "policy %s: it is none of those the supervisor has loaded; see cupel policy list",
+			 name);
 }
 
 /* Another program or another way to start it: another hash. */
@@ -223,8 +215,10 @@ static void fill_pool(struct catalog_pool *pool,
 	snprintf(pool->name, sizeof(pool->name), "%s", worker->title);
 	snprintf(pool->policy, sizeof(pool->policy), "%s", worker->policy);
 	pool->kind = worker->kind;
+	pool->workspace_mode = worker->workspace;
 	pool->flags = (worker->critical ? POOL_CRITICAL : 0) |
 		      (worker->workspace ? POOL_WORKSPACE : 0) |
+		      (worker->state ? POOL_STATE : 0) |
 		      (worker->batch ? POOL_BATCH : 0);
 	pool->size = (uint32_t)worker->size;
 	pool->warm = (uint32_t)worker->warm;
@@ -251,7 +245,7 @@ static int add_pool(struct assembly *assembly, struct manifest *manifest,
 	fill_pool(&pool, worker);
 	r = find_program(assembly, worker->program, pool.program, &program, why);
 	if (r == 0)
-		r = check_policy(worker->policy, why);
+		r = check_policy(assembly, worker->policy, why);
 	if (r == 0 && before && !assembly->may_widen)
 		r = wider_pool(before, &pool, why);
 	if (r == 0)
@@ -282,6 +276,27 @@ static int add_schema(struct assembly *assembly, struct manifest *manifest,
 				 tool->title, schema + 1);
 	*ret = other->schema;
 	return 0;
+}
+
+/* The router sends it as it is: as the wire has it. */
+static int add_probe(struct assembly *assembly, const struct manifest_tool *tool,
+		     struct catalog_text *ret, struct error *why)
+{
+	const struct json_limits limits = { CATALOG_TEXT_BYTES_MAX, 8 };
+	uint8_t bytes[PROBE_BYTES_MAX];
+	json_t *arguments;
+	int r;
+
+	if (!*tool->probe)
+		return add_text(assembly, (struct span){ 0 }, ret, why);
+	r = json_parse(span_of_text(tool->probe), limits, &arguments, why);
+	if (r < 0)
+		return error_prefix(why, r, "tool %s: probe", tool->title);
+	r = convert_from_json(arguments, bytes, sizeof(bytes), why);
+	json_decref(arguments);
+	if (r < 0)
+		return error_prefix(why, r, "tool %s: probe", tool->title);
+	return add_text(assembly, (struct span){ bytes, (size_t)r }, ret, why);
 }
 
 static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool)
@@ -316,7 +331,7 @@ static int add_tool(struct assembly *assembly, struct manifest *manifest,
 	if (r == 0)
 		r = add_text(assembly, span_of_text(tool->help), &row.help, why);
 	if (r == 0)
-		r = add_text(assembly, span_of_text(tool->probe), &row.probe, why);
+		r = add_probe(assembly, tool, &row.probe, why);
 	if (r == 0)
 		r = add_schema(assembly, manifest, tool, &row.schema, why);
 	return r < 0 ? r : insert_tool(assembly->catalog, &row, why);

@@ -16,6 +16,7 @@ struct assembly {
 	struct catalog *catalog;	/* with room for the most text */
 	const struct catalog *previous;	/* checked; or NULL */
 	const char *const *places;	/* of programs by bare name; NULL ends */
+	const char *const *policies;	/* besides the presets; NULL ends, or NULL */
 	bool may_widen;
 };
 

@@ -24,6 +24,10 @@ static const char *const client_roles[] = { "owner", "member", "agent",
 #define WORKER(member, kind) SETTING(struct manifest_worker, member, kind)
 #define TOOL(member, kind) SETTING(struct manifest_tool, member, kind)
 
+/* In the order of enum workspace_mode, sandbox/policy.h. */
+static const char *const workspace_modes[] = { "none", "direct", "readonly", "overlay",
+					       NULL };
+
 static const struct config_row worker_rows[] = {
 	{ "program", WORKER(program, STRING), 1, CATALOG_PATH_BYTES - 1, NULL, NULL,
 	  "The program: an absolute path, or a name to be found among Cupel's own programs.", NULL },
@@ -41,8 +45,10 @@ static const struct config_row worker_rows[] = {
 	  "How many one worker serves at a time; 1 in a pool per_call.", NULL },
 	{ "critical", WORKER(critical, BOOL), 0, 0, "false", NULL,
 	  "Whether the supervisor is unhealthy without it.", NULL },
-	{ "workspace", WORKER(workspace, BOOL), 0, 0, "false", NULL,
-	  "Whether a worker belongs to one workspace, which its policy places.", NULL },
+	{ "workspace", WORKER(workspace, ENUM), 0, 0, "none", NULL,
+	  "Whether a worker belongs to one workspace, and how it has it.", workspace_modes },
+	{ "state", WORKER(state, BOOL), 0, 0, "false", NULL,
+	  "Whether it has a directory of its own, which stays, below that of the state.", NULL },
 	{ "batch", WORKER(batch, BOOL), 0, 0, "false", NULL,
 	  "Whether it yields to others, and is off when resources are short.", NULL },
 	{ "client_role", WORKER(client_role, ENUM), 0, 0, "none", NULL,

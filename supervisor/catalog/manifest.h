@@ -17,7 +17,7 @@
 #include "common/json.h"
 
 #define MANIFEST_SUFFIX ".tool"
-#define MANIFEST_TOOLS_MAX 32
+#define MANIFEST_TOOLS_MAX 64
 
 struct manifest_worker {
 	const char *title;
@@ -26,7 +26,8 @@ struct manifest_worker {
 	const char *policy;
 	unsigned kind;		/* enum pool_kind */
 	int64_t size, warm, calls;
-	bool critical, workspace, batch;
+	bool critical, state, batch;
+	unsigned workspace;	/* enum workspace_mode */
 	unsigned client_role;	/* enum caller_role; ROLE_COUNT: none */
 	int64_t recycle_calls, recycle_age_ns, recycle_bytes;
 	int64_t idle_ns, start_ns;

@@ -3,12 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/arena.h"
 #include "common/error.h"
 #include "sandbox/exposure.h"
 #include "supervisor/catalog/manifest.h"
-
-#define POLICY_MEMORY_BYTES (1U << 20)
 
 /* The first thing that now is open and before is not; NULL: none. */
 static const char *find_opened(const struct policy *before,
@@ -24,20 +21,19 @@ static const char *find_opened(const struct policy *before,
 	return NULL;
 }
 
+/* Policies in files are for the monitor to read: of those nothing is known. */
 static int compare_policies(const char *before_name, const char *now_name,
-			    struct arena *arena, struct error *why)
+			    struct error *why)
 {
-	struct policy before, now;
+	const struct policy *before = policy_preset(before_name);
+	const struct policy *now = policy_preset(now_name);
 	const char *opened;
-	int r = policy_load(&now, now_name, arena, why);
 
-	if (r < 0)
-		return r;
-	if (policy_load(&before, before_name, arena, NULL) < 0)
+	if (!before || !now)
 		return error_set(why, -EPERM,
-				 "the policy %s it had is gone, so that nobody can say whether %s permits more",
-				 before_name, now_name);
-	opened = find_opened(&before, &now);
+				 "whether policy %s permits more than %s cannot be told here",
+				 now_name, before_name);
+	opened = find_opened(before, now);
 	if (!opened)
 		return 0;
 	return error_set(why, -EPERM, "policy %s leaves open what %s does not: %s",
@@ -47,9 +43,6 @@ static int compare_policies(const char *before_name, const char *now_name,
 int wider_pool(const struct catalog_pool *before,
 	       const struct catalog_pool *now, struct error *why)
 {
-	struct arena arena;
-	int r;
-
 	if (now->client_role != before->client_role &&
 	    now->client_role != ROLE_COUNT)
 		return error_set(why, -EPERM, "it would call tools as %s",
@@ -58,10 +51,7 @@ int wider_pool(const struct catalog_pool *before,
 		return error_set(why, -EPERM, "it would be given workspaces");
 	if (strcmp(before->policy, now->policy) == 0)
 		return 0;
-	arena_init(&arena, POLICY_MEMORY_BYTES);
-	r = compare_policies(before->policy, now->policy, &arena, why);
-	arena_release(&arena);
-	return r;
+	return compare_policies(before->policy, now->policy, why);
 }
 
 int wider_tool(const struct catalog_tool *before,

@@ -83,6 +83,8 @@ int cli_doctor(const struct verb *verb, int argc, char **argv);
 void cli_doctor_explain(FILE *out);
 int cli_verify(const struct verb *verb, int argc, char **argv);
 void cli_verify_explain(FILE *out);
+int cli_recover(const struct verb *verb, int argc, char **argv);
+void cli_recover_explain(FILE *out);
 int cli_version(const struct verb *verb, int argc, char **argv);
 int cli_policy(const struct verb *verb, int argc, char **argv);
 void cli_policy_explain(FILE *out);

@@ -25,7 +25,7 @@ struct row {
 	struct host_finding finding;
 };
 
-/* The one tier of this user, tried by a whole run. */
+/* A tier, tried by a whole run. */
 struct tier_trial {
 	enum tier tier;
 	bool works;
@@ -36,7 +36,8 @@ struct examination {
 	struct host host;
 	struct row rows[ROWS_MAX];
 	size_t row_count;
-	struct tier_trial trial;
+	struct tier_trial trial;	/* the one that a run of this user chooses */
+	struct tier_trial last_resort;	/* tier landlock; not for root */
 };
 
 /* ---- looking ---- */
@@ -87,6 +88,9 @@ static void examine(struct examination *ret)
 	}
 	ret->trial.tier = root ? TIER_FULL : TIER_USERNS;
 	try_tier(&ret->trial);
+	ret->last_resort.tier = TIER_LANDLOCK;
+	if (!root)
+		try_tier(&ret->last_resort);
 }
 
 static size_t count_rows(const struct examination *seen, enum host_state least)
@@ -125,6 +129,18 @@ static void print_row(const struct table *table, const struct row *row)
 		table_note(table, "fix", finding->fix);
 }
 
+static void print_tier(const struct table *table, const struct tier_trial *trial,
+		       const char *tried)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "tier %s", tier_name(trial->tier));
+	if (trial->works)
+		table_row(table, name, "works", TABLE_GOOD, tried);
+	else
+		table_row(table, name, "fails", TABLE_BAD, trial->why.text);
+}
+
 static void print_tiers(const struct table *table, const struct examination *seen)
 {
 	static const struct {
@@ -137,18 +153,20 @@ static void print_tiers(const struct table *table, const struct examination *see
 
 	fputc('\n', table->out);
 	for (size_t i = 0; i < COUNT(tiers); i++) {
-		const struct tier_trial *trial = &seen->trial;
 		char name[24];
 
 		snprintf(name, sizeof(name), "tier %s", tier_name(tiers[i].tier));
-		if (tiers[i].tier != trial->tier)
-			table_row(table, name, "-", TABLE_PLAIN, tiers[i].other);
-		else if (trial->works)
-			table_row(table, name, "works", TABLE_GOOD,
-				  "tried: cupel run -- /bin/true");
+		if (tiers[i].tier == seen->trial.tier)
+			print_tier(table, &seen->trial, "tried: cupel run -- /bin/true");
 		else
-			table_row(table, name, "fails", TABLE_BAD, trial->why.text);
+			table_row(table, name, "-", TABLE_PLAIN, tiers[i].other);
 	}
+	if (seen->host.uid == 0)
+		table_row(table, "tier landlock", "-", TABLE_PLAIN,
+			  "for ordinary users, when asked for: it would leave root root");
+	else
+		print_tier(table, &seen->last_resort,
+			   "when asked for: cupel run --tier landlock");
 }
 
 static void print_table(const struct examination *seen)
@@ -169,7 +187,8 @@ static void print_table(const struct examination *seen)
 		print_row(&table, &seen->rows[i]);
 	print_tiers(&table, seen);
 	if (!seen->trial.works)
-		printf("\nNothing can run confined here%s.\n",
+		printf("\n%s can run confined here%s.\n",
+		       seen->last_resort.works ? "Nothing but --tier landlock" : "Nothing",
 		       count_rows(seen, HOST_MISSING) ?
 			       "; begin with the first fix above" : "");
 	else if (wanting)
@@ -182,6 +201,13 @@ static void print_table(const struct examination *seen)
 static const char *text_or_null(const char *text)
 {
 	return text[0] ? text : NULL;
+}
+
+static json_t *tier_json(const struct tier_trial *trial)
+{
+	return json_pack("{ss sb ss?}", "name", tier_name(trial->tier),
+			 "works", trial->works,
+			 "reason", text_or_null(trial->why.text));
 }
 
 static json_t *as_json(const struct examination *seen)
@@ -198,16 +224,16 @@ static json_t *as_json(const struct examination *seen)
 			"found", text_or_null(row->finding.found),
 			"fix", text_or_null(row->finding.fix)));
 	}
-	return json_pack("{ss ss ss si ss? sb so s{ss sb ss?}}",
+	return json_pack("{ss ss ss si ss? sb so so so}",
 		"schema", "cupel.doctor/1",
 		"kernel", seen->host.kernel, "machine", seen->host.machine,
 		"uid", (int)seen->host.uid,
 		"container", text_or_null(seen->host.container),
 		"filtered", seen->host.filtered,
 		"rows", rows,
-		"tier", "name", tier_name(seen->trial.tier),
-			"works", seen->trial.works,
-			"reason", text_or_null(seen->trial.why.text));
+		"tier", tier_json(&seen->trial),
+		"last_resort", seen->host.uid == 0 ? json_null() :
+						     tier_json(&seen->last_resort));
 }
 
 int cli_doctor(const struct verb *verb, int argc, char **argv)

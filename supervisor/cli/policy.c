@@ -15,6 +15,7 @@
 #include "sandbox/policy.h"
 #include "sandbox/seccomp.h"
 #include "sandbox/seccomp_checks.h"
+#include "sandbox/view.h"
 #include "supervisor/cli/cli.h"
 
 #define ARENA_BYTES_MAX (16U << 20)
@@ -274,74 +275,24 @@ static void explain_call(const struct policy *policy, int number)
 		printf("  group  %s\n", group);
 }
 
-/* Made anew for each run, whatever the policy says. */
-static const struct {
-	const char *path, *what;
-} made_places[] = {
-	{ "/tmp", "private and writable, empty at the start, gone at the end" },
-	{ "/var/tmp", "private and writable, empty at the start, gone at the end" },
-	{ "/run", "private and writable, empty at the start, gone at the end" },
-	{ "/dev/shm", "private and writable, empty at the start, gone at the end" },
-	{ "/dev", "a few harmless devices" },
-	{ "/proc", "the processes of the sandbox, read-only" },
-	{ "/etc/passwd", "made by cupel: one user" },
-	{ "/etc/group", "made by cupel: one group" },
-	{ "/etc/hosts", "made by cupel, unless the policy has the host's" },
-	{ "/etc/hostname", "made by cupel" },
-	{ "/etc/machine-id", "made by cupel: empty" },
-	{ "/etc/nsswitch.conf", "made by cupel" },
-	{ "/etc/mtab", "made by cupel" },
-};
-
-/* How far directory reaches into path, in bytes; 0 if path is not below it. */
-static size_t reach(const char *directory, const char *path)
-{
-	size_t length = strlen(directory);
-
-	if (strncmp(directory, path, length) != 0 ||
-	    (path[length] != '/' && path[length] != '\0'))
-		return 0;
-	return length;
-}
-
-static const struct bind *bind_of(const struct policy *policy, const char *path)
-{
-	const struct bind *best = NULL;
-
-	for (size_t i = 0; i < policy->bind_count; i++)
-		if (reach(policy->binds[i].target, path) >
-		    (best ? strlen(best->target) : 0))
-			best = &policy->binds[i];
-	return best;
-}
-
 static void explain_path(const struct policy *policy, const char *path)
 {
-	const struct bind *bind = bind_of(policy, path);
-	size_t length = bind ? strlen(bind->target) : 0;
-	const char *made = NULL;
+	struct view view = view_of(policy, NULL, WORKSPACE_NONE, path);
 
-	for (size_t i = 0; i < policy->hidden_count; i++)
-		if (reach(policy->hidden[i], path)) {
-			printf("%s: covered by nothing (hide = %s)\n", path,
-			       policy->hidden[i]);
-			return;
-		}
-	for (size_t i = 0; i < COUNT(made_places); i++)
-		if (reach(made_places[i].path, path) > length) {
-			length = reach(made_places[i].path, path);
-			made = made_places[i].what;
-		}
-	if (made)
-		printf("%s: %s\n", path, made);
-	else if (bind)
-		printf("%s: the host's %s%s, %s%s\n", path, bind->source,
-		       path + strlen(bind->target),
-		       bind->access == BIND_WRITE ? "writable" : "read-only",
-		       bind->optional ? ", if it is there" : "");
+	if (view.kind == VIEW_HIDDEN)
+		printf("%s: covered by nothing (hide = %s)\n", path, view.what);
+	else if (view.kind == VIEW_MADE)
+		printf("%s: %s\n", path, view.what);
+	else if (view.bind)
+		printf("%s: the host's %s%s, %s%s\n", path, view.bind->source,
+		       path + strlen(view.bind->target),
+		       view.kind == VIEW_WRITE ? "writable" : "read-only",
+		       view.bind->optional ? ", if it is there" : "");
 	else
 		printf("%s: not there, unless the workspace brings it\n"
-		       "  allow  files { read = { \"%s\" } }\n", path, path);
+		       "  risk   %s\n"
+		       "  allow  files { read = { \"%s\" } }\n", path,
+		       view_risk(path, false), path);
 }
 
 /* By name or number; -1 for what is neither. */

@@ -15,6 +15,7 @@
 #include "sandbox/run.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/on_exit.h"
+#include "supervisor/cli/recover.h"
 #include "supervisor/cli/verdict.h"
 
 #define ARENA_BYTES_MAX (64U << 20)	/* the changes of a large overlay */
@@ -165,6 +166,13 @@ static int take_quiet(struct options *o, const char *value)
 	return 0;
 }
 
+static int take_explain(struct options *o, const char *value)
+{
+	(void)value;
+	o->plan.explain = true;
+	return 0;
+}
+
 static int take_dry_run(struct options *o, const char *value)
 {
 	(void)value;
@@ -186,9 +194,10 @@ static const struct row {
 	{ "bind", "SRC:DST[:ro|rw]", "show a path of the host", take_bind },
 	{ "net", "none|host", "network (none)", take_net },
 	{ "tty", NULL, "give the command a terminal of its own", take_tty },
-	{ "tier", "T", "full (root) or userns", take_tier },
+	{ "tier", "T", "full (root), userns, or, if asked for, landlock", take_tier },
 	{ "require", "limits", "refuse to run without cgroup limits", take_require },
 	{ "json", "FILE", "write the verdict there; '-' is stderr", take_json },
+	{ "explain", NULL, "tell which paths were asked for and are not shown; slower", take_explain },
 	{ "quiet", NULL, "say nothing about the run on stderr", take_quiet },
 	{ "dry-run", NULL, "print the resolved sandbox and stop", take_dry_run },
 };
@@ -309,7 +318,15 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 	}
 	if (plan->note[0] && !o->quiet)
 		fprintf(stderr, "cupel: %s\n", plan->note);
-	int r = run_command(&request, &result, &o->why);
+	int r = 0;
+
+	/* What a killed commit left half done is finished before more is built on it. */
+	if (o->on_exit == ON_EXIT_COMMIT && plan->sandbox.workspace)
+		r = recover_workspace(&plan->sandbox.workspace_tree,
+				      plan->sandbox.workspace, o->quiet, arena, &o->why);
+	started_ns = clock_wall_ns();
+	if (r >= 0)
+		r = run_command(&request, &result, &o->why);
 
 	if (r < 0) {
 		fprintf(stderr, "cupel: %s\n", o->why.text);

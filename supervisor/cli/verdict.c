@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "sandbox/bare.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/syscalls.h"
+#include "sandbox/view.h"
 
 #define SCHEMA "cupel.run/1"
 
@@ -99,6 +101,16 @@ static json_t *limits_in_force(uint32_t controllers)
 	return array;
 }
 
+/* What the tier leaves visible of the host, in sentences. */
+static json_t *weaker_json(enum tier tier)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; tier == TIER_LANDLOCK && bare_weaknesses[i]; i++)
+		json_array_append_new(array, json_string(bare_weaknesses[i]));
+	return array;
+}
+
 static json_t *enforced_json(const struct run_result *result, enum tier tier)
 {
 	static const char *const sets[] = { "inheritable", "permitted", "effective",
@@ -115,10 +127,13 @@ static json_t *enforced_json(const struct run_result *result, enum tier tier)
 		snprintf(hex, sizeof(hex), "%016" PRIx64, enforced->capabilities[i]);
 		json_object_set_new(capabilities, sets[i], json_string(hex));
 	}
-	return json_pack("{ss so si sb si sb sb so sb sb si si si ss so}",
-			 "tier", tier_name(tier), "namespaces", spaces,
+	return json_pack("{ss so so si sb so si sb sb so sb sb si si si ss so}",
+			 "tier", tier_name(tier),
+			 "weaker", weaker_json(tier), "namespaces", spaces,
 			 "landlock_abi", enforced->landlock_abi,
 			 "landlock_denies", enforced->landlock_denies,
+			 "signals_denied", tier == TIER_LANDLOCK ?
+				json_boolean(enforced->signals_denied) : json_null(),
 			 "seccomp_mode", enforced->seccomp_mode,
 			 "seccomp_denies", enforced->seccomp_denies,
 			 "no_new_privs", enforced->no_new_privs,
@@ -129,6 +144,27 @@ static json_t *enforced_json(const struct run_result *result, enum tier tier)
 			 "uid", (int)enforced->uid, "gid", (int)enforced->gid,
 			 "cgroup", cgroup_layout_name(result->layout),
 			 "cgroup_limits", limits_in_force(result->limited));
+}
+
+/* What was asked for and is not shown; only with --explain. */
+static void add_paths(json_t *array, const struct observed *observed)
+{
+	for (size_t i = 0; i < observed->count; i++) {
+		const struct observed_path *seen = &observed->paths[i];
+		char path[2048], sentence[2200], allow[2200];
+
+		text_escape(span_of_text(seen->path), path, sizeof(path));
+		snprintf(sentence, sizeof(sentence), "%s was %s, and this policy %s", path,
+			 seen->write ? "to be written" : "asked for",
+			 seen->shown ? "lets it only be read" : "does not show it");
+		snprintf(allow, sizeof(allow), "files { %s = { \"%s\" } }",
+			 seen->write ? "write" : "read", path);
+		json_array_append_new(array, json_pack("{ss ss sI ss ss? ss}",
+			"kind", "path", "name", path, "count", (json_int_t)seen->count,
+			"sentence", sentence,
+			"allow", strncmp(path, "/proc", 5) == 0 ? NULL : allow,
+			"risk", view_risk(seen->path, seen->write)));
+	}
 }
 
 static json_t *denied_json(const struct run_result *result)
@@ -153,6 +189,7 @@ static json_t *denied_json(const struct run_result *result)
 			"sentence", sentence, "allow", allow, "group", group,
 			"risk", syscall_risk(denial->number)));
 	}
+	add_paths(array, &result->observed);
 	return array;
 }
 
@@ -226,7 +263,8 @@ json_t *verdict_json(const struct plan *plan, const struct run_result *result,
 		"enforced", enforced_json(result, plan->sandbox.tier),
 		"output", output_json(result),
 		"denied", denied_json(result),
-		"denied_total", (json_int_t)result->denials_total,
+		"denied_total", (json_int_t)(result->denials_total +
+					     result->observed.total),
 		"changes", changes,
 		"plan", verdict_plan_json(plan));
 }

@@ -4,7 +4,8 @@
 . tests/support/sandbox.sh
 export CANARY_FILE=$work/canary CANARY_PATH_SOCKET=$work/socket
 export CANARY_SOCKET=cupel-canary-$$ CANARY_SECRET=secret
-echo untouched >"$CANARY_FILE"
+echo untouched | tee "$CANARY_FILE" >"$work/shown"
+export CANARY_SHOWN=$work/shown
 chmod 666 "$CANARY_FILE"
 
 sleep 1000 &

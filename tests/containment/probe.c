@@ -3,6 +3,7 @@
  *
  *	probe inside PRESET	as the command of a sandbox: every attempt must
  *				end as its row says
+ *	probe bare PRESET	as inside, and what namespaces would have kept out
  *	probe outside		unconfined: every attempt must work, or fail as
  *				its row says, so that a refusal inside is the
  *				sandbox's doing and not the probe's
@@ -106,6 +107,7 @@ int in_own_process(int (*run)(const void *), const void *argument)
 struct judge {
 	const char *preset;
 	char **command;		/* of probe each: NULL-terminated, or NULL */
+	bool bare;
 	bool failed;
 };
 
@@ -186,6 +188,8 @@ static int judge_all(struct judge *judge)
 	judge_table(judge, &file_attempts);
 	judge_table(judge, &call_attempts);
 	judge_table(judge, &socket_attempts);
+	if (unconfined || judge->bare)
+		judge_table(judge, &bare_attempts);
 	if (!unconfined)
 		judge_table(judge, &allowances);
 	return judge->failed;
@@ -195,6 +199,12 @@ static int probe_inside(int argc, char **argv)
 {
 	(void)argc;
 	return judge_all(&(struct judge){ .preset = argv[1] });
+}
+
+static int probe_bare(int argc, char **argv)
+{
+	(void)argc;
+	return judge_all(&(struct judge){ .preset = argv[1], .bare = true });
 }
 
 static int probe_outside(int argc, char **argv)
@@ -214,7 +224,8 @@ static int probe_each(int argc, char **argv)
 static int probe_attempt(int argc, char **argv)
 {
 	const struct attempt_table *tables[] = { &file_attempts, &call_attempts,
-						 &socket_attempts, &allowances };
+						 &socket_attempts, &bare_attempts,
+						 &allowances };
 
 	(void)argc;
 	for (size_t i = 0; i < COUNT(tables); i++)
@@ -231,7 +242,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "inside", 1, probe_inside },	{ "outside", 0, probe_outside },
-	{ "each", 2, probe_each },	{ "attempt", 1, probe_attempt },
+	{ "bare", 1, probe_bare },	{ "each", 2, probe_each },	{ "attempt", 1, probe_attempt },
 	{ "numbers", 1, probe_numbers }, { "bomb", 2, probe_bomb },
 	{ "crash", 3, probe_crash },	{ "swap", 2, probe_swap },
 	{ "terminal", 1, probe_terminal }, { "listen", 3, probe_listen },

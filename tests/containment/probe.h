@@ -7,7 +7,8 @@
  * ones would change the machine.
  *
  * Canaries come in variables: CANARY_FILE, CANARY_PORT, CANARY_SOCKET
- * (abstract), CANARY_PATH_SOCKET, CANARY_PID.
+ * (abstract), CANARY_PATH_SOCKET, CANARY_PID, CANARY_SHOWN (a file that is
+ * shown inside, to be read, and belongs to the user of the run).
  */
 #ifndef CUPEL_TESTS_PROBE_H
 #define CUPEL_TESTS_PROBE_H
@@ -37,6 +38,7 @@ struct attempt_table {
 #define ABSENT "ENOENT|EACCES|EPERM"
 
 extern const struct attempt_table file_attempts, call_attempts, socket_attempts;
+extern const struct attempt_table bare_attempts;	/* where no namespace helps */
 extern const struct attempt_table allowances;
 
 extern bool unconfined;		/* the positive control is running */

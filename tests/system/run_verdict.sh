@@ -69,6 +69,31 @@ tell_enforced() {
 }
 for_each_tier tell_enforced
 
+# ---- what was asked for and is not shown ----
+
+tell_paths() {
+	local there=/var/lib/dpkg/status
+	local ask="cat $there; cat $there; cat $there.none; echo >/usr/new; true"
+	try_run --workspace none -- sh -c "$ask"
+	is "$tier: paths are not told unless asked for" "$(verdict '.denied | length')" 0
+	try_run --workspace none --explain -- sh -c "$ask"
+	is "$tier: a path of the host that is not shown, and its count" \
+		"$(verdict ".denied[] | select(.name == \"$there\") | \"\(.kind) \(.count) \(.allow)\"")" \
+		"path 2 files { read = { \"$there\" } }"
+	is "$tier: a write to what may only be read" \
+		"$(verdict '.denied[] | select(.name == "/usr/new") | "\(.allow): \(.risk)"' | cut -c1-45)" \
+		'files { write = { "/usr/new" } }: high: what '
+	is "$tier: nothing else; what the host has not, is not told" "$(verdict '.denied | length')" 2
+	is "$tier: observing allows nothing: a checked call" "$("${cupel_run[@]}" --quiet --explain \
+		--workspace none --bind "$probe:/probe" -- /probe attempt 'create a setuid file' </dev/null; echo $?)" 1
+	is "$tier: nor hides a refused one" "$("${cupel_run[@]}" --quiet --explain --workspace none \
+		--bind "$probe:/probe" -- /probe attempt 'unshare a user namespace' </dev/null; echo $?)" 1
+	is "$tier: bytes are the same" "$("${cupel_run[@]}" --quiet --explain --workspace none -- \
+		sh -c 'ls /usr | md5sum' </dev/null)" "$("${cupel_run[@]}" --quiet --workspace none -- \
+		sh -c 'ls /usr | md5sum' </dev/null)"
+}
+for_each_tier tell_paths
+
 # ---- what was refused ----
 
 tell_denied() {

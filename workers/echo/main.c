@@ -30,13 +30,6 @@ static const char *text(struct worker_call *call, const char *name,
 	return value ? value : standard;
 }
 
-static bool wanted(struct worker_call *call, const char *name)
-{
-	const json_t *value = json_object_get(call->arguments, name);
-
-	return !value || json_is_true(value);
-}
-
 static int64_t after_ms(int64_t ms)
 {
 	return deadline_after(clock_now_ns(), ms * NS_PER_MS);
@@ -99,7 +92,7 @@ static int crash(struct worker_call *call, json_t **ret, struct error *why)
 
 	(void)ret;
 	(void)why;
-	if (wanted(call, "accept"))
+	if (!json_is_false(json_object_get(call->arguments, "accept")))
 		(void)worker_accept(call);
 	worker_phase(call, (uint32_t)number(call, "phase", 0));
 	if (signal_number)
@@ -165,11 +158,14 @@ static int flood(struct worker_call *call, json_t **ret, struct error *why)
 
 static int fail(struct worker_call *call, json_t **ret, struct error *why)
 {
+	enum error_code code = (enum error_code)number(call, "code", 2);
+	const char *reason = text(call, "reason", "as asked");
+
 	(void)ret;
-	if (wanted(call, "accept"))
-		(void)worker_accept(call);
-	return error_set_code(why, -EIO, (enum error_code)number(call, "code", 2),
-			      "%s", text(call, "reason", "as asked"));
+	(void)error_set_code(why, -EIO, code, "%s", reason);
+	if (json_is_true(json_object_get(call->arguments, "busy")))
+		worker_busy(call, code, reason);
+	return -EIO;
 }
 
 static int progress(struct worker_call *call, json_t **ret, struct error *why)

@@ -20,7 +20,7 @@
 #define DIRTY_MAX 100
 #define READ_BYTES_MAX (1U << 20)
 
-extern const struct worker_contract git_contract;
+extern const struct worker_contract contract_git;
 
 static git_repository *repository;
 
@@ -277,7 +277,7 @@ static const struct worker_tool tools[] = {
 int main(void)
 {
 	return worker_main(&(struct worker_program){
-		.name = "cupel-git", .contract = &git_contract, .tools = tools,
+		.name = "cupel-git", .contract = &contract_git, .tools = tools,
 		.tool_count = COUNT(tools), .calls_max = 8,
 		.argument_bytes_max = 16U << 20, .start = start });
 }

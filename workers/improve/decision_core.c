@@ -33,7 +33,7 @@ static bool is_rising(const struct decision_plan *plan)
 {
 	for (unsigned i = 1; i < plan->look_count; i++)
 		if (plan->looks[i] <= plan->looks[i - 1] ||
-		    plan->spent[i] < plan->spent[i - 1])
+		    !(plan->spent[i] >= plan->spent[i - 1]))
 			return false;
 	return true;
 }

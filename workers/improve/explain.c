@@ -1,6 +1,7 @@
 #include "workers/improve/explain.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 static const char *const trend_words[] = {
@@ -75,6 +76,12 @@ void explain_decision(const struct decision *decision, char *ret, size_t size)
 			 100 * look->gain_upper, decision->pairs);
 }
 
+/* To a tenth, so that what is advised does suffice. */
+static double round_up(double value)
+{
+	return ceil(10 * value) / 10;
+}
+
 void explain_planning(const struct planning *planning, enum metric metric,
 		      double gain, char *ret, size_t size)
 {
@@ -84,10 +91,16 @@ void explain_planning(const struct planning *planning, enum metric metric,
 			 ceil(planning->pairs));
 		return;
 	}
+	if (isnan(planning->pairs)) {
+		snprintf(ret, size, "how noisy %s is was not measured",
+			 metric_name(metric));
+		return;
+	}
 	snprintf(ret, size, "a gain of %.3g %% in %s would take %.0f pairs, more "
-		 "than %d: run the command %.2g times as long%s, or ask for "
-		 "%.2g %% or more", 100 * gain, metric_name(metric),
-		 ceil(planning->pairs), SIGN_FLIP_PAIRS_MAX, planning->longer,
-		 planning->cpu_would_do ? ", measure CPU time" : "",
-		 100 * planning->smallest_gain);
+		 "than %d: run the command %.1f times as long%s, or ask for "
+		 "%.1f %% or more", 100 * gain, metric_name(metric),
+		 ceil(planning->pairs), SIGN_FLIP_PAIRS_MAX,
+		 round_up(planning->longer),
+		 planning->cpu_would_do ? ", or measure CPU time" : "",
+		 round_up(100 * planning->smallest_gain));
 }

@@ -8,7 +8,7 @@
 #include "common/cleanup.h"
 #include "workers/improve/tools.h"
 
-extern const struct worker_contract improve_contract;
+extern const struct worker_contract contract_improve;
 
 static struct client *client;	/* the program's one link of its own */
 
@@ -75,6 +75,6 @@ static const struct worker_tool tools[] = {
 int main(void)
 {
 	return worker_main(&(struct worker_program){
-		.name = "cupel-improve", .contract = &improve_contract, .tools = tools,
+		.name = "cupel-improve", .contract = &contract_improve, .tools = tools,
 		.tool_count = COUNT(tools), .start = start });
 }

@@ -174,9 +174,9 @@ static unsigned screened_level(const struct space_parameter *parameter,
 	return (2 * index + 1) * last / (2 * SCREENED_SAMPLE);
 }
 
-/* Step number `step` of all passes, from the best config so far. */
-static bool screen(const struct tuner *tuner, size_t step,
-		   struct space_config *ret)
+/* Step number `step` of all passes, from base. */
+static bool screen(const struct tuner *tuner, const struct space_config *base,
+		   size_t step, struct space_config *ret)
 {
 	size_t in_pass = tuner->space->count * SCREENED_MAX;
 	size_t index = factor_at(tuner, step / in_pass,
@@ -184,25 +184,28 @@ static bool screen(const struct tuner *tuner, size_t step,
 	unsigned level = screened_level(&tuner->space->parameters[index],
 					(unsigned)(step % SCREENED_MAX));
 
-	*ret = tuner_base(tuner);
 	if (!space_permits(tuner->space, index, level) ||
-	    !space_is_active(tuner->space, ret, index))
+	    !space_is_active(tuner->space, base, index))
 		return false;
+	*ret = *base;
 	ret->levels[index] = (uint16_t)level;
 	space_canonicalise(tuner->space, ret);
 	return !tuner_has_seen(tuner, ret);
 }
 
-/* Each step of passes is tried once, from where the last trial left off. */
-static bool screen_on(struct tuner *tuner, size_t passes, struct tuner_trial *ret)
+/* Tries steps from where the last one tried left off, each once. */
+static bool screen_on(struct tuner *tuner, size_t steps_max,
+		      struct tuner_trial *ret)
 {
-	size_t steps = passes * tuner->space->count * SCREENED_MAX, step = 0;
+	struct space_config base = tuner_base(tuner);
+	size_t step = 0, end;
 
 	for (size_t i = 0; i < tuner->count; i++)
 		if (tuner->trials[i].why == TUNER_FACTOR)
 			step = tuner->trials[i].step + 1;
-	for (; step < steps; step++)
-		if (screen(tuner, step, &ret->config)) {
+	end = step + tuner->space->count * SCREENED_MAX;
+	for (; step < end && step < steps_max; step++)
+		if (screen(tuner, &base, step, &ret->config)) {
 			ret->why = TUNER_FACTOR;
 			ret->step = (uint32_t)step;
 			return true;
@@ -214,15 +217,15 @@ static bool propose_factor(struct tuner *tuner, struct random *random,
 			   struct tuner_trial *ret)
 {
 	(void)random;
-	return screen_on(tuner, 1, ret);
+	return screen_on(tuner, tuner->space->count * SCREENED_MAX, ret);
 }
 
-/* As many passes as find something to try. */
+/* Pass after pass, until a whole one finds nothing to try. */
 static bool propose_factor_again(struct tuner *tuner, struct random *random,
 				 struct tuner_trial *ret)
 {
 	(void)random;
-	return screen_on(tuner, 1 + tuner->count, ret);
+	return screen_on(tuner, UINT32_MAX, ret);
 }
 
 /*

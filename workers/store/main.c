@@ -11,7 +11,7 @@
 
 #define DATABASE_PATH "cupel.db"
 
-extern const struct worker_contract store_contract;
+extern const struct worker_contract contract_store;
 
 static struct database *database;
 
@@ -44,7 +44,7 @@ static const struct worker_tool tools[] = {
 int main(void)
 {
 	return worker_main(&(struct worker_program){
-		.name = "cupel-store", .contract = &store_contract, .tools = tools,
+		.name = "cupel-store", .contract = &contract_store, .tools = tools,
 		.tool_count = 1, .calls_max = 64, .argument_bytes_max = 16U << 20,
 		.start = start, .stop = stop });
 }

@@ -64,6 +64,7 @@ static void print_builtin(int count, char **paths)
 {
 	struct manifest manifest;
 
+	printf("#pragma GCC diagnostic ignored \"-Woverlength-strings\"\n");
 	printf("#include \"supervisor/catalog/builtin.h\"\n\n"
 	       "const struct builtin builtins[] = {\n");
 	for (int i = 0; i < count; i++) {

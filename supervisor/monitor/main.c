@@ -1,0 +1,601 @@
+/*
+ * cupeld - the monitor: spawns, confines, counts and reaps; parses nothing
+ * foreign. See cupeld(8).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "sandbox/path.h"
+#include "sandbox/privileges.h"
+#include "supervisor/monitor/monitor.h"
+
+#define EXIT_USAGE 64
+#define EXIT_FAILED 70
+#define EXIT_BUSY 75
+#define EXIT_CONFIG 78
+#define POLICY_BYTES (8U << 20)
+#define BACKLOG 128
+#define ESCAPE_MARK "brownout"	/* in the state directory: when it last gave up */
+#define GROUP "cupel"
+
+static struct monitor monitor;
+
+/* What a root's monitor keeps; everything else is given up for good. */
+static const struct privilege kept[] = {
+	{ CAP_SYS_ADMIN, "map the ids of mounts; found namespaces for workers" },
+	{ CAP_SETUID, "map each worker's own user id; the router's change of id" },
+	{ CAP_SETGID, "the same for groups" },
+	{ CAP_SETPCAP, "let router and loader empty their bounding sets" },
+	{ CAP_KILL, "end workers, whose ids are not ours" },
+	{ CAP_DAC_OVERRIDE, "reach the files of the state directory of another owner" },
+};
+
+/* ---- the core's actions ---- */
+
+static void log_pool(const struct core_action *action)
+{
+	enum restart_state state = (enum restart_state)action->record.detail;
+	bool bad = state == RESTART_CRASHLOOP || state == RESTART_FAILED;
+
+	log_write(&monitor.log, bad ? LEVEL_ERROR : LEVEL_INFO, "a pool has changed",
+		  LOG_FIELDS(log_text("pool", monitor.core.pools[action->slot].name),
+			     log_text("state", restart_state_name(state))));
+}
+
+static void log_state(int state)
+{
+	static const char *const names[SUPERVISOR_STATE_COUNT] = {
+		"boot", "running", "brownout", "draining",
+	};
+
+	log_write(&monitor.log, state == SUPERVISOR_BROWNOUT ? LEVEL_ERROR : LEVEL_NOTICE,
+		  "the supervisor has changed", LOG_FIELDS(log_text("state", names[state])));
+}
+
+static void leave(int status)
+{
+	monitor.exit_status = status;
+	loop_stop(&monitor.loop);
+}
+
+static void take(const struct core_action *action)
+{
+	switch (action->kind) {
+	case ACTION_SPAWN:
+		if (action->slot == CORE_ROUTER)
+			router_spawn(&monitor);
+		else
+			worker_spawn(&monitor, action->slot);
+		return;
+	case ACTION_SIGNAL:
+		worker_signal(&monitor, action->slot, action->value);
+		return;
+	case ACTION_KILL:
+		worker_kill(&monitor, action->slot);
+		return;
+	case ACTION_COLLECT:
+		worker_collect(&monitor, action->slot, (enum slot_end)action->value);
+		return;
+	case ACTION_LEAKED:
+		log_write(&monitor.log, LEVEL_CRITICAL, "a worker cannot be killed",
+			  LOG_FIELDS(log_text("worker",
+					      monitor.workers[action->slot].output.name)));
+		return;
+	case ACTION_TELL:
+		if (action->record.kind == CONTROL_SUPERVISOR)
+			control_tell_memory(&monitor);
+		else
+			control_tell(&monitor, action->record, -1);
+		return;
+	case ACTION_POOL:
+		log_pool(action);
+		return;
+	case ACTION_SWITCH:
+		catalogs_switch(&monitor);
+		return;
+	case ACTION_SETTLE:
+		catalogs_settle(&monitor, action->value);
+		return;
+	case ACTION_STATE:
+		log_state(action->value);
+		return;
+	case ACTION_EXIT:
+		leave(action->value);
+		return;
+	}
+}
+
+/* An action may cause events; each is stepped when the one before is done. */
+void monitor_event(struct monitor *self, const struct core_event *event)
+{
+	if (self->event_count == MONITOR_EVENTS_MAX) {
+		monitor_fail(self, EXIT_FAILED, "too many events at a time", NULL);
+		return;
+	}
+	self->events[(self->event_head + self->event_count++) % MONITOR_EVENTS_MAX] = *event;
+	if (self->stepping)
+		return;
+	self->stepping = true;
+	while (self->event_count) {
+		struct core_event next = self->events[self->event_head];
+
+		self->event_head = (self->event_head + 1) % MONITOR_EVENTS_MAX;
+		self->event_count--;
+		core_step(&self->core, &next, self->now_ns, &self->actions);
+		core_check(&self->core);
+		for (unsigned i = 0; i < self->actions.count; i++)
+			take(&self->actions.list[i]);
+	}
+	self->stepping = false;
+	monitor_rearm(self);
+}
+
+void monitor_fail(struct monitor *self, int status, const char *message,
+		  const struct error *why)
+{
+	log_write(&self->log, LEVEL_CRITICAL, message,
+		  LOG_FIELDS(log_text("reason", why ? why->text : NULL)));
+	fprintf(stderr, "cupeld: %s%s%s\n", message, why ? ": " : "", why ? why->text : "");
+	leave(status);
+}
+
+/* ---- time and signals ---- */
+
+void monitor_rearm(struct monitor *self)
+{
+	int64_t next_ns = core_next_ns(&self->core);
+
+	next_ns = deadline_earlier(next_ns, self->tick_ns);
+	next_ns = deadline_earlier(next_ns, self->loader.at_ns);
+	for (uint32_t i = 0; i < CORE_ROUTER; i++)
+		next_ns = deadline_earlier(next_ns, self->workers[i].emptying_ns);
+	loop_set_wakeup(&self->loop, next_ns);
+}
+
+static void tick(int64_t now_ns)
+{
+	monitor.tick_ns = now_ns + NS_PER_S;
+	for (uint32_t i = 0; i < CORE_SLOTS; i++)
+		if (monitor.workers[i].generation)
+			worker_tick(&monitor, i);
+	output_tick(&monitor, &monitor.loader.output);
+	logfile_tick(&monitor.logfile, now_ns);
+	control_tell_memory(&monitor);
+}
+
+static void on_wakeup(void *owner, int64_t now_ns)
+{
+	(void)owner;
+	monitor.now_ns = now_ns;
+	if (now_ns >= monitor.tick_ns)
+		tick(now_ns);
+	catalogs_tick(&monitor, now_ns);
+	workers_ask_empty(&monitor, now_ns);
+	monitor_event(&monitor, &(struct core_event){ .kind = CORE_TIMER });
+}
+
+static void on_signal(void *owner, const struct signalfd_siginfo *signal, int64_t now_ns)
+{
+	struct error why;
+
+	(void)owner;
+	monitor.now_ns = now_ns;
+	if (signal->ssi_signo != SIGHUP) {
+		monitor_event(&monitor, &(struct core_event){ .kind = CORE_STOP });
+		return;
+	}
+	if (logfile_reopen(&monitor.logfile, &why) < 0)
+		log_write(&monitor.log, LEVEL_ERROR, "the log is not begun anew",
+			  LOG_FIELDS(log_text("reason", why.text)));
+	catalogs_request(&monitor, true, now_ns);
+}
+
+/* ---- start-up, in the order of the table below ---- */
+
+static int find_places(struct error *why)
+{
+	int r = places_find(&monitor.places, why);
+
+	if (r == 0 && monitor.settings.log.dir && monitor.settings.log.dir[0])
+		snprintf(monitor.places.log, sizeof(monitor.places.log), "%s",
+			 monitor.settings.log.dir);
+	return r < 0 ? r : places_make(&monitor.places, why);
+}
+
+static int load_settings(struct error *why)
+{
+	return settings_load(&monitor.config, &monitor.settings, NULL, why);
+}
+
+/* Whether the name still stands for it: its last owner took it along. */
+static bool is_removed(int file, const char *name)
+{
+	struct stat held, named;
+
+	return fstat(file, &held) < 0 ||
+	       fstatat(monitor.run_directory, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       held.st_ino != named.st_ino;
+}
+
+static int lock(struct error *why)
+{
+	do {
+		if (monitor.lock > 0)
+			close(monitor.lock);
+		monitor.lock = path_open(monitor.run_directory, PLACES_LOCK,
+					 O_RDWR | O_CREAT, 0600, PATH_STRICT, why);
+		if (monitor.lock < 0)
+			return monitor.lock;
+		if (flock(monitor.lock, LOCK_EX | LOCK_NB) < 0)
+			return error_set(why, -errno, "another supervisor serves %s",
+					 monitor.places.run);
+	} while (is_removed(monitor.lock, PLACES_LOCK));
+	return 0;
+}
+
+static int take_lock(struct error *why)
+{
+	char text[24];
+
+	monitor.run_directory = path_open(PATH_ABSOLUTE, monitor.places.run,
+					  O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+	if (monitor.run_directory < 0)
+		return monitor.run_directory;
+	int r = lock(why);
+
+	if (r < 0)
+		return r;
+	int length = snprintf(text, sizeof(text), "%d\n", getpid());
+
+	if (ftruncate(monitor.lock, 0) < 0 ||
+	    pwrite(monitor.lock, text, (size_t)length, 0) != length)
+		return error_set(why, -EIO, "write %s/lock", monitor.places.run);
+	return 0;
+}
+
+static int open_log(struct error *why)
+{
+	const struct settings_log *said = &monitor.settings.log;
+	const struct logfile_settings settings = {
+		.file_bytes_max = (uint64_t)said->file_bytes,
+		.backups_count = (unsigned)said->backups,
+		.repeats_max = (unsigned)said->repeats,
+		.repeat_window_ns = said->repeat_window_ns,
+		.free_bytes_min = (uint64_t)said->free_bytes,
+	};
+
+	monitor.log_directory = path_open(PATH_ABSOLUTE, monitor.places.log,
+					  O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+	if (monitor.log_directory < 0)
+		return monitor.log_directory;
+	int r = logfile_open(&monitor.logfile, monitor.log_directory, "cupel", &settings, why);
+
+	if (r == 0)
+		log_init(&monitor.log, "monitor", (enum log_level)said->level,
+			 logfile_sink(&monitor.logfile));
+	return r;
+}
+
+static int clean_up(struct error *why)
+{
+	cgroup_sweep();
+	return keeper_start(&monitor.keeper, why);
+}
+
+static int load_policies(struct error *why)
+{
+	struct policy_found found[MONITOR_POLICIES_MAX];
+	static char *const nothing[] = { NULL };
+	int count = policy_list(found, COUNT(found), &monitor.arena);
+
+	if (count >= 0)
+		monitor.plans = arena_alloc_array(&monitor.arena, (size_t)count,
+						  sizeof(*monitor.plans));
+	if (count < 0 || !monitor.plans)
+		return error_set(why, -ENOMEM, "no memory for policies");
+	for (int i = 0; i < count; i++) {
+		const struct plan_options options = {
+			.policy = found[i].name, .no_workspace = true, .argv = nothing,
+			.environment = environ,
+		};
+		int r = plan_resolve(&monitor.plans[monitor.plan_count], &options,
+				     &monitor.arena, why);
+
+		if (r == 0)
+			monitor.plan_count++;
+		else if (!found[i].path)	/* a preset: nothing would work */
+			return r;
+		else
+			log_write(&monitor.log, LEVEL_ERROR, "a policy is refused",
+				  LOG_FIELDS(log_text("policy", found[i].name),
+					     log_text("reason", why->text)));
+	}
+	return 0;
+}
+
+static int open_programs(struct error *why)
+{
+	monitor.null_fd = path_open(PATH_ABSOLUTE, "/dev/null", O_RDWR, 0, PATH_HOST, why);
+	return monitor.null_fd < 0 ? monitor.null_fd : programs_open(&monitor, why);
+}
+
+static int add_directory(const char *path)
+{
+	if (!path || monitor.directory_count == MONITOR_DIRECTORIES_MAX)
+		return -ENOMEM;
+	monitor.directories[monitor.directory_count++] = path;
+	return 0;
+}
+
+/* The usual ones before those of --tools, which are there already. */
+static int name_directories(struct error *why)
+{
+	const char *given[MONITOR_DIRECTORIES_MAX];
+	unsigned count = monitor.directory_count;
+	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	int r;
+
+	memcpy(given, monitor.directories, sizeof(given));
+	monitor.directory_count = 0;
+	r = add_directory(arena_text(&monitor.arena, "%s/../share/cupel/tools",
+				     monitor.self_directory));
+	if (r == 0 && geteuid() == 0)
+		r = add_directory("/etc/cupel/tools");
+	else if (r == 0 && xdg && *xdg == '/')
+		r = add_directory(arena_text(&monitor.arena, "%s/cupel/tools", xdg));
+	else if (r == 0 && home && *home == '/')
+		r = add_directory(arena_text(&monitor.arena, "%s/.config/cupel/tools", home));
+	for (unsigned i = 0; r == 0 && i < count; i++)
+		r = add_directory(given[i]);
+	return r < 0 ? error_set(why, r, "too many directories of manifests") : 0;
+}
+
+/* The group's number out of /etc/group; -1 if there is none. */
+static gid_t group_of(const char *name)
+{
+	static char text[65536];
+	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, "/etc/group", O_RDONLY, 0, PATH_HOST,
+				      NULL);
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	size_t size = strlen(name);
+
+	text[length > 0 ? length : 0] = '\0';
+	for (char *line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, size) == 0 && line[size] == ':') {
+			char *number = strchr(line + size + 1, ':');
+
+			return number ? (gid_t)strtoul(number + 1, NULL, 10) : (gid_t)-1;
+		}
+	}
+	return (gid_t)-1;
+}
+
+static int listen_at(const char *name, int type, gid_t group, struct error *why)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	AUTO_CLOSE int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return error_set(why, -errno, "socket: %s", strerror(errno));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", monitor.places.run, name);
+	if (unlinkat(monitor.run_directory, name, 0) < 0 && errno != ENOENT)
+		return error_set(why, -errno, "remove %s: %s", address.sun_path, strerror(errno));
+	mode_t mask = umask(group == (gid_t)-1 ? 0177 : 0117);
+	int r = bind(fd, (struct sockaddr *)&address, sizeof(address));
+
+	umask(mask);
+	if (r < 0 || (group != (gid_t)-1 && fchownat(monitor.run_directory, name, (uid_t)-1,
+						     group, AT_SYMLINK_NOFOLLOW) < 0) ||
+	    listen(fd, BACKLOG) < 0)
+		return error_set(why, -errno, "listen at %s: %s", address.sun_path,
+				 strerror(errno));
+	return fd_take(&fd);
+}
+
+static int start_loop(struct error *why)
+{
+	sigset_t set;
+	int r = loop_init(&monitor.loop, on_wakeup, NULL, why);
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return r < 0 ? r : loop_handle_signals(&monitor.loop, &set, on_signal, why);
+}
+
+static int open_sockets(struct error *why)
+{
+	gid_t group = geteuid() == 0 ? group_of(GROUP) : (gid_t)-1;
+	int listener = listen_at(PLACES_WORKSPACE, SOCK_SEQPACKET, group, why);
+	int r = listener < 0 ? listener : workspaces_open(&monitor, listener, why);
+
+	if (r < 0)
+		return r;
+	monitor.router_listener = listen_at(PLACES_ROUTER, SOCK_STREAM, group, why);
+	return monitor.router_listener < 0 ? monitor.router_listener : 0;
+}
+
+static int give_up_privileges(struct error *why)
+{
+	return geteuid() == 0 ? privileges_keep(kept, COUNT(kept), why) : 0;
+}
+
+/* When it last ended for a brownout, on the monotonic clock. */
+static int64_t escaped_ns(int64_t now_ns)
+{
+	struct stat mark;
+	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor.places.state,
+					 O_PATH | O_DIRECTORY, 0, PATH_HOST, NULL);
+
+	if (state < 0 || fstatat(state, ESCAPE_MARK, &mark, AT_SYMLINK_NOFOLLOW) < 0)
+		return DEADLINE_NEVER;
+	int64_t age_ns = clock_wall_ns() - (int64_t)mark.st_mtim.tv_sec * NS_PER_S;
+
+	return age_ns < 0 ? now_ns : now_ns - age_ns;
+}
+
+static void mark_escape(void)
+{
+	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor.places.state,
+					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, NULL);
+	AUTO_CLOSE int mark = state < 0 ? -1 :
+			      path_open(state, ESCAPE_MARK, O_WRONLY | O_CREAT, 0600,
+					PATH_STRICT, NULL);
+
+	if (mark >= 0)
+		futimens(mark, NULL);
+}
+
+static int start_core(struct error *why)
+{
+	uint64_t seed;
+	int64_t now_ns = clock_now_ns();
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return error_set(why, -EIO, "getrandom: %s", strerror(errno));
+	monitor.now_ns = monitor.tick_ns = now_ns;
+	core_init(&monitor.core, seed,
+		  monitor.user_mode ? monitor.settings.supervisor.idle_ns : 0,
+		  escaped_ns(now_ns), now_ns);
+	workers_release(&monitor);	/* none yet: their descriptors become -1 */
+	monitor.holding.fd = monitor.other.fd = monitor.published = -1;
+	monitor.loader = (struct loader){ .pidfd = -1, .memory = -1, .at_ns = now_ns,
+					  .output = { .source = { .fd = -1 } } };
+	monitor_rearm(&monitor);
+	return catalogs_watch(&monitor, why);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct error *why);
+	int status;		/* the exit status if it fails; if busy, EXIT_BUSY */
+} steps[] = {
+	{ "settings", load_settings, EXIT_CONFIG },
+	{ "directories", find_places, EXIT_FAILED },
+	{ "lock", take_lock, EXIT_FAILED },
+	{ "log", open_log, EXIT_FAILED },
+	{ "cgroups", clean_up, EXIT_FAILED },
+	{ "policies", load_policies, EXIT_CONFIG },
+	{ "programs", open_programs, EXIT_FAILED },
+	{ "manifests", name_directories, EXIT_CONFIG },
+	{ "loop", start_loop, EXIT_FAILED },
+	{ "sockets", open_sockets, EXIT_FAILED },
+	{ "privileges", give_up_privileges, EXIT_FAILED },
+	{ "core", start_core, EXIT_FAILED },
+};
+
+static int start(void)
+{
+	struct error why = { 0 };
+
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		int r = steps[i].run(&why);
+
+		if (r < 0) {
+			fprintf(stderr, "cupeld: %s: %s\n", steps[i].name, why.text);
+			log_write(&monitor.log, LEVEL_CRITICAL, "the supervisor cannot start",
+				  LOG_FIELDS(log_text("step", steps[i].name),
+					     log_text("reason", why.text)));
+			return r == -EWOULDBLOCK ? EXIT_BUSY : steps[i].status;
+		}
+	}
+	return 0;
+}
+
+/* The listening socket goes last, then what nobody else may touch: the lock. */
+static void finish(void)
+{
+	workspaces_release(&monitor);
+	workers_release(&monitor);
+	catalogs_release(&monitor);
+	if (monitor.exit_status == CORE_EXIT_BROWNOUT)
+		mark_escape();
+	unlinkat(monitor.run_directory, PLACES_WORKSPACE, 0);
+	unlinkat(monitor.run_directory, PLACES_ROUTER, 0);
+	keeper_dismiss(&monitor.keeper);
+	log_write(&monitor.log, LEVEL_NOTICE, "the supervisor has ended",
+		  LOG_FIELDS(log_int("status", monitor.exit_status)));
+	logfile_close(&monitor.logfile);
+	unlinkat(monitor.run_directory, PLACES_LOCK, 0);
+}
+
+/* ---- options ---- */
+
+static int usage(FILE *out, int status)
+{
+	fprintf(out, "usage: cupeld [--user] [--run DIR] [--state DIR] [--tools DIR]... [--foreground]\n"
+		     "The supervisor of Cupel; see cupeld(8).\n");
+	return status;
+}
+
+static bool take_option(int option)
+{
+	switch (option) {
+	case 'u':
+		monitor.user_mode = true;
+		return true;
+	case 'r':
+		return optarg[0] == '/' && setenv("CUPEL_RUN", optarg, 1) == 0;
+	case 's':
+		return optarg[0] == '/' && setenv("CUPEL_STATE", optarg, 1) == 0;
+	case 't':
+		return optarg[0] == '/' && add_directory(optarg) == 0;
+	case 'f':	/* it always stays in the foreground */
+		return true;
+	default:
+		return false;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "user", no_argument, NULL, 'u' },
+		{ "run", required_argument, NULL, 'r' },
+		{ "state", required_argument, NULL, 's' },
+		{ "tools", required_argument, NULL, 't' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	arena_init(&monitor.arena, POLICY_BYTES);
+	log_init(&monitor.log, "monitor", LEVEL_COUNT, (struct log_sink){ .fd = -1 });
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (option == 'h')
+			return usage(stdout, 0);
+		if (option == 'V')
+			return printf("cupeld %s\n", CUPEL_VERSION) < 0;
+		if (!take_option(option))
+			return usage(stderr, EXIT_USAGE);
+	}
+	if (optind < argc)
+		return usage(stderr, EXIT_USAGE);
+	monitor.exit_status = start();
+	if (monitor.exit_status)
+		return monitor.exit_status;
+	struct error why;
+
+	if (loop_run(&monitor.loop, &why) < 0)
+		monitor_fail(&monitor, EXIT_FAILED, "the loop has failed", &why);
+	finish();
+	return monitor.exit_status;
+}

@@ -1,0 +1,200 @@
+/*
+ * monitor.h - the shell around monitor_core: what its actions do, where its
+ * events come from.
+ *
+ *	main.c		start-up in order, signals, the end
+ *	spawn.c		workers: from ACTION_SPAWN to the four facts of death
+ *	programs.c	router and loader: our own programs, outside of sandboxes
+ *	control.c	the records to and from the router
+ *	catalogs.c	manifests read by the loader, two generations of catalogs
+ *	workspaces.c	directories that clients hand over
+ *	output.c	what workers write to stdout and stderr, into the log
+ *
+ * One process, one thread, one struct monitor; all of its memory is there
+ * before the first worker, and nothing is allocated afterwards.
+ */
+#ifndef CUPEL_SUPERVISOR_MONITOR_MONITOR_H
+#define CUPEL_SUPERVISOR_MONITOR_MONITOR_H
+
+#include <limits.h>
+
+#include "common/arena.h"
+#include "common/catalog.h"
+#include "common/logfile.h"
+#include "common/loop.h"
+#include "common/places.h"
+#include "common/settings.h"
+#include "sandbox/cgroup.h"
+#include "sandbox/keeper.h"
+#include "sandbox/plan.h"
+#include "sandbox/sandbox.h"
+#include "supervisor/monitor/monitor_core.h"
+
+struct monitor;
+
+#define MONITOR_POLICIES_MAX 64
+#define MONITOR_DIRECTORIES_MAX 16
+#define MONITOR_EVENTS_MAX 1024
+#define WORKER_NAME_BYTES 80
+#define LINE_BYTES 1024
+#define WORKSPACE_CLIENTS_MAX 64
+
+/* What a process writes, until there is a whole line; bounded by the second. */
+struct output {
+	struct monitor *monitor;
+	struct loop_source source;	/* fd -1: none */
+	char name[WORKER_NAME_BYTES];	/* whose it is, as the log tells it */
+	char text[LINE_BYTES];
+	size_t length;
+	unsigned lines;			/* in this second */
+	bool paused;			/* it wrote too many: it has to wait */
+};
+
+/* What the monitor holds of the process on a slot. */
+struct worker {
+	struct monitor *monitor;
+	uint32_t index, generation;	/* generation 0: none */
+	struct sandbox sandbox;		/* the router has a pidfd and nothing else */
+	struct cgroup cgroup;
+	struct loop_child child;
+	struct loop_source report;	/* init's records; fd -1 once over */
+	struct loop_source beat;	/* of the router: its control socket */
+	struct output output;
+	int crash_fd;
+	bool reported, status_known;
+	struct sandbox_status status;
+	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
+	int64_t usage_ns;		/* processor, at the last look */
+};
+
+/* A program opened once; executed by descriptor ever after. */
+struct program {
+	int fd;				/* -1: could not be opened */
+	bool script;
+};
+
+/* One generation: the loader's memory, mapped, and what its pools need. */
+struct generation {
+	int fd;				/* -1: none */
+	const struct catalog *catalog;
+	size_t bytes;
+	struct program programs[CATALOG_POOLS_MAX];
+	int plans[CATALOG_POOLS_MAX];	/* index in monitor.plans; -1: no such policy */
+};
+
+struct loader {
+	struct loop_child child;
+	struct output output;
+	int pidfd, memory;		/* -1: not running */
+	bool again;			/* asked for while running */
+	bool ordered;			/* by a person: it may permit more than before */
+	int64_t at_ns;			/* start one then; or DEADLINE_NEVER */
+};
+
+struct workspace {
+	int fd;				/* O_PATH; -1: the number is free */
+	uint32_t client;
+	char path[PATH_MAX];
+};
+
+struct workspace_client {
+	struct monitor *monitor;
+	struct loop_source source;	/* fd -1: none */
+	uid_t uid;
+};
+
+struct monitor {
+	struct core core;
+	struct core_actions actions;
+	struct core_event events[MONITOR_EVENTS_MAX];	/* to be stepped, in order */
+	unsigned event_head, event_count;
+	bool stepping;
+	struct loop loop;
+	int64_t now_ns, tick_ns;
+	struct worker workers[CORE_SLOTS];
+	struct generation holding, other;
+	int published;			/* the catalog as the router gets it */
+	struct loader loader;
+	struct program router_program, loader_program;
+	struct plan *plans;		/* a policy resolved each */
+	unsigned plan_count;
+	struct workspace workspaces[CONTROL_WORKSPACES_MAX + 1];
+	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
+	struct loop_source workspace_listener, manifests;
+	int router_listener, run_directory, lock, null_fd;
+	struct keeper keeper;
+	struct places places;
+	struct settings settings;
+	struct config config;
+	struct logfile logfile;
+	int log_directory;
+	struct log log;
+	struct arena arena;		/* policies and names; grows at start only */
+	const char *directories[MONITOR_DIRECTORIES_MAX + 1];	/* of manifests */
+	unsigned directory_count;
+	char self_directory[PATH_MAX];	/* where our own programs are */
+	bool user_mode;			/* leaves when idle */
+	int exit_status;
+};
+
+/* Steps the core and takes its actions, and those of what they cause. */
+void monitor_event(struct monitor *monitor, const struct core_event *event);
+
+/* Sets the loop's timer to the nearest of all. */
+void monitor_rearm(struct monitor *monitor);
+
+/* Leaves at once: what the core cannot go on without has failed. */
+void monitor_fail(struct monitor *monitor, int status, const char *message,
+		  const struct error *why);
+
+/* spawn.c: slot is of a worker, never the router's. */
+void worker_spawn(struct monitor *monitor, uint32_t slot);
+void worker_signal(struct monitor *monitor, uint32_t slot, int signal);
+void worker_kill(struct monitor *monitor, uint32_t slot);
+void worker_collect(struct monitor *monitor, uint32_t slot, enum slot_end end);
+void worker_tick(struct monitor *monitor, uint32_t slot);	/* each second */
+/* Those whose cgroup was not empty yet; returns when to ask again. */
+int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns);
+/* Ends what is left, without waiting; for the very end. */
+void workers_release(struct monitor *monitor);
+
+/* programs.c */
+int program_open(struct program *ret, const char *path, struct error *why);
+int programs_open(struct monitor *monitor, struct error *why);
+/* Starts one of ours with fds from 3 on; stdout and stderr are output. */
+int program_start(struct monitor *monitor, const struct program *program,
+		  const char *const *argv, const int *fds, unsigned fd_count,
+		  int output, int *ret_pidfd, struct error *why);
+void router_spawn(struct monitor *monitor);
+
+/* control.c */
+void control_ready(void *owner, uint32_t events, int64_t now_ns);
+/* With a descriptor, or -1. A router that does not read is killed. */
+void control_tell(struct monitor *monitor, struct control record, int fd);
+void control_tell_memory(struct monitor *monitor);
+
+/* catalogs.c */
+int catalogs_watch(struct monitor *monitor, struct error *why);
+void catalogs_request(struct monitor *monitor, bool ordered, int64_t at_ns);
+void catalogs_tick(struct monitor *monitor, int64_t now_ns);
+void catalogs_switch(struct monitor *monitor);
+void catalogs_settle(struct monitor *monitor, bool newer);
+void catalogs_release(struct monitor *monitor);
+/* The pool a core pool stands for and where; NULL: of no generation any more. */
+const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
+					 const struct core_pool *pool,
+					 const struct generation **ret_generation,
+					 unsigned *ret_row);
+
+/* workspaces.c */
+int workspaces_open(struct monitor *monitor, int listener, struct error *why);
+void workspaces_release(struct monitor *monitor);
+
+/* output.c */
+int output_open(struct monitor *monitor, struct output *output, const char *name,
+		int *ret_theirs, struct error *why);
+void output_tick(struct monitor *monitor, struct output *output);
+/* Logs what is left, up to a bound, and closes. */
+void output_close(struct monitor *monitor, struct output *output);
+
+#endif

@@ -1,0 +1,587 @@
+/* Workers: from ACTION_SPAWN to the four facts of death. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "sandbox/path.h"
+#include "sandbox/service.h"
+#include "sandbox/usage.h"
+#include "supervisor/monitor/monitor.h"
+
+#define BEATS_PER_TURN 4
+#define BEATS_LAST 64
+#define ARGUMENTS_MAX 64
+#define EMPTY_AGAIN_NS (5 * NS_PER_MS)
+
+/*
+ * In the full tier each worker is an id of its own: beyond those of `cupel run`
+ * and of services (service.h), which are base + a pid, 256 for each monitor.
+ */
+#define WORKER_UID_BASE (SERVICE_UID_BASE + (1U << 22))
+
+static void report(struct worker *worker, struct core_event event)
+{
+	event.slot = worker->index;
+	event.generation = worker->generation;
+	monitor_event(worker->monitor, &event);
+}
+
+static void forget(struct monitor *monitor, struct loop_source *source)
+{
+	if (source->fd >= 0)
+		loop_remove(&monitor->loop, source);
+	source->fd = -1;
+}
+
+static void close_source(struct monitor *monitor, struct loop_source *source)
+{
+	int fd = source->fd;
+
+	forget(monitor, source);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- beats ---- */
+
+static void read_beats(struct worker *worker, int most)
+{
+	struct core_event event = { .kind = CORE_BEAT };
+
+	while (most-- > 0 && worker->beat.fd >= 0) {
+		ssize_t length = recv(worker->beat.fd, &event.beat, sizeof(event.beat),
+				      MSG_DONTWAIT | MSG_TRUNC);
+
+		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (length <= 0) {	/* its pidfd tells the rest */
+			close_source(worker->monitor, &worker->beat);
+			return;
+		}
+		if (length != (ssize_t)sizeof(event.beat))
+			event.beat = (struct beat){ .kind = 0 };
+		report(worker, event);
+	}
+}
+
+static void on_beat(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct worker *worker = owner;
+
+	(void)events;
+	worker->monitor->now_ns = now_ns;
+	read_beats(worker, BEATS_PER_TURN);
+}
+
+/* ---- init's report and its last record ---- */
+
+static void not_started(struct worker *worker, const struct sandbox_report *found)
+{
+	bool hopeless = strcmp(found->failed_step, "exec") == 0;
+
+	log_write(&worker->monitor->log, LEVEL_ERROR, "a worker cannot be started",
+		  LOG_FIELDS(log_text("worker", worker->output.name),
+			     log_text("step", found->failed_step),
+			     log_text("reason", found->detail)));
+	report(worker, (struct core_event){
+		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
+		.hopeless = hopeless });
+}
+
+static void read_reports(struct worker *worker)
+{
+	struct sandbox_report found;
+	int r = 1;
+
+	while (r == 1 && worker->report.fd >= 0 && !worker->status_known) {
+		if (worker->reported) {
+			r = sandbox_receive_status(&worker->sandbox, &worker->status);
+			worker->status_known = r == 1;
+			continue;
+		}
+		r = sandbox_receive_report(&worker->sandbox, &found);
+		if (r != 1)
+			continue;
+		worker->reported = true;
+		if (found.failed_errno)
+			not_started(worker, &found);
+		else
+			report(worker, (struct core_event){ .kind = CORE_STARTED });
+	}
+	if (r < 0 || worker->status_known)	/* the socket is the sandbox's to close */
+		forget(worker->monitor, &worker->report);
+}
+
+static void on_report(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct worker *worker = owner;
+
+	(void)events;
+	worker->monitor->now_ns = now_ns;
+	read_reports(worker);
+}
+
+/* ---- death ---- */
+
+static void read_crash_page(struct worker *worker, struct crash_page *ret)
+{
+	if (pread(worker->crash_fd, ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret) ||
+	    ret->address_count > CRASH_ADDRESSES_MAX)
+		memset(ret, 0, sizeof(*ret));
+}
+
+static void log_crash(struct worker *worker, const struct crash_page *page)
+{
+	char text[CRASH_ADDRESSES_MAX * 20] = "", build[CRASH_BUILD_BYTES + 1] = "";
+	size_t length = 0;
+
+	memcpy(build, page->build, CRASH_BUILD_BYTES);
+	for (uint32_t i = 0; i < page->address_count; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%llx",
+					   i ? " " : "",
+					   (unsigned long long)page->addresses[i]);
+	log_write(&worker->monitor->log, LEVEL_WARNING, "crash page",
+		  LOG_FIELDS(log_text("worker", worker->output.name),
+			     log_uint("call", page->call), log_uint("phase", page->phase),
+			     log_text("build", build), log_text("backtrace", text)));
+}
+
+static bool ran_out_of_memory(const struct worker *worker)
+{
+	struct cgroup_usage usage;
+
+	cgroup_usage(&worker->cgroup, &usage);
+	return usage.oom_kills > 0;
+}
+
+static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
+{
+	struct worker *worker = owner;
+	struct core_event event = { .kind = CORE_FACTS, .exit_status = -1,
+				    .facts = FACT_ENDED | FACT_REAPED | FACT_DRAINED };
+	struct crash_page page = { 0 };
+	int status;
+
+	(void)exit;	/* init's own end: by a kill of all, unless there is a status */
+	worker->monitor->now_ns = now_ns;
+	read_reports(worker);
+	read_beats(worker, BEATS_LAST);
+	output_close(worker->monitor, &worker->output);
+	status = worker->status_known ? worker->status.wait_status : SIGKILL;
+	if (WIFEXITED(status))
+		event.exit_status = WEXITSTATUS(status);
+	else
+		event.signal = WTERMSIG(status);
+	if (event.exit_status != 0) {
+		read_crash_page(worker, &page);
+		event.oom = event.signal == SIGKILL && ran_out_of_memory(worker);
+		event.call = page.call;
+		if (page.address_count)
+			log_crash(worker, &page);
+	}
+	if (cgroup_try_remove(&worker->cgroup) == 0)
+		event.facts |= FACT_EMPTY;
+	else
+		worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
+	report(worker, event);
+}
+
+int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns)
+{
+	int64_t next_ns = DEADLINE_NEVER;
+
+	for (uint32_t i = 0; i < CORE_ROUTER; i++) {
+		struct worker *worker = &monitor->workers[i];
+
+		if (!worker->generation || worker->emptying_ns == DEADLINE_NEVER)
+			continue;
+		if (worker->emptying_ns <= now_ns) {
+			worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
+			cgroup_kill(&worker->cgroup);
+			if (cgroup_try_remove(&worker->cgroup) == 0) {
+				worker->emptying_ns = DEADLINE_NEVER;
+				report(worker, (struct core_event){
+					.kind = CORE_FACTS, .facts = FACT_EMPTY });
+				continue;
+			}
+		}
+		next_ns = deadline_earlier(next_ns, worker->emptying_ns);
+	}
+	return next_ns;
+}
+
+/* ---- birth ---- */
+
+struct ends {
+	int ours, theirs;
+};
+
+static int pair(int type, struct ends *ret, struct error *why)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) < 0)
+		return error_set(why, -errno, "socketpair: %s", strerror(errno));
+	*ret = (struct ends){ ends[0], ends[1] };
+	return 0;
+}
+
+static int crash_page(struct worker *worker, struct error *why)
+{
+	worker->crash_fd = memfd_create("crash", MFD_CLOEXEC);
+	if (worker->crash_fd < 0 || ftruncate(worker->crash_fd, sizeof(struct crash_page)) < 0)
+		return error_set(why, -errno, "crash page: %s", strerror(errno));
+	return 0;
+}
+
+/* argv[0] is the pool's name; the rest lie in the catalog, each with its NUL. */
+static void build_argv(const struct catalog *catalog, const struct catalog_pool *pool,
+		       const char *argv[ARGUMENTS_MAX])
+{
+	const char *text = catalog_text(catalog, pool->arguments);
+	const char *end = text + pool->arguments.length;
+	int count = 0;
+
+	argv[count++] = pool->name;
+	while (text < end && count < ARGUMENTS_MAX - 1) {
+		argv[count++] = text;
+		text += strlen(text) + 1;
+	}
+	argv[count] = NULL;
+}
+
+/* The pool's own directory below the state; made when it is first needed. */
+static int open_state(struct monitor *monitor, const struct catalog_pool *pool,
+		      char ret[PATH_MAX], struct error *why)
+{
+	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor->places.state,
+					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+
+	if (state < 0)
+		return state;
+	if (mkdirat(state, pool->name, 0700) < 0 && errno != EEXIST)
+		return error_set(why, -errno, "mkdir %s/%s: %s", monitor->places.state,
+				 pool->name, strerror(errno));
+	snprintf(ret, PATH_MAX, "%.4000s/%s", monitor->places.state, pool->name);
+	return path_open(state, pool->name, O_PATH | O_DIRECTORY, 0, PATH_STRICT, why);
+}
+
+static int open_workspace(struct monitor *monitor, uint32_t number,
+			  const char **ret_path, struct error *why)
+{
+	const struct workspace *workspace = &monitor->workspaces[number];
+
+	if (workspace->fd < 0)
+		return error_set(why, -ENOENT, "workspace %u is no more", number);
+	int fd = fcntl(workspace->fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return error_set(why, -errno, "fcntl: %s", strerror(errno));
+	*ret_path = workspace->path;
+	return fd;
+}
+
+static int place_workspace(struct monitor *monitor, const struct catalog_pool *pool,
+			   uint32_t number, struct sandbox_plan *plan, struct error *why)
+{
+	static char state[PATH_MAX];	/* until the spawn is over */
+	bool full = plan->tier == TIER_FULL;
+	int fd;
+
+	plan->workspace_mode = WORKSPACE_NONE;
+	if (pool->flags & POOL_STATE) {
+		fd = open_state(monitor, pool, state, why);
+		plan->workspace = state;
+		plan->workspace_mode = WORKSPACE_DIRECT;
+	} else if (number) {
+		fd = open_workspace(monitor, number, &plan->workspace, why);
+		plan->workspace_mode = (enum workspace_mode)pool->workspace_mode;
+	} else {
+		return 0;
+	}
+	plan->cwd = plan->workspace;
+	return fd < 0 ? fd :
+	       tree_take(&plan->workspace_tree, fd, plan->workspace,
+			 full ? plan->host_uid : (uid_t)-1, plan->host_gid, why);
+}
+
+static int make_group(struct worker *worker, const struct sandbox_plan *plan,
+		      struct error *why)
+{
+	struct error reason;
+	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, &reason);
+
+	/* A user without delegated groups does without, as `cupel run` does. */
+	if (r < 0 && r != -EOPNOTSUPP) {
+		*why = reason;
+		return r;
+	}
+	return 0;
+}
+
+/* What the worker inherits, in the order of enum worker_descriptor. */
+struct links {
+	struct ends link, beat, client;
+	int output;
+};
+
+static void close_theirs(struct links *links)
+{
+	const int all[] = { links->link.ours, links->link.theirs, links->beat.theirs,
+			    links->client.ours, links->client.theirs, links->output };
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		if (all[i] >= 0)
+			close(all[i]);
+}
+
+static int make_links(struct worker *worker, const struct catalog_pool *pool,
+		      struct links *ret, struct error *why)
+{
+	char name[WORKER_NAME_BYTES];
+	int r = pair(SOCK_STREAM, &ret->link, why);
+
+	snprintf(name, sizeof(name), "%s/%u", pool->name, worker->index);
+	if (r == 0)
+		r = pair(SOCK_SEQPACKET, &ret->beat, why);
+	if (r == 0)
+		worker->beat = (struct loop_source){ .fd = ret->beat.ours,
+						     .ready = on_beat, .owner = worker };
+	if (r == 0 && pool->client_role < ROLE_COUNT)
+		r = pair(SOCK_STREAM, &ret->client, why);
+	if (r == 0)
+		r = crash_page(worker, why);
+	if (r == 0)
+		r = output_open(worker->monitor, &worker->output, name, &ret->output, why);
+	return r;
+}
+
+static void inherit(struct sandbox_plan *plan, const struct worker *worker,
+		    const struct links *links)
+{
+	const int fds[] = { links->link.theirs, links->beat.theirs, worker->crash_fd,
+			    links->client.theirs };
+
+	plan->inherited_count = 0;
+	for (size_t i = 0; i < COUNT(fds); i++)
+		if (fds[i] >= 0)
+			plan->inherited[plan->inherited_count++] = fds[i];
+	plan->stdio[0] = worker->monitor->null_fd;
+	plan->stdio[1] = plan->stdio[2] = links->output;
+}
+
+static int watch(struct worker *worker, struct error *why)
+{
+	struct loop *loop = &worker->monitor->loop;
+	int r;
+
+	worker->report = (struct loop_source){ .fd = worker->sandbox.control,
+					       .ready = on_report, .owner = worker };
+	worker->child = (struct loop_child){ .pidfd = worker->sandbox.init_pidfd,
+					     .exited = on_exited, .owner = worker };
+	r = loop_add(loop, &worker->report, EPOLLIN, why);
+	if (r < 0)
+		worker->report.fd = -1;
+	if (r == 0)
+		r = loop_add(loop, &worker->beat, EPOLLIN, why);
+	if (r == 0)
+		r = loop_watch_child(loop, &worker->child, why);
+	if (r < 0) {
+		sandbox_kill(&worker->sandbox);
+		waitid(P_PIDFD, (id_t)worker->sandbox.init_pidfd, NULL, WEXITED);
+	}
+	return r;
+}
+
+static void tell_up(struct worker *worker, const struct core_slot *slot,
+		    const struct core_pool *pool, const struct catalog_pool *row,
+		    const struct links *links)
+{
+	struct control record = {
+		.kind = CONTROL_SLOT_UP, .slot = worker->index,
+		.generation = worker->generation, .pool = pool->number,
+		.detail = pool->number == CONTROL_NO_POOL ? CORE_CANARY : 0,
+		.workspace = slot->workspace,
+	};
+
+	control_tell(worker->monitor, record, links->link.ours);
+	if (links->client.ours < 0)
+		return;
+	record.kind = CONTROL_CLIENT_UP;
+	record.detail = (uint8_t)row->client_role;
+	control_tell(worker->monitor, record, links->client.ours);
+}
+
+static int start(struct monitor *monitor, struct worker *worker, struct links *links,
+		 struct error *why)
+{
+	const struct core_slot *slot = &monitor->core.slots[worker->index];
+	const struct core_pool *pool = &monitor->core.pools[slot->pool];
+	const struct generation *generation;
+	const char *argv[ARGUMENTS_MAX];
+	unsigned row;
+	const struct catalog_pool *entry = catalogs_pool(monitor, pool, &generation, &row);
+
+	if (!entry)
+		return error_set(why, -ESTALE, "its pool is of no catalog any more");
+	if (generation->plans[row] < 0)
+		return error_set(why, -ENOENT, "there is no policy %s", entry->policy);
+	if (generation->programs[row].fd < 0)
+		return error_set(why, -ENOENT, "%s could not be opened", entry->program);
+	struct sandbox_plan plan = monitor->plans[generation->plans[row]].sandbox;
+
+	if (plan.tier == TIER_FULL)
+		plan.host_uid = plan.host_gid = WORKER_UID_BASE +
+			(unsigned)getpid() * CONTROL_SLOTS_MAX + worker->index;
+	build_argv(generation->catalog, entry, argv);
+	plan.argv = (char *const *)(uintptr_t)argv;
+	plan.program = generation->programs[row].fd;
+	plan.program_is_script = generation->programs[row].script;
+	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
+
+	if (r == 0)
+		r = make_links(worker, entry, links, why);
+	if (r == 0)
+		r = make_group(worker, &plan, why);
+	if (r == 0) {
+		plan.cgroup = worker->cgroup.layout == CGROUP_NONE ? NULL : &worker->cgroup;
+		inherit(&plan, worker, links);
+		r = sandbox_spawn(&plan, &worker->sandbox, why);
+	}
+	if (r == 0)
+		r = watch(worker, why);
+	tree_close(&plan.workspace_tree);
+	if (r == 0)
+		tell_up(worker, slot, pool, entry, links);
+	return r;
+}
+
+void worker_spawn(struct monitor *monitor, uint32_t index)
+{
+	struct worker *worker = &monitor->workers[index];
+	struct links links = { { -1, -1 }, { -1, -1 }, { -1, -1 }, -1 };
+	struct error why;
+
+	worker->generation = monitor->core.slots[index].generation;
+	int r = start(monitor, worker, &links, &why);
+
+	close_theirs(&links);
+	if (r == 0)
+		return;
+	cgroup_remove(&worker->cgroup, NULL);
+	log_write(&monitor->log, LEVEL_ERROR, "a worker cannot be started",
+		  LOG_FIELDS(log_text("worker", worker->output.name),
+			     log_text("reason", why.text)));
+	report(worker, (struct core_event){
+		.kind = CORE_NOT_STARTED, .value = (uint64_t)-r, .facts = FACT_ALL,
+		.exit_status = -1, .hopeless = r == -ENOENT });
+}
+
+/* ---- orders ---- */
+
+void worker_signal(struct monitor *monitor, uint32_t index, int signal)
+{
+	struct worker *worker = &monitor->workers[index];
+
+	if (index == CORE_ROUTER)
+		syscall(SYS_pidfd_send_signal, worker->sandbox.init_pidfd, signal, NULL, 0);
+	else
+		sandbox_signal(&worker->sandbox, signal);
+}
+
+void worker_kill(struct monitor *monitor, uint32_t index)
+{
+	struct worker *worker = &monitor->workers[index];
+
+	cgroup_kill(&worker->cgroup);
+	if (worker->sandbox.init_pidfd >= 0)
+		sandbox_kill(&worker->sandbox);
+}
+
+static void log_end(struct worker *worker, enum slot_end end)
+{
+	static const char *const names[SLOT_END_COUNT] = {
+		"normal", "ordered", "exit", "signal", "out of memory", "policy",
+		"hung", "start",
+	};
+	const struct core_slot *slot = &worker->monitor->core.slots[worker->index];
+	bool expected = end == SLOT_END_NORMAL || end == SLOT_END_ORDERED;
+
+	log_write(&worker->monitor->log, expected ? LEVEL_DEBUG : LEVEL_WARNING,
+		  "a worker has ended",
+		  LOG_FIELDS(log_text("worker", worker->output.name),
+			     log_uint("generation", worker->generation),
+			     log_text("how", names[end]),
+			     log_int("status", slot->exit_status),
+			     log_int("signal", slot->signal)));
+}
+
+static void clear(struct monitor *monitor, uint32_t index)
+{
+	struct worker *worker = &monitor->workers[index];
+	struct output output = worker->output;	/* its name stays for the log */
+
+	*worker = (struct worker){
+		.monitor = monitor, .index = index,
+		.sandbox = { .init_pidfd = -1, .control = -1, .denials = -1, .upper = -1 },
+		.report = { .fd = -1 }, .beat = { .fd = -1 }, .output = output,
+		.crash_fd = -1, .emptying_ns = DEADLINE_NEVER,
+	};
+	worker->output.source.fd = -1;
+}
+
+void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
+{
+	struct worker *worker = &monitor->workers[index];
+
+	log_end(worker, end);
+	output_close(monitor, &worker->output);
+	close_source(monitor, &worker->beat);
+	forget(monitor, &worker->report);
+	sandbox_close(&worker->sandbox);
+	if (worker->crash_fd >= 0)
+		close(worker->crash_fd);
+	clear(monitor, index);
+}
+
+void worker_tick(struct monitor *monitor, uint32_t index)
+{
+	struct worker *worker = &monitor->workers[index];
+	struct cgroup_usage group = { .cpu_ns = -1 };
+	struct usage tree;
+
+	output_tick(monitor, &worker->output);
+	/* A fifth of them each second. */
+	if (index == CORE_ROUTER || !worker->reported || worker->status_known ||
+	    (uint64_t)(monitor->now_ns / NS_PER_S) % 5 != index % 5)
+		return;
+	if (usage_of_tree(worker->sandbox.init_pid, &tree) < 0)
+		return;
+	cgroup_usage(&worker->cgroup, &group);
+	report(worker, (struct core_event){
+		.kind = CORE_USAGE, .value = tree.resident_bytes,
+		.call = (uint64_t)(group.cpu_ns >= 0 ? group.cpu_ns : tree.cpu_ns) });
+}
+
+void workers_release(struct monitor *monitor)
+{
+	for (uint32_t i = 0; i < CORE_SLOTS; i++) {
+		if (monitor->workers[i].generation) {
+			worker_kill(monitor, i);
+			waitid(P_PIDFD, (id_t)monitor->workers[i].sandbox.init_pidfd, NULL,
+			       WEXITED | WNOHANG);
+			cgroup_remove(&monitor->workers[i].cgroup, NULL);
+			worker_collect(monitor, i, SLOT_END_ORDERED);
+		}
+		clear(monitor, i);
+	}
+}

@@ -1,0 +1,207 @@
+/* Directories that clients hand over; a number lives as long as its client. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "supervisor/monitor/monitor.h"
+
+#define ASKS_PER_TURN 8
+
+static void release_number(struct monitor *monitor, uint32_t number)
+{
+	struct workspace *workspace = &monitor->workspaces[number];
+
+	close(workspace->fd);
+	workspace->fd = -1;
+	monitor_event(monitor, &(struct core_event){ .kind = CORE_WORKSPACE_GONE,
+						     .value = number });
+}
+
+static void drop_client(struct monitor *monitor, struct workspace_client *client)
+{
+	uint32_t index = (uint32_t)(client - monitor->clients);
+
+	for (uint32_t n = 1; n <= CONTROL_WORKSPACES_MAX; n++)
+		if (monitor->workspaces[n].fd >= 0 && monitor->workspaces[n].client == index)
+			release_number(monitor, n);
+	loop_remove(&monitor->loop, &client->source);
+	close(client->source.fd);
+	client->source.fd = -1;
+}
+
+/*
+ * Its owner may use it as it likes, and root any; for others to let it in, the
+ * mode would have to, and who is in which group we do not ask.
+ */
+static int check(int fd, uid_t uid)
+{
+	struct stat status;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	if (!(flags & O_PATH))
+		return -EBADF;
+	if (!S_ISDIR(status.st_mode))
+		return -ENOTDIR;
+	return uid == 0 || uid == status.st_uid ? 0 : -EACCES;
+}
+
+/* The kernel's own name; it is mounted at the same path inside. */
+static int read_path(int fd, char ret[PATH_MAX])
+{
+	char link[40];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t length = readlink(link, ret, PATH_MAX - 1);
+
+	if (length < 0)
+		return -errno;
+	ret[length] = '\0';
+	if (ret[0] != '/' || strstr(ret, " (deleted)"))
+		return -ENOENT;
+	return ret[1] == '\0' ? -EINVAL : 0;	/* the whole machine */
+}
+
+static struct workspace_answer add(struct monitor *monitor,
+				   const struct workspace_client *client, int fd)
+{
+	AUTO_CLOSE int directory = fd;
+	int r = directory < 0 ? -EBADF : check(directory, client->uid);
+
+	for (uint32_t n = 1; r == 0 && n <= CONTROL_WORKSPACES_MAX; n++) {
+		struct workspace *workspace = &monitor->workspaces[n];
+
+		if (workspace->fd >= 0)
+			continue;
+		r = read_path(directory, workspace->path);
+		if (r < 0)
+			break;
+		workspace->fd = fd_take(&directory);
+		workspace->client = (uint32_t)(client - monitor->clients);
+		return (struct workspace_answer){ .number = n };
+	}
+	return (struct workspace_answer){ .error = r < 0 ? r : -ENOSPC };
+}
+
+static struct workspace_answer answer(struct monitor *monitor,
+				      const struct workspace_client *client,
+				      const struct workspace_ask *ask, int fd)
+{
+	if (!ask->release)
+		return add(monitor, client, fd);
+	if (fd >= 0)
+		close(fd);
+	if (ask->release > CONTROL_WORKSPACES_MAX ||
+	    monitor->workspaces[ask->release].fd < 0 ||
+	    monitor->workspaces[ask->release].client != client - monitor->clients)
+		return (struct workspace_answer){ .error = -ENOENT };
+	release_number(monitor, ask->release);
+	return (struct workspace_answer){ .number = ask->release };
+}
+
+static ssize_t receive(int socket, struct workspace_ask *ret, int *ret_fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ancillary;
+	struct iovec part = { ret, sizeof(*ret) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
+				  .msg_control = ancillary.bytes,
+				  .msg_controllen = sizeof(ancillary) };
+	ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	*ret_fd = -1;
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
+	if (length > 0 && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return 0;	/* more than was agreed on: the end of it */
+	return length;
+}
+
+static void on_ask(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct workspace_client *client = owner;
+	struct monitor *monitor = client->monitor;
+
+	(void)events;
+	monitor->now_ns = now_ns;
+	for (int n = 0; n < ASKS_PER_TURN; n++) {
+		struct workspace_ask ask;
+		int fd;
+		ssize_t length = receive(client->source.fd, &ask, &fd);
+
+		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (length != (ssize_t)sizeof(ask) || ask.magic != WORKSPACE_MAGIC) {
+			if (fd >= 0)
+				close(fd);
+			drop_client(monitor, client);
+			return;
+		}
+		struct workspace_answer said = answer(monitor, client, &ask, fd);
+
+		if (send(client->source.fd, &said, sizeof(said),
+			 MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+			drop_client(monitor, client);
+			return;
+		}
+	}
+}
+
+static void on_client(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct monitor *monitor = owner;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	AUTO_CLOSE int fd = accept4(monitor->workspace_listener.fd, NULL, NULL,
+				    SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	(void)now_ns;
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return;
+	for (unsigned i = 0; i < WORKSPACE_CLIENTS_MAX; i++) {
+		struct workspace_client *client = &monitor->clients[i];
+
+		if (client->source.fd >= 0)
+			continue;
+		client->uid = peer.uid;
+		client->source = (struct loop_source){ .fd = fd, .ready = on_ask,
+						       .owner = client };
+		if (loop_add(&monitor->loop, &client->source, EPOLLIN, NULL) < 0)
+			client->source.fd = -1;
+		else
+			fd_take(&fd);
+		return;
+	}
+}
+
+int workspaces_open(struct monitor *monitor, int listener, struct error *why)
+{
+	for (uint32_t n = 0; n <= CONTROL_WORKSPACES_MAX; n++)
+		monitor->workspaces[n].fd = -1;
+	for (unsigned i = 0; i < WORKSPACE_CLIENTS_MAX; i++)
+		monitor->clients[i] = (struct workspace_client){
+			.monitor = monitor, .source = { .fd = -1 } };
+	monitor->workspace_listener = (struct loop_source){ .fd = listener,
+							    .ready = on_client,
+							    .owner = monitor };
+	return loop_add(&monitor->loop, &monitor->workspace_listener, EPOLLIN, why);
+}
+
+void workspaces_release(struct monitor *monitor)
+{
+	for (unsigned i = 0; i < WORKSPACE_CLIENTS_MAX; i++)
+		if (monitor->clients[i].source.fd >= 0)
+			drop_client(monitor, &monitor->clients[i]);
+	close(monitor->workspace_listener.fd);
+}

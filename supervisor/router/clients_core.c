@@ -1,0 +1,354 @@
+#include "supervisor/router/state_core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+/* ---- peers ---- */
+
+struct peer *peer_of(struct router *router, uint32_t index)
+{
+	if (index < router->size.clients)
+		return &router->clients[index].peer;
+	return &router->slots[index - router->size.clients].peer;
+}
+
+uint32_t slot_peer(const struct router *router, uint32_t slot)
+{
+	return router->size.clients + slot;
+}
+
+void peer_forget(struct router *router, uint32_t index)
+{
+	struct peer *peer = peer_of(router, index);
+
+	parcels_clear(&peer->waiting, &router->store);
+	*peer = (struct peer){ 0 };
+}
+
+/* Who holds most of the store's room makes some. */
+static void relieve_store(struct router *router, int64_t now_ns)
+{
+	uint32_t most = NONE;
+
+	for (uint32_t i = 0; i < router->size.clients; i++) {
+		const struct peer *peer = &router->clients[i].peer;
+
+		if (peer->open && peer->waiting.count > 0 &&
+		    (most == NONE || peer->waiting.bytes >
+		     router->clients[most].peer.waiting.bytes))
+			most = i;
+	}
+	if (most == NONE)
+		return;
+	router->totals.stalled++;
+	client_cut(router, most, ERROR_RESOURCE_EXHAUSTED,
+		   "too much output waits to be read", now_ns);
+}
+
+static void keep_waiting(struct router *router, uint32_t index,
+			 const struct message *message, int64_t now_ns)
+{
+	struct peer *peer = peer_of(router, index);
+	struct parcel *parcel = parcel_new(&router->store, message);
+
+	if (!parcel) {
+		relieve_store(router, now_ns);
+		parcel = parcel_new(&router->store, message);
+	}
+	if (!peer->open) {	/* it was the one that made room */
+		if (parcel)
+			store_give(&router->store, parcel);
+		return;
+	}
+	if (parcel) {
+		if (peer->waiting.count == 0)
+			peer->stalled_ns = now_ns;
+		parcels_append(&peer->waiting, parcel);
+	} else if (index < router->size.clients) {
+		client_cut(router, index, ERROR_RESOURCE_EXHAUSTED,
+			   "no room for more output", now_ns);
+	} else {
+		slot_kill(router, &router->slots[index - router->size.clients],
+			  KILL_PROTOCOL, 0);
+	}
+}
+
+void peer_send(struct router *router, uint32_t index,
+	       const struct message *message, int64_t now_ns)
+{
+	struct peer *peer = peer_of(router, index);
+	int r = -EAGAIN;
+
+	if (!peer->open)
+		return;
+	router->totals.bytes_out += message->body.length;
+	if (peer->waiting.count == 0)
+		r = router->sink.send(router->sink.owner, index, message);
+	if (r == -EAGAIN)
+		keep_waiting(router, index, message, now_ns);
+}
+
+void peer_writable(struct router *router, uint32_t index, int64_t now_ns)
+{
+	struct peer *peer = peer_of(router, index);
+	struct parcels *waiting = &peer->waiting;
+
+	while (peer->open && waiting->first) {
+		if (router->sink.send(router->sink.owner, index,
+				      &waiting->first->message) == -EAGAIN)
+			return;
+		peer->stalled_ns = now_ns;
+		parcels_drop_first(waiting, &router->store);
+	}
+	peer->stalled_ns = 0;
+	if (index >= router->size.clients && peer->open)
+		dispatch_mark(router, router->slots[index -
+			      router->size.clients].pool);
+}
+
+/* ---- clients ---- */
+
+struct client *client_of(struct router *router, const struct call *call)
+{
+	return &router->clients[call->client == NONE ? router->size.clients
+						     : call->client];
+}
+
+void client_open(struct router *router, uint32_t index, uint32_t uid,
+		 enum caller_role role, bool internal, int64_t now_ns)
+{
+	struct client *client = &router->clients[index];
+
+	assert(!client->peer.open && client->running + client->waiting == 0);
+	*client = (struct client){
+		.peer.open = true, .internal = internal, .uid = uid,
+		.role = role, .since_ns = now_ns,
+	};
+	list_init(&client->calls);
+	bucket_init(&client->cancels, CLIENT_CANCELS_PER_S, NS_PER_S,
+		    CLIENT_CANCELS_PER_S, now_ns);
+	router->totals.clients++;
+}
+
+/* Every call of a client that is gone: stopped, dropped or held. */
+void client_closed(struct router *router, uint32_t index, int64_t now_ns)
+{
+	struct client *client = &router->clients[index];
+	struct list *link;
+
+	if (!client->peer.open)
+		return;
+	peer_forget(router, index);
+	router->totals.clients--;
+	while ((link = list_take_first(&client->calls))) {
+		struct call *call = LIST_OWNER(link, struct call, client_link);
+		bool with_worker = call->slot != NONE;
+
+		*(with_worker ? &client->running : &client->waiting) -= 1;
+		list_remove(&call->id_link);
+		call->client = NONE;
+		client = client_of(router, call);
+		*(with_worker ? &client->running : &client->waiting) += 1;
+		list_append(&client->calls, &call->client_link);
+		client = &router->clients[index];
+		if (!(call->flags & CALL_DETACHED) ||
+		    call->state == CALL_DELIVERING || call->state == CALL_HELD)
+			call_event(router, call, LIFE_LOST, NULL, now_ns);
+	}
+	assert(client->running + client->waiting == 0);
+	memset(client->session, 0, sizeof(client->session));
+}
+
+void client_cut(struct router *router, uint32_t index, enum error_code code,
+		const char *reason, int64_t now_ns)
+{
+	struct client *client = &router->clients[index];
+
+	if (!client->peer.open)
+		return;
+	router->sink.send(router->sink.owner, index, &(struct message){
+		.kind = MESSAGE_GOAWAY,
+		.goaway = { (uint32_t)code, message_text_of(reason) } });
+	router->sink.close(router->sink.owner, index);
+	client_closed(router, index, now_ns);
+}
+
+static void client_fault(struct router *router, uint32_t index,
+			 const char *reason, int64_t now_ns)
+{
+	router->totals.faults++;
+	client_cut(router, index, ERROR_PROTOCOL, reason, now_ns);
+}
+
+/* Calls it left behind, in an earlier life, are its own again. */
+static void adopt(struct router *router, uint32_t index, struct span session,
+		  int64_t now_ns)
+{
+	struct client *lost = &router->clients[router->size.clients];
+	struct client *client = &router->clients[index];
+	struct list *link = lost->calls.next;
+
+	while (link != &lost->calls) {
+		struct call *call = LIST_OWNER(link, struct call, client_link);
+		bool with_worker = call->slot != NONE;
+
+		link = link->next;
+		if (call->probe || call->uid != client->uid ||
+		    !(call->flags & CALL_DETACHED) || call->answered ||
+		    memcmp(call->session, session.data, SESSION_BYTES) != 0 ||
+		    call_find(router, index, call->client_id))
+			continue;
+		list_remove(&call->client_link);
+		*(with_worker ? &lost->running : &lost->waiting) -= 1;
+		*(with_worker ? &client->running : &client->waiting) += 1;
+		call->client = index;
+		list_append(&client->calls, &call->client_link);
+		call_register(router, call);
+		call->announced = false;
+		call->to_client = (struct credit){ CREDIT_CALL_BYTES,
+						   CREDIT_LINK_BYTES };
+		if (call->state == CALL_HELD) {
+			router->held--;
+			call_enter(router, call, CALL_DELIVERING);
+			share_deliver(router, call, now_ns);
+		}
+	}
+}
+
+static void on_hello(struct router *router, uint32_t index,
+		     const struct message *message, int64_t now_ns)
+{
+	struct client *client = &router->clients[index];
+	const struct message_hello *hello = &message->hello;
+	bool back = hello->session.length == SESSION_BYTES;
+
+	if (hello->major != MESSAGE_MAJOR || hello->minor_least > MESSAGE_MINOR) {
+		client_cut(router, index, ERROR_UNIMPLEMENTED,
+			   "this supervisor speaks version 1.0 of the protocol",
+			   now_ns);
+		return;
+	}
+	client->greeted = true;
+	if (back)
+		memcpy(client->session, hello->session.data, SESSION_BYTES);
+	else
+		for (unsigned i = 0; i < SESSION_BYTES; i += 8)
+			memcpy(client->session + i,
+			       &(uint64_t){ random_next(&router->random) }, 8);
+	peer_send(router, index, &(struct message){
+		.kind = MESSAGE_WELCOME,
+		.welcome = { .minor = MESSAGE_MINOR,
+			     .catalog = router->catalog->generation,
+			     .session = { client->session, SESSION_BYTES } },
+	}, now_ns);
+	if (back)
+		adopt(router, index, hello->session, now_ns);
+}
+
+static void on_cancel(struct router *router, uint32_t index,
+		      const struct message *message, int64_t now_ns)
+{
+	struct client *client = &router->clients[index];
+	struct call *call = call_find(router, index, message->call_id);
+
+	if (!call)
+		return;		/* it crossed the result */
+	if (!bucket_take(&client->cancels, 1, now_ns)) {
+		client_cut(router, index, ERROR_RESOURCE_EXHAUSTED,
+			   "more than 100 cancels a second", now_ns);
+		return;
+	}
+	if (call->stop == STOP_NONE)
+		call->stop = STOP_CLIENT;
+	call_event(router, call, LIFE_CANCEL, NULL, now_ns);
+}
+
+static void on_credit(struct router *router, uint32_t index,
+		      const struct message *message, int64_t now_ns)
+{
+	struct call *call = call_find(router, index, message->call_id);
+
+	if (!call)
+		return;
+	if (!credit_add(&call->to_client, message->credit.bytes)) {
+		client_fault(router, index, "more credit than the window",
+			     now_ns);
+		return;
+	}
+	if (call->state == CALL_DELIVERING)
+		share_deliver(router, call, now_ns);
+	else if (!call->collecting)
+		call_grant(router, call, message->credit.bytes, now_ns);
+}
+
+static void on_result_ack(struct router *router, uint32_t index,
+			  const struct message *message, int64_t now_ns)
+{
+	struct call *call = call_find(router, index, message->call_id);
+
+	(void)now_ns;
+	if (call && call->state == CALL_HELD) {
+		router->held--;
+		call_free(router, call);
+	}
+}
+
+static void on_chunk_req(struct router *router, uint32_t index,
+			 const struct message *message, int64_t now_ns)
+{
+	struct call *call = call_find(router, index, message->call_id);
+
+	if (!call)
+		return;		/* it was answered already */
+	if (call->state != CALL_RECEIVED)
+		client_fault(router, index, "a chunk after the last", now_ns);
+	else
+		admit_argument(router, call, message, now_ns);
+}
+
+static void (*const on_kind[])(struct router *, uint32_t,
+			       const struct message *, int64_t) = {
+	[MESSAGE_HELLO]      = on_hello,
+	[MESSAGE_CANCEL]     = on_cancel,
+	[MESSAGE_CREDIT]     = on_credit,
+	[MESSAGE_RESULT_ACK] = on_result_ack,
+	[MESSAGE_CALL]       = admit_call,
+	[MESSAGE_CHUNK_REQ]  = on_chunk_req,
+};
+
+void client_message(struct router *router, uint32_t index,
+		    const struct message *message, int64_t now_ns)
+{
+	if (!router->clients[index].peer.open)
+		return;
+	if (message->kind < sizeof(on_kind) / sizeof(on_kind[0]) &&
+	    on_kind[message->kind])
+		on_kind[message->kind](router, index, message, now_ns);
+}
+
+static bool has_stalled(const struct peer *peer, int64_t now_ns)
+{
+	return peer->stalled_ns != 0 &&
+	       peer->waiting.bytes > CLIENT_STALL_BYTES &&
+	       now_ns - peer->stalled_ns >= CLIENT_STALL_NS;
+}
+
+void clients_round(struct router *router, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < router->size.clients; i++) {
+		struct client *client = &router->clients[i];
+
+		if (!client->peer.open)
+			continue;
+		if (!client->greeted && !client->internal &&
+		    now_ns - client->since_ns >= CLIENT_HELLO_NS)
+			client_cut(router, i, ERROR_DEADLINE_EXCEEDED,
+				   "no hello within 5 s", now_ns);
+		else if (has_stalled(&client->peer, now_ns)) {
+			router->totals.stalled++;
+			client_cut(router, i, ERROR_DEADLINE_EXCEEDED,
+				   "nothing was read for 30 s", now_ns);
+		}
+	}
+}

@@ -1,0 +1,306 @@
+#include "supervisor/router/state_core.h"
+
+#include <assert.h>
+
+#define PARKED_MAX 256
+
+void dispatch_mark(struct router *router, uint32_t pool)
+{
+	if (pool < CATALOG_POOLS_MAX)
+		router->dirty |= 1U << pool;
+}
+
+/* ---- which worker ---- */
+
+static bool takes_calls(const struct slot *slot)
+{
+	return slot->state == SLOT_READY && slot->running < slot->calls_max &&
+	       slot->kill_at_ns == DEADLINE_NEVER &&
+	       slot->peer.waiting.count == 0;
+}
+
+/* On probation a pool serves one call at a time. */
+static bool pool_is_full(const struct pool *pool)
+{
+	if (pool->state != RESTART_PROBATION)
+		return false;
+	for (struct list *link = pool->slots.next; link != &pool->slots;
+	     link = link->next) {
+		if (LIST_OWNER(link, struct slot, pool_link)->running > 0)
+			return true;
+	}
+	return false;
+}
+
+/* The least busy; any workspace will do for a pool that knows none. */
+static struct slot *find_slot(struct pool *pool, const struct call *call)
+{
+	bool by_workspace = pool->row.flags & POOL_WORKSPACE;
+	struct slot *best = NULL;
+
+	if (pool_is_full(pool))
+		return NULL;
+	for (struct list *link = pool->slots.next; link != &pool->slots;
+	     link = link->next) {
+		struct slot *slot = LIST_OWNER(link, struct slot, pool_link);
+
+		if (!takes_calls(slot) ||
+		    (by_workspace && call &&
+		     slot->workspace != call->workspace))
+			continue;
+		if (!best || slot->running < best->running)
+			best = slot;
+	}
+	return best;
+}
+
+/* ---- which call ---- */
+
+static bool can_run(struct router *router, const struct tool *tool)
+{
+	return tool->running < tool_concurrency(router, tool);
+}
+
+static unsigned most_urgent(const struct tool *tool)
+{
+	unsigned class = 0;
+
+	while (class < QUEUE_PRIORITY_COUNT &&
+	       tool->queue.classes[class].counts.depth == 0)
+		class++;
+	return class;
+}
+
+/* The tool with the most urgent call; equals take turns, by their order. */
+static struct tool *next_tool(struct router *router, struct pool *pool)
+{
+	unsigned best_class = QUEUE_PRIORITY_COUNT;
+	struct tool *best = NULL;
+
+	for (struct list *link = pool->tools.next; link != &pool->tools;
+	     link = link->next) {
+		struct tool *tool = LIST_OWNER(link, struct tool, pool_link);
+		unsigned class = most_urgent(tool);
+
+		if (class < best_class && can_run(router, tool)) {
+			best = tool;
+			best_class = class;
+		}
+	}
+	if (best) {
+		list_remove(&best->pool_link);
+		list_append(&pool->tools, &best->pool_link);
+	}
+	return best;
+}
+
+/* ---- out it goes ---- */
+
+static void count_in(struct router *router, struct call *call,
+		     struct slot *slot)
+{
+	struct client *client = client_of(router, call);
+
+	client->waiting--;
+	client->running++;
+	router->waiting--;
+	router->running++;
+	router->tools[call->tool].running++;
+	slot->running++;
+	list_append(&slot->calls, &call->slot_link);
+	call->slot = slot_index(router, slot);
+}
+
+void dispatch_arguments(struct router *router, struct call *call,
+			int64_t now_ns)
+{
+	uint32_t peer = slot_peer(router, call->slot);
+
+	while (call->next_argument &&
+	       credit_take(&call->to_worker, call->next_argument->bytes)) {
+		struct message message = call->next_argument->message;
+
+		message.call_id = call_handle(router, call);
+		message.generation = router->slots[call->slot].generation;
+		call->next_argument = call->next_argument->next;
+		peer_send(router, peer, &message, now_ns);
+	}
+}
+
+static void send_first(struct router *router, struct call *call,
+		       struct slot *slot, int64_t now_ns)
+{
+	struct message message = call->arguments.first->message;
+
+	message.call_id = call_handle(router, call);
+	message.generation = slot->generation;
+	message.deadline_ns = call->limits.absolute_ns;
+	message.call.attempt = call->attempts;
+	message.call.priority = call->priority;
+	message.call.catalog = router->catalog->generation;
+	message.call.workspace = call->workspace;
+	message.call.flags = (call->arguments.count > 1 ? CALL_MORE : 0U) |
+			     (call->flags & CALL_DETACHED);
+	credit_take(&call->to_worker, message.body.length);
+	call->next_argument = call->arguments.first->next;
+	peer_send(router, slot_peer(router, call->slot), &message, now_ns);
+	dispatch_arguments(router, call, now_ns);
+}
+
+static void begin_attempt(struct router *router, struct call *call,
+			  int64_t now_ns)
+{
+	const struct tool *tool = &router->tools[call->tool];
+	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
+
+	call->attempts++;
+	call->accepted = call->stopping = false;
+	call->chunks_in = 0;
+	call->owed = 0;
+	call->from_worker = call->to_worker = fresh;
+	call->sent_ns = now_ns;
+	deadline_pair_init(&call->limits, call->limits.absolute_ns,
+			   tool->row.idle_ns ? tool->row.idle_ns
+					     : DEADLINE_NEVER, now_ns);
+}
+
+static void send_call(struct router *router, struct call *call,
+		      struct slot *slot, int64_t now_ns)
+{
+	struct tool *tool = &router->tools[call->tool];
+	struct pool *pool = tool_pool(router, tool);
+	struct ending why;
+
+	call->generation = handle_next_generation(call->generation);
+	if (breaker_admit(&tool->breaker, call_handle(router, call), now_ns,
+			  &call->permit) == BREAKER_REJECTED) {
+		why = ending_of(ERROR_BREAKER_OPEN,
+				"the tool is being tried again");
+		why.retry_after_ms = tool_retry_ms(router, tool, now_ns);
+		tool_watch(router, tool, now_ns);
+		call_end(router, call, &why, now_ns);
+		return;
+	}
+	if (call->attempts == 0) {
+		retry_budget_call(&pool->budget, now_ns);
+		latency_add(&tool->waits, now_ns - call->received_ns, now_ns);
+	}
+	begin_attempt(router, call, now_ns);
+	count_in(router, call, slot);
+	call_enter(router, call, CALL_SENT);
+	tool_watch(router, tool, now_ns);
+	send_first(router, call, slot, now_ns);
+}
+
+static void park(struct router *router, struct pool *pool, struct call *call)
+{
+	list_append(&pool->parked, &call->parked_link);
+	pool->parked_count++;
+	call_enter(router, call, CALL_PARKED);
+}
+
+static bool may_run(struct router *router, const struct call *call)
+{
+	return client_of(router, call)->running < CLIENT_FLIGHT_MAX &&
+	       can_run(router, &router->tools[call->tool]);
+}
+
+static void send_parked(struct router *router, struct pool *pool,
+			int64_t now_ns)
+{
+	struct list *link = pool->parked.next;
+
+	while (link != &pool->parked) {
+		struct call *call = LIST_OWNER(link, struct call, parked_link);
+		struct slot *slot = NULL;
+
+		link = link->next;
+		if (may_run(router, call))
+			slot = find_slot(pool, call);
+		if (!slot)
+			continue;
+		list_remove(&call->parked_link);
+		pool->parked_count--;
+		send_call(router, call, slot, now_ns);
+	}
+}
+
+static void send_queued(struct router *router, struct pool *pool,
+			int64_t now_ns)
+{
+	struct queue_item item;
+	struct tool *tool;
+
+	while (pool->parked_count < PARKED_MAX && find_slot(pool, NULL) &&
+	       (tool = next_tool(router, pool))) {
+		struct call *call;
+		struct slot *slot = NULL;
+
+		if (!queue_pop(&tool->queue, now_ns, &item))
+			return;	/* all that is left has expired */
+		call = item.call;
+		call->queue_id = 0;
+		if (may_run(router, call))
+			slot = find_slot(pool, call);
+		if (slot)
+			send_call(router, call, slot, now_ns);
+		else
+			park(router, pool, call);
+	}
+}
+
+/* ---- more workers ---- */
+
+static uint32_t waiting_in(const struct pool *pool)
+{
+	uint64_t count = pool->parked_count;
+
+	for (struct list *link = pool->tools.next; link != &pool->tools;
+	     link = link->next) {
+		const struct tool *tool = LIST_OWNER(link, struct tool,
+						     pool_link);
+
+		for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++)
+			count += tool->queue.classes[i].counts.depth;
+	}
+	return (uint32_t)count;
+}
+
+/* Workers that are on their way will take some of what waits. */
+static void want(struct router *router, struct pool *pool, int64_t now_ns)
+{
+	uint32_t each = pool->row.calls_max ? pool->row.calls_max : 1;
+	uint32_t starting = pool->slot_count - pool->ready_count;
+	uint32_t wanted = (waiting_in(pool) + each - 1) / each;
+	uint32_t room = pool->row.size > pool->slot_count ?
+			pool->row.size - pool->slot_count : 0;
+	uint32_t workspace = 0;
+
+	if (pool->row.kind == POOL_STATIC || wanted <= starting || room == 0 ||
+	    now_ns < pool->want_ns)
+		return;
+	wanted -= starting;
+	if (pool->parked_count > 0)
+		workspace = LIST_OWNER(pool->parked.next, struct call,
+				       parked_link)->workspace;
+	pool->want_ns = now_ns + WANT_NS;
+	control_send(router, CONTROL_WANT, &(struct control){
+		.pool = (uint16_t)(pool - router->pools),
+		.workspace = workspace,
+		.argument = wanted < room ? wanted : room });
+}
+
+void dispatch(struct router *router, int64_t now_ns)
+{
+	while (router->dirty) {
+		unsigned index = (unsigned)__builtin_ctz(router->dirty);
+		struct pool *pool = &router->pools[index];
+
+		router->dirty &= ~(1U << index);
+		if (!pool->present)
+			continue;
+		send_parked(router, pool, now_ns);
+		send_queued(router, pool, now_ns);
+		want(router, pool, now_ns);
+	}
+}

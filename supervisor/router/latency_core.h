@@ -1,0 +1,37 @@
+/*
+ * latency_core.h - how long calls take: quantiles of late, and a histogram of
+ * ever.
+ *
+ * Quantiles come from buckets that are an eighth of an octave wide at most, so
+ * they err by 13 % upward; each hour what was counted before weighs half. The
+ * histogram is what Prometheus scrapes: fixed bounds, never forgotten. Pure.
+ */
+#ifndef CUPEL_SUPERVISOR_ROUTER_LATENCY_CORE_H
+#define CUPEL_SUPERVISOR_ROUTER_LATENCY_CORE_H
+
+#include <stdint.h>
+
+#include "common/core/deadline.h"
+
+#define LATENCY_STEPS 8			/* per octave */
+#define LATENCY_BUCKETS (31 * LATENCY_STEPS)	/* 1 us .. 35 min */
+#define LATENCY_HALF_NS (3600 * NS_PER_S)
+#define LATENCY_BOUNDS 14
+
+extern const int64_t latency_bounds_ns[LATENCY_BOUNDS];
+
+struct latency {
+	uint32_t buckets[LATENCY_BUCKETS];
+	uint32_t count;			/* in them */
+	int64_t half_ns;		/* when they weigh half */
+	uint64_t bounds[LATENCY_BOUNDS];	/* not cumulative */
+	uint64_t total;			/* ever */
+	int64_t sum_ns;			/* ever */
+};
+
+void latency_add(struct latency *latency, int64_t ns, int64_t now_ns);
+
+/* The percentile, 0 .. 100, of late; 0 if nothing is known. */
+int64_t latency_percentile_ns(const struct latency *latency, unsigned percent);
+
+#endif

@@ -1,0 +1,330 @@
+#include "supervisor/router/shell.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+#define LINK_FRAMES_PER_TURN 1024
+#define LINK_ACCEPTS_PER_TURN 32
+#define LINK_BUFFERS_WARM 16	/* of those given back, this many stay resident */
+
+/* ---- buffers: lent while bytes wait in them ---- */
+
+static void lend(struct shell *shell, struct buffer *buffer)
+{
+	if (buffer->data)
+		return;
+	assert(shell->idle_count > 0);	/* two a link, and no more links */
+	buffer->data = shell->buffers + (size_t)SHELL_BUFFER_BYTES *
+		       shell->idle_buffers[--shell->idle_count];
+}
+
+/* The deeper it lies, the later it is lent again: it need not be resident. */
+static void give_back(struct shell *shell, struct buffer *buffer)
+{
+	if (!buffer->data || buffer_length(buffer) > 0)
+		return;
+	if (SHELL_BUFFERS - shell->idle_count > LINK_BUFFERS_WARM)
+		madvise(buffer->data, SHELL_BUFFER_BYTES, MADV_DONTNEED);
+	shell->idle_buffers[shell->idle_count++] = (uint16_t)(
+		(size_t)(buffer->data - shell->buffers) / SHELL_BUFFER_BYTES);
+	buffer->data = NULL;
+}
+
+int links_init(struct shell *shell, struct error *why)
+{
+	void *region = mmap(NULL, (size_t)SHELL_BUFFERS * SHELL_BUFFER_BYTES,
+			    PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (region == MAP_FAILED)
+		return error_set(why, -errno, "buffers: %s", strerror(errno));
+	shell->buffers = region;
+	for (uint32_t i = 0; i < SHELL_BUFFERS; i++)
+		shell->idle_buffers[i] = (uint16_t)(SHELL_BUFFERS - 1 - i);
+	shell->idle_count = SHELL_BUFFERS;
+	return 0;
+}
+
+/* ---- life ---- */
+
+static void mark_dirty(struct link *link)
+{
+	struct shell *shell = link->shell;
+
+	if (link->dirty)
+		return;
+	link->dirty = true;
+	shell->dirty[shell->dirty_count++] = link->peer;
+}
+
+static void watch(struct link *link)
+{
+	uint32_t events = channel_events(&link->channel);
+
+	if (!link->open || events == link->events)
+		return;
+	if (loop_modify(&link->shell->loop, &link->source, events, NULL) == 0)
+		link->events = events;
+}
+
+static void release(struct link *link)
+{
+	struct shell *shell = link->shell;
+	struct channel *channel = &link->channel;
+
+	if (!link->open)
+		return;
+	loop_remove(&shell->loop, &link->source);
+	channel_release(channel);
+	buffer_consume(&channel->in, buffer_length(&channel->in));
+	buffer_consume(&channel->out, buffer_length(&channel->out));
+	give_back(shell, &channel->in);
+	give_back(shell, &channel->out);
+	link->open = link->closing = link->starved = false;
+}
+
+static void tell_closed(struct link *link)
+{
+	bool fault = link->channel.receive_error != 0 &&
+		     link->channel.receive_error != -EPIPE;
+
+	router_step(link->shell->router, &(struct router_event){
+		.kind = ROUTER_CLOSED, .peer = link->peer, .fault = fault,
+		.detail = fault ? link->channel.why.text : NULL,
+	}, link->shell->now_ns);
+}
+
+/* ---- reading ---- */
+
+/* One message to the core; false when there is none now, or ever. */
+static bool receive_one(struct link *link)
+{
+	struct shell *shell = link->shell;
+	struct message message;
+	int r = channel_receive(&link->channel, &message);
+
+	if (r == -EAGAIN)
+		return false;
+	if (r < 0) {
+		tell_closed(link);
+		link->closing = true;
+		mark_dirty(link);
+		return false;
+	}
+	router_step(shell->router, &(struct router_event){
+		.kind = ROUTER_MESSAGE, .peer = link->peer,
+		.message = &message }, shell->now_ns);
+	if (message.body.length > 0 && link->channel.state != LINK_CLOSED)
+		channel_consume(&link->channel, message.body.length);
+	if (message.kind == MESSAGE_CREDIT && link->starved)
+		mark_dirty(link);
+	return true;
+}
+
+static void receive_all(struct link *link)
+{
+	struct shell *shell = link->shell;
+	unsigned count = 0;
+
+	lend(shell, &link->channel.in);
+	while (!link->closing && count < LINK_FRAMES_PER_TURN &&
+	       receive_one(link))
+		count++;
+	if (count == LINK_FRAMES_PER_TURN && !link->closing)
+		shell->again[shell->again_count++] = link->peer;
+	else
+		give_back(shell, &link->channel.in);
+	if (channel_events(&link->channel) & EPOLLOUT || link->starved)
+		mark_dirty(link);
+}
+
+static void on_ready(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct link *link = owner;
+
+	link->shell->now_ns = now_ns;
+	if (link->closing)
+		return;
+	if (events & EPOLLOUT)
+		mark_dirty(link);
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		receive_all(link);
+}
+
+void link_finish(struct shell *shell, uint32_t peer)
+{
+	struct link *link = &shell->links[peer];
+
+	if (!link->open)
+		return;
+	lend(shell, &link->channel.in);
+	for (unsigned i = 0; i < LINK_FRAMES_PER_TURN && !link->closing &&
+	     receive_one(link); i++)
+		;
+	if (!link->closing)
+		tell_closed(link);
+	release(link);
+}
+
+/* ---- writing ---- */
+
+static const struct credit unlimited = { SIZE_MAX / 2, SIZE_MAX / 2 };
+
+int links_send(void *owner, uint32_t peer, const struct message *message)
+{
+	struct shell *shell = owner;
+	struct link *link = &shell->links[peer];
+	struct credit call = unlimited;	/* the core keeps the call's */
+	struct error why;
+	int r;
+
+	if (!link->open || link->closing)
+		return -EPIPE;
+	lend(shell, &link->channel.out);
+	r = channel_send(&link->channel, message, &call, &why);
+	if (r == -EAGAIN && channel_flush(&link->channel) >= 0)
+		r = channel_send(&link->channel, message, &call, &why);
+	if (r == -EAGAIN)
+		link->starved = true;
+	else if (r == -EPERM || r == -EBADMSG)
+		log_write(&shell->log, LEVEL_ERROR, "a message was not sent",
+			  LOG_FIELDS(log_text("reason", why.text)));
+	mark_dirty(link);
+	return r == 0 || r == -EAGAIN ? r : -EPIPE;
+}
+
+void links_close(void *owner, uint32_t peer)
+{
+	struct shell *shell = owner;
+	struct link *link = &shell->links[peer];
+
+	if (!link->open)
+		return;
+	link->closing = true;
+	mark_dirty(link);
+}
+
+static void write_out(struct link *link)
+{
+	struct shell *shell = link->shell;
+	struct channel *channel = &link->channel;
+	int r;
+
+	link->dirty = false;
+	if (!link->open)
+		return;
+	lend(shell, &channel->out);
+	r = channel_flush(channel);
+	if (link->closing) {
+		release(link);
+		return;
+	}
+	/* Room may be there, or credit has come; whoever waits tries again. */
+	if (link->starved && r != -EAGAIN) {
+		link->starved = false;
+		router_step(shell->router, &(struct router_event){
+			.kind = ROUTER_WRITABLE, .peer = link->peer },
+			shell->now_ns);
+		if (!link->starved && channel_flush(channel) == 0)
+			r = 0;
+	}
+	give_back(shell, &channel->out);
+	watch(link);
+}
+
+/* What writing brings about may be more to write, but not for ever. */
+void links_settle(struct shell *shell)
+{
+	uint32_t again = shell->again_count;
+
+	for (uint32_t i = 0; i < shell->dirty_count &&
+	     i < SHELL_PEERS; i++)
+		write_out(&shell->links[shell->dirty[i]]);
+	shell->dirty_count = 0;
+	if (again == 0)
+		return;
+	shell->again_count = 0;
+	for (uint32_t i = 0; i < again; i++) {
+		struct link *link = &shell->links[shell->again[i]];
+
+		if (link->open && !link->closing)
+			receive_all(link);
+	}
+}
+
+/* ---- beginning ---- */
+
+int link_attach(struct shell *shell, uint32_t peer, int fd, struct error *why)
+{
+	struct link *link = &shell->links[peer];
+	struct buffer none = { .capacity = SHELL_BUFFER_BYTES };
+	AUTO_CLOSE int owned = fd;
+	int r;
+
+	release(link);
+	link->shell = shell;
+	link->peer = peer;
+	link->source = (struct loop_source){ .fd = fd, .ready = on_ready,
+					     .owner = link,
+					     .phase = LOOP_CHANNELS };
+	r = loop_add(&shell->loop, &link->source, EPOLLIN, why);
+	if (r < 0)
+		return r;
+	channel_init(&link->channel, fd_take(&owned), peer < ROUTER_CLIENTS ?
+		     ROUTER_TO_CLIENT : ROUTER_TO_WORKER, none, none);
+	link->events = EPOLLIN;
+	link->open = true;
+	link->closing = link->starved = false;
+	return 0;
+}
+
+int link_unused_client(const struct shell *shell)
+{
+	for (int i = 0; i < ROUTER_CLIENTS; i++) {
+		if (!shell->links[i].open)
+			return i;
+	}
+	return -ENOSPC;
+}
+
+static void welcome(struct shell *shell, int fd)
+{
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+	int index = link_unused_client(shell);
+
+	if (index < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer,
+				    &length) < 0) {
+		close(fd);
+		return;
+	}
+	if (link_attach(shell, (uint32_t)index, fd, NULL) < 0)
+		return;
+	router_step(shell->router, &(struct router_event){
+		.kind = ROUTER_OPEN, .peer = (uint32_t)index, .uid = peer.uid,
+		.role = peer.uid == 0 || peer.uid == shell->owner_uid ?
+			ROLE_OWNER : ROLE_MEMBER }, shell->now_ns);
+}
+
+void links_accept(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct shell *shell = owner;
+
+	(void)events;
+	shell->now_ns = now_ns;
+	for (int i = 0; i < LINK_ACCEPTS_PER_TURN; i++) {
+		int fd = accept4(shell->listener.fd, NULL, NULL,
+				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		welcome(shell, fd);
+	}
+}

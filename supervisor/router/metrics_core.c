@@ -1,0 +1,389 @@
+#include <string.h>
+
+#include "supervisor/router/report_core.h"
+
+/* A family is a name, its help, its type, and whoever writes its samples. */
+struct family {
+	const char *name, *help, *type;
+	void (*write)(struct router *router, struct writer *writer,
+		      const char *name, int64_t now_ns);
+};
+
+static void sample(struct writer *w, const char *name, const char *suffix,
+		   const char *label, const char *value)
+{
+	write_text(w, name);
+	write_text(w, suffix);
+	if (label) {
+		write_text(w, "{");
+		write_text(w, label);
+		write_text(w, "=");
+		write_quoted(w, value);
+		write_text(w, "}");
+	}
+	write_text(w, " ");
+}
+
+static void number(struct writer *w, const char *name, const char *label,
+		   const char *value, uint64_t count)
+{
+	sample(w, name, "", label, value);
+	write_number(w, count);
+	write_text(w, "\n");
+}
+
+/* The next tool from *at on that is in the catalogue; NULL after the last. */
+static struct tool *next_tool(struct router *router, uint32_t *at)
+{
+	while (*at < router->catalog->tool_count) {
+		uint32_t index = router->tool_of[(*at)++];
+
+		if (index != NONE)
+			return &router->tools[index];
+	}
+	return NULL;
+}
+
+/* ---- tools ---- */
+
+/* Outcomes are few, so that there are few series. */
+static const char *outcome_name(unsigned code)
+{
+	switch (code) {
+	case ERROR_OK:
+		return "ok";
+	case ERROR_CANCELLED:
+		return "cancelled";
+	case ERROR_DEADLINE_EXCEEDED:
+	case ERROR_TIMEOUT_KILLED:
+		return "timeout";
+	case ERROR_DENIED_BY_ACL:
+	case ERROR_PERMISSION_DENIED:
+		return "denied";
+	case ERROR_OOM_KILLED:
+		return "oom";
+	case ERROR_CRASH_NOT_STARTED:
+	case ERROR_CRASH_OUTCOME_UNKNOWN:
+		return "crash";
+	case ERROR_BREAKER_OPEN:
+	case ERROR_QUEUE_FULL:
+	case ERROR_SHED:
+		return "rejected";
+	default:
+		return "error";
+	}
+}
+
+static void write_outcome(struct writer *w, const char *name,
+			  const struct tool *tool, const char *outcome)
+{
+	uint64_t count = 0;
+
+	for (unsigned code = 0; code < ERROR_CODE_COUNT; code++) {
+		if (strcmp(outcome_name(code), outcome) == 0)
+			count += tool->ends[code];
+	}
+	write_text(w, name);
+	write_text(w, "{tool=");
+	write_quoted(w, tool->row.name);
+	write_text(w, ",outcome=");
+	write_quoted(w, outcome);
+	write_text(w, "} ");
+	write_number(w, count);
+	write_text(w, "\n");
+}
+
+static void write_tool_calls(struct router *router, struct writer *w,
+			     const char *name, int64_t now_ns)
+{
+	static const char *const outcomes[] = {
+		"ok", "error", "denied", "timeout", "oom", "cancelled",
+		"crash", "rejected",
+	};
+	struct tool *tool;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while ((tool = next_tool(router, &at))) {
+		for (unsigned i = 0; i < sizeof(outcomes) /
+		     sizeof(outcomes[0]); i++)
+			write_outcome(w, name, tool, outcomes[i]);
+	}
+}
+
+static void write_bucket(struct writer *w, const char *name, const char *tool,
+			 int64_t bound_ns, uint64_t count)
+{
+	write_text(w, name);
+	write_text(w, "_bucket{tool=");
+	write_quoted(w, tool);
+	write_text(w, ",le=\"");
+	if (bound_ns == DEADLINE_NEVER)
+		write_text(w, "+Inf");
+	else
+		write_seconds(w, bound_ns);
+	write_text(w, "\"} ");
+	write_number(w, count);
+	write_text(w, "\n");
+}
+
+static void write_histogram(struct writer *w, const char *name,
+			    const char *tool, const struct latency *latency)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < LATENCY_BOUNDS; i++) {
+		count += latency->bounds[i];
+		write_bucket(w, name, tool, latency_bounds_ns[i], count);
+	}
+	write_bucket(w, name, tool, DEADLINE_NEVER, latency->total);
+	sample(w, name, "_sum", "tool", tool);
+	write_seconds(w, latency->sum_ns);
+	write_text(w, "\n");
+	sample(w, name, "_count", "tool", tool);
+	write_number(w, latency->total);
+	write_text(w, "\n");
+}
+
+static void write_durations(struct router *router, struct writer *w,
+			    const char *name, int64_t now_ns)
+{
+	struct tool *tool;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while ((tool = next_tool(router, &at)))
+		write_histogram(w, name, tool->row.name, &tool->latency);
+}
+
+static void write_waits(struct router *router, struct writer *w,
+			const char *name, int64_t now_ns)
+{
+	struct tool *tool;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while ((tool = next_tool(router, &at)))
+		write_histogram(w, name, tool->row.name, &tool->waits);
+}
+
+#define TOOL_NUMBER(function, expression)                                     \
+	static void function(struct router *router, struct writer *w,         \
+			     const char *name, int64_t now_ns)                \
+	{                                                                     \
+		struct tool *tool;                                            \
+		uint32_t at = 0;                                              \
+									      \
+		(void)now_ns;                                                 \
+		while ((tool = next_tool(router, &at)))                       \
+			number(w, name, "tool", tool->row.name, (expression)); \
+	}
+
+static uint64_t queued(const struct tool *tool)
+{
+	uint64_t depth = 0;
+
+	for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++)
+		depth += tool->queue.classes[i].counts.depth;
+	return depth;
+}
+
+TOOL_NUMBER(write_queued, queued(tool))
+TOOL_NUMBER(write_tool_running, tool->running)
+TOOL_NUMBER(write_tool_retries, tool->retried)
+TOOL_NUMBER(write_breakers, (uint64_t)tool->breaker.state)
+TOOL_NUMBER(write_trips, tool->breaker.trips)
+TOOL_NUMBER(write_hits, tool->hits)
+TOOL_NUMBER(write_misses, tool->misses)
+TOOL_NUMBER(write_coalesced, tool->coalesced)
+
+static void write_oldest(struct router *router, struct writer *w,
+			 const char *name, int64_t now_ns)
+{
+	struct tool *tool;
+	uint32_t at = 0;
+
+	while ((tool = next_tool(router, &at))) {
+		int64_t oldest_ns = 0;
+
+		for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++) {
+			int64_t age_ns = queue_oldest_age_ns(
+				&tool->queue, (enum queue_priority)i, now_ns);
+
+			oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
+		}
+		sample(w, name, "", "queue", tool->row.name);
+		write_seconds(w, oldest_ns);
+		write_text(w, "\n");
+	}
+}
+
+/* ---- workers and pools ---- */
+
+static void write_workers(struct router *router, struct writer *w,
+			  const char *name, int64_t now_ns)
+{
+	static const struct { enum slot_state state; const char *name; } rows[] = {
+		{ SLOT_LINKED, "starting" }, { SLOT_WELCOMED, "init" },
+		{ SLOT_READY, "ready" }, { SLOT_DRAINING, "draining" },
+		{ SLOT_ENDING, "ending" },
+	};
+
+	(void)now_ns;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t count = 0;
+
+		for (uint32_t j = 0; j < router->size.slots; j++)
+			count += router->slots[j].state == rows[i].state;
+		number(w, name, "state", rows[i].name, count);
+	}
+}
+
+static void write_restarts(struct router *router, struct writer *w,
+			   const char *name, int64_t now_ns)
+{
+	(void)now_ns;
+	for (uint32_t i = 0; i < router->catalog->pool_count; i++)
+		number(w, name, "pool", router->pools[i].row.name,
+		       router->pools[i].restarts);
+}
+
+static void write_pool_memory(struct router *router, struct writer *w,
+			      const char *name, int64_t now_ns)
+{
+	(void)now_ns;
+	for (uint32_t i = 0; i < router->catalog->pool_count; i++) {
+		uint64_t bytes = 0;
+
+		for (uint32_t j = 0; j < router->size.slots; j++) {
+			if (router->slots[j].state != SLOT_EMPTY &&
+			    router->slots[j].pool == i)
+				bytes += router->slots[j].resident_bytes;
+		}
+		number(w, name, "pool", router->pools[i].row.name, bytes);
+	}
+}
+
+static void write_codes(struct writer *w, const char *name,
+			const uint64_t counts[ERROR_CODE_COUNT])
+{
+	for (int code = 0; code < ERROR_CODE_COUNT; code++) {
+		if (counts[code] > 0 || code == ERROR_QUEUE_FULL)
+			number(w, name, "code", error_row(code)->name,
+			       counts[code]);
+	}
+}
+
+static void write_refusals(struct router *router, struct writer *w,
+			   const char *name, int64_t now_ns)
+{
+	(void)now_ns;
+	write_codes(w, name, router->refusals);
+}
+
+static void write_ends(struct router *router, struct writer *w,
+		       const char *name, int64_t now_ns)
+{
+	(void)now_ns;
+	write_codes(w, name, router->ends);
+}
+
+static void write_build(struct router *router, struct writer *w,
+			const char *name, int64_t now_ns)
+{
+	(void)router;
+	(void)now_ns;
+	number(w, name, "version", CUPEL_VERSION, 1);
+}
+
+static void write_health(struct router *router, struct writer *w,
+			 const char *name, int64_t now_ns)
+{
+	number(w, name, NULL, NULL,
+	       (uint64_t)report_health_status(router, now_ns));
+}
+
+#define ROUTER_NUMBER(function, expression)                                   \
+	static void function(struct router *router, struct writer *w,         \
+			     const char *name, int64_t now_ns)                \
+	{                                                                     \
+		(void)now_ns;                                                 \
+		number(w, name, NULL, NULL, (uint64_t)(expression));          \
+	}
+
+ROUTER_NUMBER(write_accepted, router->totals.accepted)
+ROUTER_NUMBER(write_in_flight, router->running)
+ROUTER_NUMBER(write_waiting, router->waiting - router->held)
+ROUTER_NUMBER(write_held, router->held)
+ROUTER_NUMBER(write_retried, router->totals.retried)
+ROUTER_NUMBER(write_shed, router->totals.shed)
+ROUTER_NUMBER(write_poisoned, router->totals.poisoned)
+ROUTER_NUMBER(write_clients, router->totals.clients)
+ROUTER_NUMBER(write_faults, router->totals.faults)
+ROUTER_NUMBER(write_stalled, router->totals.stalled)
+ROUTER_NUMBER(write_deaths, router->totals.deaths)
+ROUTER_NUMBER(write_bytes_in, router->totals.bytes_in)
+ROUTER_NUMBER(write_bytes_out, router->totals.bytes_out)
+ROUTER_NUMBER(write_store, router->store.used)
+ROUTER_NUMBER(write_catalog, router->catalog->generation)
+ROUTER_NUMBER(write_resident, router->resident_bytes)
+ROUTER_NUMBER(write_monitor_resident, router->monitor_bytes)
+ROUTER_NUMBER(write_turns, router->turns)
+
+static const struct family families[] = {
+	{ "cupel_build_info", "Version of the supervisor.", "gauge", write_build },
+	{ "cupel_health", "0 healthy, 1 unknown, 2 degraded, 3 unhealthy.", "gauge", write_health },
+	{ "cupel_tool_calls_total", "Calls that ended, by tool and outcome.", "counter", write_tool_calls },
+	{ "cupel_tool_call_duration_seconds", "From sending a call to its good result.", "histogram", write_durations },
+	{ "cupel_queue_wait_seconds", "From a call's arrival to its first sending.", "histogram", write_waits },
+	{ "cupel_queue_jobs", "Calls that wait for a tool.", "gauge", write_queued },
+	{ "cupel_queue_oldest_seconds", "Age of the oldest call that waits.", "gauge", write_oldest },
+	{ "cupel_tool_running", "Calls of a tool that workers have.", "gauge", write_tool_running },
+	{ "cupel_tool_retries_total", "Attempts after the first.", "counter", write_tool_retries },
+	{ "cupel_breaker_state", "0 closed, 1 open, 2 half-open, 3 ramp, 4 forced open, 5 observe.", "gauge", write_breakers },
+	{ "cupel_breaker_trips_total", "Openings by a breaker's own judgement.", "counter", write_trips },
+	{ "cupel_cache_hits_total", "Calls answered with a kept result.", "counter", write_hits },
+	{ "cupel_cache_misses_total", "Calls for which none was kept.", "counter", write_misses },
+	{ "cupel_calls_coalesced_total", "Calls that shared another one's run.", "counter", write_coalesced },
+	{ "cupel_workers", "Workers by state.", "gauge", write_workers },
+	{ "cupel_worker_restarts_total", "Workers that ended unasked.", "counter", write_restarts },
+	{ "cupel_worker_resident_bytes", "Resident memory of a pool's workers.", "gauge", write_pool_memory },
+	{ "cupel_worker_deaths_total", "Deaths that were nobody's order.", "counter", write_deaths },
+	{ "cupel_calls_accepted_total", "Calls that passed the first checks.", "counter", write_accepted },
+	{ "cupel_calls_ended_total", "Calls that ended, by code.", "counter", write_ends },
+	{ "cupel_calls_refused_total", "Calls refused at once, by code.", "counter", write_refusals },
+	{ "cupel_calls_in_flight", "Calls that workers have.", "gauge", write_in_flight },
+	{ "cupel_calls_waiting", "Calls that wait for anything else.", "gauge", write_waiting },
+	{ "cupel_calls_held", "Results kept for clients that may come back.", "gauge", write_held },
+	{ "cupel_calls_retried_total", "Calls sent again.", "counter", write_retried },
+	{ "cupel_calls_shed_total", "Calls that made room for more urgent ones.", "counter", write_shed },
+	{ "cupel_calls_poisoned_total", "Calls refused because they kill workers.", "counter", write_poisoned },
+	{ "cupel_clients", "Clients connected.", "gauge", write_clients },
+	{ "cupel_link_faults_total", "Links closed because a peer broke the rules.", "counter", write_faults },
+	{ "cupel_clients_stalled_total", "Clients cut because they did not read.", "counter", write_stalled },
+	{ "cupel_body_received_bytes_total", "Bytes of bodies received.", "counter", write_bytes_in },
+	{ "cupel_body_sent_bytes_total", "Bytes of bodies sent.", "counter", write_bytes_out },
+	{ "cupel_store_used_bytes", "Bytes that wait in the router.", "gauge", write_store },
+	{ "cupel_catalog_generation", "Generation of the tool catalogue.", "gauge", write_catalog },
+	{ "cupel_router_resident_bytes", "Resident memory of the router.", "gauge", write_resident },
+	{ "cupel_monitor_resident_bytes", "Resident memory of the monitor.", "gauge", write_monitor_resident },
+	{ "cupel_router_events_total", "Events the router has handled.", "counter", write_turns },
+};
+
+void report_metrics(struct router *router, struct writer *w, int64_t now_ns)
+{
+	for (unsigned i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		const struct family *family = &families[i];
+
+		write_text(w, "# HELP ");
+		write_text(w, family->name);
+		write_text(w, " ");
+		write_text(w, family->help);
+		write_text(w, "\n# TYPE ");
+		write_text(w, family->name);
+		write_text(w, " ");
+		write_text(w, family->type);
+		write_text(w, "\n");
+		family->write(router, w, family->name, now_ns);
+	}
+}

@@ -1,0 +1,284 @@
+#include "supervisor/router/state_core.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define KEY_WORDS 6
+#define CACHE_BYTES_MAX (16U << 20)
+
+/* ---- what is kept ---- */
+
+struct kept *kept_new(struct router *router)
+{
+	struct kept *kept = store_take(&router->store, sizeof(*kept));
+
+	if (kept)
+		*kept = (struct kept){ .references = 1 };
+	return kept;
+}
+
+void kept_release(struct router *router, struct kept *kept)
+{
+	if (--kept->references > 0)
+		return;
+	parcels_clear(&kept->parcels, &router->store);
+	store_give(&router->store, kept);
+}
+
+static void release_cached(void *owner, void *value, enum cache_reason reason)
+{
+	(void)reason;
+	kept_release(owner, value);
+}
+
+void share_init(struct router *router)
+{
+	cache_init(&router->cache, &(struct cache_settings){
+		.bytes_max = CACHE_BYTES_MAX,
+		.key_bytes_max = KEY_WORDS * sizeof(uint64_t),
+		.protected_percent = 80,
+		.hash_key = router->keys[0],
+		.release = release_cached,
+		.owner = router,
+	}, router->cache_entries, router->cache_keys, router->size.cached);
+	flight_init(&router->flights, router->keys[1], router->flight_rows,
+		    ROUTER_FLIGHTS);
+}
+
+/* A whole copy of the output, or none: then nobody else gets any of it. */
+static void stop_collecting(struct router *router, struct call *call)
+{
+	kept_release(router, call->kept);
+	call->kept = NULL;
+	call->collecting = false;
+}
+
+void share_collect(struct router *router, struct call *call,
+		   const struct message *message)
+{
+	struct message copy = *message;
+	struct parcel *parcel = NULL;
+
+	if (!call->collecting)
+		return;
+	copy.generation = 0;
+	if (call->kept->parcels.bytes + message->body.length <= KEPT_BYTES_MAX)
+		parcel = parcel_new(&router->store, &copy);
+	if (parcel)
+		parcels_append(&call->kept->parcels, parcel);
+	else
+		stop_collecting(router, call);
+}
+
+static void begin_collecting(struct router *router, struct call *call)
+{
+	if (!call->kept)
+		call->kept = kept_new(router);
+	call->collecting = call->kept != NULL;
+}
+
+/* ---- delivering ---- */
+
+/* A detached one is kept a while longer, in case this client goes, too. */
+static void end_delivery(struct router *router, struct call *call,
+			 int64_t now_ns)
+{
+	if (!(call->flags & CALL_DETACHED)) {
+		call_free(router, call);
+		return;
+	}
+	call->keep_ns = now_ns + HELD_ACK_NS;
+	call->answered = true;
+	router->held++;
+	call_enter(router, call, CALL_HELD);
+}
+
+void share_deliver(struct router *router, struct call *call, int64_t now_ns)
+{
+	if (call->client == NONE)
+		return;
+	if (!call->announced) {
+		call_announce(router, call, now_ns);
+		call->chunks_out = 0;
+		call->next_kept = call->kept->parcels.first;
+	}
+	while (call->next_kept &&
+	       credit_take(&call->to_client, call->next_kept->bytes)) {
+		struct message message = call->next_kept->message;
+
+		message.call_id = call->client_id;
+		if (message.kind == MESSAGE_CHUNK)
+			message.chunk.sequence = call->chunks_out++;
+		else
+			message.result.chunks = call->chunks_out;
+		call->next_kept = call->next_kept->next;
+		peer_send(router, call->client, &message, now_ns);
+		if (call->client == NONE || call->state != CALL_DELIVERING)
+			return;		/* sending has cut its client */
+	}
+	if (!call->next_kept)
+		end_delivery(router, call, now_ns);
+}
+
+static void serve_kept(struct router *router, struct call *call,
+		       struct kept *kept, int64_t now_ns)
+{
+	const struct message *result = &kept->parcels.last->message;
+	enum error_code code = (enum error_code)result->result.code;
+
+	if (call->kept)
+		kept_release(router, call->kept);
+	kept->references++;
+	call->kept = kept;
+	call->collecting = false;
+	router->ends[code]++;
+	router->tools[call->tool].ends[code]++;
+	*(code == ERROR_OK ? &router->totals.ok : &router->totals.failed) += 1;
+	if (call->client == NONE) {
+		call->keep_ns = now_ns + HELD_NS;
+		router->held++;
+		call_enter(router, call, CALL_HELD);
+		return;
+	}
+	call->keep_ns = call->limits.absolute_ns;
+	call_enter(router, call, CALL_DELIVERING);
+	share_deliver(router, call, now_ns);
+}
+
+/* ---- joining ---- */
+
+/*
+ * What makes two calls one: tool, argument, workspace and catalogue, which
+ * stands for class and policy. Hashes with two keys only we know stand for the
+ * argument. Who may call at all was decided before.
+ */
+static void key_of(struct router *router, struct call *call,
+		   uint64_t key[KEY_WORDS])
+{
+	struct signature signature = call_signature(router, call);
+
+	key[0] = call->tool;
+	key[1] = signature.words[0];
+	key[2] = signature.words[1];
+	key[3] = call->workspace;
+	key[4] = router->catalog->generation;
+	key[5] = router->tools[call->tool].row.class;
+}
+
+static bool shares(const struct router *router, const struct call *call)
+{
+	const struct catalog_tool *row = &router->tools[call->tool].row;
+
+	return row->class == TOOL_PURE && !call->alone && !call->probe &&
+	       (row->coalesce || row->cache_ns > 0);
+}
+
+/* Without a flight it asks on its own; its result is as good. */
+static int join_flight(struct router *router, struct call *call,
+		       int64_t now_ns)
+{
+	int r = flight_join(&router->flights, call->ticket, &call->waiter,
+			    now_ns, call->limits.absolute_ns, &call->flight);
+
+	if (r == FLIGHT_WAIT) {
+		router->tools[call->tool].coalesced++;
+		call->ticket = call->flight = 0;
+		call_enter(router, call, CALL_JOINED);
+		return 1;
+	}
+	if (r != FLIGHT_LEAD)
+		call->flight = 0;
+	begin_collecting(router, call);
+	return 0;
+}
+
+int share_join(struct router *router, struct call *call, int64_t now_ns)
+{
+	uint64_t key[KEY_WORDS];
+	struct span bytes = { (const uint8_t *)key, sizeof(key) };
+	struct cache_found found;
+
+	if (call->flags & CALL_DETACHED)
+		begin_collecting(router, call);
+	if (!shares(router, call))
+		return 0;
+	key_of(router, call, key);
+	found = cache_get(&router->cache, bytes, now_ns);
+	if (found.state == CACHE_FRESH) {
+		router->tools[call->tool].hits++;
+		serve_kept(router, call, found.value, now_ns);
+		return 1;
+	}
+	router->tools[call->tool].misses++;
+	if (cache_reserve(&router->cache, bytes,
+			  (uint64_t[CACHE_TAGS_MAX]){ call->tool + 1 },
+			  &call->ticket) < 0)
+		return 0;
+	return join_flight(router, call, now_ns);
+}
+
+/* ---- landing ---- */
+
+/* A failure that is the leader's own affair is not its followers'. */
+static bool is_shared_end(const struct kept *kept)
+{
+	const struct message *last = &kept->parcels.last->message;
+
+	return last->kind == MESSAGE_RESULT &&
+	       error_row((int)last->result.code)->class != ERROR_CLASS_TRANSIENT;
+}
+
+static void release_followers(struct router *router, int64_t now_ns)
+{
+	struct flight_waiter *waiter;
+
+	while ((waiter = flight_pop(&router->flights))) {
+		struct call *call = LIST_OWNER(waiter, struct call, waiter);
+
+		if (waiter->status == 0) {
+			serve_kept(router, call, waiter->result, now_ns);
+			continue;
+		}
+		call->alone = true;
+		call_enter(router, call, CALL_RECEIVED);
+		admit_complete(router, call, now_ns);
+	}
+}
+
+void share_land(struct router *router, struct call *call, bool result,
+		int64_t now_ns)
+{
+	struct kept *kept = result && call->kept && call->kept->parcels.last &&
+			    is_shared_end(call->kept) ? call->kept : NULL;
+	uint64_t ticket = call->ticket, flight = call->flight;
+	bool good = kept && kept->parcels.last->message.result.code == ERROR_OK;
+	int64_t cache_ns;
+
+	call->ticket = call->flight = 0;
+	if (!ticket)
+		return;
+	if (kept)
+		kept->references++;	/* until all have theirs */
+	cache_ns = router->tools[call->tool].row.cache_ns;
+	if (good && cache_ns > 0 &&
+	    cache_fill(&router->cache, ticket, &(struct cache_fill){
+			.value = kept, .ttl_ns = cache_ns,
+			.bytes = kept->parcels.bytes +
+				 kept->parcels.count * STORE_PIECE_LEAST,
+		}, now_ns) == 0)
+		kept->references++;
+	else
+		cache_fail(&router->cache, ticket, -1, 0, now_ns);
+	if (flight) {
+		flight_land(&router->flights, flight, kept ? 0 : -1, kept);
+		release_followers(router, now_ns);
+	}
+	if (kept)
+		kept_release(router, kept);
+}
+
+void share_leave(struct router *router, struct call *call)
+{
+	(void)router;
+	flight_leave(&call->waiter);
+}

@@ -1,0 +1,111 @@
+/*
+ * shell.h - the router's system calls around its core.
+ *
+ *	main.c	open, confine, turn
+ *	links.c	sockets of clients and workers: bytes <-> messages
+ *	control.c	the monitor's records and descriptors
+ *	sample.c	how full the machine is
+ *
+ * In a turn every readable link is read once or so, the core acts, and when
+ * all is settled each link that has something is written once. Buffers are as
+ * large as the largest frame and lent: a link has one only while bytes wait in
+ * it, the last given back is the next lent, so that few are ever touched.
+ */
+#ifndef CUPEL_SUPERVISOR_ROUTER_SHELL_H
+#define CUPEL_SUPERVISOR_ROUTER_SHELL_H
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/wire/channel.h"
+#include "supervisor/router/router_core.h"
+
+#define SHELL_PEERS (ROUTER_CLIENTS + ROUTER_SLOTS)
+#define SHELL_BUFFERS (2 * SHELL_PEERS)
+#define SHELL_BUFFER_BYTES 266240	/* holds a frame, in whole pages */
+#define SHELL_CONTROLS 1024		/* records the monitor may be behind */
+#define SAMPLE_NS (10 * NS_PER_S)
+
+_Static_assert(SHELL_BUFFER_BYTES >= CHANNEL_BUFFER_BYTES_MIN, "a frame fits");
+
+struct shell;
+
+struct link {
+	struct channel channel;
+	struct loop_source source;
+	struct shell *shell;
+	uint32_t peer;
+	uint32_t events;	/* watched */
+	bool open;
+	bool closing;		/* ends when the turn has settled */
+	bool dirty;		/* in the list of those to be written */
+	bool starved;		/* the core waits for room */
+};
+
+enum sample_fd {
+	SAMPLE_MEMORY,		/* /proc/meminfo */
+	SAMPLE_CPU,		/* /proc/stat */
+	SAMPLE_SELF,		/* /proc/self/statm */
+	SAMPLE_DISK,		/* a directory of the file system to watch */
+	SAMPLE_FD_COUNT
+};
+
+struct sampler {
+	int fds[SAMPLE_FD_COUNT];	/* -1: not to be had */
+	uint64_t busy, all;		/* ticks at the last look */
+	int64_t next_ns;
+};
+
+struct shell {
+	struct loop loop;
+	struct log log;
+	struct router *router;
+	uid_t owner_uid;
+	struct loop_source listener, control;
+	struct link links[SHELL_PEERS];
+	uint32_t dirty[SHELL_PEERS];
+	uint32_t dirty_count;
+	uint32_t again[SHELL_PEERS];	/* hold frames that were not yet read */
+	uint32_t again_count;
+	uint8_t *buffers;
+	uint16_t idle_buffers[SHELL_BUFFERS];
+	uint32_t idle_count;
+	const struct catalog *catalog;
+	size_t catalog_bytes;
+	struct control controls[SHELL_CONTROLS];
+	uint32_t control_first, control_count;
+	bool control_blocked;
+	struct sampler sampler;
+	int64_t now_ns;			/* of this turn */
+	int exit_status;
+};
+
+/* ---- links ---- */
+
+int links_init(struct shell *shell, struct error *why);
+
+/* Takes over the descriptor; the core is told by whoever calls this. */
+int link_attach(struct shell *shell, uint32_t peer, int fd, struct error *why);
+int link_unused_client(const struct shell *shell);
+
+/* Reads what is left of a link, tells the core it is closed, frees it. */
+void link_finish(struct shell *shell, uint32_t peer);
+void links_settle(struct shell *shell);
+int links_send(void *owner, uint32_t peer, const struct message *message);
+void links_close(void *owner, uint32_t peer);
+void links_accept(void *owner, uint32_t events, int64_t now_ns);
+
+/* ---- control ---- */
+
+int control_init(struct shell *shell, struct error *why);
+void control_write(void *owner, const struct control *record);
+void control_flush(struct shell *shell);
+const struct catalog *control_map_catalog(int fd, size_t *ret_bytes,
+					  struct error *why);
+
+/* ---- sample ---- */
+
+/* Opens what it will read; directory may be NULL. */
+void sample_open(struct sampler *sampler, const char *directory);
+void sample_take(struct sampler *sampler, struct router_sample *ret);
+
+#endif

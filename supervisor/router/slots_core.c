@@ -1,0 +1,564 @@
+#include "supervisor/router/state_core.h"
+
+#include <assert.h>
+#include <string.h>
+
+uint32_t slot_index(const struct router *router, const struct slot *slot)
+{
+	return (uint32_t)(slot - router->slots);
+}
+
+static struct pool *pool_of(struct router *router, const struct slot *slot)
+{
+	return slot->pool == NONE ? NULL : &router->pools[slot->pool];
+}
+
+/* ---- words to the monitor ---- */
+
+/* Whatever names a pool says by which catalogue. */
+void control_send(struct router *router, enum control_kind kind,
+		  const struct control *record)
+{
+	struct control control = *record;
+
+	control.kind = (uint8_t)kind;
+	if (kind == CONTROL_WANT || kind == CONTROL_PROBED ||
+	    kind == CONTROL_POOL_ORDER)
+		control.generation = router->catalog->generation;
+	router->sink.control(router->sink.owner, &control);
+}
+
+void slot_kill(struct router *router, struct slot *slot,
+	       enum kill_reason reason, uint64_t call)
+{
+	if (slot->killed || slot->down || slot->state == SLOT_EMPTY)
+		return;
+	slot->killed = true;
+	control_send(router, CONTROL_KILL, &(struct control){
+		.slot = slot_index(router, slot),
+		.generation = slot->generation,
+		.detail = (uint8_t)reason, .call = call });
+}
+
+static void recycle(struct router *router, struct slot *slot)
+{
+	if (slot->recycled || slot->down)
+		return;
+	slot->recycled = true;
+	control_send(router, CONTROL_RECYCLE, &(struct control){
+		.slot = slot_index(router, slot),
+		.generation = slot->generation });
+}
+
+/* ---- belonging to a pool ---- */
+
+static void count_ready(struct router *router, struct slot *slot, int by)
+{
+	struct pool *pool = pool_of(router, slot);
+
+	if (pool)
+		pool->ready_count = (uint32_t)((int)pool->ready_count + by);
+}
+
+static void leave_pool(struct router *router, struct slot *slot)
+{
+	struct pool *pool = pool_of(router, slot);
+
+	if (!pool)
+		return;
+	if (slot->state == SLOT_READY)
+		count_ready(router, slot, -1);
+	pool->slot_count--;
+	list_remove(&slot->pool_link);
+	slot->pool = NONE;
+}
+
+void slot_join_pool(struct router *router, struct slot *slot, uint32_t pool)
+{
+	slot->pool = pool;
+	if (pool == NONE)
+		return;
+	router->pools[pool].slot_count++;
+	list_append(&router->pools[pool].slots, &slot->pool_link);
+	if (slot->state == SLOT_READY)
+		count_ready(router, slot, 1);
+	dispatch_mark(router, pool);
+}
+
+static void enter(struct router *router, struct slot *slot,
+		  enum slot_state state)
+{
+	if (slot->state == SLOT_READY)
+		count_ready(router, slot, -1);
+	slot->state = state;
+	if (slot->state == SLOT_READY)
+		count_ready(router, slot, 1);
+}
+
+/* ---- draining and recycling ---- */
+
+static void drain(struct router *router, struct slot *slot, int64_t deadline_ns,
+		  const char *reason, int64_t now_ns)
+{
+	if (slot->state != SLOT_READY && slot->state != SLOT_WELCOMED)
+		return;
+	enter(router, slot, SLOT_DRAINING);
+	peer_send(router, slot_peer(router, slot_index(router, slot)),
+		  &(struct message){ .kind = MESSAGE_DRAIN,
+			.generation = slot->generation,
+			.deadline_ns = deadline_ns,
+			.drain.reason = message_text_of(reason) }, now_ns);
+	if (slot->running == 0)
+		recycle(router, slot);
+}
+
+#define DRAIN_NS (30 * NS_PER_S)
+
+static bool is_used_up(const struct pool *pool, const struct slot *slot)
+{
+	return pool->row.kind == POOL_PER_CALL ||
+	       (pool->row.recycle_calls > 0 &&
+		slot->served >= pool->row.recycle_calls);
+}
+
+void slot_freed(struct router *router, struct slot *slot, int64_t now_ns)
+{
+	struct pool *pool = pool_of(router, slot);
+
+	slot->idle_ns = now_ns;
+	dispatch_mark(router, slot->pool);
+	if (slot->state == SLOT_READY && pool && slot->served > 0 &&
+	    is_used_up(pool, slot))
+		drain(router, slot, now_ns + DRAIN_NS, "served its calls",
+		      now_ns);
+	else if (slot->state == SLOT_DRAINING && slot->running == 0)
+		recycle(router, slot);
+	if (slot->running == 0 && slot->kill_at_ns != DEADLINE_NEVER)
+		recycle(router, slot);
+}
+
+/* ---- death ---- */
+
+static struct call *culprit_of(struct router *router, struct slot *slot)
+{
+	struct call *named = call_of_handle(router, slot->culprit);
+
+	if (named && named->slot == slot_index(router, slot))
+		return named;
+	return slot->running == 1 ?
+	       LIST_OWNER(slot->calls.next, struct call, slot_link) : NULL;
+}
+
+static void blame(struct router *router, struct slot *slot, int64_t now_ns)
+{
+	struct call *call;
+
+	if (slot->end == SLOT_END_NORMAL || slot->end == SLOT_END_ORDERED ||
+	    slot->end == SLOT_END_START)
+		return;
+	router->totals.deaths++;
+	call = culprit_of(router, slot);
+	if (!call || call->stop != STOP_NONE || call->probe)
+		return;
+	router->poisoned = true;
+	if (poison_death(&router->poison, call_signature(router, call),
+			 now_ns))
+		router_say(router, NOTE_ERROR, "a call kills its workers",
+			   tool_name(router, call), NULL);
+}
+
+/* By all the facts: its calls are judged, once, and the slot is free. */
+static void bury(struct router *router, struct slot *slot, int64_t now_ns)
+{
+	struct pool *pool = pool_of(router, slot);
+
+	blame(router, slot, now_ns);
+	slot->died_alone = slot->running == 1;
+	while (!list_is_empty(&slot->calls))
+		call_event(router, LIST_OWNER(slot->calls.next, struct call,
+					      slot_link),
+			   LIFE_DEAD, NULL, now_ns);
+	leave_pool(router, slot);
+	if (pool) {
+		pool->restarts += slot->end != SLOT_END_NORMAL;
+		dispatch_mark(router, (uint32_t)(pool - router->pools));
+	}
+	assert(slot->running == 0);
+	peer_forget(router, slot_peer(router, slot_index(router, slot)));
+	slot->state = SLOT_EMPTY;
+}
+
+void slot_closed(struct router *router, uint32_t index, bool fault,
+		 const char *detail, int64_t now_ns)
+{
+	struct slot *slot = &router->slots[index];
+
+	if (slot->state == SLOT_EMPTY || !slot->peer.open)
+		return;
+	peer_forget(router, slot_peer(router, index));
+	if (fault)
+		router_say(router, NOTE_ERROR, "a worker broke the protocol",
+			   slot->pool == NONE ? NULL
+			   : router->pools[slot->pool].row.name, detail);
+	if (slot->down) {
+		bury(router, slot, now_ns);
+		return;
+	}
+	/* Without a link it is of no use, dead or not. */
+	if (fault || slot->state != SLOT_DRAINING || slot->running > 0)
+		slot_kill(router, slot, KILL_PROTOCOL, 0);
+	enter(router, slot, SLOT_ENDING);
+}
+
+void slot_fault(struct router *router, struct slot *slot, const char *detail,
+		int64_t now_ns)
+{
+	uint32_t index = slot_index(router, slot);
+
+	if (!slot->peer.open)
+		return;
+	router->totals.faults++;
+	router->sink.close(router->sink.owner, slot_peer(router, index));
+	slot_closed(router, index, true, detail, now_ns);
+}
+
+/* ---- words of a worker ---- */
+
+static void on_hello(struct router *router, struct slot *slot,
+		     const struct message *message, int64_t now_ns)
+{
+	const struct message_hello *hello = &message->hello;
+
+	if (hello->major != MESSAGE_MAJOR ||
+	    hello->minor_least > MESSAGE_MINOR) {
+		slot_fault(router, slot, "another version of the protocol",
+			   now_ns);
+		return;
+	}
+	enter(router, slot, SLOT_WELCOMED);
+	peer_send(router, slot_peer(router, slot_index(router, slot)),
+		  &(struct message){ .kind = MESSAGE_WELCOME,
+			.generation = slot->generation,
+			.welcome = { .minor = MESSAGE_MINOR,
+				.catalog = router->catalog->generation } },
+		  now_ns);
+}
+
+static void on_ready(struct router *router, struct slot *slot,
+		     const struct message *message, int64_t now_ns)
+{
+	const struct pool *pool = pool_of(router, slot);
+	uint32_t calls_max = message->ready.calls_max;
+
+	if (slot->state != SLOT_WELCOMED)
+		return;		/* it crossed a drain */
+	if (pool && pool->row.calls_max > 0 && calls_max > pool->row.calls_max)
+		calls_max = pool->row.calls_max;
+	slot->calls_max = calls_max ? calls_max : 1;
+	slot->idle_ns = now_ns;
+	enter(router, slot, SLOT_READY);
+	dispatch_mark(router, slot->pool);
+}
+
+static void on_pong(struct router *router, struct slot *slot,
+		    const struct message *message, int64_t now_ns)
+{
+	(void)router;
+	if (message->pong.token == slot->ping_token && slot->pong_ns < 0)
+		slot->pong_ns = now_ns - slot->ping_ns;
+}
+
+static void on_drained(struct router *router, struct slot *slot,
+		       const struct message *message, int64_t now_ns)
+{
+	(void)message;
+	if (slot->running > 0)
+		slot_fault(router, slot, "drained, with calls in hand", now_ns);
+	else
+		recycle(router, slot);
+}
+
+static const struct {
+	void (*own)(struct router *, struct slot *, const struct message *,
+		    int64_t);
+	bool of_call;
+	enum call_event event;
+} on_kind[FRAME_KIND_EXTENSION] = {
+	[MESSAGE_HELLO]    = { .own = on_hello },
+	[MESSAGE_READY]    = { .own = on_ready },
+	[MESSAGE_PONG]     = { .own = on_pong },
+	[MESSAGE_DRAINED]  = { .own = on_drained },
+	[MESSAGE_ACCEPT]   = { .of_call = true, .event = LIFE_ACCEPT },
+	[MESSAGE_BUSY]     = { .of_call = true, .event = LIFE_BUSY },
+	[MESSAGE_PROGRESS] = { .of_call = true, .event = LIFE_OUTPUT },
+	[MESSAGE_CHUNK]    = { .of_call = true, .event = LIFE_OUTPUT },
+	[MESSAGE_RESULT]   = { .of_call = true, .event = LIFE_RESULT },
+};
+
+static void on_credit(struct router *router, struct slot *slot,
+		      struct call *call, const struct message *message,
+		      int64_t now_ns)
+{
+	if (!call)
+		return;		/* it crossed the end of the call */
+	if (credit_add(&call->to_worker, message->credit.bytes))
+		dispatch_arguments(router, call, now_ns);
+	else
+		slot_fault(router, slot, "more credit than the window", now_ns);
+}
+
+void slot_message(struct router *router, uint32_t index,
+		  const struct message *message, int64_t now_ns)
+{
+	struct slot *slot = &router->slots[index];
+	struct call *call;
+
+	if (slot->state == SLOT_EMPTY || !slot->peer.open)
+		return;
+	if (slot->state != SLOT_LINKED &&
+	    message->generation != slot->generation) {
+		slot_fault(router, slot, "words of another generation", now_ns);
+		return;
+	}
+	if (on_kind[message->kind].own) {
+		on_kind[message->kind].own(router, slot, message, now_ns);
+		return;
+	}
+	call = call_of_handle(router, message->call_id);
+	if (call && call->slot != index)
+		call = NULL;
+	if (message->kind == MESSAGE_CREDIT)
+		on_credit(router, slot, call, message, now_ns);
+	else if (on_kind[message->kind].of_call && call)
+		call_event(router, call, on_kind[message->kind].event, message,
+			   now_ns);
+	else if (on_kind[message->kind].of_call)
+		slot_fault(router, slot, "words about no call of its own",
+			   now_ns);
+}
+
+/* ---- words of the monitor ---- */
+
+static void on_slot_up(struct router *router, const struct router_event *event,
+		       int64_t now_ns)
+{
+	const struct control *record = event->record;
+	struct slot *slot = &router->slots[record->slot];
+
+	if (slot->state != SLOT_EMPTY) {	/* whose end was not told */
+		slot->down = true;
+		slot->end = SLOT_END_ORDERED;
+		bury(router, slot, now_ns);
+	}
+	*slot = (struct slot){
+		.peer.open = true,
+		.state = SLOT_LINKED,
+		.generation = record->generation,
+		.pool = NONE,
+		.workspace = record->workspace,
+		.since_ns = now_ns,
+		.kill_at_ns = DEADLINE_NEVER,
+		.pong_ns = -1,
+	};
+	list_init(&slot->calls);
+	if (record->detail == 0 && record->pool < CATALOG_POOLS_MAX &&
+	    router->pools[record->pool].present)
+		slot_join_pool(router, slot, record->pool);
+}
+
+static struct slot *named_slot(struct router *router,
+			       const struct control *record)
+{
+	struct slot *slot = &router->slots[record->slot];
+
+	return slot->state != SLOT_EMPTY &&
+	       slot->generation == record->generation ? slot : NULL;
+}
+
+static void on_slot_down(struct router *router,
+			 const struct router_event *event, int64_t now_ns)
+{
+	const struct control *record = event->record;
+	struct slot *slot = named_slot(router, record);
+
+	if (!slot || slot->down)
+		return;
+	slot->down = true;
+	slot->down_ns = now_ns;
+	slot->end = record->detail < SLOT_END_COUNT ?
+		    (enum slot_end)record->detail : SLOT_END_EXIT;
+	slot->end_argument = record->argument;
+	slot->culprit = record->call;
+	if (slot->peer.open)
+		enter(router, slot, SLOT_ENDING);
+	else
+		bury(router, slot, now_ns);
+}
+
+static void on_slot_usage(struct router *router,
+			  const struct router_event *event, int64_t now_ns)
+{
+	struct slot *slot = named_slot(router, event->record);
+
+	(void)now_ns;
+	if (slot)
+		slot->resident_bytes = event->record->argument;
+}
+
+static void on_slot_pool(struct router *router,
+			 const struct router_event *event, int64_t now_ns)
+{
+	struct slot *slot = named_slot(router, event->record);
+	uint32_t pool = event->record->pool;
+
+	(void)now_ns;
+	if (!slot)
+		return;
+	leave_pool(router, slot);
+	if (pool < CATALOG_POOLS_MAX && router->pools[pool].present)
+		slot_join_pool(router, slot, pool);
+}
+
+static void on_slot_drain(struct router *router,
+			  const struct router_event *event, int64_t now_ns)
+{
+	struct slot *slot = named_slot(router, event->record);
+
+	if (!slot)
+		return;
+	if (slot->state == SLOT_LINKED)
+		recycle(router, slot);
+	else
+		drain(router, slot, (int64_t)event->record->argument,
+		      "the supervisor replaces it", now_ns);
+}
+
+static void on_pool_state(struct router *router,
+			  const struct router_event *event, int64_t now_ns)
+{
+	const struct control *record = event->record;
+	struct pool *pool;
+
+	if (record->pool >= CATALOG_POOLS_MAX ||
+	    !router->pools[record->pool].present ||
+	    record->detail >= RESTART_STATE_COUNT)
+		return;
+	pool = &router->pools[record->pool];
+	if (pool->state != (enum restart_state)record->detail)
+		router_say(router, NOTE_INFO, "pool changed", pool->row.name,
+			   restart_state_name(
+				   (enum restart_state)record->detail));
+	pool->state = (enum restart_state)record->detail;
+	pool->retry_at_ns = (int64_t)record->argument;
+	tools_obey_pool(router, record->pool, now_ns);
+	health_pool(router, pool, now_ns);
+	dispatch_mark(router, record->pool);
+}
+
+static void on_catalog(struct router *router, const struct router_event *event,
+		       int64_t now_ns)
+{
+	if (!event->catalog)
+		return;
+	tools_load(router, event->catalog, now_ns);
+	for (uint32_t i = 0; i < router->size.clients; i++) {
+		if (router->clients[i].peer.open && router->clients[i].greeted)
+			peer_send(router, i, &(struct message){
+				.kind = MESSAGE_TOOLS_CHANGED,
+				.tools_changed.catalog =
+					event->catalog->generation }, now_ns);
+	}
+}
+
+static void on_client_up(struct router *router,
+			 const struct router_event *event, int64_t now_ns)
+{
+	const struct control *record = event->record;
+
+	if (record->detail < ROLE_COUNT && event->peer < router->size.clients)
+		client_open(router, event->peer, 0,
+			    (enum caller_role)record->detail, true, now_ns);
+}
+
+static void on_supervisor(struct router *router,
+			  const struct router_event *event, int64_t now_ns)
+{
+	(void)now_ns;
+	if (event->record->detail >= SUPERVISOR_STATE_COUNT)
+		return;
+	router->supervisor = (enum supervisor_state)event->record->detail;
+	router->monitor_bytes = event->record->argument;
+}
+
+static void on_stop(struct router *router, const struct router_event *event,
+		    int64_t now_ns)
+{
+	(void)now_ns;
+	router->stopping = true;
+	router->stop_ns = (int64_t)event->record->argument;
+}
+
+static void (*const on_record[CONTROL_KIND_COUNT])(struct router *,
+	const struct router_event *, int64_t) = {
+	[CONTROL_SLOT_UP]    = on_slot_up,    [CONTROL_CLIENT_UP]  = on_client_up,
+	[CONTROL_SLOT_DOWN]  = on_slot_down,  [CONTROL_SLOT_USAGE] = on_slot_usage,
+	[CONTROL_SLOT_POOL]  = on_slot_pool,  [CONTROL_SLOT_DRAIN] = on_slot_drain,
+	[CONTROL_POOL_STATE] = on_pool_state, [CONTROL_CATALOG]    = on_catalog,
+	[CONTROL_SUPERVISOR] = on_supervisor, [CONTROL_STOP]       = on_stop,
+};
+
+void control_record(struct router *router, const struct router_event *event,
+		    int64_t now_ns)
+{
+	const struct control *record = event->record;
+
+	router->monitor_ns = now_ns;
+	if (record->kind < CONTROL_KIND_COUNT && on_record[record->kind] &&
+	    record->slot < router->size.slots)
+		on_record[record->kind](router, event, now_ns);
+}
+
+/* ---- once a second ---- */
+
+static bool is_idle_too_long(const struct pool *pool, const struct slot *slot,
+			     int64_t now_ns)
+{
+	return pool->row.kind == POOL_ONDEMAND && pool->row.idle_ns > 0 &&
+	       slot->state == SLOT_READY && slot->running == 0 &&
+	       pool->ready_count > pool->row.warm &&
+	       now_ns - slot->idle_ns >= pool->row.idle_ns;
+}
+
+static void look_after(struct router *router, struct slot *slot,
+		       int64_t now_ns)
+{
+	struct pool *pool = pool_of(router, slot);
+
+	if (slot->down && now_ns - slot->down_ns >= LINK_END_NS) {
+		/* Whoever holds the other end still, it is no worker. */
+		router->sink.close(router->sink.owner,
+				   slot_peer(router, slot_index(router, slot)));
+		slot_closed(router, slot_index(router, slot), false, NULL,
+			    now_ns);
+		return;
+	}
+	if (now_ns >= slot->kill_at_ns) {
+		slot_kill(router, slot, KILL_CANCELLED, 0);
+		slot->kill_at_ns = DEADLINE_NEVER - 1;
+	}
+	if (pool && is_idle_too_long(pool, slot, now_ns))
+		drain(router, slot, now_ns + DRAIN_NS, "idle", now_ns);
+}
+
+void slots_round(struct router *router, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < router->size.slots; i++) {
+		if (router->slots[i].state != SLOT_EMPTY)
+			look_after(router, &router->slots[i], now_ns);
+	}
+	for (uint32_t i = 0; i < CATALOG_POOLS_MAX; i++) {
+		if (router->pools[i].present &&
+		    router->pools[i].row.kind != POOL_STATIC)
+			dispatch_mark(router, i);	/* to want again */
+	}
+}

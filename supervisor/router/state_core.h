@@ -1,0 +1,438 @@
+/*
+ * state_core.h - what the router knows; shared by the parts of its core.
+ *
+ * tools_core	the catalogue, who may call what, a tool's breaker
+ * clients_core	clients and their words; sending to any peer
+ * admit_core	a call comes in: checks, queue
+ * dispatch_core	a call goes out to a worker
+ * calls_core	what becomes of it: results, retries, ends
+ * share_core	equal calls become one; results that are kept
+ * slots_core	workers and their words; the monitor's records
+ * own_core	the router's own methods; report_core, metrics_core: their text
+ *
+ * Lists hold indices' owners, never copies; a call is named by its index and,
+ * to a worker, by a handle that every attempt changes.
+ */
+#ifndef CUPEL_SUPERVISOR_ROUTER_STATE_CORE_H
+#define CUPEL_SUPERVISOR_ROUTER_STATE_CORE_H
+
+#include "common/core/breaker.h"
+#include "common/core/bucket.h"
+#include "common/core/cache.h"
+#include "common/core/credit.h"
+#include "common/core/deadline.h"
+#include "common/core/flight.h"
+#include "common/core/handle.h"
+#include "common/core/queue.h"
+#include "common/core/restart.h"
+#include "common/core/retry.h"
+#include "supervisor/router/health_core.h"
+#include "supervisor/router/latency_core.h"
+#include "supervisor/router/life_core.h"
+#include "supervisor/router/poison_core.h"
+#include "supervisor/router/router_core.h"
+#include "supervisor/router/store_core.h"
+
+#define NONE UINT32_MAX
+
+#define CLIENT_FLIGHT_MAX 64
+#define CLIENT_WAITING_MAX 64
+#define CLIENT_CANCELS_PER_S 100
+#define CLIENT_HELLO_NS (5 * NS_PER_S)
+#define CLIENT_STALL_NS (30 * NS_PER_S)
+#define CLIENT_STALL_BYTES (1U << 20)
+#define SESSION_BYTES 16
+
+#define CALL_ARGUMENT_MAX (8U << 20)
+#define CALL_DEADLINE_MOST_NS (24 * 3600 * NS_PER_S)
+#define CANCEL_GRACE_NS NS_PER_S
+#define SUSPECT_GRACE_NS (5 * NS_PER_S)
+#define KEPT_BYTES_MAX (1U << 20)
+#define HELD_NS (3600 * NS_PER_S)
+#define HELD_ACK_NS (30 * NS_PER_S)
+#define HELD_MAX 256
+#define LINK_END_NS NS_PER_S	/* after SLOT_DOWN the link has so long */
+#define ROUND_NS NS_PER_S
+#define WANT_NS (20 * NS_PER_MS)
+#define ROUTER_FLIGHTS 256
+#define TOOLS_MAX (2 * CATALOG_TOOLS_MAX)	/* with those that go */
+
+enum timer_kind { TIMER_CALL, TIMER_TOOL };
+
+struct timer {
+	struct wheel_timer wheel;
+	enum timer_kind kind;
+	uint32_t index;
+};
+
+struct peer {
+	bool open;
+	struct parcels waiting;		/* the link took no more */
+	int64_t stalled_ns;		/* since when; 0: it is not */
+};
+
+struct client {
+	struct peer peer;		/* open: the record is in use */
+	bool greeted;
+	bool internal;			/* a worker's own link: CLIENT_UP */
+	uint32_t uid;
+	enum caller_role role;
+	int64_t since_ns;
+	uint8_t session[SESSION_BYTES];
+	uint32_t running, waiting;	/* calls with a worker; all others */
+	struct list calls;
+	struct bucket cancels;
+};
+
+enum slot_state {
+	SLOT_EMPTY,
+	SLOT_LINKED,		/* its HELLO is awaited */
+	SLOT_WELCOMED,		/* its READY is */
+	SLOT_READY,
+	SLOT_DRAINING,		/* takes no more; RECYCLE when it has none */
+	SLOT_ENDING,		/* one of link's end and SLOT_DOWN has come */
+	SLOT_STATE_COUNT
+};
+
+struct slot {
+	struct peer peer;
+	enum slot_state state;
+	uint32_t generation;
+	uint32_t pool;			/* NONE: a canary's, or it is gone */
+	uint32_t workspace;
+	bool down;			/* SLOT_DOWN has come: */
+	enum slot_end end;
+	uint64_t end_argument, culprit;
+	bool died_alone;		/* of one call that it had */
+	bool recycled, killed, useful;	/* told the monitor so */
+	uint32_t calls_max;
+	uint32_t running;
+	struct list calls;
+	struct list pool_link;
+	uint64_t served, resident_bytes;
+	int64_t since_ns, idle_ns;	/* up; without a call since */
+	int64_t kill_at_ns;		/* DEADLINE_NEVER, or suspect until */
+	int64_t down_ns;
+	uint64_t ping_token;
+	int64_t ping_ns, pong_ns;	/* last sent; round trip, -1: none */
+};
+
+struct pool {
+	struct catalog_pool row;
+	bool present;
+	enum restart_state state;
+	int64_t retry_at_ns;
+	struct retry_budget budget;
+	struct list slots, tools, parked;
+	uint32_t parked_count;
+	uint32_t slot_count, ready_count;
+	uint64_t restarts;
+	int64_t want_ns;		/* not before */
+	uint32_t turn;			/* tools take turns */
+	struct health_component health;
+};
+
+struct tool {
+	struct timer timer;
+	struct catalog_tool row;
+	bool present;
+	bool enabled;
+	uint32_t changed;		/* in this generation of the catalogue */
+	uint32_t users;			/* calls that name it */
+	struct list pool_link;
+	struct breaker_limits limits;
+	struct breaker breaker;
+	uint64_t breaker_seen;		/* generation dealt with */
+	int64_t armed_ns;
+	struct queue queue;
+	uint32_t running;
+	bool probing;
+	int64_t probe_ns;		/* the next is due; while half-open */
+	struct latency latency;		/* from sent to result, ok only */
+	struct latency waits;		/* in the queue */
+	uint64_t ends[ERROR_CODE_COUNT];
+	uint64_t retried, coalesced, hits, misses;
+};
+
+/* A result somebody may still want: CHUNKs and the RESULT, in this order. */
+struct kept {
+	unsigned references;
+	struct parcels parcels;
+};
+
+enum stop_cause {
+	STOP_NONE,
+	STOP_CLIENT,
+	STOP_LOST,
+	STOP_DEADLINE,
+	STOP_IDLE,
+	STOP_OUTPUT,
+	STOP_PARENT,
+	STOP_CAUSE_COUNT
+};
+
+#define REASON_BYTES 240
+
+/* How a call ends, or the last attempt of it did. */
+struct ending {
+	enum error_code code;
+	enum error_origin origin;
+	uint32_t phase;
+	uint32_t retry_after_ms;
+	char reason[REASON_BYTES];
+	uint32_t reason_length;
+};
+
+struct call {
+	struct timer timer;
+	enum call_state state;
+	uint32_t generation;		/* of the handle: one an attempt */
+	uint32_t client;		/* NONE: it has none (any more) */
+	uint64_t client_id;
+	uint32_t uid;
+	enum caller_role role;
+	uint8_t session[SESSION_BYTES];
+	uint32_t tool;			/* NONE: the router's own */
+	uint32_t slot;			/* NONE: with no worker */
+	uint32_t workspace, flags;
+	enum queue_priority priority;
+	uint64_t parent;
+	bool probe, alone;		/* alone: joins nobody */
+	bool accepted;			/* the worker has, in this attempt */
+	bool announced;			/* the client has had an ACCEPT */
+	bool stopping;			/* the worker has had a CANCEL */
+	bool silent;			/* all output goes into kept */
+	bool answered;			/* the client has had its RESULT */
+	bool more;			/* the argument is not complete */
+	bool hashed;
+	enum stop_cause stop;
+	unsigned attempts;
+	struct signature signature;
+
+	struct parcels arguments;	/* CALL, then CHUNK_REQs */
+	struct parcel *next_argument;	/* to the worker */
+	uint32_t argument_sequence;
+	struct credit from_client, to_client, from_worker, to_worker;
+	size_t owed;			/* credit the worker has yet to get */
+	uint32_t chunks_in, chunks_out;
+	uint64_t output_bytes;
+
+	struct deadline_pair limits;
+	int64_t received_ns, queued_ns, sent_ns, retry_ns, kill_ns, keep_ns;
+	struct breaker_permit permit;
+	uint64_t queue_id;
+	struct ending last;
+
+	struct kept *kept;		/* being collected, or delivered */
+	bool collecting;
+	struct parcel *next_kept;
+	uint64_t ticket, flight;	/* 0: none */
+	struct flight_waiter waiter;
+
+	struct list id_link, client_link, slot_link, parked_link;
+};
+
+struct totals {
+	uint64_t accepted, ok, failed, retried, shed, poisoned;
+	uint64_t refused, clients, faults, stalled, deaths;
+	uint64_t bytes_in, bytes_out;
+};
+
+enum resource { RESOURCE_MEMORY, RESOURCE_DISK, RESOURCE_CPU, RESOURCE_COUNT };
+
+struct router {
+	struct router_size size;
+	struct router_sink sink;
+	const struct catalog *catalog;
+	uint32_t tool_of[CATALOG_TOOLS_MAX];	/* by row of the catalogue */
+	struct random random;
+	struct hash_key keys[2];
+	struct wheel wheel;
+	struct store store;
+
+	struct client *clients;		/* and one for calls without a client */
+	struct slot *slots;
+	struct pool pools[CATALOG_POOLS_MAX];
+	struct tool *tools;
+	struct queue_entry *entries;	/* size.queue a tool */
+	struct queue_lane *lanes;
+
+	struct call *calls;
+	struct list *chains;		/* by client and its id; as many */
+	struct list free_calls;
+	uint32_t calls_fresh;		/* never used from here on */
+	uint32_t call_count, running, waiting, nested, held;
+	size_t owed;
+
+	struct cache cache;
+	struct cache_entry *cache_entries;
+	uint8_t *cache_keys;
+	struct flight_table flights;
+	struct flight *flight_rows;
+	struct poison poison;
+	bool poisoned;			/* somebody has died of something */
+
+	uint32_t dirty;			/* pools to look at, a bit each */
+	int64_t round_ns, health_ns, started_ns;
+	uint64_t turns;
+	enum supervisor_state supervisor;
+	uint64_t monitor_bytes, resident_bytes;
+	int64_t monitor_ns;		/* its last word */
+	bool draining, stopping, left;
+	int64_t stop_ns;
+	struct health_component resources[RESOURCE_COUNT], monitor_health;
+	struct totals totals;
+	uint64_t refusals[ERROR_CODE_COUNT], ends[ERROR_CODE_COUNT];
+	struct latency lookup;
+};
+
+/* ---- clients_core: peers ---- */
+
+struct peer *peer_of(struct router *router, uint32_t index);
+uint32_t slot_peer(const struct router *router, uint32_t slot);
+
+/* Sends, or keeps the message until the peer can take it. */
+void peer_send(struct router *router, uint32_t index,
+	       const struct message *message, int64_t now_ns);
+void peer_writable(struct router *router, uint32_t index, int64_t now_ns);
+
+/* The link is gone, with all that waited for it. */
+void peer_forget(struct router *router, uint32_t index);
+
+void client_open(struct router *router, uint32_t index, uint32_t uid,
+		 enum caller_role role, bool internal, int64_t now_ns);
+void client_message(struct router *router, uint32_t index,
+		    const struct message *message, int64_t now_ns);
+void client_closed(struct router *router, uint32_t index, int64_t now_ns);
+void client_cut(struct router *router, uint32_t index, enum error_code code,
+		const char *reason, int64_t now_ns);
+void clients_round(struct router *router, int64_t now_ns);
+
+/* The client a call is accounted to: its own, or the one for the lost. */
+struct client *client_of(struct router *router, const struct call *call);
+
+/* ---- tools_core ---- */
+
+void tools_load(struct router *router, const struct catalog *catalog,
+		int64_t now_ns);
+struct pool *tool_pool(struct router *router, const struct tool *tool);
+const char *tool_name(const struct router *router, const struct call *call);
+
+/* After anything that may have moved the breaker: the queue follows it. */
+void tool_watch(struct router *router, struct tool *tool, int64_t now_ns);
+void tool_due(struct router *router, struct tool *tool, int64_t now_ns);
+unsigned tool_concurrency(struct router *router, const struct tool *tool);
+void tools_obey_pool(struct router *router, uint32_t pool, int64_t now_ns);
+void tool_flush(struct router *router, uint32_t tool, enum error_code code,
+		const char *reason, int64_t now_ns);
+uint32_t tool_retry_ms(struct router *router, const struct tool *tool,
+		       int64_t now_ns);
+
+/* ---- admit_core ---- */
+
+void admit_call(struct router *router, uint32_t client,
+		const struct message *message, int64_t now_ns);
+void admit_argument(struct router *router, struct call *call,
+		    const struct message *message, int64_t now_ns);
+
+/* Checks that come after the argument is complete; then the queue. */
+void admit_complete(struct router *router, struct call *call, int64_t now_ns);
+void admit_queue(struct router *router, struct call *call, int64_t now_ns);
+void admit_probe(struct router *router, struct tool *tool, int64_t now_ns);
+struct call *call_find(struct router *router, uint32_t client, uint64_t id);
+void call_register(struct router *router, struct call *call);
+
+/* ---- dispatch_core ---- */
+
+/* Sends what can be sent in the pools marked dirty. */
+void dispatch(struct router *router, int64_t now_ns);
+void dispatch_mark(struct router *router, uint32_t pool);
+void dispatch_arguments(struct router *router, struct call *call,
+			int64_t now_ns);
+
+/* ---- calls_core ---- */
+
+struct call *call_new(struct router *router, int64_t now_ns);
+void call_enter(struct router *router, struct call *call,
+		enum call_state state);
+void call_due(struct router *router, struct call *call, int64_t now_ns);
+void call_event(struct router *router, struct call *call,
+		enum call_event event, const struct message *message,
+		int64_t now_ns);
+uint64_t call_handle(const struct router *router, const struct call *call);
+struct call *call_of_handle(struct router *router, uint64_t handle);
+struct signature call_signature(struct router *router, struct call *call);
+
+struct ending ending_of(enum error_code code, const char *reason);
+void ending_add(struct ending *ending, const char *text);
+void ending_add_number(struct ending *ending, uint64_t number);
+
+/* The call is over: answers (unless answered) and frees it. */
+void call_end(struct router *router, struct call *call,
+	      const struct ending *ending, int64_t now_ns);
+void call_free(struct router *router, struct call *call);
+
+/* Out of its queue, off its worker: wherever it is listed. */
+void call_detach(struct router *router, struct call *call);
+void call_stop(struct router *router, struct call *call, enum stop_cause cause,
+	       int64_t now_ns);
+void call_announce(struct router *router, struct call *call, int64_t now_ns);
+void call_grant(struct router *router, struct call *call, size_t bytes,
+		int64_t now_ns);
+void calls_round(struct router *router, int64_t now_ns);
+
+/* ---- share_core ---- */
+
+void share_init(struct router *router);
+
+/* 0: the call goes on alone or leads; 1: it is being served. */
+int share_join(struct router *router, struct call *call, int64_t now_ns);
+
+/* Keeps a copy of output; the call stops collecting if it is too much. */
+void share_collect(struct router *router, struct call *call,
+		   const struct message *message);
+
+/* The leader is done; result: what it collected is good for others, too. */
+void share_land(struct router *router, struct call *call, bool result,
+		int64_t now_ns);
+void share_leave(struct router *router, struct call *call);
+
+/* Sends what is kept as the client's credit allows; may free the call. */
+void share_deliver(struct router *router, struct call *call, int64_t now_ns);
+struct kept *kept_new(struct router *router);
+void kept_release(struct router *router, struct kept *kept);
+
+/* ---- slots_core ---- */
+
+void slot_message(struct router *router, uint32_t slot,
+		  const struct message *message, int64_t now_ns);
+void slot_closed(struct router *router, uint32_t slot, bool fault,
+		 const char *detail, int64_t now_ns);
+void slot_fault(struct router *router, struct slot *slot, const char *detail,
+		int64_t now_ns);
+void slot_kill(struct router *router, struct slot *slot,
+	       enum kill_reason reason, uint64_t call);
+
+/* A call has left it: it may be idle, used up, or wanted elsewhere. */
+void slot_freed(struct router *router, struct slot *slot, int64_t now_ns);
+void slots_round(struct router *router, int64_t now_ns);
+void control_record(struct router *router, const struct router_event *event,
+		    int64_t now_ns);
+void control_send(struct router *router, enum control_kind kind,
+		  const struct control *record);
+void slot_join_pool(struct router *router, struct slot *slot, uint32_t pool);
+uint32_t slot_index(const struct router *router, const struct slot *slot);
+
+/* ---- own_core ---- */
+
+bool own_method(const struct message *message);
+void own_call(struct router *router, struct call *call, int64_t now_ns);
+void health_round(struct router *router, int64_t now_ns);
+void health_pool(struct router *router, struct pool *pool, int64_t now_ns);
+void health_sample(struct router *router, const struct router_sample *sample,
+		   int64_t now_ns);
+
+void router_say(struct router *router, enum router_note_level level,
+		const char *message, const char *name, const char *detail);
+
+#endif

@@ -1,0 +1,168 @@
+#include "tests/support/test.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "tests/support/noise.h"
+#include "workers/improve/watch_core.h"
+
+static struct watch watch;
+
+/* Feeds normal differences; how many until an alarm, or most + 1. */
+static unsigned pairs_to_alarm(struct random *random, double mean, double sigma,
+			       unsigned most)
+{
+	for (unsigned i = 1; i <= most; i++)
+		if (watch_add(&watch, mean + sigma * noise_normal(random)) !=
+		    WATCH_QUIET)
+			return i;
+	return most + 1;
+}
+
+/* The accepted bound is 0: both games are at their edge, and share one fate. */
+static void false_alarms_are_rare_for_ever(void **state)
+{
+	enum { TRIALS = 500 };
+	struct random random;
+	unsigned alarms = 0;
+
+	(void)state;
+	test_random_init(&random, "no change");
+	for (int i = 0; i < TRIALS; i++) {
+		watch_init(&watch, 0);
+		alarms += pairs_to_alarm(&random, 0, 0.03, 400) <= 400;
+	}
+	/* 5 are expected at most; 13 would be seen once in a thousand times. */
+	test_row(alarms <= 12, "%u of %d", alarms, TRIALS);
+}
+
+static const struct {
+	const char *name;
+	double proved, before_mean, mean;
+	unsigned before;
+	enum watch_state want;
+	unsigned median_most;	/* pairs to the alarm */
+} changes[] = {
+	{ "a loss of 5 % is harm", 0, 0, -0.05, 0, WATCH_HARM, 30 },
+	{ "a loss of 3 % too, later", 0, 0, -0.03, 0, WATCH_HARM, 50 },
+	{ "after 100 good pairs as well", 0, 0.05, -0.05, 100, WATCH_HARM, 70 },
+	{ "no gain where 8 % were proved", 0.08, 0, 0, 0, WATCH_BENEFIT_GONE, 50 },
+};
+
+static int ascending(const void *a, const void *b)
+{
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void changes_are_noticed_soon(void **state)
+{
+	struct random random;
+	unsigned pairs[101];
+
+	(void)state;
+	test_random_init(&random, "changes");
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		for (size_t trial = 0; trial < COUNT(pairs); trial++) {
+			watch_init(&watch, changes[i].proved);
+			pairs_to_alarm(&random, changes[i].before_mean, 0.03,
+				       changes[i].before);
+			pairs[trial] = pairs_to_alarm(&random, changes[i].mean,
+						      0.03, 300);
+			test_row(watch.state >= changes[i].want, "%s: got %s",
+				 changes[i].name, watch_state_name(watch.state));
+		}
+		qsort(pairs, COUNT(pairs), sizeof(*pairs), ascending);
+		test_row(pairs[COUNT(pairs) / 2] <= changes[i].median_most,
+			 "%s: after %u pairs", changes[i].name,
+			 pairs[COUNT(pairs) / 2]);
+	}
+}
+
+/* What was proved and still holds is quiet in both games. */
+static void a_lasting_gain_is_quiet(void **state)
+{
+	struct random random;
+
+	(void)state;
+	test_random_init(&random, "lasting gain");
+	for (int i = 0; i < 50; i++) {
+		watch_init(&watch, 0.05);
+		assert_int_equal(pairs_to_alarm(&random, 0.06, 0.03, 400), 401);
+	}
+}
+
+/*
+ * The first gambler alone, by hand: shares 1, 1, 1 of rising sizes all lost by
+ * the new version make (1 + lambda)^3 each.
+ */
+static void wealth_is_what_the_formula_says(void **state)
+{
+	const double lambdas[] = { 0.1, 0.2, 0.35, 0.5, 0.7, 0.9 };
+	double want = 0;
+
+	(void)state;
+	watch_init(&watch, 0);
+	for (int i = 1; i <= 3; i++)
+		watch_add(&watch, -i);
+	for (size_t i = 0; i < COUNT(lambdas); i++)
+		want += pow(1 + lambdas[i], 3) / COUNT(lambdas);
+	want *= 6 / (3.14159265358979 * 3.14159265358979);
+	assert_true(fabs(watch.harm.evidence - want) < 1e-9);
+	/* The least of four sizes, won by the new: a share of a quarter. */
+	want = 0;
+	watch_add(&watch, 0.5);
+	for (size_t i = 0; i < COUNT(lambdas); i++)
+		want += pow(1 + lambdas[i], 3) * (1 - lambdas[i] / 4) /
+			COUNT(lambdas);
+	want *= 6 / (3.14159265358979 * 3.14159265358979);
+	assert_true(fabs(watch.harm.evidence - want) < 1e-9);
+	/* No difference at all says nothing. */
+	watch_add(&watch, 0);
+	assert_true(fabs(watch.harm.evidence - want) < 1e-9);
+}
+
+static void alarms_stay_and_harm_is_worst(void **state)
+{
+	(void)state;
+	watch_init(&watch, 0.1);
+	for (int i = 0; i < 30; i++)
+		watch_add(&watch, 0.01 - 0.0001 * i);
+	assert_int_equal(watch.state, WATCH_BENEFIT_GONE);
+	for (int i = 0; i < 30; i++)
+		watch_add(&watch, -0.1 - 0.01 * i);
+	assert_int_equal(watch.state, WATCH_HARM);
+	for (int i = 0; i < 300; i++)
+		watch_add(&watch, 0.2);
+	assert_int_equal(watch.state, WATCH_HARM);
+}
+
+/* Longer than there are places for gamblers: still finite, still awake. */
+static void a_long_watch_stays_awake(void **state)
+{
+	struct random random;
+
+	(void)state;
+	test_random_init(&random, "long watch");
+	watch_init(&watch, 0.02);
+	assert_int_equal(pairs_to_alarm(&random, 0.05, 0.03, 20000), 20001);
+	assert_true(isfinite(watch.harm.evidence));
+	assert_true(pairs_to_alarm(&random, -0.05, 0.03, 400) <= 400);
+	assert_int_equal(watch_add(&watch, -0.05) != WATCH_QUIET, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(false_alarms_are_rare_for_ever),
+		cmocka_unit_test(changes_are_noticed_soon),
+		cmocka_unit_test(a_lasting_gain_is_quiet),
+		cmocka_unit_test(wealth_is_what_the_formula_says),
+		cmocka_unit_test(alarms_stay_and_harm_is_worst),
+		cmocka_unit_test(a_long_watch_stays_awake),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
