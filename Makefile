@@ -6,6 +6,7 @@
 #   make check-layers purity, includes, linked libraries
 #   make lint         clang-tidy, cppcheck, manual pages
 #   make install      DESTDIR, PREFIX                  make clean
+#   make demo         the improvement loop on a small project, or on REPO=/path
 #
 # V=1 shows the commands. SANITIZE=1 and FUZZ=1 are the two other ways to
 # compile the same sources; each has its own folder below build/.
@@ -108,7 +109,7 @@ scripts := $(wildcard tests/system/*.sh)
 containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
 
-.PHONY: all check check-asan check-containment check-layers fuzz bench lint install clean
+.PHONY: all check demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -234,6 +235,10 @@ fuzz-run: $(fuzzers)
 bench: $(bins) $(benches)
 	@etc/setup bench
 	@tests/bench/run $(out) $(benches) $(wildcard tests/bench/*.sh)
+
+# Under three minutes; the scratch folder it leaves is named at its end.
+demo: $(bins)
+	@tests/demo $(out)/bin/cupel $(REPO)
 
 lint: $(setup)
 	@etc/setup lint
