@@ -143,7 +143,7 @@ static void check_result(uint32_t client, const struct sim_call *call,
 	uint32_t name = client << 16 | (uint32_t)(message->call_id % IDS);
 	unsigned code = message->result.code;
 
-	if (!call->outstanding && !(call->unconfirmed && call->back))
+	if (!call->outstanding && !(call->detached && call->back))
 		fail("a result for a call that has none due", message->call_id);
 	if (message->result.chunks != call->chunks)
 		fail("chunks were lost", message->call_id);
@@ -184,7 +184,7 @@ static void see_chunk(uint32_t client, const struct message *message)
 	struct sim_call *call = &world.clients[client].calls[
 		message->call_id % IDS];
 
-	if (!call->outstanding && !(call->unconfirmed && call->back))
+	if (!call->outstanding && !(call->detached && call->back))
 		fail("output of a call that is over", message->call_id);
 	if (message->chunk.sequence != call->chunks++)
 		fail("a chunk out of order", message->call_id);
@@ -920,7 +920,7 @@ int main(void)
 {
 	const struct router_size size = { .calls = 48, .clients = CLIENTS,
 		.slots = SLOTS, .queue = 8, .cached = 8,
-		.store_bytes = 8 * STORE_PIECE_MOST };
+		.store_bytes = 64 * STORE_PIECE_MOST };
 	size_t bytes = router_bytes(&size) - size.store_bytes;
 	void *memory = malloc(bytes + size.store_bytes);
 	const char *one = getenv("SEED"), *many = getenv("SEEDS");
