@@ -64,10 +64,10 @@ static void join_client(struct router *router, struct call *call)
 	list_append(&client->calls, &call->client_link);
 }
 
-/* There is nobody to answer yet: what the worker has to say may be kept. */
-static bool is_unheard(const struct call *call)
+/* Over time it is answered once its worker is done: there is time to keep it. */
+static bool is_patient(const struct call *call)
 {
-	return call->silent && call->client == NONE;
+	return call->flags & CALL_DETACHED;
 }
 
 static int64_t call_next_ns(const struct call *call)
@@ -85,7 +85,7 @@ static int64_t call_next_ns(const struct call *call)
 						   call->permit.slow_at_ns);
 		return next_ns;
 	case CALL_CANCELLING:
-		if (call->answered || is_unheard(call))
+		if (call->answered || is_patient(call))
 			next_ns = DEADLINE_NEVER;
 		return call->kill_ns ? deadline_earlier(next_ns, call->kill_ns)
 				     : next_ns;
@@ -859,7 +859,7 @@ static void do_give_up(struct router *router, struct call *call,
 
 	do_stop(router, call, message, now_ns);
 	rearm(router, call);
-	if (is_unheard(call))
+	if (is_patient(call))
 		return;
 	share_land(router, call, false, now_ns);
 	answer(router, call, &ending, (struct span){ 0 }, now_ns);
