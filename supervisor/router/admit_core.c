@@ -302,8 +302,8 @@ void admit_argument(struct router *router, struct call *call,
 
 /* ---- the argument is here ---- */
 
-static bool is_poison(struct router *router, struct call *call,
-		      struct ending *why, int64_t now_ns)
+bool admit_is_poison(struct router *router, struct call *call,
+		     struct ending *why, int64_t now_ns)
 {
 	int64_t until_ns = router->poisoned ?
 		poison_until_ns(&router->poison, call_signature(router, call),
@@ -380,7 +380,7 @@ void admit_complete(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	}
 	tool = &router->tools[call->tool];
-	if (is_poison(router, call, &why, now_ns)) {
+	if (admit_is_poison(router, call, &why, now_ns)) {
 		call_end(router, call, &why, now_ns);
 		return;
 	}

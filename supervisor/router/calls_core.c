@@ -64,6 +64,12 @@ static void join_client(struct router *router, struct call *call)
 	list_append(&client->calls, &call->client_link);
 }
 
+/* Over time it is answered once its worker is done: there is time to keep it. */
+static bool is_patient(const struct call *call)
+{
+	return call->flags & CALL_DETACHED;
+}
+
 static int64_t call_next_ns(const struct call *call)
 {
 	int64_t next_ns = call->limits.absolute_ns;
@@ -79,7 +85,7 @@ static int64_t call_next_ns(const struct call *call)
 						   call->permit.slow_at_ns);
 		return next_ns;
 	case CALL_CANCELLING:
-		if (call->answered)
+		if (call->answered || is_patient(call))
 			next_ns = DEADLINE_NEVER;
 		return call->kill_ns ? deadline_earlier(next_ns, call->kill_ns)
 				     : next_ns;
@@ -271,13 +277,10 @@ static void count_end(struct router *router, struct call *call,
 		router->tools[call->tool].ends[code]++;
 }
 
-static void send_result(struct router *router, struct call *call,
-			const struct ending *ending, struct span body,
-			int64_t now_ns)
+static struct message result_of(const struct call *call,
+				const struct ending *ending, struct span body)
 {
-	if (call->client == NONE)
-		return;
-	peer_send(router, call->client, &(struct message){
+	return (struct message){
 		.kind = MESSAGE_RESULT,
 		.call_id = call->client_id,
 		.result = {
@@ -290,7 +293,17 @@ static void send_result(struct router *router, struct call *call,
 					  3600000 : ending->retry_after_ms,
 			.reason = { ending->reason, ending->reason_length } },
 		.body = body,
-	}, now_ns);
+	};
+}
+
+static void send_result(struct router *router, struct call *call,
+			const struct ending *ending, struct span body,
+			int64_t now_ns)
+{
+	struct message result = result_of(call, ending, body);
+
+	if (call->client != NONE)
+		peer_send(router, call->client, &result, now_ns);
 }
 
 /* The client has its one answer; the worker may still have the call. */
@@ -334,13 +347,76 @@ void call_free(struct router *router, struct call *call)
 	list_append(&router->free_calls, &call->client_link);
 }
 
+/* The result is kept: it goes out under credit, or waits for its client. */
+static void end_kept(struct router *router, struct call *call,
+		     const struct ending *ending, int64_t now_ns)
+{
+	count_end(router, call, ending->code);
+	if (call->client == NONE) {
+		call->keep_ns = now_ns + HELD_NS;
+		router->held++;
+		call_enter(router, call, CALL_HELD);
+		return;
+	}
+	call->keep_ns = call->limits.absolute_ns > now_ns + HELD_ACK_NS ?
+			call->limits.absolute_ns : now_ns + HELD_ACK_NS;
+	call_enter(router, call, CALL_DELIVERING);
+	share_deliver(router, call, now_ns);
+}
+
+static bool is_kept(const struct call *call)
+{
+	return call->flags & CALL_DETACHED && !call->answered && call->kept &&
+	       call->kept->parcels.last &&
+	       call->kept->parcels.last->message.kind == MESSAGE_RESULT;
+}
+
+/*
+ * The last word: told now, or when its client comes back. What is detached
+ * stays until the client has confirmed it, who may leave before it has it.
+ */
+static void conclude(struct router *router, struct call *call,
+		     const struct ending *ending, struct span body,
+		     int64_t now_ns)
+{
+	bool kept = is_kept(call);
+
+	if (kept && call->silent) {
+		end_kept(router, call, ending, now_ns);
+		return;
+	}
+	answer(router, call, ending, body, now_ns);
+	if (!kept) {
+		call_free(router, call);
+		return;
+	}
+	call->keep_ns = now_ns + HELD_ACK_NS;
+	router->held++;
+	call_enter(router, call, CALL_HELD);
+}
+
+static void keep_ending(struct router *router, struct call *call,
+			const struct ending *ending)
+{
+	struct message result = result_of(call, ending, (struct span){ 0 });
+	struct parcel *parcel = parcel_new(&router->store, &result);
+
+	if (!call->kept)
+		call->kept = kept_new(router);
+	if (parcel && call->kept)
+		parcels_append(&call->kept->parcels, parcel);
+	else if (parcel)
+		store_give(&router->store, parcel);
+}
+
 void call_end(struct router *router, struct call *call,
 	      const struct ending *ending, int64_t now_ns)
 {
 	call_detach(router, call);
 	share_land(router, call, false, now_ns);
-	answer(router, call, ending, (struct span){ 0 }, now_ns);
-	call_free(router, call);
+	if (call->flags & CALL_DETACHED && !call->answered)
+		keep_ending(router, call, ending);
+	conclude(router, call, ending, (struct span){ 0 }, now_ns);
 }
 
 /* ---- leaving places ---- */
@@ -449,29 +525,13 @@ static void send_again(struct router *router, struct call *call,
 		admit_queue(router, call, now_ns);
 }
 
-/* The result is kept: it goes out under credit, or waits for its client. */
-static void end_kept(struct router *router, struct call *call,
-		     const struct ending *ending, int64_t now_ns)
-{
-	count_end(router, call, ending->code);
-	if (call->client == NONE) {
-		call->keep_ns = now_ns + HELD_NS;
-		router->held++;
-		call_enter(router, call, CALL_HELD);
-		return;
-	}
-	call->keep_ns = call->limits.absolute_ns > now_ns + HELD_ACK_NS ?
-			call->limits.absolute_ns : now_ns + HELD_ACK_NS;
-	call_enter(router, call, CALL_DELIVERING);
-	share_deliver(router, call, now_ns);
-}
-
 /* The worker's last word on it. */
 static void end_with_result(struct router *router, struct call *call,
 			    const struct message *message,
 			    const struct ending *ending, int64_t now_ns)
 {
 	struct message result = *message;
+	struct ending lost;
 	bool kept;
 
 	result.result.origin = (uint32_t)ending->origin;
@@ -479,18 +539,13 @@ static void end_with_result(struct router *router, struct call *call,
 	share_collect(router, call, &result);
 	kept = call->collecting;
 	share_land(router, call, kept && !call->answered, now_ns);
-	if (kept && call->silent && !call->answered) {
-		end_kept(router, call, ending, now_ns);
+	if (call->silent && !kept && !call->answered) {
+		lost = ending_of(ERROR_DATA_LOSS, "the result was too large "
+				 "to be kept for a client that left");
+		call_end(router, call, &lost, now_ns);
 		return;
 	}
-	if (call->silent && !call->answered) {
-		struct ending lost = ending_of(ERROR_DATA_LOSS, "the result "
-			"was too large to be kept for a client that left");
-
-		answer(router, call, &lost, (struct span){ 0 }, now_ns);
-	}
-	answer(router, call, ending, message->body, now_ns);
-	call_free(router, call);
+	conclude(router, call, ending, message->body, now_ns);
 }
 
 static void be_useful(struct router *router, struct call *call,
@@ -803,6 +858,9 @@ static void do_give_up(struct router *router, struct call *call,
 	struct ending ending = ending_of_stop(router, call);
 
 	do_stop(router, call, message, now_ns);
+	rearm(router, call);
+	if (is_patient(call))
+		return;
 	share_land(router, call, false, now_ns);
 	answer(router, call, &ending, (struct span){ 0 }, now_ns);
 	rearm(router, call);

@@ -26,8 +26,13 @@ void peer_forget(struct router *router, uint32_t index)
 	*peer = (struct peer){ 0 };
 }
 
+static bool is_doomed(const struct router *router, uint32_t index)
+{
+	return index < router->size.clients && router->clients[index].doom;
+}
+
 /* Who holds most of the store's room makes some. */
-static void relieve_store(struct router *router, int64_t now_ns)
+static void relieve_store(struct router *router)
 {
 	uint32_t most = NONE;
 
@@ -42,8 +47,8 @@ static void relieve_store(struct router *router, int64_t now_ns)
 	if (most == NONE)
 		return;
 	router->totals.stalled++;
-	client_cut(router, most, ERROR_RESOURCE_EXHAUSTED,
-		   "too much output waits to be read", now_ns);
+	client_doom(router, most, ERROR_RESOURCE_EXHAUSTED,
+		    "too much output waits to be read");
 }
 
 static void keep_waiting(struct router *router, uint32_t index,
@@ -53,10 +58,10 @@ static void keep_waiting(struct router *router, uint32_t index,
 	struct parcel *parcel = parcel_new(&router->store, message);
 
 	if (!parcel) {
-		relieve_store(router, now_ns);
+		relieve_store(router);
 		parcel = parcel_new(&router->store, message);
 	}
-	if (!peer->open) {	/* it was the one that made room */
+	if (is_doomed(router, index)) {	/* it was the one that made room */
 		if (parcel)
 			store_give(&router->store, parcel);
 		return;
@@ -66,8 +71,8 @@ static void keep_waiting(struct router *router, uint32_t index,
 			peer->stalled_ns = now_ns;
 		parcels_append(&peer->waiting, parcel);
 	} else if (index < router->size.clients) {
-		client_cut(router, index, ERROR_RESOURCE_EXHAUSTED,
-			   "no room for more output", now_ns);
+		client_doom(router, index, ERROR_RESOURCE_EXHAUSTED,
+			    "no room for more output");
 	} else {
 		slot_kill(router, &router->slots[index - router->size.clients],
 			  KILL_PROTOCOL, 0);
@@ -80,7 +85,7 @@ void peer_send(struct router *router, uint32_t index,
 	struct peer *peer = peer_of(router, index);
 	int r = -EAGAIN;
 
-	if (!peer->open)
+	if (!peer->open || is_doomed(router, index))
 		return;
 	router->totals.bytes_out += message->body.length;
 	if (peer->waiting.count == 0)
@@ -140,6 +145,8 @@ void client_closed(struct router *router, uint32_t index, int64_t now_ns)
 	if (!client->peer.open)
 		return;
 	peer_forget(router, index);
+	router->doomed -= client->doom != NULL;
+	client->doom = NULL;
 	router->totals.clients--;
 	while ((link = list_take_first(&client->calls))) {
 		struct call *call = LIST_OWNER(link, struct call, client_link);
@@ -152,8 +159,10 @@ void client_closed(struct router *router, uint32_t index, int64_t now_ns)
 		*(with_worker ? &client->running : &client->waiting) += 1;
 		list_append(&client->calls, &call->client_link);
 		client = &router->clients[index];
-		if (!(call->flags & CALL_DETACHED) ||
-		    call->state == CALL_DELIVERING || call->state == CALL_HELD)
+		if (call->flags & CALL_DETACHED &&
+		    call->state != CALL_DELIVERING && call->state != CALL_HELD)
+			call->silent = true;
+		else
 			call_event(router, call, LIFE_LOST, NULL, now_ns);
 	}
 	assert(client->running + client->waiting == 0);
@@ -172,6 +181,30 @@ void client_cut(struct router *router, uint32_t index, enum error_code code,
 		.goaway = { (uint32_t)code, message_text_of(reason) } });
 	router->sink.close(router->sink.owner, index);
 	client_closed(router, index, now_ns);
+}
+
+void client_doom(struct router *router, uint32_t index, enum error_code code,
+		 const char *reason)
+{
+	struct client *client = &router->clients[index];
+
+	if (!client->peer.open || client->doom)
+		return;
+	client->doom = reason;
+	client->doom_code = code;
+	router->doomed++;
+	parcels_clear(&client->peer.waiting, &router->store);
+}
+
+void clients_cut_doomed(struct router *router, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < router->size.clients && router->doomed; i++) {
+		struct client *client = &router->clients[i];
+
+		if (client->doom)
+			client_cut(router, i, client->doom_code, client->doom,
+				   now_ns);
+	}
 }
 
 static void client_fault(struct router *router, uint32_t index,
@@ -195,7 +228,8 @@ static void adopt(struct router *router, uint32_t index, struct span session,
 
 		link = link->next;
 		if (call->probe || call->uid != client->uid ||
-		    !(call->flags & CALL_DETACHED) || call->answered ||
+		    !(call->flags & CALL_DETACHED) ||
+		    (call->answered && call->state != CALL_HELD) ||
 		    memcmp(call->session, session.data, SESSION_BYTES) != 0 ||
 		    call_find(router, index, call->client_id))
 			continue;
@@ -206,10 +240,12 @@ static void adopt(struct router *router, uint32_t index, struct span session,
 		list_append(&client->calls, &call->client_link);
 		call_register(router, call);
 		call->announced = false;
+		call->chunks_out = 0;
 		call->to_client = (struct credit){ CREDIT_CALL_BYTES,
 						   CREDIT_LINK_BYTES };
 		if (call->state == CALL_HELD) {
 			router->held--;
+			call->answered = false;
 			call_enter(router, call, CALL_DELIVERING);
 			share_deliver(router, call, now_ns);
 		}

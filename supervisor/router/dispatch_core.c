@@ -177,6 +177,10 @@ static void send_call(struct router *router, struct call *call,
 	struct pool *pool = tool_pool(router, tool);
 	struct ending why;
 
+	if (admit_is_poison(router, call, &why, now_ns)) {
+		call_end(router, call, &why, now_ns);
+		return;
+	}
 	call->generation = handle_next_generation(call->generation);
 	if (breaker_admit(&tool->breaker, call_handle(router, call), now_ns,
 			  &call->permit) == BREAKER_REJECTED) {

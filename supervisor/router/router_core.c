@@ -234,6 +234,10 @@ void router_step(struct router *router, const struct router_event *event,
 		break;
 	}
 	dispatch(router, now_ns);
+	while (router->doomed) {
+		clients_cut_doomed(router, now_ns);
+		dispatch(router, now_ns);
+	}
 	run_stop(router, now_ns);
 }
 

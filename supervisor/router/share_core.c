@@ -113,8 +113,6 @@ void share_deliver(struct router *router, struct call *call, int64_t now_ns)
 			message.result.chunks = call->chunks_out;
 		call->next_kept = call->next_kept->next;
 		peer_send(router, call->client, &message, now_ns);
-		if (call->client == NONE || call->state != CALL_DELIVERING)
-			return;		/* sending has cut its client */
 	}
 	if (!call->next_kept)
 		end_delivery(router, call, now_ns);

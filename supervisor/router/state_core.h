@@ -75,6 +75,8 @@ struct client {
 	struct peer peer;		/* open: the record is in use */
 	bool greeted;
 	bool internal;			/* a worker's own link: CLIENT_UP */
+	const char *doom;		/* why it is cut when the step is over */
+	enum error_code doom_code;
 	uint32_t uid;
 	enum caller_role role;
 	int64_t since_ns;
@@ -201,7 +203,7 @@ struct call {
 	bool accepted;			/* the worker has, in this attempt */
 	bool announced;			/* the client has had an ACCEPT */
 	bool stopping;			/* the worker has had a CANCEL */
-	bool silent;			/* all output goes into kept */
+	bool silent;			/* its client has left: all into kept */
 	bool answered;			/* the client has had its RESULT */
 	bool more;			/* the argument is not complete */
 	bool hashed;
@@ -272,6 +274,7 @@ struct router {
 	struct poison poison;
 	bool poisoned;			/* somebody has died of something */
 
+	uint32_t doomed;		/* clients to be cut */
 	uint32_t dirty;			/* pools to look at, a bit each */
 	int64_t round_ns, health_ns, started_ns;
 	uint64_t turns;
@@ -283,7 +286,6 @@ struct router {
 	struct health_component resources[RESOURCE_COUNT], monitor_health;
 	struct totals totals;
 	uint64_t refusals[ERROR_CODE_COUNT], ends[ERROR_CODE_COUNT];
-	struct latency lookup;
 };
 
 /* ---- clients_core: peers ---- */
@@ -306,6 +308,14 @@ void client_message(struct router *router, uint32_t index,
 void client_closed(struct router *router, uint32_t index, int64_t now_ns);
 void client_cut(struct router *router, uint32_t index, enum error_code code,
 		const char *reason, int64_t now_ns);
+
+/*
+ * Nothing more is sent to it, and what waits is dropped; it is cut at the end
+ * of the step, for whoever sends is in the middle of something.
+ */
+void client_doom(struct router *router, uint32_t index, enum error_code code,
+		 const char *reason);
+void clients_cut_doomed(struct router *router, int64_t now_ns);
 void clients_round(struct router *router, int64_t now_ns);
 
 /* The client a call is accounted to: its own, or the one for the lost. */
@@ -337,6 +347,10 @@ void admit_argument(struct router *router, struct call *call,
 
 /* Checks that come after the argument is complete; then the queue. */
 void admit_complete(struct router *router, struct call *call, int64_t now_ns);
+
+/* It may have become one while it waited. */
+bool admit_is_poison(struct router *router, struct call *call,
+		     struct ending *why, int64_t now_ns);
 void admit_queue(struct router *router, struct call *call, int64_t now_ns);
 void admit_probe(struct router *router, struct tool *tool, int64_t now_ns);
 struct call *call_find(struct router *router, uint32_t client, uint64_t id);
