@@ -167,6 +167,67 @@ static void they_leave_with_router_and_monitor(void **state)
 	}
 }
 
+/* ---- the manual's conversation ---- */
+
+static size_t read_hex(const char *text, uint8_t *ret)
+{
+	size_t count = 0;
+	unsigned byte;
+	int length;
+
+	while (sscanf(text, " %2x%n", &byte, &length) == 1) {
+		ret[count++] = (uint8_t)byte;
+		text += length;
+	}
+	return count;
+}
+
+/* "worker hello", then its bytes on lines that begin with a tab. */
+static void check_frame(const char *title, const uint8_t *bytes, size_t length)
+{
+	struct message message;
+	struct error why = { 0 };
+	struct frame frame;
+	const char *from = strchr("\1\3\7\14\103", (int)bytes[5]) ? "worker" : "router";
+	char want[64];
+	int r = frame_next((struct span){ bytes, length }, &frame);
+
+	test_row(r == (int)length, "%s: %d of %zu bytes are a frame", title, r, length);
+	r = message_decode(&frame, &message, &why);
+	test_row(r == 0, "%s: %s", title, why.text);
+	snprintf(want, sizeof(want), "%s %s", from, message_kind_name(frame.kind));
+	assert_string_equal(title, want);
+}
+
+static void the_manual_shows_real_frames(void **state)
+{
+	FILE *page = fopen("etc/man/cupel-tool.5", "re");
+	char line[256], title[64] = "";
+	uint8_t bytes[256];
+	size_t length = 0;
+	unsigned frames = 0;
+	bool within = false;
+
+	(void)state;
+	assert_non_null(page);
+	while (fgets(line, sizeof(line), page)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, ".\\\" frames", 10) == 0 || (within && line[0] != '\t')) {
+			if (length) {
+				check_frame(title, bytes, length);
+				frames++;
+			}
+			length = 0;
+			within = strncmp(line, ".\\\" frames end", 14) != 0;
+			snprintf(title, sizeof(title), "%.63s", line);
+		} else if (within) {
+			length += read_hex(line, bytes + length);
+		}
+	}
+	fclose(page);
+	assert_int_equal(frames, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +237,7 @@ int main(void)
 		cmocka_unit_test_teardown(they_grant_credit, rig_stop),
 		cmocka_unit_test_teardown(what_they_cannot_take_they_leave, rig_stop),
 		cmocka_unit_test_teardown(they_leave_with_router_and_monitor, rig_stop),
+		cmocka_unit_test(the_manual_shows_real_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
