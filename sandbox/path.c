@@ -19,6 +19,55 @@ static const uint64_t resolve_of[] = {
 	[PATH_STRICT] = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 };
 
+/* Only of directories: an overlay's files have numbers of their own. */
+static bool is_on(int fd, dev_t device)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 &&
+	       (!S_ISDIR(status.st_mode) || status.st_dev == device);
+}
+
+/*
+ * The same by one openat(2) a component, inside a sandbox, where the filter
+ * cannot read what openat2(2) is asked for and so refuses it. No "..", no
+ * symbolic link, no other mount: as strict as PATH_STRICT for any trust below
+ * a directory.
+ */
+static int walk(int directory, const char *path, int flags, mode_t mode)
+{
+	AUTO_CLOSE int at = fcntl(directory == AT_FDCWD ? -1 : directory, F_DUPFD_CLOEXEC, 0);
+	struct stat root;
+	char part[NAME_MAX + 1];
+
+	if (at < 0)
+		at = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0 || fstat(at, &root) < 0)
+		return -errno;
+	for (;;) {
+		size_t length = strcspn(path, "/");
+		bool last = path[length + strspn(path + length, "/")] == '\0';
+
+		if (length == 0 || length > NAME_MAX)
+			return length ? -ENAMETOOLONG : -EXDEV;
+		snprintf(part, sizeof(part), "%.*s", (int)length, path);
+		if (strcmp(part, "..") == 0)
+			return -EXDEV;
+		int fd = last ? openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC, mode) :
+				openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		close(at);
+		at = fd;
+		if (!is_on(at, root.st_dev))
+			return -EXDEV;
+		if (last)
+			return fd_take(&at);
+		path += length + strspn(path + length, "/");
+	}
+}
+
 int path_open(int directory, const char *path, int flags, mode_t mode,
 	      enum path_trust trust, struct error *why)
 {
@@ -33,6 +82,13 @@ int path_open(int directory, const char *path, int flags, mode_t mode,
 	do
 		fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
 	while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+	if (fd < 0 && trust != PATH_HOST && (errno == ENOSYS || errno == EPERM)) {
+		int r = walk(directory, path, flags, mode);
+
+		if (r >= 0)
+			return r;
+		errno = -r;
+	}
 	if (fd < 0)
 		return error_set(why, -errno, "open %s: %s", path,
 				 strerror(errno));
