@@ -161,7 +161,7 @@ static void it_gets_nothing_else(void **state)
 	int end = 0;
 
 	json_decref(run("{\"argv\":[\"sh\",\"-c\",\"ls /proc/$$/fd; "
-			"grep -E 'SigBlk|SigIgn' /proc/$$/status\"]}"));
+			"grep -E 'SigBlk|SigIgn' /proc/self/status\"]}"));
 	assert_int_equal(sscanf(output[1], "0\n1\n2\nSigBlk: %lx SigIgn: %lx %n",
 				&blocked, &ignored, &end), 2);
 	assert_int_equal(end, output_bytes[1]);
