@@ -202,6 +202,13 @@ $(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
+# An example of a tool, built as its own comment says.
+example := $(out)/tests/examples/primes
+$(example): etc/examples/primes.c etc/examples/cupel_tool.h
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@)$(CC) -D_GNU_SOURCE $(cflags) $(ldflags) -o $@ $<
+$(out)/tests/test_examples: | $(example)
+
 # Outside FUZZ=1 a fuzz target is linked with a main that replays its corpus.
 fuzz_main := $(if $(FUZZ),,$(call object,tests/fuzz/replay.c))
 $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)

@@ -225,6 +225,11 @@ static void finish(struct worker_call *call, enum error_code code,
 	call->code = code;
 	text_escape(span_of_text(reason), call->reason, sizeof(call->reason));
 	call->state_ = CALL_FINISHED;
+	if (call->stop != ERROR_OK &&
+	    !credit_covers(&call->send_credit, call->body_bytes)) {
+		call->body_bytes = 0;	/* nobody may be there to take it */
+		call->code = call->stop;
+	}
 	name_culprit(life);
 	accept(call);
 	send_result(call);

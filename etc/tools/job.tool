@@ -19,8 +19,12 @@ tool job {
 		'{"type": "object", "required": ["argv"], "additionalProperties": false, "properties": {',
 		' "argv": {"type": "array", "minItems": 1, "maxItems": 1024, "items": {"type": "string"}},',
 		' "env": {"type": "object", "additionalProperties": {"type": "string"}},',
-		' "cwd": {"type": "string", "maxLength": 4095}, "stdin": {"type": "string"},',
-		' "limits": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},',
-		' "collect": {"type": "array", "maxItems": 16, "items": {"type": "string"}}}}'
+		' "cwd": {"type": "string", "minLength": 1, "maxLength": 4095},',
+		' "stdin": {"type": "string"},',
+		' "limits": {"type": "object", "additionalProperties": false, "properties": {',
+		'  "wall_ms": {"type": "integer", "minimum": 1, "maximum": 86400000},',
+		'  "cpu_ms": {"type": "integer", "minimum": 1, "maximum": 86400000},',
+		'  "output_bytes": {"type": "integer", "minimum": 0, "maximum": 1073741824}}},',
+		' "collect": {"type": "array", "maxItems": 16, "items": {"type": "string", "minLength": 1}}}}'
 	}
 }

@@ -92,6 +92,8 @@ int rig_ended(void)
 int rig_stop(void **state)
 {
 	(void)state;
+	if (!rig.page)
+		return 0;
 	if (rig.pid > 0) {
 		kill(rig.pid, SIGKILL);
 		waitpid(rig.pid, NULL, 0);
@@ -99,6 +101,7 @@ int rig_stop(void **state)
 	channel_release(&rig.router);
 	close(rig.beat);
 	munmap(rig.page, sizeof(*rig.page));
+	rig.page = NULL;
 	rig.pid = 0;
 	return 0;
 }

@@ -4,6 +4,8 @@
 # with CUPEL_BIN naming the folder of the programs.
 set -u
 export LC_ALL=C.UTF-8
+# The leak detector wants to look at threads, which a confined process may not.
+export ASAN_OPTIONS=detect_leaks=0
 catalog=$CUPEL_BIN/cupel-catalog
 case $catalog in /*) ;; *) catalog=$PWD/$catalog ;; esac
 top=$PWD
@@ -165,6 +167,21 @@ report 'what permits less is taken' "$(load out; generation out; same out first)
 	$'exit 0\n3\ndifferent'
 rm tools/x.tool
 report 'what is gone is gone' "$(load out; generation out; strings -n 1 out | grep -cx x)" $'exit 0\n3\n0'
+
+# ---- what the manual says ----
+
+page=$top/etc/man/cupel-tool.5
+rm -f previous
+report 'the manual lists the keys' "$("$top/build/generate_contracts" manual)" \
+	"$(sed -n '/^\.\\" keys: /,/^\.\\" keys end/{/^\.\\"/!p}' "$page")"
+sed -n '/^worker square/,/^\.Ed/{/^\.Ed/!p}' "$page" | sed 's|/usr/local/libexec/square|/bin/true|' >tools/square.tool
+report "the manual's manifest is taken" "$(load out; holds out 'the square of a whole number')" $'exit 0\nyes'
+for example in words primes; do
+	sed 's|program = .*|program = /bin/true|' "$top/etc/examples/$example.tool" >tools/$example.tool
+done
+report "the examples' manifests are taken" "$(load out; holds out 'count the words of a text')" $'exit 0\nyes'
+rm tools/*
+cp first previous
 
 # ---- when it cannot do its work ----
 
