@@ -108,6 +108,7 @@ benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/benc
 scripts := $(wildcard tests/system/*.sh)
 containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
+storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
 
 .PHONY: all check demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
@@ -206,11 +207,15 @@ fuzz_main := $(if $(FUZZ),,$(call object,tests/fuzz/replay.c))
 $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
+# The faults of real processes: programs that chaos.sh and call.sh use.
+$(storms): $(out)/tests/chaos/%: $(out)/tests/chaos/%.o $(archives)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+
 # Static as well: inside a sandbox there may be no loader, nor a library.
 $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
-check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe)
+check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms)
 	@tests/run $(out) $(units) $(simulations) $(fuzzers) $(scripts) \
 		$(if $(SANITIZE),,$(containment) tests/layers/check)
 

@@ -934,8 +934,13 @@ void call_due(struct router *router, struct call *call, int64_t now_ns)
 		tool_watch(router, tool, now_ns);
 	}
 	if (call->state == CALL_CANCELLING && call->kill_ns &&
-	    call->kill_ns <= now_ns)
+	    call->kill_ns <= now_ns) {
 		kill_for(router, call, now_ns);
+		/* Its caller has waited long enough for a worker's word. */
+		if (!call->answered)
+			call_event(router, call, LIFE_TIME, NULL, now_ns);
+		return;
+	}
 	if (call_next_ns(call) > now_ns) {
 		rearm(router, call);
 		return;

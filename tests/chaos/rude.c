@@ -1,0 +1,226 @@
+/*
+ * rude - a client that breaks one rule of the link, and tells what came of it.
+ *
+ *	rude SOCKET RULE [SECONDS]
+ *
+ * Prints "closed" if the router ended the link within SECONDS (default 5),
+ * "open" if it did not; exits with 1 if it never came so far. What each rule is
+ * stands in the table below.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/core/deadline.h"
+#include "common/wire/message.h"
+
+static uint8_t bytes[FRAME_BYTES_MAX];
+
+static void must(bool condition, const char *what)
+{
+	if (condition)
+		return;
+	printf("%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void say(int fd, const uint8_t *data, size_t length)
+{
+	must(send(fd, data, length, MSG_NOSIGNAL) == (ssize_t)length, "send");
+}
+
+static size_t encode(const struct message *message)
+{
+	struct error why;
+	int length = message_encode(message, bytes, sizeof(bytes), &why);
+
+	if (length < 0) {
+		printf("encode: %s\n", why.text);
+		exit(1);
+	}
+	return (size_t)length;
+}
+
+static void tell(int fd, struct message message)
+{
+	say(fd, bytes, encode(&message));
+}
+
+static struct message hello(void)
+{
+	return (struct message){ .kind = MESSAGE_HELLO, .hello = {
+		.major = MESSAGE_MAJOR,
+		.name = message_text_of("rude"), .build = message_text_of("test"),
+	} };
+}
+
+/* Of a tool that takes {"bytes": 1000000}, or any other. */
+static struct message call(uint64_t id)
+{
+	static const uint8_t input[] = "\x81\xa5" "bytes\xce\x00\x0f\x42\x40";
+
+	return (struct message){
+		.kind = MESSAGE_CALL, .call_id = id,
+		.deadline_ns = clock_now_ns() + 60 * NS_PER_S,
+		.call = { .tool = message_text_of("echo.flood"), .attempt = 1 },
+		.body = { input, sizeof(input) - 1 },
+	};
+}
+
+static void greet(int fd)
+{
+	tell(fd, hello());
+	must(recv(fd, bytes, sizeof(bytes), 0) > 0, "no welcome");
+}
+
+/* ---- the rules ---- */
+
+static void be_garbage(int fd)
+{
+	memset(bytes, 0xff, 64);
+	say(fd, bytes, 64);
+}
+
+static void be_garbage_later(int fd)
+{
+	greet(fd);
+	be_garbage(fd);
+}
+
+static void be_oversized(int fd)
+{
+	greet(fd);
+	say(fd, (const uint8_t *)"\x00\x05\x00\x00\x9b\x40", 6);
+}
+
+static void be_truncated(int fd)
+{
+	struct message message = call(1);
+
+	greet(fd);
+	say(fd, bytes, encode(&message) - 7);
+	shutdown(fd, SHUT_WR);
+}
+
+static void be_early(int fd)
+{
+	tell(fd, call(1));
+}
+
+static void greet_twice(int fd)
+{
+	greet(fd);
+	tell(fd, hello());
+}
+
+static void be_the_router(int fd)
+{
+	greet(fd);
+	tell(fd, (struct message){ .kind = MESSAGE_RESULT, .call_id = 1,
+				   .result = { .attempts = 1 } });
+}
+
+static void call_twice(int fd)
+{
+	greet(fd);
+	tell(fd, call(1));
+	tell(fd, call(1));
+}
+
+static void be_unknown(int fd)
+{
+	greet(fd);
+	say(fd, (const uint8_t *)"\x00\x00\x00\x05\x94\x32\x00\x00\x00", 9);
+}
+
+static void speak_another_version(int fd)
+{
+	struct message message = hello();
+
+	message.hello.major = MESSAGE_MAJOR + 1;
+	tell(fd, message);
+}
+
+static void say_nothing(int fd)
+{
+	(void)fd;
+}
+
+/* Calls for bytes, and credit without end, but never takes any. */
+static void read_nothing(int fd)
+{
+	struct pollfd full = { .fd = fd, .events = POLLOUT };
+
+	greet(fd);
+	for (uint64_t id = 1; id <= 16; id++)
+		tell(fd, call(id));
+	for (int i = 0; i < 16 && poll(&full, 1, 100) == 1; i++)
+		for (uint64_t id = 1; id <= 16; id++)
+			tell(fd, (struct message){ .kind = MESSAGE_CREDIT,
+						   .call_id = id, .credit = { 65536 } });
+}
+
+static const struct rule {
+	const char *name;
+	void (*breaks)(int fd);
+	bool deaf;		/* what comes is left where it is */
+} rules[] = {
+	{ "garbage", be_garbage, false },
+	{ "garbage-later", be_garbage_later, false },
+	{ "oversized", be_oversized, false },
+	{ "truncated", be_truncated, false },
+	{ "early", be_early, false },
+	{ "greets-twice", greet_twice, false },
+	{ "router", be_the_router, false },
+	{ "calls-twice", call_twice, false },
+	{ "unknown", be_unknown, false },
+	{ "version", speak_another_version, false },
+	{ "silent", say_nothing, false },
+	{ "deaf", read_nothing, true },
+};
+
+/* A deaf one learns of the end by the hang-up alone. */
+static bool is_closed(int fd, bool deaf, int64_t until_ns)
+{
+	struct pollfd wait = { .fd = fd, .events = deaf ? 0 : POLLIN };
+	ssize_t n;
+
+	while (clock_now_ns() < until_ns) {
+		if (poll(&wait, 1, 50) <= 0)
+			continue;
+		if (deaf)
+			return wait.revents & (POLLHUP | POLLERR);
+		n = recv(fd, bytes, sizeof(bytes), 0);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return true;
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int seconds = argc > 3 ? atoi(argv[3]) : 5;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	for (size_t i = 0; argc > 2 && i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (strcmp(rules[i].name, argv[2]) != 0)
+			continue;
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[1]);
+		must(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0,
+		     argv[1]);
+		rules[i].breaks(fd);
+		puts(is_closed(fd, rules[i].deaf,
+			       clock_now_ns() + seconds * NS_PER_S) ? "closed" : "open");
+		return 0;
+	}
+	fprintf(stderr, "usage: rude SOCKET RULE [SECONDS]\n");
+	return 1;
+}
