@@ -16,11 +16,14 @@ struct prior {
 	double mean, deviation, least, most;
 };
 
-/* Wider with the root of the number of axes, as distances grow with it. */
-static struct prior scale_prior(size_t axes)
+/*
+ * Wider with the root of the number of axes, as distances grow with it. Few
+ * values say little about how much an axis of categories matters.
+ */
+static struct prior scale_prior(size_t axes, bool is_category)
 {
-	return (struct prior){ 0.5 * log((double)axes) - 0.7, 0.5,
-			       log(0.03), log(50) };
+	return (struct prior){ 0.5 * log((double)axes) - 0.7,
+			       is_category ? 0.5 : 1.0, log(0.03), log(50) };
 }
 
 static const struct prior noise_prior = { -6.9, 2.0, -13.8, 0.7 };
@@ -57,7 +60,7 @@ void gaussian_init(struct gaussian *gaussian, size_t axes,
 	gaussian->count = 0;
 	memcpy(gaussian->is_category, is_category, axes * sizeof(*is_category));
 	for (size_t k = 0; k < axes; k++)
-		gaussian->scales[k] = exp(scale_prior(axes).mean);
+		gaussian->scales[k] = exp(scale_prior(axes, is_category[k]).mean);
 	gaussian->noise = exp(noise_prior.mean);
 }
 
@@ -327,7 +330,7 @@ static void differentiate(struct search *search, double variance,
 static double density(struct search *search, const double *unknowns)
 {
 	size_t axes = search->gaussian->axes, n = search->points;
-	struct prior prior = scale_prior(axes);
+	const bool *is_category = search->gaussian->is_category;
 	double sum = 0, variance;
 
 	correlate(search, unknowns);
@@ -342,8 +345,11 @@ static double density(struct search *search, const double *unknowns)
 	sum -= (double)n / 2 * log(variance);
 	invert(search);
 	differentiate(search, variance, unknowns);
-	for (size_t k = 0; k < axes; k++)
+	for (size_t k = 0; k < axes; k++) {
+		struct prior prior = scale_prior(axes, is_category[k]);
+
 		sum += prior_density(&prior, unknowns[k], &search->gradient[k]);
+	}
 	return sum + prior_density(&noise_prior, unknowns[axes],
 				   &search->gradient[axes]);
 }
@@ -352,7 +358,7 @@ static double density(struct search *search, const double *unknowns)
 static void climb(struct search *search, double *unknowns, double *best)
 {
 	size_t count = search->gaussian->axes + 1;
-	struct prior prior = scale_prior(count - 1);
+	struct prior prior = scale_prior(count - 1, false);
 	double strides[GAUSSIAN_AXES_MAX + 1], before[GAUSSIAN_AXES_MAX + 1];
 	double highest = -INFINITY;
 
@@ -396,7 +402,7 @@ void gaussian_tune(struct gaussian *gaussian)
 		return;
 	measure_pairs(&search);
 	for (size_t k = 0; k < axes; k++)
-		unknowns[k] = scale_prior(axes).mean;
+		unknowns[k] = scale_prior(axes, gaussian->is_category[k]).mean;
 	unknowns[axes] = noise_prior.mean;
 	memcpy(best, unknowns, sizeof(best));
 	climb(&search, unknowns, best);

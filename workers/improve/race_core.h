@@ -45,7 +45,7 @@ void race_init(struct race *race, size_t count, uint64_t seed);
 /* Whom to run next; false when the race is over. */
 bool race_next(const struct race *race, size_t *ret_entrant);
 
-/* Of that entrant: its cost, lower is better, or NAN if the run failed. */
+/* Of that entrant: its cost, lower is better; not finite if the run failed. */
 void race_report(struct race *race, size_t entrant, double cost);
 
 /* The best of a race that is over; false if all failed. */

@@ -341,11 +341,23 @@ static double credit(const struct tuner *tuner, enum tuner_why why)
 	       BANDIT_EXPLORATION * sqrt(2 * log((double)length) / (double)uses);
 }
 
-/* What the others find is few and late, so the model has most of the turns. */
+static bool is_all_categories(const struct space *space)
+{
+	for (size_t i = 0; i < space->count; i++)
+		if (space->parameters[i].kind != SPACE_CATEGORY)
+			return false;
+	return true;
+}
+
+/*
+ * Where all is categories the model's climbs see every neighbour that local
+ * search could draw, so that it has most of the turns.
+ */
 static bool propose_between(struct tuner *tuner, struct random *random,
 			    struct tuner_trial *ret)
 {
 	return tuner->count % BANDIT_TURN != 0 &&
+	       is_all_categories(tuner->space) &&
 	       tuner_propose_model(tuner, random, ret);
 }
 
