@@ -40,9 +40,12 @@
 #include "common/json.h"
 #include "common/wire/client.h"
 
+#define WORKER "cupel-echo"
+#define ROUTER "cupel-router"
 #define LINKS 4
 #define IN_FLIGHT 8		/* on each */
 #define PIDS_MAX 512
+#define POOLS_MAX 16
 #define LATE_NS (3 * NS_PER_S)	/* 2 s are promised, one is the test's own */
 #define FLOOD_BYTES_MAX 600000
 
@@ -187,12 +190,42 @@ static pid_t any_process(const char *name)
 	return count ? pids[below(count)] : 0;
 }
 
-static void kill_one(const char *name, enum fault fault)
+/* A worker is called by its pool. */
+static bool is_of_pool(pid_t pid, unsigned pool)
 {
-	pid_t pid = any_process(name);
+	char path[64], name[32] = "", wanted[32];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	snprintf(wanted, sizeof(wanted), "storm%u", pool);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fread(name, 1, sizeof(name) - 1, file) == 0)
+		name[0] = '\0';
+	fclose(file);
+	return strcmp(name, wanted) == 0;
+}
+
+static unsigned kill_workers(unsigned pool, unsigned most)
+{
+	pid_t pids[PIDS_MAX];
+	size_t count = find_below(supervisor, WORKER, pids, 0);
+	unsigned killed = 0;
+
+	for (size_t i = 0; i < count && killed < most; i++)
+		if (is_of_pool(pids[i], pool) && kill(pids[i], SIGKILL) == 0)
+			killed++;
+	fired[FAULT_KILL] += killed;
+	return killed;
+}
+
+static void kill_router(void)
+{
+	pid_t pid = any_process(ROUTER);
 
 	if (pid > 0 && kill(pid, SIGKILL) == 0)
-		fired[fault]++;
+		fired[FAULT_ROUTER]++;
 }
 
 static void stop_one(int64_t now_ns)
@@ -200,7 +233,7 @@ static void stop_one(int64_t now_ns)
 	for (size_t i = 0; i < sizeof(stopped) / sizeof(stopped[0]); i++) {
 		if (stopped[i].pid)
 			continue;
-		stopped[i].pid = any_process("echo");
+		stopped[i].pid = any_process(WORKER);
 		if (stopped[i].pid <= 0 || kill(stopped[i].pid, SIGSTOP) < 0) {
 			stopped[i].pid = 0;
 			return;
@@ -211,11 +244,12 @@ static void stop_one(int64_t now_ns)
 	}
 }
 
+/* Each at its time. */
 static void continue_all(int64_t now_ns)
 {
 	for (size_t i = 0; i < sizeof(stopped) / sizeof(stopped[0]); i++)
 		if (stopped[i].pid && now_ns >= stopped[i].until_ns) {
-			if (is_named(stopped[i].pid, "echo"))
+			if (is_named(stopped[i].pid, WORKER))
 				kill(stopped[i].pid, SIGCONT);
 			stopped[i].pid = 0;
 		}
@@ -482,63 +516,91 @@ static void wait_for_words(void)
 
 /* ---- the operator, who keeps pools from cooling down ---- */
 
-static bool ask(const char *tool, const char *words)
-{
-	static struct link operator_link;
-	struct client *client = &operator_link.client;
-	struct client_event event;
-	struct error why;
-	uint64_t call;
-	int r;
+static struct link operator;
 
-	if (!operator_link.open && !open_link(&operator_link))
-		return false;
-	const struct client_ask order = {
-		.tool = tool, .input = span_of_text(words),
+/* Nobody waits for what comes of it. */
+static void order(const char *tool, const char *word, unsigned pool,
+		  const char *method)
+{
+	static char words[CLIENT_CALLS_MAX * 2][48];
+	static unsigned next;
+	char *text = words[next++ % (CLIENT_CALLS_MAX * 2)];
+	uint64_t call;
+
+	snprintf(text, sizeof(words[0]), "%s storm%u%s", word, pool, method);
+	const struct client_ask ask = {
+		.tool = tool, .input = span_of_text(text),
 		.deadline_ns = clock_now_ns() + NS_PER_S,
 	};
 
-	r = client_call(client, &order, &call, &why);
-	while (r == 0) {
-		r = client_wait(client, -1, clock_now_ns() + 2 * NS_PER_S, &event);
-		if (r == 0 && event.kind == CLIENT_RESULT && event.call == call)
-			return event.result.code == ERROR_OK;
-	}
-	client_release(client);
-	operator_link.open = false;
-	return false;
+	if (operator.open)
+		client_call(&operator.client, &ask, &call, NULL);
 }
 
+/* On probation, with one worker; or as if it had just been started. */
 static void renew(unsigned pool)
 {
-	char words[64];
-
-	snprintf(words, sizeof(words), "reset storm%u", pool);
-	ask("router.pool", words);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		snprintf(words, sizeof(words), "reset storm%u%s", pool, kinds[i].method);
-		ask("router.breaker", words);
+	if (one_in(2)) {
+		order("router.pool", "reset", pool, "");
+	} else {
+		order("router.pool", "disable", pool, "");
+		order("router.pool", "enable", pool, "");
 	}
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		order("router.breaker", "reset", pool, kinds[i].method);
+}
+
+static void serve_operator(int64_t now_ns)
+{
+	struct client_event event;
+	int r;
+
+	if (!operator.open && (now_ns < operator.again_ns || !open_link(&operator)))
+		return;
+	while ((r = client_next(&operator.client, now_ns, &event)) == 0)
+		;
+	if (r != -EAGAIN)
+		close_link(&operator, now_ns);
 }
 
 /* ---- the storm ---- */
 
-static void rage(int64_t now_ns, double kills_due, bool router)
-{
-	continue_all(now_ns);
-	while ((double)fired[FAULT_KILL] < kills_due) {
-		uint64_t before = fired[FAULT_KILL];
+/* A pool is let alone for a moment, then some of its workers are killed. */
+struct target {
+	bool renewed;
+	int64_t next_ns;
+};
 
-		kill_one("echo", FAULT_KILL);
-		if (fired[FAULT_KILL] == before)
-			break;		/* none is alive: later */
+static void aim(struct target *target, unsigned pool, int64_t now_ns)
+{
+	if (now_ns < target->next_ns)
+		return;
+	if (!target->renewed) {
+		renew(pool);
+		target->renewed = true;
+		target->next_ns = now_ns + (int64_t)below(one_in(8) ? 1000 : 150) * NS_PER_MS;
+	} else if (kill_workers(pool, 1 + (unsigned)below(4)) > 0) {
+		target->renewed = false;
+		target->next_ns = now_ns + 10 * NS_PER_MS;
+	} else {
+		target->renewed = !one_in(20);	/* none is alive yet */
+		target->next_ns = now_ns + 5 * NS_PER_MS;
 	}
-	if (one_in(150))
+}
+
+static void rage(int64_t now_ns, bool router)
+{
+	static struct target targets[POOLS_MAX];
+
+	continue_all(now_ns);
+	for (unsigned i = 0; i < pools; i++)
+		aim(&targets[i], i, now_ns);
+	if (one_in(300))
 		stop_one(now_ns);
 	if (one_in(800))
 		drop_link(&links[below(LINKS)], now_ns);
 	if (router)
-		kill_one("cupel-router", FAULT_ROUTER);
+		kill_router();
 }
 
 static bool is_busy(void)
@@ -553,22 +615,15 @@ static void storm(int64_t seconds, uint64_t kills)
 {
 	int64_t began_ns = clock_now_ns(), now_ns = began_ns;
 	int64_t least_ns = seconds * NS_PER_S, router_ns = began_ns + least_ns / 6;
-	int64_t renew_ns = began_ns;
-	unsigned next = 0;
 
 	while (now_ns - began_ns < least_ns ||
 	       (fired[FAULT_KILL] < kills && now_ns - began_ns < 3 * least_ns)) {
-		double share = (double)(now_ns - began_ns) / (double)least_ns;
-
 		for (size_t i = 0; i < LINKS; i++)
 			serve_link(&links[i], now_ns, true);
-		rage(now_ns, (double)kills * share * 1.1, now_ns >= router_ns);
+		rage(now_ns, now_ns >= router_ns);
 		if (now_ns >= router_ns)
 			router_ns = now_ns + least_ns / 6;
-		if (now_ns >= renew_ns) {
-			renew(next++ % pools);
-			renew_ns = now_ns + 25 * NS_PER_MS;
-		}
+		serve_operator(now_ns);
 		wait_for_words();
 		now_ns = clock_now_ns();
 	}
@@ -582,18 +637,37 @@ static void storm(int64_t seconds, uint64_t kills)
 	}
 }
 
-static bool serves_again(unsigned pool)
+/* Whether a pool answers within half a minute of calm. */
+static bool serves_again(struct link *link, unsigned pool)
 {
 	char tool[32];
 	int64_t until_ns = clock_now_ns() + 30 * NS_PER_S;
+	struct client_event event = { 0 };
+	uint64_t call = 0;
+	int r;
 
 	snprintf(tool, sizeof(tool), "storm%u", pool);
+	const struct client_ask ask = {
+		.tool = tool, .input = { (const uint8_t *)"\xc0", 1 },	/* nil */
+		.deadline_ns = until_ns,
+	};
+
 	while (clock_now_ns() < until_ns) {
-		if (ask(tool, "\xc0"))	/* nil */
+		if (!link->open && !open_link(link)) {
+			usleep(20000);
+			continue;
+		}
+		r = client_call(&link->client, &ask, &call, NULL);
+		while (r == 0 && (event.kind != CLIENT_RESULT || event.call != call))
+			r = client_wait(&link->client, -1, until_ns, &event);
+		if (r == 0 && event.result.code == ERROR_OK)
 			return true;
-		renew(pool);
+		if (r < 0 && r != -EAGAIN)
+			close_link(link, 0);
 		usleep(100000);
 	}
+	printf("# %s: %.*s\n", tool, (int)event.result.reason.length,
+	       event.result.reason.data);
 	return false;
 }
 
@@ -626,7 +700,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	supervisor = (pid_t)atoi(argv[1]);
 	socket_path = argv[2];
-	pools = (unsigned)atoi(argv[3]);
+	pools = (unsigned)atoi(argv[3]) % (POOLS_MAX + 1);
 	token_file = fopen(argv[6], "we");
 	if (!token_file)
 		return perror(argv[6]), 66;
@@ -634,7 +708,11 @@ int main(int argc, char **argv)
 	printf("# CUPEL_SEED=%s\n", seed ? seed : "1");
 	storm(atoll(argv[4]), strtoull(argv[5], NULL, 10));
 	for (unsigned i = 0; i < pools; i++)
-		well += serves_again(i);
+		renew(i);
+	for (int i = 0; i < 50; i++, usleep(2000))
+		serve_operator(clock_now_ns());
+	for (unsigned i = 0; i < pools; i++)
+		well += serves_again(&links[0], i);
 	fclose(token_file);
 
 	tell_counts();
