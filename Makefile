@@ -6,6 +6,7 @@
 #   make check-layers purity, includes, linked libraries
 #   make lint         clang-tidy, cppcheck, manual pages
 #   make install      DESTDIR, PREFIX                  make clean
+#   make demo         the improvement loop on a small project, or on REPO=/path
 #
 # V=1 shows the commands. SANITIZE=1 and FUZZ=1 are the two other ways to
 # compile the same sources; each has its own folder below build/.
@@ -61,14 +62,16 @@ endif
 
 # ---- the rooms: a static library each, in the order they may lean on ----
 
-rooms := common sandbox workers improve store git supervisor
-sources := $(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null)
+rooms := common sandbox workers improve store git supervisor cli
+sources := $(filter-out tests/workspaces/%,\
+	$(shell find common sandbox supervisor workers tests -name '*.c' 2>/dev/null))
 common_sources  := $(wildcard common/*.c common/core/*.c common/wire/*.c)
 sandbox_sources := $(wildcard sandbox/*.c)
 workers_sources := $(wildcard workers/*.c)
 improve_sources := $(filter-out %/main.c,$(wildcard workers/improve/*.c))
 git_sources     := $(filter-out %/main.c,$(wildcard workers/git/*.c))
 store_sources   := $(filter-out %/main.c,$(wildcard workers/store/*.c))
+cli_sources     := $(filter-out %/main.c,$(wildcard supervisor/cli/*.c))
 # Of the supervisor, what its programs and their tests share: the pure cores.
 supervisor_sources := $(wildcard supervisor/*/*_core.c)
 support_sources := $(wildcard tests/support/*.c)
@@ -86,7 +89,7 @@ endif
 
 # ---- the programs: a name, its sources; one without sources is not built ----
 
-cupel_sources := $(wildcard supervisor/cli/*.c)
+cupel_sources := supervisor/cli/main.c $(cli_sources)
 cupeld_sources := $(filter-out %_core.c,$(wildcard supervisor/monitor/*.c))
 cupel-router_sources := $(filter-out %_core.c,$(wildcard supervisor/router/*.c))
 cupel-catalog_sources := $(wildcard supervisor/catalog/*.c)
@@ -107,7 +110,7 @@ containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
 storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
 
-.PHONY: all check check-asan check-containment check-layers fuzz bench lint install clean
+.PHONY: all check demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -189,7 +192,8 @@ $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
 # ---- tests ----
 
-$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) $(archives)
+$(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) \
+		$(call archive,cli) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
 
 $(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
@@ -236,6 +240,10 @@ fuzz-run: $(fuzzers)
 bench: $(bins) $(benches)
 	@etc/setup bench
 	@tests/bench/run $(out) $(benches) $(wildcard tests/bench/*.sh)
+
+# Under three minutes; the scratch folder it leaves is named at its end.
+demo: $(bins)
+	@tests/demo $(out)/bin/cupel $(REPO)
 
 lint: $(setup)
 	@etc/setup lint

@@ -19,11 +19,13 @@ static const uint64_t resolve_of[] = {
 	[PATH_STRICT] = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 };
 
+/* Only of directories: an overlay's files have numbers of their own. */
 static bool is_on(int fd, dev_t device)
 {
 	struct stat status;
 
-	return fstat(fd, &status) == 0 && status.st_dev == device;
+	return fstat(fd, &status) == 0 &&
+	       (!S_ISDIR(status.st_mode) || status.st_dev == device);
 }
 
 /*

@@ -57,6 +57,7 @@ struct sandbox_plan {
 	uint32_t inherited_count;
 	int program;		/* is executed, whatever its name; -1: argv[0] is looked for */
 	bool program_is_script;	/* its interpreter opens it: it stays open, after the inherited */
+	bool host_clock;		/* no clocks of its own: it is told deadlines by ours */
 	bool tty;		/* stdio is the slave of our own pty: make it controlling */
 	const struct cgroup *cgroup;	/* NULL: none to be had */
 	uid_t host_uid;		/* full tier: this run's own id on the host */

@@ -195,19 +195,18 @@ static const struct worker_tool *find_tool(const struct worker_program *program,
 	return NULL;
 }
 
-/*
- * worker_main() has seen that every tool with a name has its promise. One
- * that serves every name may serve other manifests, too: the first holds.
- */
+/* By the name that was called: a program's one tool may serve several. */
 static const struct worker_promise *find_promise(
-	const struct worker_program *program, struct message_text name)
+	const struct worker_contract *contract, struct message_text name)
 {
-	const struct worker_contract *contract = program->contract;
+	const struct worker_promise *promises = contract->promises;
 
+	if (contract->count == 1)
+		return promises;
 	for (size_t i = 0; i < contract->count; i++)
-		if (is_method(contract->promises[i].name, name))
-			return &contract->promises[i];
-	return contract->promises;
+		if (is_method(promises[i].name, name))
+			return &promises[i];
+	return NULL;
 }
 
 /* Whether the bytes were taken; if not, the call has been refused. */
@@ -227,13 +226,13 @@ static void begin_call(struct worker_call *call, const struct message *message)
 	const struct worker_program *program = call->worker->program;
 
 	call->tool = find_tool(program, message->call.tool);
-	if (!call->tool) {
+	call->promise = find_promise(program->contract, message->call.tool);
+	if (!call->tool || !call->promise) {
 		call_refuse(call, ERROR_UNIMPLEMENTED, "%s has no tool %.*s",
 			    program->name, (int)message->call.tool.length,
 			    message->call.tool.data);
 		return;
 	}
-	call->promise = find_promise(program, message->call.tool);
 	if (!(message->call.flags & CALL_MORE))
 		call_take_arguments(call, message->body);
 	else

@@ -91,7 +91,7 @@ int channel_send(struct channel *channel, const struct message *message,
 	return 0;
 }
 
-static bool grant_is_due(const struct channel *channel)
+bool channel_grants(const struct channel *channel)
 {
 	return channel->consumed >= CREDIT_LINK_BYTES / 2 &&
 	       channel->state != LINK_CLOSED;
@@ -116,7 +116,7 @@ int channel_flush(struct channel *channel)
 	struct span out;
 	ssize_t written;
 
-	if (grant_is_due(channel))
+	if (channel_grants(channel))
 		grant(channel);
 	if (channel->send_error)
 		return channel->send_error;
@@ -281,7 +281,7 @@ uint32_t channel_events(const struct channel *channel)
 		       channel->state != LINK_CLOSED;
 	bool writing = !channel->send_error &&
 		       (buffer_peek(&channel->out).length > 0 ||
-			grant_is_due(channel));
+			channel_grants(channel));
 
 	return (reading ? EPOLLIN : 0U) | (writing ? EPOLLOUT : 0U);
 }

@@ -86,6 +86,9 @@ bool channel_pending(const struct channel *channel);
 /* That many body bytes received are used up; a flush grants them again. */
 void channel_consume(struct channel *channel, size_t body_bytes);
 
+/* Whether a flush would grant credit, which the peer may wait for. */
+bool channel_grants(const struct channel *channel);
+
 /* What to wait for: EPOLLIN, EPOLLOUT, both or neither. */
 uint32_t channel_events(const struct channel *channel);
 

@@ -154,11 +154,16 @@ static int take_directory(struct loader *loader, const char *directory, struct e
 
 /* ---- the catalogue ---- */
 
-static int by_name(const void *a, const void *b)
+/* By the worker's name, so that "job" comes before "job.build". */
+static int by_worker(const void *a, const void *b)
 {
 	const struct source *one = a, *other = b;
+	size_t length = strlen(one->name) - strlen(MANIFEST_SUFFIX);
+	size_t other_length = strlen(other->name) - strlen(MANIFEST_SUFFIX);
+	int r = memcmp(one->name, other->name,
+		       length < other_length ? length : other_length);
 
-	return strcmp(one->name, other->name);
+	return r ? r : (length > other_length) - (length < other_length);
 }
 
 static void add(struct assembly *assembly, const struct source *source)
@@ -226,7 +231,7 @@ static int assemble(struct loader *loader, struct error *why)
 	r = assembly_init(&assembly, why);
 	if (r < 0)
 		return r;
-	qsort(loader->sources, loader->count, sizeof(*loader->sources), by_name);
+	qsort(loader->sources, loader->count, sizeof(*loader->sources), by_worker);
 	for (size_t i = 0; i < loader->count; i++)
 		add(&assembly, &loader->sources[i]);
 	r = write_all(assembly.catalog, assembly_finish(&assembly));

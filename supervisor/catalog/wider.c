@@ -7,6 +7,13 @@
 #include "sandbox/exposure.h"
 #include "supervisor/catalog/manifest.h"
 
+static const unsigned workspace_width[] = {
+	[WORKSPACE_NONE] = 0,
+	[WORKSPACE_READONLY] = 1,
+	[WORKSPACE_OVERLAY] = 2,
+	[WORKSPACE_DIRECT] = 3,
+};
+
 /* The first thing that now is open and before is not; NULL: none. */
 static const char *find_opened(const struct policy *before,
 			       const struct policy *now)
@@ -22,18 +29,18 @@ static const char *find_opened(const struct policy *before,
 }
 
 /* Policies in files are for the monitor to read: of those nothing is known. */
+/* Only presets can be looked at here: the loader opens no policy files. */
 static int compare_policies(const char *before_name, const char *now_name,
 			    struct error *why)
 {
 	const struct policy *before = policy_preset(before_name);
 	const struct policy *now = policy_preset(now_name);
-	const char *opened;
+	const char *opened = before && now ? find_opened(before, now) : NULL;
 
 	if (!before || !now)
 		return error_set(why, -EPERM,
-				 "whether policy %s permits more than %s cannot be told here",
+				 "policy %s instead of %s: whether it permits more is for you to say",
 				 now_name, before_name);
-	opened = find_opened(before, now);
 	if (!opened)
 		return 0;
 	return error_set(why, -EPERM, "policy %s leaves open what %s does not: %s",
@@ -47,8 +54,12 @@ int wider_pool(const struct catalog_pool *before,
 	    now->client_role != ROLE_COUNT)
 		return error_set(why, -EPERM, "it would call tools as %s",
 				 manifest_roles[now->client_role]);
-	if (now->flags & ~before->flags & POOL_WORKSPACE)
-		return error_set(why, -EPERM, "it would be given workspaces");
+	if (workspace_width[now->workspace_mode] >
+	    workspace_width[before->workspace_mode])
+		return error_set(why, -EPERM, "it would have workspaces %s",
+				 workspace_mode_names[now->workspace_mode]);
+	if (now->flags & ~before->flags & POOL_STATE)
+		return error_set(why, -EPERM, "it would have a directory that stays");
 	if (strcmp(before->policy, now->policy) == 0)
 		return 0;
 	return compare_policies(before->policy, now->policy, why);

@@ -3,10 +3,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -14,32 +11,16 @@
 #include "common/convert.h"
 #include "common/text.h"
 #include "common/wire/pack.h"
-#include "supervisor/cli/ask.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/course.h"
 
 #define INPUT_BYTES_MAX (8U << 20)
-#define QUIET_NS NS_PER_S	/* before there is a progress line */
-#define REDRAW_NS (NS_PER_S / 5)
 #define ROUTER_PREFIX "router."
 
 struct request {
 	const char *tool, *json, *workspace;
 	int64_t timeout_ns;	/* 0: the tool's own */
 	bool stream, detach, envelope;
-};
-
-/* What has come of the call so far. */
-struct course {
-	const struct request *request;
-	struct client *client;
-	uint64_t call;
-	int64_t started_ns;
-	bool shows_progress, line_shown;
-	struct message_progress progress;	/* its note is in note */
-	char note[80];
-	bool cancelled, over, accepted;
-	struct answer answer;		/* its text is the result, as msgpack */
-	struct answer streams[3];	/* 1 stdout, 2 stderr, where kept */
 };
 
 /* ---- arguments ---- */
@@ -93,24 +74,18 @@ static char *read_stdin(size_t *ret_length)
 	return text;
 }
 
-/* The arguments as msgpack, on the heap. */
 static int pack_input(struct span text, uint8_t **ret, size_t *ret_length,
 		      struct error *why)
 {
 	const struct json_limits limits = { INPUT_BYTES_MAX, PACK_DEPTH_MAX };
-	size_t room = 3 * text.length + 64;	/* "1e5," becomes nine bytes */
 	json_t *json = NULL;
 	int r = json_parse(text, limits, &json, why);
 
 	if (r < 0)
 		return error_prefix(why, r, "the arguments");
-	*ret = malloc(room);
-	r = *ret ? convert_from_json(json, *ret, room, why) :
-		   error_set(why, -ENOMEM, "out of memory");
+	r = course_pack(json, ret, ret_length, why);
 	json_decref(json);
-	if (r >= 0)
-		*ret_length = (size_t)r;
-	return r < 0 ? r : 0;
+	return r;
 }
 
 static int read_input(const struct request *request, uint8_t **ret,
@@ -127,115 +102,6 @@ static int read_input(const struct request *request, uint8_t **ret,
 	return pack_input((struct span){ (uint8_t *)text, length }, ret, ret_length, why);
 }
 
-/* ---- progress, on a terminal ---- */
-
-static void clear_line(struct course *course)
-{
-	if (course->line_shown)
-		fputs("\r\033[K", stderr);
-	course->line_shown = false;
-}
-
-static void draw_line(struct course *course, int64_t now_ns)
-{
-	char share[32] = "";
-
-	if (!course->shows_progress || now_ns - course->started_ns < QUIET_NS)
-		return;
-	if (course->progress.total)
-		snprintf(share, sizeof(share), ", %.0f %%", 100.0 *
-			 (double)course->progress.done / (double)course->progress.total);
-	fprintf(stderr, "\r%s%.40s: %lld s%s%s%.30s\033[K",
-		course->cancelled ? "cancelling " : "", course->request->tool,
-		(long long)((now_ns - course->started_ns) / NS_PER_S), share,
-		course->note[0] ? ", " : "", course->note);
-	fflush(stderr);
-	course->line_shown = true;
-}
-
-static void on_progress(struct course *course, const struct message_progress *progress)
-{
-	struct span note = { (const uint8_t *)progress->note.data, progress->note.length };
-
-	course->progress = *progress;
-	text_escape(note, course->note, sizeof(course->note));
-}
-
-/* ---- what comes back ---- */
-
-static int on_chunk(struct course *course, const struct client_event *event)
-{
-	if (event->stream == 0)
-		return answer_append(&course->answer, event->body);
-	if (!course->request->stream)
-		return answer_append(&course->streams[event->stream], event->body);
-	clear_line(course);
-	FILE *out = event->stream == 1 ? stdout : stderr;
-
-	fwrite(event->body.data, 1, event->body.length, out);
-	fflush(out);
-	return 0;
-}
-
-static int on_event(struct course *course, const struct client_event *event)
-{
-	int r = 0;
-
-	if (event->call != course->call)
-		return 0;
-	if (event->kind == CLIENT_ACCEPTED)
-		course->accepted = true;
-	else if (event->kind == CLIENT_PROGRESS)
-		on_progress(course, &event->progress);
-	else if (event->kind == CLIENT_CHUNK)
-		r = on_chunk(course, event);
-	else if (event->kind == CLIENT_RESULT) {
-		r = answer_append(&course->answer, event->body);
-		answer_take(&course->answer, event);
-		course->over = true;
-	}
-	return r;
-}
-
-/* The first asks for the end; false at the second: leave. */
-static bool on_interrupt(struct course *course, int signal_fd)
-{
-	struct signalfd_siginfo signal;
-
-	if (read(signal_fd, &signal, sizeof(signal)) < 0 || course->cancelled)
-		return !course->cancelled;
-	course->cancelled = true;
-	client_cancel(course->client, course->call);
-	clear_line(course);
-	fputs("cupel: cancelling; once more to leave at once\n", stderr);
-	return true;
-}
-
-static int follow(struct course *course, int signal_fd, struct error *why)
-{
-	struct client_event event;
-
-	while (!course->over && !(course->request->detach && course->accepted)) {
-		int64_t now_ns = clock_now_ns();
-		int r = client_wait(course->client, signal_fd,
-				    course->shows_progress ?
-				    deadline_after(now_ns, REDRAW_NS) : DEADLINE_NEVER, &event);
-
-		if (r == -EINTR && !on_interrupt(course, signal_fd))
-			return error_set_code(why, r, ERROR_CANCELLED,
-					      "left before the call had ended");
-		if (r == 0)
-			r = on_event(course, &event);
-		else if (r == -EINTR || r == -ETIMEDOUT)
-			r = 0;
-		if (r < 0)
-			return error_set(why, r, "%s", course->client->why.text[0] ?
-					 course->client->why.text : strerror(-r));
-		draw_line(course, clock_now_ns());
-	}
-	return 0;
-}
-
 /* ---- telling ---- */
 
 static int print_result(const struct course *course)
@@ -247,7 +113,7 @@ static int print_result(const struct course *course)
 				&result, &why);
 
 	if (r < 0) {
-		error_prefix(&why, r, "the result of %s", course->request->tool);
+		error_prefix(&why, r, "the result of %s", course->name);
 		return cli_fail(&why);
 	}
 	r = json_dumpf(result, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -278,7 +144,7 @@ static int print_envelope(const struct course *course)
 		convert_to_json((struct span){ (uint8_t *)answer->text, answer->length },
 				&result, NULL);
 	json = json_pack("{ss ss si ss ss ss si si ss sI so?}",
-			 "schema", "cupel.call/1", "tool", course->request->tool,
+			 "schema", "cupel.call/1", "tool", course->name,
 			 "code", (int)answer->code, "status", row->name,
 			 "class", error_class_name(row->class),
 			 "origin", error_origin_name(answer->origin),
@@ -311,25 +177,25 @@ static void print_failure(const struct course *course)
 	if (answer->retry_after_ms)
 		snprintf(again, sizeof(again), ", try again after %u ms",
 			 answer->retry_after_ms);
-	fprintf(stderr, "cupel: %s: %s (%s from the %s%s)\n", course->request->tool,
+	fprintf(stderr, "cupel: %s: %s (%s from the %s%s)\n", course->name,
 		answer->reason[0] ? answer->reason : "it failed",
 		error_row((int)answer->code)->name, error_origin_name(answer->origin), again);
 }
 
-static int tell(const struct course *course)
+static int tell(const struct request *request, const struct course *course)
 {
 	int code = exit_of_code(course->answer.code), r = EXIT_OK;
 
 	if (!course->over) {
 		fprintf(stderr, "cupel: %s has begun and goes on by itself\n",
-			course->request->tool);
+			course->name);
 		return EXIT_OK;
 	}
-	if (course->request->envelope)
+	if (request->envelope)
 		r = print_envelope(course);
 	else
 		print_streams(course);
-	if (!course->request->envelope && course->answer.code == ERROR_OK)
+	if (!request->envelope && course->answer.code == ERROR_OK)
 		r = print_result(course);
 	if (course->answer.code != ERROR_OK)
 		print_failure(course);
@@ -338,74 +204,33 @@ static int tell(const struct course *course)
 
 /* ---- the verb ---- */
 
-/* From here on they are ours to read. */
-static int block_signals(struct error *why)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? error_set(why, -errno, "signalfd: %s", strerror(errno)) : fd;
-}
-
-static int begin(struct course *course, struct span input, uint32_t workspace,
-		 struct error *why)
-{
-	uint8_t effect[CLIENT_EFFECT_BYTES];
-	const struct request *request = course->request;
-
-	if (getrandom(effect, sizeof(effect), 0) != sizeof(effect))
-		return error_set(why, -EIO, "getrandom: %s", strerror(errno));
-	const struct client_ask ask = {
-		.tool = request->tool,
-		.input = input,
-		.deadline_ns = request->timeout_ns ?
-			deadline_after(course->started_ns, request->timeout_ns) :
-			DEADLINE_NEVER,
-		.workspace = workspace,
-		.flags = request->detach ? CALL_DETACHED : 0,
-		.effect = { effect, sizeof(effect) },
-	};
-	int r = client_call(course->client, &ask, &course->call, why);
-
-	if (r < 0)
-		return r;
-	AUTO_CLOSE int signal_fd = block_signals(why);
-
-	return signal_fd < 0 ? signal_fd : follow(course, signal_fd, why);
-}
-
 static int call_tool(const struct request *request, struct span input)
 {
-	struct course course = {
-		.request = request,
+	AUTO_COURSE struct course course = {
+		.name = request->tool, .passes_on = request->stream,
+		.leaves = request->detach,
 		.shows_progress = isatty(STDERR_FILENO) && !request->envelope,
 	};
 	AUTO_DISCONNECT struct connection *connection = NULL;
-	uint32_t workspace = 0;
+	struct client_ask ask = {
+		.tool = request->tool, .input = input,
+		.flags = request->detach ? CALL_DETACHED : 0,
+	};
 	struct error why;
-	int code = cli_connect(true, &connection), r = 0;
+	int code = cli_connect(true, &connection);
 
 	if (code != EXIT_OK)
 		return code;
 	AUTO_CLOSE int workspace_fd = request->workspace ?
-		connect_workspace(connection, request->workspace, &workspace, &why) : -1;
+		connect_workspace(connection, request->workspace, &ask.workspace, &why) : -1;
 
 	if (request->workspace && workspace_fd < 0)
 		return cli_fail(&why);
-	course.client = &connection->client;
-	course.started_ns = clock_now_ns();
-	r = begin(&course, input, workspace, &why);
-	clear_line(&course);
-	code = r < 0 ? cli_fail(&why) : tell(&course);
-	answer_release(&course.answer);
-	answer_release(&course.streams[1]);
-	answer_release(&course.streams[2]);
-	return code;
+	ask.deadline_ns = request->timeout_ns ?
+		deadline_after(clock_now_ns(), request->timeout_ns) : DEADLINE_NEVER;
+	if (course_run(&course, &connection->client, &ask, &why) < 0)
+		return cli_fail(&why);
+	return tell(request, &course);
 }
 
 int cli_call(const struct verb *verb, int argc, char **argv)

@@ -16,7 +16,7 @@ int cli_refuse_usage(const struct verb *verb)
 void cli_print_verbs(FILE *out, const struct verb_table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
-		fprintf(out, "  %-10s %s\n", table->verbs[i].name,
+		fprintf(out, "  %-12s %s\n", table->verbs[i].name,
 			table->verbs[i].help);
 }
 

@@ -109,4 +109,26 @@ void cli_breaker_explain(FILE *out);
 int cli_drain(const struct verb *verb, int argc, char **argv);
 int cli_shutdown(const struct verb *verb, int argc, char **argv);
 
+/* of the improvement loop */
+int cli_improve(const struct verb *verb, int argc, char **argv);
+void cli_improve_explain(FILE *out);
+int cli_improvements(const struct verb *verb, int argc, char **argv);
+void cli_improvements_explain(FILE *out);
+int cli_show(const struct verb *verb, int argc, char **argv);
+int cli_approve(const struct verb *verb, int argc, char **argv);
+int cli_reject(const struct verb *verb, int argc, char **argv);
+int cli_apply(const struct verb *verb, int argc, char **argv);
+void cli_apply_explain(FILE *out);
+int cli_rollback(const struct verb *verb, int argc, char **argv);
+void cli_rollback_explain(FILE *out);
+int cli_bottlenecks(const struct verb *verb, int argc, char **argv);
+int cli_trend(const struct verb *verb, int argc, char **argv);
+int cli_stats(const struct verb *verb, int argc, char **argv);
+int cli_test(const struct verb *verb, int argc, char **argv);
+void cli_test_explain(FILE *out);
+int cli_bench(const struct verb *verb, int argc, char **argv);
+void cli_bench_explain(FILE *out);
+int cli_init(const struct verb *verb, int argc, char **argv);
+void cli_init_explain(FILE *out);
+
 #endif

@@ -292,16 +292,11 @@ static int send_directory(int fd, int directory)
 	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int connect_workspace(const struct connection *connection,
-		      const char *directory, uint32_t *ret_number,
-		      struct error *why)
+int connect_workspace_at(const struct connection *connection, int directory,
+			 const char *name, uint32_t *ret_number, struct error *why)
 {
 	const struct timeval limit = { CONNECT_TIMEOUT_NS / NS_PER_S, 0 };
 	struct workspace_answer answer;
-	AUTO_CLOSE int path_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (path_fd < 0)
-		return error_set(why, -errno, "%s: %s", directory, strerror(errno));
 	AUTO_CLOSE int fd = open_socket(&connection->places, PLACES_WORKSPACE,
 					SOCK_SEQPACKET, why);
 	int r = fd;
@@ -309,14 +304,25 @@ int connect_workspace(const struct connection *connection,
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	r = send_directory(fd, path_fd);
+	r = send_directory(fd, directory);
 	if (r == 0 && recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
 		r = -EIO;
 	else if (r == 0)
 		r = answer.error;
 	if (r < 0)
-		return error_set(why, r, "the supervisor does not take %s: %s", directory,
+		return error_set(why, r, "the supervisor does not take %s: %s", name,
 				 strerror(-r));
 	*ret_number = answer.number;
 	return fd_take(&fd);
+}
+
+int connect_workspace(const struct connection *connection,
+		      const char *directory, uint32_t *ret_number,
+		      struct error *why)
+{
+	AUTO_CLOSE int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set(why, -errno, "%s: %s", directory, strerror(errno));
+	return connect_workspace_at(connection, fd, directory, ret_number, why);
 }

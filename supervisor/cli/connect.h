@@ -48,4 +48,8 @@ int connect_workspace(const struct connection *connection,
 		      const char *directory, uint32_t *ret_number,
 		      struct error *why);
 
+/* The same of an open directory; the name is for the error. */
+int connect_workspace_at(const struct connection *connection, int directory,
+			 const char *name, uint32_t *ret_number, struct error *why);
+
 #endif

@@ -32,10 +32,16 @@ static bool pool_is_full(const struct pool *pool)
 	return false;
 }
 
+/* A worker of the pool serves the calls of one workspace. */
+static bool is_bound(const struct pool *pool)
+{
+	return pool->row.flags & POOL_WORKSPACE;
+}
+
 /* The least busy; any workspace will do for a pool that knows none. */
 static struct slot *find_slot(struct pool *pool, const struct call *call)
 {
-	bool by_workspace = pool->row.flags & POOL_WORKSPACE;
+	bool by_workspace = is_bound(pool);
 	struct slot *best = NULL;
 
 	if (pool_is_full(pool))
@@ -231,7 +237,9 @@ static void send_queued(struct router *router, struct pool *pool,
 	struct queue_item item;
 	struct tool *tool;
 
-	while (pool->parked_count < PARKED_MAX && find_slot(pool, NULL) &&
+	/* Which workspace a bound pool's calls are of shows once they are out. */
+	while (pool->parked_count < PARKED_MAX &&
+	       (is_bound(pool) || find_slot(pool, NULL)) &&
 	       (tool = next_tool(router, pool))) {
 		struct call *call;
 		struct slot *slot = NULL;
@@ -266,28 +274,64 @@ static uint32_t waiting_in(const struct pool *pool)
 	return (uint32_t)count;
 }
 
-/* Workers that are on their way will take some of what waits. */
-static void want(struct router *router, struct pool *pool, int64_t now_ns)
+static void want_more(struct router *router, const struct pool *pool,
+		      uint32_t workspace, uint32_t wanted, uint32_t starting)
 {
-	uint32_t each = pool->row.calls_max ? pool->row.calls_max : 1;
-	uint32_t starting = pool->slot_count - pool->ready_count;
-	uint32_t wanted = (waiting_in(pool) + each - 1) / each;
 	uint32_t room = pool->row.size > pool->slot_count ?
 			pool->row.size - pool->slot_count : 0;
-	uint32_t workspace = 0;
 
-	if (pool->row.kind == POOL_STATIC || wanted <= starting || room == 0 ||
-	    now_ns < pool->want_ns)
+	if (wanted <= starting || room == 0)
 		return;
 	wanted -= starting;
-	if (pool->parked_count > 0)
-		workspace = LIST_OWNER(pool->parked.next, struct call,
-				       parked_link)->workspace;
-	pool->want_ns = now_ns + WANT_NS;
 	control_send(router, CONTROL_WANT, &(struct control){
 		.pool = (uint16_t)(pool - router->pools),
 		.workspace = workspace,
 		.argument = wanted < room ? wanted : room });
+}
+
+/* What waits for a workspace's own workers, told once for each workspace. */
+static void want_bound(struct router *router, const struct pool *pool)
+{
+	uint64_t told = 0;	/* a bit each; there are CONTROL_WORKSPACES_MAX */
+
+	for (struct list *link = pool->parked.next; link != &pool->parked;
+	     link = link->next) {
+		uint32_t workspace =
+			LIST_OWNER(link, struct call, parked_link)->workspace;
+		uint32_t wanted = 0, starting = 0;
+
+		if (workspace == 0 || workspace > CONTROL_WORKSPACES_MAX ||
+		    told >> (workspace - 1) & 1)
+			continue;
+		told |= UINT64_C(1) << (workspace - 1);
+		for (struct list *l = link; l != &pool->parked; l = l->next)
+			wanted += LIST_OWNER(l, struct call, parked_link)->workspace ==
+				  workspace;
+		for (struct list *l = pool->slots.next; l != &pool->slots; l = l->next) {
+			const struct slot *slot = LIST_OWNER(l, struct slot, pool_link);
+
+			starting += slot->workspace == workspace &&
+				    (slot->state == SLOT_LINKED ||
+				     slot->state == SLOT_WELCOMED);
+		}
+		want_more(router, pool, workspace, wanted, starting);
+	}
+}
+
+/* Workers that are on their way will take some of what waits. */
+static void want(struct router *router, struct pool *pool, int64_t now_ns)
+{
+	uint32_t each = pool->row.calls_max ? pool->row.calls_max : 1;
+	uint32_t waiting = waiting_in(pool);
+
+	if (pool->row.kind == POOL_STATIC || waiting == 0 || now_ns < pool->want_ns)
+		return;
+	pool->want_ns = now_ns + WANT_NS;
+	if (is_bound(pool))
+		want_bound(router, pool);
+	else
+		want_more(router, pool, 0, (waiting + each - 1) / each,
+			  pool->slot_count - pool->ready_count);
 }
 
 void dispatch(struct router *router, int64_t now_ns)

@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 
 #define LINK_FRAMES_PER_TURN 1024
+#define LINK_ROUNDS 4	/* of writing in a turn */
 #define LINK_ACCEPTS_PER_TURN 32
 #define LINK_BUFFERS_WARM 16	/* of those given back, this many stay resident */
 
@@ -62,6 +63,28 @@ static void mark_dirty(struct link *link)
 		return;
 	link->dirty = true;
 	shell->dirty[shell->dirty_count++] = link->peer;
+}
+
+/* It goes out with what is sent next, or at the next wakeup: within 1 s. */
+static void mark_patient(struct link *link)
+{
+	struct shell *shell = link->shell;
+
+	if (link->patient)
+		return;
+	link->patient = true;
+	shell->patient[shell->patient_count++] = link->peer;
+}
+
+void links_hurry(struct shell *shell)
+{
+	for (uint32_t i = 0; i < shell->patient_count; i++) {
+		struct link *link = &shell->links[shell->patient[i]];
+
+		link->patient = false;
+		mark_dirty(link);
+	}
+	shell->patient_count = 0;
 }
 
 static void watch(struct link *link)
@@ -141,7 +164,7 @@ static void receive_all(struct link *link)
 		shell->again[shell->again_count++] = link->peer;
 	else
 		give_back(shell, &link->channel.in);
-	if (channel_events(&link->channel) & EPOLLOUT || link->starved)
+	if (channel_grants(&link->channel) || link->starved)
 		mark_dirty(link);
 }
 
@@ -196,7 +219,10 @@ int links_send(void *owner, uint32_t peer, const struct message *message)
 	else if (r == -EPERM || r == -EBADMSG)
 		log_write(&shell->log, LEVEL_ERROR, "a message was not sent",
 			  LOG_FIELDS(log_text("reason", why.text)));
-	mark_dirty(link);
+	if (r == 0 && message->kind == MESSAGE_RESULT_ACK)
+		mark_patient(link);
+	else
+		mark_dirty(link);
 	return r == 0 || r == -EAGAIN ? r : -EPIPE;
 }
 
@@ -239,15 +265,24 @@ static void write_out(struct link *link)
 	watch(link);
 }
 
+static void write_dirty(struct shell *shell)
+{
+	uint32_t count = shell->dirty_count;
+
+	for (uint32_t i = 0; i < count; i++)
+		write_out(&shell->links[shell->dirty[i]]);
+	shell->dirty_count -= count;
+	memmove(shell->dirty, shell->dirty + count,
+		shell->dirty_count * sizeof(shell->dirty[0]));
+}
+
 /* What writing brings about may be more to write, but not for ever. */
 void links_settle(struct shell *shell)
 {
 	uint32_t again = shell->again_count;
 
-	for (uint32_t i = 0; i < shell->dirty_count &&
-	     i < SHELL_PEERS; i++)
-		write_out(&shell->links[shell->dirty[i]]);
-	shell->dirty_count = 0;
+	for (int i = 0; i < LINK_ROUNDS && shell->dirty_count > 0; i++)
+		write_dirty(shell);
 	if (again == 0)
 		return;
 	shell->again_count = 0;

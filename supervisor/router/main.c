@@ -8,6 +8,7 @@
  * confines itself before it reads anything from anybody.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -51,6 +52,7 @@ static void on_wakeup(void *owner, int64_t now_ns)
 	struct router_sample sample;
 
 	self->now_ns = now_ns;
+	links_hurry(self);
 	router_step(self->router, &(struct router_event){ .kind = ROUTER_TICK },
 		    now_ns);
 	if (now_ns < self->sampler.next_ns)
@@ -142,6 +144,8 @@ int main(int argc, char **argv)
 	/* A terminal's interrupt is for the monitor, who tells us. */
 	signal(SIGINT, SIG_IGN);
 	shell.owner_uid = geteuid();
+	/* Whoever made it, systemd(1) perhaps: to accept must never wait. */
+	fcntl(ROUTER_LISTEN_FD, F_SETFL, O_NONBLOCK);
 	sample_open(&shell.sampler, argc > 1 ? argv[1] : NULL);
 	r = confine(&shell, &why);
 	if (r == 0)

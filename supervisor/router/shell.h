@@ -7,7 +7,9 @@
  *	sample.c	how full the machine is
  *
  * In a turn every readable link is read once or so, the core acts, and when
- * all is settled each link that has something is written once. Buffers are as
+ * all is settled each link that has something is written once; but that a
+ * result has come nobody waits to hear, and a worker is not woken for it.
+ * Buffers are as
  * large as the largest frame and lent: a link has one only while bytes wait in
  * it, the last given back is the next lent, so that few are ever touched.
  */
@@ -38,6 +40,7 @@ struct link {
 	bool open;
 	bool closing;		/* ends when the turn has settled */
 	bool dirty;		/* in the list of those to be written */
+	bool patient;		/* in the list of those who have time */
 	bool starved;		/* the core waits for room */
 };
 
@@ -62,8 +65,11 @@ struct shell {
 	uid_t owner_uid;
 	struct loop_source listener, control;
 	struct link links[SHELL_PEERS];
-	uint32_t dirty[SHELL_PEERS];
+	uint32_t dirty[2 * SHELL_PEERS];	/* writing may make all dirty again */
 	uint32_t dirty_count;
+	uint32_t patient[SHELL_PEERS];	/* written with what comes next, or at
+					   the next wakeup */
+	uint32_t patient_count;
 	uint32_t again[SHELL_PEERS];	/* hold frames that were not yet read */
 	uint32_t again_count;
 	uint8_t *buffers;
@@ -89,6 +95,7 @@ int link_unused_client(const struct shell *shell);
 
 /* Reads what is left of a link, tells the core it is closed, frees it. */
 void link_finish(struct shell *shell, uint32_t peer);
+void links_hurry(struct shell *shell);	/* what had time is to go out now */
 void links_settle(struct shell *shell);
 int links_send(void *owner, uint32_t peer, const struct message *message);
 void links_close(void *owner, uint32_t peer);

@@ -76,6 +76,17 @@ static double noisy(const struct space_config *config, struct random *random)
 
 /* ---- searching ---- */
 
+static const struct {
+	enum tuner_method method;
+	const char *name;
+} compared[] = {
+	{ TUNER_ENSEMBLE, "ensemble" },
+	{ TUNER_RANDOM_ONLY, "random" },
+	{ TUNER_FACTORS_ONLY, "one factor" },
+};
+
+#define COMPARED (sizeof(compared) / sizeof(compared[0]))
+
 struct outcome {
 	double median;
 	double solved;		/* share of the seeds */
@@ -91,15 +102,20 @@ static struct outcome summarise(double *evaluations, size_t count)
 				 (double)solved / (double)count };
 }
 
-static struct outcome search(enum landscape_kind kind, enum tuner_method method)
+static void search(enum landscape_kind kind,
+		   struct outcome ret[TUNER_METHOD_COUNT])
 {
-	double evaluations[SEEDS];
+	static double evaluations[TUNER_METHOD_COUNT][SEEDS];
 
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		landscape_init(&landscape, kind, seed, SPACE_UNSAFE);
-		evaluations[seed] = solve(method, seed);
+		for (size_t i = 0; i < COMPARED; i++)
+			evaluations[compared[i].method][seed] =
+				solve(compared[i].method, seed);
 	}
-	return summarise(evaluations, SEEDS);
+	for (size_t i = 0; i < COMPARED; i++)
+		ret[compared[i].method] =
+			summarise(evaluations[compared[i].method], SEEDS);
 }
 
 /* ---- noise ---- */
@@ -255,13 +271,13 @@ static void print_outcome(const char *name, struct outcome outcome)
 
 static struct outcome compare(enum landscape_kind kind)
 {
-	struct outcome ours = search(kind, TUNER_ENSEMBLE);
+	struct outcome outcomes[TUNER_METHOD_COUNT];
 
+	search(kind, outcomes);
 	printf("  %-12s", landscape_name(kind));
-	print_outcome("ensemble", ours);
-	print_outcome("random", search(kind, TUNER_RANDOM_ONLY));
-	print_outcome("one factor", search(kind, TUNER_FACTORS_ONLY));
-	return ours;
+	for (size_t i = 0; i < COMPARED; i++)
+		print_outcome(compared[i].name, outcomes[compared[i].method]);
+	return outcomes[TUNER_ENSEMBLE];
 }
 
 static const struct {

@@ -44,6 +44,7 @@
 #define ROUTER "cupel-router"
 #define LINKS 4
 #define IN_FLIGHT 8		/* on each */
+#define ROUTER_NS (20 * NS_PER_S)	/* more deaths than that cool it down, too */
 #define PIDS_MAX 512
 #define POOLS_MAX 16
 #define LATE_NS (3 * NS_PER_S)	/* 2 s are promised, one is the test's own */
@@ -622,7 +623,7 @@ static void storm(int64_t seconds, uint64_t kills)
 			serve_link(&links[i], now_ns, true);
 		rage(now_ns, now_ns >= router_ns);
 		if (now_ns >= router_ns)
-			router_ns = now_ns + least_ns / 6;
+			router_ns = now_ns + ROUTER_NS;
 		serve_operator(now_ns);
 		wait_for_words();
 		now_ns = clock_now_ns();

@@ -62,13 +62,22 @@ static uint64_t calibrate(const struct bench_side *side, clockid_t clock)
 	}
 }
 
-bool bench_figure(const char *figure, double value, double bar, const char *unit)
+static bool print_figure(const char *figure, double value, double bar,
+			 const char *unit, bool met)
 {
-	bool met = value <= bar;
-
 	printf("%-44s %10.2f %-6s (bar %.2f)  %s\n", figure, value, unit, bar,
 	       met ? "met" : "MISSED");
 	return met;
+}
+
+bool bench_figure(const char *figure, double value, double bar, const char *unit)
+{
+	return print_figure(figure, value, bar, unit, value <= bar);
+}
+
+bool bench_least(const char *figure, double value, double bar, const char *unit)
+{
+	return print_figure(figure, value, bar, unit, value >= bar);
 }
 
 bool bench_pair(const char *figure, struct bench_side ours,

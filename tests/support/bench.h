@@ -34,6 +34,9 @@ bool bench_alone(const char *figure, struct bench_side ours, double ns_max);
 /* Prints a figure measured otherwise beside its bar; whether it is met. */
 bool bench_figure(const char *figure, double value, double bar, const char *unit);
 
+/* The same where more is better. */
+bool bench_least(const char *figure, double value, double bar, const char *unit);
+
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t bench_now_ns(void);
 

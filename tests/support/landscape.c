@@ -109,26 +109,54 @@ static double hartmann_cost(const struct landscape *landscape,
 
 /* ---- NK ---- */
 
+static double nk_term(const struct landscape *landscape, size_t term,
+		      uint32_t state)
+{
+	unsigned key = 0;
+
+	for (size_t k = 0; k <= landscape->neighbours; k++)
+		key = key << 1 | (state >> landscape->bits[term][k] & 1);
+	return landscape->worth[term][key];
+}
+
 static double nk_fitness(const struct landscape *landscape, uint32_t state)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < LANDSCAPE_BITS; i++) {
-		unsigned key = 0;
-
-		for (size_t k = 0; k <= landscape->neighbours; k++)
-			key = key << 1 | (state >> landscape->bits[i][k] & 1);
-		sum += landscape->worth[i][key];
-	}
+	for (size_t i = 0; i < LANDSCAPE_BITS; i++)
+		sum += nk_term(landscape, i, state);
 	return sum / LANDSCAPE_BITS;
+}
+
+/* Of all states, in Gray's order: only the terms of the one bit change. */
+static double nk_best(const struct landscape *landscape)
+{
+	uint32_t readers[LANDSCAPE_BITS] = { 0 }, state = 0;
+	double sum = nk_fitness(landscape, 0) * LANDSCAPE_BITS, best = sum;
+
+	for (size_t i = 0; i < LANDSCAPE_BITS; i++)
+		for (size_t k = 0; k <= landscape->neighbours; k++)
+			readers[landscape->bits[i][k]] |= UINT32_C(1) << i;
+	for (uint32_t n = 1; n < UINT32_C(1) << LANDSCAPE_BITS; n++) {
+		unsigned bit = (unsigned)__builtin_ctz(n);
+		uint32_t terms = readers[bit], next = state ^ UINT32_C(1) << bit;
+
+		for (; terms != 0; terms &= terms - 1) {
+			size_t term = (size_t)__builtin_ctz(terms);
+
+			sum += nk_term(landscape, term, next) -
+			       nk_term(landscape, term, state);
+		}
+		state = next;
+		best = fmax(best, sum);
+	}
+	return best / LANDSCAPE_BITS;
 }
 
 /* A bit depends on itself and on K others, drawn. */
 static void nk_init(struct landscape *landscape, struct random *random,
 		    unsigned neighbours)
 {
-	double best = 0;
-
 	landscape->neighbours = neighbours;
 	for (size_t i = 0; i < LANDSCAPE_BITS; i++) {
 		uint32_t taken = UINT32_C(1) << i;
@@ -146,9 +174,7 @@ static void nk_init(struct landscape *landscape, struct random *random,
 		for (unsigned key = 0; key < 2U << neighbours; key++)
 			landscape->worth[i][key] = random_unit(random);
 	}
-	for (uint32_t state = 0; state < UINT32_C(1) << LANDSCAPE_BITS; state++)
-		best = fmax(best, nk_fitness(landscape, state));
-	landscape->optimum = 1 / best;
+	landscape->optimum = 1 / nk_best(landscape);
 }
 
 static double nk_cost(const struct landscape *landscape,

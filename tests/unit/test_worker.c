@@ -5,287 +5,16 @@
 #include "tests/support/test.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "common/clock.h"
-#include "common/convert.h"
+#include "tests/support/rig.h"
 #include "workers/worker.h"
-
-#define ROOM (2 * FRAME_BYTES_MAX)
-#define GENERATION 7
-#define PATIENCE_NS (10 * NS_PER_S)
-
-static struct rig {
-	struct channel router;
-	int beat;
-	struct crash_page *page;
-	pid_t pid;
-	struct credit call;		/* of the call that is being sent */
-	uint8_t body[1 << 20];
-	size_t body_bytes;
-} rig;
-
-static uint8_t rooms[2][ROOM];
-
-/* ---- starting one ---- */
-
-static void exec_echo(void)
-{
-	const char *folder = getenv("CUPEL_BIN");
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/cupel-echo", folder ? folder : "build/bin");
-	execl(path, "cupel-echo", (char *)NULL);
-	_exit(126);
-}
-
-static void become_worker(int link, int beat, int page, void (*program)(void))
-{
-	int fds[] = { fcntl(link, F_DUPFD, 20), fcntl(beat, F_DUPFD, 20),
-		      fcntl(page, F_DUPFD, 20) };
-
-	for (int i = 0; i < 3; i++)
-		dup2(fds[i], WORKER_LINK_FD + i);
-	close_range(WORKER_CLIENT_FD, ~0U, 0);
-	program();
-	_exit(127);
-}
-
-static void start(void (*program)(void))
-{
-	struct buffer in, out;
-	int link[2], beat[2], page = memfd_create("crash", MFD_CLOEXEC);
-
-	rig.body_bytes = 0;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, beat), 0);
-	assert_int_equal(ftruncate(page, sizeof(struct crash_page)), 0);
-	rig.page = mmap(NULL, sizeof(*rig.page), PROT_READ, MAP_SHARED, page, 0);
-	assert_true(rig.page != MAP_FAILED);
-	fflush(stdout);
-	rig.pid = fork();
-	assert_true(rig.pid >= 0);
-	if (rig.pid == 0)
-		become_worker(link[1], beat[1], page, program);
-	close(link[1]);
-	close(beat[1]);
-	close(page);
-	rig.beat = beat[0];
-	buffer_init(&in, rooms[0], ROOM);
-	buffer_init(&out, rooms[1], ROOM);
-	channel_init(&rig.router, link[0], ROUTER_TO_WORKER, in, out);
-}
-
-/* The wait status of the worker, which is to end by itself. */
-static int ended(void)
-{
-	int64_t until_ns = clock_now_ns() + PATIENCE_NS;
-	int status;
-
-	while (waitpid(rig.pid, &status, WNOHANG) == 0) {
-		if (clock_now_ns() > until_ns) {
-			kill(rig.pid, SIGKILL);
-			waitpid(rig.pid, &status, 0);
-			fail_msg("the worker did not end");
-		}
-		usleep(1000);
-	}
-	rig.pid = 0;
-	return status;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	if (rig.pid > 0) {
-		kill(rig.pid, SIGKILL);
-		waitpid(rig.pid, NULL, 0);
-	}
-	channel_release(&rig.router);
-	close(rig.beat);
-	munmap(rig.page, sizeof(*rig.page));
-	rig.pid = 0;
-	return 0;
-}
-
-/* ---- speaking ---- */
-
-static void flush(void)
-{
-	while (channel_flush(&rig.router) == -EAGAIN)
-		poll(&(struct pollfd){ rig.router.fd, POLLOUT, 0 }, 1, 1000);
-}
-
-static void say(struct message message)
-{
-	struct error why = { 0 };
-
-	message.generation = GENERATION;
-	test_row(channel_send(&rig.router, &message, &rig.call, &why) == 0,
-		 "%s: %s", message_kind_name(message.kind), why.text);
-	flush();
-}
-
-/* The next message, or an error of the channel. */
-static int hear(struct message *ret)
-{
-	int64_t until_ns = clock_now_ns() + PATIENCE_NS;
-	int r;
-
-	while ((r = channel_receive(&rig.router, ret)) == -EAGAIN) {
-		if (clock_now_ns() > until_ns)
-			fail_msg("the worker says nothing");
-		poll(&(struct pollfd){ rig.router.fd, POLLIN, 0 }, 1, 100);
-	}
-	if (r == 0 && ret->body.length)
-		channel_consume(&rig.router, ret->body.length);
-	flush();
-	return r;
-}
-
-static struct message expect(enum message_kind kind)
-{
-	struct message message;
-	int r = hear(&message);
-
-	test_row(r == 0, "%s awaited, got error %d", message_kind_name(kind), r);
-	test_row(message.kind == kind, "%s awaited, got %s (%.*s)",
-		 message_kind_name(kind), message_kind_name(message.kind),
-		 message.kind == MESSAGE_RESULT ? (int)message.result.reason.length : 0,
-		 message.kind == MESSAGE_RESULT ? message.result.reason.data : "");
-	return message;
-}
-
-static struct beat expect_beat(enum beat_kind kind)
-{
-	struct beat beat = { 0 };
-
-	assert_int_equal(poll(&(struct pollfd){ rig.beat, POLLIN, 0 }, 1, 5000), 1);
-	assert_int_equal(recv(rig.beat, &beat, sizeof(beat), 0), sizeof(beat));
-	assert_int_equal(beat.kind, kind);
-	return beat;
-}
-
-static void welcome(void)
-{
-	say((struct message){ .kind = MESSAGE_WELCOME, .welcome = { .minor = MESSAGE_MINOR } });
-}
-
-static void start_ready(void (*program)(void))
-{
-	start(program);
-	expect(MESSAGE_HELLO);
-	welcome();
-	expect(MESSAGE_READY);
-}
-
-static void set_body(const char *json)
-{
-	const struct json_limits limits = { 1 << 20, 8 };
-	json_t *tree;
-	struct error why;
-	int r = json_parse(span_of_text(json), limits, &tree, &why);
-
-	test_row(r == 0, "%s: %s", json, why.text);
-	r = convert_from_json(tree, rig.body, sizeof(rig.body), &why);
-	json_decref(tree);
-	assert_true(r > 0);
-	rig.body_bytes = (size_t)r;
-}
-
-static struct message call_message(uint64_t id, const char *tool, int64_t timeout_ns)
-{
-	return (struct message){
-		.kind = MESSAGE_CALL, .call_id = id,
-		.deadline_ns = clock_now_ns() + timeout_ns,
-		.call = { .tool = message_text_of(tool), .attempt = 1 },
-	};
-}
-
-static void call_within(uint64_t id, const char *tool, const char *json,
-			int64_t timeout_ns)
-{
-	struct message message = call_message(id, tool, timeout_ns);
-
-	set_body(json);
-	message.body = (struct span){ rig.body, rig.body_bytes };
-	rig.call = (struct credit){ CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
-	say(message);
-}
-
-static void call(uint64_t id, const char *tool, const char *json)
-{
-	call_within(id, tool, json, 60 * NS_PER_S);
-}
-
-/* ACCEPT and RESULT of a call, with that code. */
-static struct message expect_result(uint64_t id, enum error_code code)
-{
-	struct message message = expect(MESSAGE_ACCEPT);
-
-	assert_int_equal(message.call_id, id);
-	message = expect(MESSAGE_RESULT);
-	assert_int_equal(message.call_id, id);
-	test_row(message.result.code == code, "code %u: %.*s", message.result.code,
-		 (int)message.result.reason.length, message.result.reason.data);
-	assert_int_equal(message.generation, GENERATION);
-	return message;
-}
-
-static bool says(const struct message *message, const char *words)
-{
-	char reason[ERROR_TEXT_BYTES] = { 0 };
-
-	memcpy(reason, message->result.reason.data, message->result.reason.length);
-	if (!strstr(reason, words))
-		print_message("# reason: %s\n", reason);
-	return strstr(reason, words);
-}
-
-static void confirm(uint64_t id)
-{
-	say((struct message){ .kind = MESSAGE_RESULT_ACK, .call_id = id });
-}
-
-static void grant(uint64_t id, uint32_t bytes)
-{
-	say((struct message){ .kind = MESSAGE_CREDIT, .call_id = id,
-			      .credit.bytes = bytes });
-}
-
-static void cancel(uint64_t id)
-{
-	say((struct message){ .kind = MESSAGE_CANCEL, .call_id = id });
-}
-
-static void drain(int64_t timeout_ns)
-{
-	say((struct message){ .kind = MESSAGE_DRAIN,
-			      .deadline_ns = clock_now_ns() + timeout_ns });
-}
-
-static bool left_well(void)
-{
-	int status = ended();
-
-	if (status != 0)
-		print_message("# wait status %x\n", (unsigned)status);
-	return status == 0;
-}
-
-static bool left_broken(void)
-{
-	int status = ended();
-
-	return WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_BROKEN;
-}
 
 /* ---- the life ---- */
 
@@ -295,20 +24,20 @@ static void it_announces_itself_and_is_ready_only_once_welcomed(void **state)
 	struct beat first, second;
 
 	(void)state;
-	start(exec_echo);
-	message = expect(MESSAGE_HELLO);
+	rig_start(rig_exec_echo);
+	message = rig_expect(MESSAGE_HELLO);
 	assert_int_equal(message.hello.major, MESSAGE_MAJOR);
 	assert_int_equal(message.generation, 0);
 	assert_true(message.hello.tools_hash != 0);
-	expect_beat(BEAT_HELLO);
+	rig_expect_beat(BEAT_HELLO);
 	assert_int_equal(poll(&(struct pollfd){ rig.router.fd, POLLIN, 0 }, 1, 100), 0);
-	welcome();
-	message = expect(MESSAGE_READY);
-	assert_int_equal(message.generation, GENERATION);
+	rig_welcome();
+	message = rig_expect(MESSAGE_READY);
+	assert_int_equal(message.generation, RIG_GENERATION);
 	assert_int_equal(message.ready.calls_max, 8);
-	first = expect_beat(BEAT_ALIVE);	/* the loop's first; */
-	assert_int_equal(expect_beat(BEAT_READY).value, 8);
-	second = expect_beat(BEAT_ALIVE);
+	first = rig_expect_beat(BEAT_ALIVE);	/* the loop's first; */
+	assert_int_equal(rig_expect_beat(BEAT_READY).value, 8);
+	second = rig_expect_beat(BEAT_ALIVE);
 	assert_true(second.value > first.value);
 }
 
@@ -317,9 +46,9 @@ static void it_answers_a_ping(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
-	say((struct message){ .kind = MESSAGE_PING, .ping.token = 42 });
-	message = expect(MESSAGE_PONG);
+	rig_start_ready(rig_exec_echo);
+	rig_say((struct message){ .kind = MESSAGE_PING, .ping.token = 42 });
+	message = rig_expect(MESSAGE_PONG);
 	assert_int_equal(message.pong.token, 42);
 	assert_true(message.pong.progress > 0);
 }
@@ -327,44 +56,44 @@ static void it_answers_a_ping(void **state)
 static void it_leaves_when_either_socket_ends(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	shutdown(rig.router.fd, SHUT_RDWR);
-	assert_true(left_well());
-	stop(NULL);
+	assert_true(rig_left_well());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);
-	call(1, "echo.sleep", "{\"ms\":60000}");
-	expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.sleep", "{\"ms\":60000}");
+	rig_expect(MESSAGE_ACCEPT);
 	close(rig.beat);
 	rig.beat = -1;
-	assert_true(left_well());
-	stop(NULL);
+	assert_true(rig_left_well());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);		/* and in the midst of serving */
-	call(1, "echo.progress", "{\"steps\":1,\"ms\":10000}");
-	expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);		/* and in the midst of serving */
+	rig_call(1, "echo.progress", "{\"steps\":1,\"ms\":10000}");
+	rig_expect(MESSAGE_ACCEPT);
 	close(rig.beat);
 	rig.beat = -1;
-	assert_true(left_well());
+	assert_true(rig_left_well());
 }
 
 static void it_leaves_in_order_when_terminated(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.sleep", "{\"ms\":60000}");
-	expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.sleep", "{\"ms\":60000}");
+	rig_expect(MESSAGE_ACCEPT);
 	kill(rig.pid, SIGTERM);
-	assert_int_equal(expect(MESSAGE_RESULT).result.code, ERROR_CANCELLED);
-	assert_true(left_well());
-	stop(NULL);
+	assert_int_equal(rig_expect(MESSAGE_RESULT).result.code, ERROR_CANCELLED);
+	assert_true(rig_left_well());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);
-	call(1, "echo.burn", "{\"ms\":300}");
-	expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.burn", "{\"ms\":300}");
+	rig_expect(MESSAGE_ACCEPT);
 	kill(rig.pid, SIGTERM);
-	assert_int_equal(expect(MESSAGE_RESULT).result.code, ERROR_OK);
-	assert_true(left_well());
+	assert_int_equal(rig_expect(MESSAGE_RESULT).result.code, ERROR_OK);
+	assert_true(rig_left_well());
 }
 
 static void drained_it_finishes_and_leaves(void **state)
@@ -372,27 +101,27 @@ static void drained_it_finishes_and_leaves(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.sleep", "{\"ms\":200}");
-	drain(60 * NS_PER_S);
-	expect_result(1, ERROR_OK);
-	message = expect(MESSAGE_DRAINED);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.sleep", "{\"ms\":200}");
+	rig_drain(60 * NS_PER_S);
+	rig_expect_result(1, ERROR_OK);
+	message = rig_expect(MESSAGE_DRAINED);
 	assert_int_equal(message.drained.calls, 1);
-	assert_true(left_well());
-	stop(NULL);
+	assert_true(rig_left_well());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);
-	call(1, "echo.sleep", "{\"ms\":60000}");
-	drain(100 * NS_PER_MS);
-	expect_result(1, ERROR_CANCELLED);
-	expect(MESSAGE_DRAINED);
-	assert_true(left_well());
-	stop(NULL);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.sleep", "{\"ms\":60000}");
+	rig_drain(100 * NS_PER_MS);
+	rig_expect_result(1, ERROR_CANCELLED);
+	rig_expect(MESSAGE_DRAINED);
+	assert_true(rig_left_well());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);
-	drain(60 * NS_PER_S);
-	assert_int_equal(expect(MESSAGE_DRAINED).drained.calls, 0);
-	assert_true(left_well());
+	rig_start_ready(rig_exec_echo);
+	rig_drain(60 * NS_PER_S);
+	assert_int_equal(rig_expect(MESSAGE_DRAINED).drained.calls, 0);
+	assert_true(rig_left_well());
 }
 
 /* ---- calls ---- */
@@ -402,12 +131,12 @@ static void a_call_is_accepted_and_answered(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	for (uint64_t id = 1; id <= 100; id++) {
-		call(id, "echo", "{\"text\":\"noble\",\"n\":[1,2.5,null]}");
-		message = expect_result(id, ERROR_OK);
+		rig_call(id, "echo", "{\"text\":\"noble\",\"n\":[1,2.5,null]}");
+		message = rig_expect_result(id, ERROR_OK);
 		assert_true(span_equal(message.body, (struct span){ rig.body, rig.body_bytes }));
-		confirm(id);
+		rig_confirm(id);
 	}
 }
 
@@ -416,20 +145,20 @@ static void many_calls_in_one_write_are_all_answered(void **state)
 	struct error why = { 0 };
 
 	(void)state;
-	start_ready(exec_echo);
-	set_body("{\"text\":\"noble\"}");
+	rig_start_ready(rig_exec_echo);
+	rig_set_body("{\"text\":\"noble\"}");
 	for (uint64_t id = 1; id <= 8; id++) {
-		struct message message = call_message(id, "echo", NS_PER_S * 60);
+		struct message message = rig_call_message(id, "echo", NS_PER_S * 60);
 
-		message.generation = GENERATION;
+		message.generation = RIG_GENERATION;
 		message.body = (struct span){ rig.body, rig.body_bytes };
 		rig.call = (struct credit){ CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
 		test_row(channel_send(&rig.router, &message, &rig.call, &why) == 0,
 			 "%s", why.text);
 	}
-	flush();
+	rig_flush();
 	for (uint64_t id = 1; id <= 8; id++)
-		expect_result(id, ERROR_OK);
+		rig_expect_result(id, ERROR_OK);
 }
 
 static void what_is_wrong_with_a_call_is_said(void **state)
@@ -449,13 +178,13 @@ static void what_is_wrong_with_a_call_is_said(void **state)
 	};
 
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct message message;
 
-		call(i + 1, cases[i].tool, cases[i].json);
-		message = expect_result(i + 1, cases[i].code);
-		test_row(says(&message, cases[i].words), "%s %s", cases[i].tool,
+		rig_call(i + 1, cases[i].tool, cases[i].json);
+		message = rig_expect_result(i + 1, cases[i].code);
+		test_row(rig_says(&message, cases[i].words), "%s %s", cases[i].tool,
 			 cases[i].json);
 		assert_int_equal(message.result.origin, ORIGIN_WORKER);
 		assert_int_equal(message.body.length, 0);
@@ -468,14 +197,14 @@ static void arguments_that_are_no_json_are_refused(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	for (size_t i = 0; i < COUNT(bodies); i++) {
-		message = call_message(i + 1, "echo", NS_PER_S);
+		message = rig_call_message(i + 1, "echo", NS_PER_S);
 		message.body = span_of_text(bodies[i]);
 		rig.call = (struct credit){ CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
-		say(message);
-		message = expect_result(i + 1, ERROR_INVALID_ARGUMENT);
-		assert_true(says(&message, "msgpack before byte"));
+		rig_say(message);
+		message = rig_expect_result(i + 1, ERROR_INVALID_ARGUMENT);
+		assert_true(rig_says(&message, "msgpack before byte"));
 	}
 }
 
@@ -484,82 +213,82 @@ static void beyond_its_calls_it_is_busy(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	for (uint64_t id = 1; id <= 8; id++) {
-		call(id, "echo.sleep", "{\"ms\":60000}");
-		expect(MESSAGE_ACCEPT);
+		rig_call(id, "echo.sleep", "{\"ms\":60000}");
+		rig_expect(MESSAGE_ACCEPT);
 	}
-	call(9, "echo", "{}");
-	message = expect(MESSAGE_BUSY);
+	rig_call(9, "echo", "{}");
+	message = rig_expect(MESSAGE_BUSY);
 	assert_int_equal(message.call_id, 9);
 	assert_int_equal(message.busy.code, ERROR_RESOURCE_EXHAUSTED);
-	cancel(3);
-	assert_int_equal(expect(MESSAGE_RESULT).call_id, 3);
-	call(10, "echo", "{}");
-	expect_result(10, ERROR_OK);
-	call(11, "echo.fail", "{\"code\":68,\"busy\":true,\"reason\":\"not now\"}");
-	message = expect(MESSAGE_BUSY);
+	rig_cancel(3);
+	assert_int_equal(rig_expect(MESSAGE_RESULT).call_id, 3);
+	rig_call(10, "echo", "{}");
+	rig_expect_result(10, ERROR_OK);
+	rig_call(11, "echo.fail", "{\"code\":68,\"busy\":true,\"reason\":\"not now\"}");
+	message = rig_expect(MESSAGE_BUSY);
 	assert_int_equal(message.busy.code, ERROR_SHED);
 }
 
 static void pending_calls_end_in_their_own_order(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.sleep", "{\"ms\":400}");
-	call(2, "echo.sleep", "{\"ms\":50}");
-	call_within(3, "echo.sleep", "{\"ms\":60000}", 200 * NS_PER_MS);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.sleep", "{\"ms\":400}");
+	rig_call(2, "echo.sleep", "{\"ms\":50}");
+	rig_call_within(3, "echo.sleep", "{\"ms\":60000}", 200 * NS_PER_MS);
 	for (uint64_t id = 1; id <= 3; id++)
-		assert_int_equal(expect(MESSAGE_ACCEPT).call_id, id);
-	call(4, "echo", "{}");
-	expect_result(4, ERROR_OK);
-	struct message message = expect(MESSAGE_RESULT);
+		assert_int_equal(rig_expect(MESSAGE_ACCEPT).call_id, id);
+	rig_call(4, "echo", "{}");
+	rig_expect_result(4, ERROR_OK);
+	struct message message = rig_expect(MESSAGE_RESULT);
 
 	assert_int_equal(message.call_id, 2);
-	message = expect(MESSAGE_RESULT);
+	message = rig_expect(MESSAGE_RESULT);
 	assert_int_equal(message.call_id, 3);
 	assert_int_equal(message.result.code, ERROR_DEADLINE_EXCEEDED);
-	assert_int_equal(expect(MESSAGE_RESULT).call_id, 1);
+	assert_int_equal(rig_expect(MESSAGE_RESULT).call_id, 1);
 }
 
 static void one_that_works_hears_cancel_and_deadline(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.burn", "{\"ms\":60000}");
-	call(2, "echo.sleep", "{\"ms\":0}");	/* waits behind it */
-	call_within(3, "echo", "{}", 100 * NS_PER_MS);	/* so long that it is too late */
-	assert_int_equal(expect(MESSAGE_ACCEPT).call_id, 1);
-	struct message message = expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.burn", "{\"ms\":60000}");
+	rig_call(2, "echo.sleep", "{\"ms\":0}");	/* waits behind it */
+	rig_call_within(3, "echo", "{}", 100 * NS_PER_MS);	/* so long that it is too late */
+	assert_int_equal(rig_expect(MESSAGE_ACCEPT).call_id, 1);
+	struct message message = rig_expect(MESSAGE_ACCEPT);
 
 	assert_int_equal(message.call_id, 3);
-	message = expect(MESSAGE_RESULT);
+	message = rig_expect(MESSAGE_RESULT);
 	assert_int_equal(message.call_id, 3);
 	assert_int_equal(message.result.code, ERROR_DEADLINE_EXCEEDED);
-	cancel(1);
-	cancel(1);
-	message = expect(MESSAGE_RESULT);
+	rig_cancel(1);
+	rig_cancel(1);
+	message = rig_expect(MESSAGE_RESULT);
 	assert_int_equal(message.call_id, 1);
 	assert_int_equal(message.result.code, ERROR_CANCELLED);
-	expect_result(2, ERROR_OK);
-	cancel(2);				/* crosses the result */
-	call_within(4, "echo.burn", "{\"ms\":60000}", 50 * NS_PER_MS);
-	expect_result(4, ERROR_DEADLINE_EXCEEDED);
+	rig_expect_result(2, ERROR_OK);
+	rig_cancel(2);				/* crosses the result */
+	rig_call_within(4, "echo.burn", "{\"ms\":60000}", 50 * NS_PER_MS);
+	rig_expect_result(4, ERROR_DEADLINE_EXCEEDED);
 }
 
 static void progress_is_reported(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.progress", "{\"steps\":3,\"ms\":1}");
-	expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.progress", "{\"steps\":3,\"ms\":1}");
+	rig_expect(MESSAGE_ACCEPT);
 	for (unsigned i = 1; i <= 3; i++) {
-		struct message message = expect(MESSAGE_PROGRESS);
+		struct message message = rig_expect(MESSAGE_PROGRESS);
 
 		assert_int_equal(message.progress.done, i);
 		assert_int_equal(message.progress.total, 3);
 	}
-	expect(MESSAGE_RESULT);
+	rig_expect(MESSAGE_RESULT);
 }
 
 /* ---- streams ---- */
@@ -571,29 +300,29 @@ static void chunks_wait_for_credit(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.flood", "{\"bytes\":1000000,\"stream\":2}");
-	expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.flood", "{\"bytes\":1000000,\"stream\":2}");
+	rig_expect(MESSAGE_ACCEPT);
 	while (received < CREDIT_CALL_BYTES) {
-		message = expect(MESSAGE_CHUNK);
+		message = rig_expect(MESSAGE_CHUNK);
 		assert_int_equal(message.chunk.sequence, sequence++);
 		assert_int_equal(message.chunk.stream, 2);
 		received += message.body.length;
 	}
 	assert_int_equal(received, CREDIT_CALL_BYTES);
-	say((struct message){ .kind = MESSAGE_PING });
-	expect(MESSAGE_PONG);			/* nothing but this comes */
+	rig_say((struct message){ .kind = MESSAGE_PING });
+	rig_expect(MESSAGE_PONG);			/* nothing but this comes */
 	while (received < 1000000) {
-		grant(1, 100000);
+		rig_grant(1, 100000);
 		for (size_t all = received + 100000; received < all && received < 1000000;) {
-			message = expect(MESSAGE_CHUNK);
+			message = rig_expect(MESSAGE_CHUNK);
 			assert_int_equal(message.chunk.sequence, sequence++);
 			received += message.body.length;
 		}
 	}
 	assert_int_equal(received, 1000000);
-	grant(1, 100000);
-	message = expect(MESSAGE_RESULT);
+	rig_grant(1, 100000);
+	message = rig_expect(MESSAGE_RESULT);
 	assert_int_equal(message.result.chunks, sequence);
 }
 
@@ -603,13 +332,13 @@ static void without_credit_a_call_can_still_be_cancelled(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.flood", "{\"bytes\":262144}");	/* then its result has no credit */
-	expect(MESSAGE_ACCEPT);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.flood", "{\"bytes\":262144}");	/* then its result has no credit */
+	rig_expect(MESSAGE_ACCEPT);
 	while (received < CREDIT_CALL_BYTES)
-		received += expect(MESSAGE_CHUNK).body.length;
-	cancel(1);
-	message = expect(MESSAGE_RESULT);
+		received += rig_expect(MESSAGE_CHUNK).body.length;
+	rig_cancel(1);
+	message = rig_expect(MESSAGE_RESULT);
 	assert_int_equal(message.result.code, ERROR_CANCELLED);
 	assert_int_equal(message.body.length, 0);
 }
@@ -619,15 +348,15 @@ static void a_router_that_does_not_read_is_waited_for(void **state)
 	size_t received = 0;
 
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	for (uint64_t id = 1; id <= 8; id++)
-		call(id, "echo.flood", "{\"bytes\":200000}");
+		rig_call(id, "echo.flood", "{\"bytes\":200000}");
 	for (unsigned i = 0; i < 100; i++)
-		say((struct message){ .kind = MESSAGE_PING, .ping.token = i });
+		rig_say((struct message){ .kind = MESSAGE_PING, .ping.token = i });
 	for (unsigned pongs = 0, results = 0; pongs < 100 || results < 8;) {
 		struct message message;
 
-		assert_int_equal(hear(&message), 0);
+		assert_int_equal(rig_hear(&message), 0);
 		pongs += message.kind == MESSAGE_PONG;
 		results += message.kind == MESSAGE_RESULT;
 		received += message.kind == MESSAGE_CHUNK ? message.body.length : 0;
@@ -639,37 +368,37 @@ static void long_arguments_and_results_come_in_pieces(void **state)
 {
 	static char json[500000];
 	static uint8_t again[sizeof(rig.body)];
-	struct message message = call_message(1, "echo", 60 * NS_PER_S);
+	struct message message = rig_call_message(1, "echo", 60 * NS_PER_S);
 	size_t sent = 0, received = 0;
 
 	(void)state;
 	memset(json, 'a', sizeof(json) - 1);
 	memcpy(json, "{\"text\":\"", 9);
 	strcpy(json + sizeof(json) - 3, "\"}");
-	start_ready(exec_echo);
-	set_body(json);
+	rig_start_ready(rig_exec_echo);
+	rig_set_body(json);
 	message.call.flags = CALL_MORE;
 	rig.call = (struct credit){ CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
-	say(message);
+	rig_say(message);
 	for (uint32_t i = 0; sent < rig.body_bytes; i++) {
 		size_t length = rig.body_bytes - sent < 60000 ? rig.body_bytes - sent : 60000;
 
 		if (!credit_covers(&rig.call, length))
-			credit_add(&rig.call, expect(MESSAGE_CREDIT).credit.bytes);
-		say((struct message){
+			credit_add(&rig.call, rig_expect(MESSAGE_CREDIT).credit.bytes);
+		rig_say((struct message){
 			.kind = MESSAGE_CHUNK_REQ, .call_id = 1,
 			.chunk_req = { i, sent + length == rig.body_bytes },
 			.body = { rig.body + sent, length } });
 		sent += length;
 	}
 	do {
-		assert_int_equal(hear(&message), 0);
+		assert_int_equal(rig_hear(&message), 0);
 		if (message.kind != MESSAGE_CHUNK)
 			continue;
 		assert_int_equal(message.chunk.stream, 0);
 		memcpy(again + received, message.body.data, message.body.length);
 		received += message.body.length;
-		grant(1, (uint32_t)message.body.length);
+		rig_grant(1, (uint32_t)message.body.length);
 	} while (message.kind != MESSAGE_RESULT);
 	assert_int_equal(message.result.code, ERROR_OK);
 	assert_int_equal(message.body.length, 0);
@@ -680,28 +409,28 @@ static void long_arguments_and_results_come_in_pieces(void **state)
 static void arguments_have_a_limit(void **state)
 {
 	static const uint8_t piece[200000];
-	struct message message = call_message(1, "echo", 60 * NS_PER_S);
+	struct message message = rig_call_message(1, "echo", 60 * NS_PER_S);
 
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	message.call.flags = CALL_MORE;
 	rig.call = (struct credit){ CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
-	say(message);
+	rig_say(message);
 	for (uint32_t i = 0; i < 6; i++) {
 		if (!credit_covers(&rig.call, sizeof(piece)))
-			credit_add(&rig.call, expect(MESSAGE_CREDIT).credit.bytes);
-		say((struct message){ .kind = MESSAGE_CHUNK_REQ, .call_id = 1,
+			credit_add(&rig.call, rig_expect(MESSAGE_CREDIT).credit.bytes);
+		rig_say((struct message){ .kind = MESSAGE_CHUNK_REQ, .call_id = 1,
 				      .chunk_req.sequence = i,
 				      .body = { piece, sizeof(piece) } });
 	}
 	do
-		assert_int_equal(hear(&message), 0);
+		assert_int_equal(rig_hear(&message), 0);
 	while (message.kind == MESSAGE_CREDIT);
 	assert_int_equal(message.kind, MESSAGE_ACCEPT);
-	message = expect(MESSAGE_RESULT);
+	message = rig_expect(MESSAGE_RESULT);
 	assert_int_equal(message.result.code, ERROR_RESOURCE_EXHAUSTED);
-	call(2, "echo", "{}");
-	expect_result(2, ERROR_OK);
+	rig_call(2, "echo", "{}");
+	rig_expect_result(2, ERROR_OK);
 }
 
 /* ---- results that are kept ---- */
@@ -709,24 +438,24 @@ static void arguments_have_a_limit(void **state)
 static void a_result_is_kept_until_it_is_confirmed(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo", "{\"a\":1}");
-	expect_result(1, ERROR_OK);
-	call(2, "echo", "{\"a\":2}");
-	expect_result(2, ERROR_OK);
-	confirm(1);
-	call(3, "echo.sleep", "{\"ms\":60000}");
-	expect(MESSAGE_ACCEPT);
-	say((struct message){ .kind = MESSAGE_RESYNC });
-	struct message message = expect(MESSAGE_RESYNC);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo", "{\"a\":1}");
+	rig_expect_result(1, ERROR_OK);
+	rig_call(2, "echo", "{\"a\":2}");
+	rig_expect_result(2, ERROR_OK);
+	rig_confirm(1);
+	rig_call(3, "echo.sleep", "{\"ms\":60000}");
+	rig_expect(MESSAGE_ACCEPT);
+	rig_say((struct message){ .kind = MESSAGE_RESYNC });
+	struct message message = rig_expect(MESSAGE_RESYNC);
 
 	assert_int_equal(message.call_id, 3);
 	assert_false(message.resync.finished);
-	message = expect(MESSAGE_RESYNC);
+	message = rig_expect(MESSAGE_RESYNC);
 	assert_int_equal(message.call_id, 2);
 	assert_true(message.resync.finished);
-	assert_int_equal(expect(MESSAGE_RESYNC).call_id, 0);
-	message = expect(MESSAGE_RESULT);
+	assert_int_equal(rig_expect(MESSAGE_RESYNC).call_id, 0);
+	message = rig_expect(MESSAGE_RESULT);
 	assert_int_equal(message.call_id, 2);
 	assert_true(message.body.length > 0);
 }
@@ -744,74 +473,74 @@ static void nonsense_ends_it(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	send_bytes("what is this?", 13);
-	assert_true(left_broken());
-	stop(NULL);
+	assert_true(rig_left_broken());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);
+	rig_start_ready(rig_exec_echo);
 	send_bytes(huge, sizeof(huge));
-	assert_true(left_broken());
-	stop(NULL);
+	assert_true(rig_left_broken());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);			/* a message out of place */
+	rig_start_ready(rig_exec_echo);			/* a message out of place */
 	rig.router.state = LINK_HELLO;
-	welcome();
-	assert_true(left_broken());
-	stop(NULL);
+	rig_welcome();
+	assert_true(rig_left_broken());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);			/* a call id in use */
-	call(1, "echo.sleep", "{\"ms\":60000}");
-	expect(MESSAGE_ACCEPT);
-	call(1, "echo", "{}");
-	assert_int_equal(expect(MESSAGE_GOAWAY).goaway.code, ERROR_PROTOCOL);
-	assert_true(left_broken());
-	stop(NULL);
+	rig_start_ready(rig_exec_echo);			/* a call id in use */
+	rig_call(1, "echo.sleep", "{\"ms\":60000}");
+	rig_expect(MESSAGE_ACCEPT);
+	rig_call(1, "echo", "{}");
+	assert_int_equal(rig_expect(MESSAGE_GOAWAY).goaway.code, ERROR_PROTOCOL);
+	assert_true(rig_left_broken());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);			/* a gap in the argument */
-	message = call_message(1, "echo", NS_PER_S);
+	rig_start_ready(rig_exec_echo);			/* a gap in the argument */
+	message = rig_call_message(1, "echo", NS_PER_S);
 	message.call.flags = CALL_MORE;
-	say(message);
-	say((struct message){ .kind = MESSAGE_CHUNK_REQ, .call_id = 1,
+	rig_say(message);
+	rig_say((struct message){ .kind = MESSAGE_CHUNK_REQ, .call_id = 1,
 			      .chunk_req.sequence = 1 });
-	expect(MESSAGE_GOAWAY);
-	assert_true(left_broken());
-	stop(NULL);
+	rig_expect(MESSAGE_GOAWAY);
+	assert_true(rig_left_broken());
+	rig_stop(NULL);
 
-	start_ready(exec_echo);			/* credit beyond the window */
-	call(1, "echo.sleep", "{\"ms\":60000}");
-	expect(MESSAGE_ACCEPT);
-	grant(1, 1);
-	expect(MESSAGE_GOAWAY);
-	assert_true(left_broken());
+	rig_start_ready(rig_exec_echo);			/* credit beyond the window */
+	rig_call(1, "echo.sleep", "{\"ms\":60000}");
+	rig_expect(MESSAGE_ACCEPT);
+	rig_grant(1, 1);
+	rig_expect(MESSAGE_GOAWAY);
+	assert_true(rig_left_broken());
 }
 
 static void late_words_about_calls_that_are_gone_are_nothing(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
-	cancel(99);
-	confirm(99);
-	grant(99, 1000);
-	call(1, "echo", "{}");
-	expect_result(1, ERROR_OK);
-	grant(1, 1);
-	confirm(1);
-	confirm(1);
-	call(2, "echo", "{}");
-	expect_result(2, ERROR_OK);
+	rig_start_ready(rig_exec_echo);
+	rig_cancel(99);
+	rig_confirm(99);
+	rig_grant(99, 1000);
+	rig_call(1, "echo", "{}");
+	rig_expect_result(1, ERROR_OK);
+	rig_grant(1, 1);
+	rig_confirm(1);
+	rig_confirm(1);
+	rig_call(2, "echo", "{}");
+	rig_expect_result(2, ERROR_OK);
 }
 
 static void a_frame_may_come_byte_by_byte(void **state)
 {
 	uint8_t frame[4096];
-	struct message message = call_message(1, "echo", 60 * NS_PER_S);
+	struct message message = rig_call_message(1, "echo", 60 * NS_PER_S);
 	int length;
 
 	(void)state;
-	start_ready(exec_echo);
-	set_body("{\"text\":\"noble\"}");
-	message.generation = GENERATION;
+	rig_start_ready(rig_exec_echo);
+	rig_set_body("{\"text\":\"noble\"}");
+	message.generation = RIG_GENERATION;
 	message.body = (struct span){ rig.body, rig.body_bytes };
 	length = message_encode(&message, frame, sizeof(frame), NULL);
 	assert_true(length > 0);
@@ -819,7 +548,7 @@ static void a_frame_may_come_byte_by_byte(void **state)
 		send_bytes(frame + i, 1);
 		usleep(200);
 	}
-	expect_result(1, ERROR_OK);
+	rig_expect_result(1, ERROR_OK);
 }
 
 /* ---- deaths ---- */
@@ -827,10 +556,10 @@ static void a_frame_may_come_byte_by_byte(void **state)
 static void the_crash_page_names_the_call(void **state)
 {
 	(void)state;
-	start_ready(exec_echo);
-	call(77, "echo.crash", "{\"signal\":11,\"phase\":3}");
-	expect(MESSAGE_ACCEPT);
-	int status = ended();
+	rig_start_ready(rig_exec_echo);
+	rig_call(77, "echo.crash", "{\"signal\":11,\"phase\":3}");
+	rig_expect(MESSAGE_ACCEPT);
+	int status = rig_ended();
 
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
 	assert_int_equal(rig.page->call, 77);
@@ -844,17 +573,17 @@ static void death_before_accepting_shows(void **state)
 	struct message message;
 
 	(void)state;
-	start_ready(exec_echo);
-	call(1, "echo.crash", "{\"exit\":9,\"accept\":false}");
-	assert_int_equal(hear(&message), -EPIPE);
-	assert_int_equal(WEXITSTATUS(ended()), 9);
-	stop(NULL);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.crash", "{\"exit\":9,\"accept\":false}");
+	assert_int_equal(rig_hear(&message), -EPIPE);
+	assert_int_equal(WEXITSTATUS(rig_ended()), 9);
+	rig_stop(NULL);
 
-	start_ready(exec_echo);
-	call(1, "echo.crash", "{\"exit\":9}");
-	expect(MESSAGE_ACCEPT);
-	assert_int_equal(hear(&message), -EPIPE);
-	assert_int_equal(WEXITSTATUS(ended()), 9);
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.crash", "{\"exit\":9}");
+	rig_expect(MESSAGE_ACCEPT);
+	assert_int_equal(rig_hear(&message), -EPIPE);
+	assert_int_equal(WEXITSTATUS(rig_ended()), 9);
 }
 
 static void a_hang_can_be_seen_in_the_beats(void **state)
@@ -862,18 +591,18 @@ static void a_hang_can_be_seen_in_the_beats(void **state)
 	struct beat first, second;
 
 	(void)state;
-	start_ready(exec_echo);
-	expect_beat(BEAT_HELLO);
-	expect_beat(BEAT_ALIVE);
-	expect_beat(BEAT_READY);
-	call(1, "echo.hang", "{\"ms\":2500,\"beats\":\"still\"}");
-	first = expect_beat(BEAT_ALIVE);
-	second = expect_beat(BEAT_ALIVE);
+	rig_start_ready(rig_exec_echo);
+	rig_expect_beat(BEAT_HELLO);
+	rig_expect_beat(BEAT_ALIVE);
+	rig_expect_beat(BEAT_READY);
+	rig_call(1, "echo.hang", "{\"ms\":2500,\"beats\":\"still\"}");
+	first = rig_expect_beat(BEAT_ALIVE);
+	second = rig_expect_beat(BEAT_ALIVE);
 	assert_int_equal(first.value, second.value);
-	expect_result(1, ERROR_OK);
-	call(2, "echo.hang", "{\"ms\":2500,\"beats\":\"alive\"}");
-	first = expect_beat(BEAT_ALIVE);
-	second = expect_beat(BEAT_ALIVE);
+	rig_expect_result(1, ERROR_OK);
+	rig_call(2, "echo.hang", "{\"ms\":2500,\"beats\":\"alive\"}");
+	first = rig_expect_beat(BEAT_ALIVE);
+	second = rig_expect_beat(BEAT_ALIVE);
 	assert_true(second.value > first.value);
 }
 
@@ -921,10 +650,10 @@ static void run_strange(void)
 static void a_single_use_worker_serves_any_name_once(void **state)
 {
 	(void)state;
-	start_ready(run_single);
-	call(1, "what.ever", "{\"a\":1}");
-	expect_result(1, ERROR_OK);
-	assert_true(left_well());
+	rig_start_ready(run_single);
+	rig_call(1, "what.ever", "{\"a\":1}");
+	rig_expect_result(1, ERROR_OK);
+	assert_true(rig_left_well());
 }
 
 static void one_that_cannot_serve_never_becomes_ready(void **state)
@@ -932,19 +661,19 @@ static void one_that_cannot_serve_never_becomes_ready(void **state)
 	struct message message;
 
 	(void)state;
-	start(run_untested);
-	expect(MESSAGE_HELLO);
-	welcome();
-	assert_int_equal(hear(&message), -EPIPE);
-	assert_true(left_broken());
-	stop(NULL);
+	rig_start(run_untested);
+	rig_expect(MESSAGE_HELLO);
+	rig_welcome();
+	assert_int_equal(rig_hear(&message), -EPIPE);
+	assert_true(rig_left_broken());
+	rig_stop(NULL);
 
-	start(run_strange);
-	assert_int_equal(hear(&message), -EPIPE);
-	assert_int_equal(WEXITSTATUS(ended()), WORKER_EXIT_CONTRACT);
+	rig_start(run_strange);
+	assert_int_equal(rig_hear(&message), -EPIPE);
+	assert_int_equal(WEXITSTATUS(rig_ended()), WORKER_EXIT_CONTRACT);
 }
 
-#define TEST(function) cmocka_unit_test_teardown(function, stop)
+#define TEST(function) cmocka_unit_test_teardown(function, rig_stop)
 
 int main(void)
 {

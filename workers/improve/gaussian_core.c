@@ -19,7 +19,7 @@ struct prior {
 /* Wider with the root of the number of axes, as distances grow with it. */
 static struct prior scale_prior(size_t axes)
 {
-	return (struct prior){ 0.5 * log((double)axes) - 0.7, 1.0,
+	return (struct prior){ 0.5 * log((double)axes) - 0.7, 0.5,
 			       log(0.03), log(50) };
 }
 
@@ -34,11 +34,19 @@ static double distance(bool is_category, double a, double b)
 	return fabs(a - b);
 }
 
-static double matern(double square)
-{
-	double r = SQRT_5 * sqrt(square);
+/* Of a pair: the sums over its plain axes [0] and over its categories [1]. */
+struct kernel {
+	double correlation;
+	double slope[2];	/* of it, by the log of a scale, each times d^2 */
+};
 
-	return (1 + r + r * r / 3) * exp(-r);
+static struct kernel kernel(double plain, double category)
+{
+	double r = SQRT_5 * sqrt(plain), decay = exp(-r - category);
+	double correlation = (1 + r + r * r / 3) * decay;
+
+	return (struct kernel){ correlation,
+				{ 5.0 / 3 * (1 + r) * decay, 2 * correlation } };
 }
 
 void gaussian_init(struct gaussian *gaussian, size_t axes,
@@ -65,15 +73,15 @@ void gaussian_add(struct gaussian *gaussian, const double *features,
 double gaussian_correlation(const struct gaussian *gaussian, const double *a,
 			    const double *b)
 {
-	double square = 0;
+	double squares[2] = { 0 };
 
 	for (size_t k = 0; k < gaussian->axes; k++) {
 		double d = distance(gaussian->is_category[k], a[k], b[k]) /
 			   gaussian->scales[k];
 
-		square += d * d;
+		squares[gaussian->is_category[k]] += d * d;
 	}
-	return matern(square);
+	return kernel(squares[0], squares[1]).correlation;
 }
 
 /* Four sums at a time, as a single one would wait for itself. */
@@ -188,8 +196,8 @@ double gaussian_improvement(struct gaussian_belief belief, double best)
 struct search {
 	struct gaussian *gaussian;
 	size_t points, pairs;
-	double correlation[GAUSSIAN_PAIRS_MAX];
-	double slope[GAUSSIAN_PAIRS_MAX]; /* of it, by the log of a scale */
+	double squares[2][GAUSSIAN_PAIRS_MAX];
+	double slope[2][GAUSSIAN_PAIRS_MAX]; /* as in struct kernel */
 	double matrix[GAUSSIAN_TUNED_MAX * GAUSSIAN_TUNED_MAX];
 	double inverse[GAUSSIAN_TUNED_MAX * GAUSSIAN_TUNED_MAX];
 	double centred[GAUSSIAN_TUNED_MAX];
@@ -226,15 +234,15 @@ static void centre_values(struct search *search)
 		search->centred[i] = values[i] - mean;
 }
 
-/* The pairs' correlations and slopes under these unknowns, as a matrix too. */
+/* The pairs' slopes under these unknowns, and the matrix. */
 static void correlate(struct search *search, const double *unknowns)
 {
 	const struct gaussian *gaussian = search->gaussian;
-	double *square = search->correlation;
 	size_t n = search->points, pair = 0;
 
-	memset(square, 0, search->pairs * sizeof(*square));
+	memset(search->squares, 0, sizeof(search->squares));
 	for (size_t k = 0; k < gaussian->axes; k++) {
+		double *square = search->squares[gaussian->is_category[k]];
 		double weight = exp(-2 * unknowns[k]);
 
 		for (size_t p = 0; p < search->pairs; p++)
@@ -242,12 +250,12 @@ static void correlate(struct search *search, const double *unknowns)
 	}
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < i; j++, pair++) {
-			double r = SQRT_5 * sqrt(square[pair]);
-			double decay = exp(-r);
+			struct kernel here = kernel(search->squares[0][pair],
+						    search->squares[1][pair]);
 
-			search->slope[pair] = 5.0 / 3 * (1 + r) * decay;
-			search->correlation[pair] = (1 + r + r * r / 3) * decay;
-			search->matrix[i * n + j] = search->correlation[pair];
+			search->slope[0][pair] = here.slope[0];
+			search->slope[1][pair] = here.slope[1];
+			search->matrix[i * n + j] = here.correlation;
 		}
 		search->matrix[i * n + i] = 1 + exp(unknowns[gaussian->axes]);
 	}
@@ -294,16 +302,21 @@ static void differentiate(struct search *search, double variance,
 	for (size_t i = 0; i < n; i++) {
 		double w = search->weights[i] / variance;
 
-		for (size_t j = 0; j < i; j++, pair++)
-			search->slope[pair] *= w * search->weights[j] -
-					       search->inverse[j * n + i];
+		for (size_t j = 0; j < i; j++, pair++) {
+			double weight = w * search->weights[j] -
+					search->inverse[j * n + i];
+
+			search->slope[0][pair] *= weight;
+			search->slope[1][pair] *= weight;
+		}
 		trace += w * search->weights[i] - search->inverse[i * n + i];
 	}
 	for (size_t k = 0; k < gaussian->axes; k++) {
+		const double *slope = search->slope[gaussian->is_category[k]];
 		double sum = 0;
 
 		for (size_t p = 0; p < search->pairs; p++)
-			sum += search->slope[p] * (double)gaussian->squares[k][p];
+			sum += slope[p] * (double)gaussian->squares[k][p];
 		search->gradient[k] = sum * exp(-2 * unknowns[k]);
 	}
 	search->gradient[gaussian->axes] =

@@ -5,11 +5,13 @@
  * Points have up to GAUSSIAN_AXES_MAX features, distances 0 .. 1 along each: of
  * a plain axis |a - b|; of a category 0 if equal and 1 if not. NAN as a feature
  * says that the axis does not apply: 0 from another NAN, 1 from a number. With
- * r^2 the sum of (distance / scale)^2 over the axes the covariance is Matern's
- * with nu = 5/2:
+ * r^2 the sum of (distance / scale)^2 over the plain axes and c that over the
+ * categories the covariance is Matern's with nu = 5/2 times the exponential:
  *
- *	k(r) = variance (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r)
+ *	k(r, c) = variance (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r) exp(-c)
  *
+ * Along a category there is nothing to be smooth in: the exponential gives to
+ * each interaction of j categories a share that falls with the j-th power.
  * and every value has independent noise of variance * noise. The mean is the
  * values' own. gaussian_tune() seeks the scales and the noise of greatest
  * posterior density: marginal likelihood, the variance profiled out, times a
@@ -63,7 +65,7 @@ void gaussian_tune(struct gaussian *gaussian);
  */
 bool gaussian_fit(struct gaussian *gaussian);
 
-/* k(r) / variance between two points. */
+/* k(r, c) / variance between two points. */
 double gaussian_correlation(const struct gaussian *gaussian, const double *a,
 			    const double *b);
 

@@ -41,17 +41,16 @@ static size_t running(const struct race *race)
 	return count;
 }
 
-/* The best of those still running, or the worst. */
-static size_t extreme(const struct race *race, bool worst)
+/* Of those still running, or of those eliminated: sign 1 best, -1 worst. */
+static size_t extreme(const struct race *race, bool out, double sign)
 {
-	double sign = worst ? -1 : 1, least = INFINITY;
+	double least = INFINITY;
 	size_t index = SIZE_MAX;
 
 	for (size_t i = 0; i < race->count; i++) {
-		double measure = race->entrants[i].out ? (double)NAN :
-				 sign * race_measure(race, i);
+		double measure = sign * race_measure(race, i);
 
-		if (measure < least) {
+		if (race->entrants[i].out == out && measure < least) {
 			least = measure;
 			index = i;
 		}
@@ -78,7 +77,7 @@ static void end_round(struct race *race)
 	if (keep < 2)
 		keep = 2;
 	while (running(race) > keep)
-		race->entrants[extreme(race, true)].out = true;
+		race->entrants[extreme(race, false, -1)].out = true;
 }
 
 bool race_next(const struct race *race, size_t *ret_entrant)
@@ -86,7 +85,7 @@ bool race_next(const struct race *race, size_t *ret_entrant)
 	unsigned fewest = RACE_RUNS_MAX;
 	uint64_t lowest = UINT64_MAX;
 
-	if (race->round == ROUNDS || running(race) < 2)
+	if (race->round == ROUNDS || race->count < 2 || running(race) == 0)
 		return false;
 	for (size_t i = 0; i < race->count; i++)
 		if (!race->entrants[i].out && race->entrants[i].runs < fewest)
@@ -121,12 +120,10 @@ void race_report(struct race *race, size_t index, double cost)
 
 bool race_winner(const struct race *race, size_t *ret_entrant)
 {
-	size_t best = extreme(race, false);
+	size_t best = race->count == 1 ? 0 : extreme(race, false, 1);
 
-	/* One left without a run of its own won by the others' failures. */
-	for (size_t i = 0; best == SIZE_MAX && i < race->count; i++)
-		if (!race->entrants[i].out)
-			best = i;
+	if (best == SIZE_MAX)
+		best = extreme(race, true, 1);
 	if (best == SIZE_MAX)
 		return false;
 	*ret_entrant = best;

@@ -7,7 +7,8 @@
  * 5 x 2 are 40 runs. Within a round the entrants run by turns, in an order
  * drawn anew for each turn, so that drift of the machine hits all alike. Its
  * measure is the Hodges-Lehmann estimate of all fresh runs of an entrant. One
- * that fails even once is out.
+ * that fails even once is out and cannot win; if all that went on fail, the
+ * best that was eliminated wins. One alone in a race needs no run at all.
  *
  * The race keeps the reports as its only state, as the tuner does: reporting
  * the stored ones to a fresh race resumes it.

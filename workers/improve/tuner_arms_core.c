@@ -7,9 +7,8 @@
 
 #define MODEL_TRIALS_LEAST 4
 #define CANDIDATES_RANDOM 200
-#define CANDIDATES_NEAR 40	/* of each parent */
-#define CANDIDATES_CLIMB 60	/* of each round */
-#define CLIMB_ROUNDS 4
+#define CANDIDATES_NEAR 40	/* around where a round begins */
+#define CLIMB_ROUNDS 12		/* at most */
 #define PARENTS 6
 #define EVOLUTION_TRIES 64
 #define MUTATIONS_MAX 3
@@ -135,15 +134,22 @@ static void consider(const struct tuner *tuner, double floor,
 		*best = (struct pick){ *config, expected, score };
 }
 
-static void consider_neighbours(const struct tuner *tuner, struct random *random,
-				double floor, struct space_config center,
-				int count, struct pick *best)
+/* Rounds of neighbours of the best pick, until one finds nothing better. */
+static void climb(const struct tuner *tuner, struct random *random,
+		  double floor, struct pick *best)
 {
-	for (int i = 0; i < count; i++) {
-		struct space_config config = center;
+	for (int round = 0; round < CLIMB_ROUNDS; round++) {
+		struct space_config center = best->config;
+		double before = best->score;
 
-		if (space_wander(tuner->space, random, &config))
-			consider(tuner, floor, &config, best);
+		for (int i = 0; i < CANDIDATES_NEAR; i++) {
+			struct space_config config = center;
+
+			if (space_wander(tuner->space, random, &config))
+				consider(tuner, floor, &config, best);
+		}
+		if (best->score <= before)
+			return;
 	}
 }
 
@@ -162,15 +168,18 @@ bool tuner_propose_model(struct tuner *tuner, struct random *random,
 		space_draw(tuner->space, random, &config);
 		consider(tuner, floor, &config, &best);
 	}
+	if (best.score >= 0)
+		climb(tuner, random, floor, &best);
 	parent_count = tuner_elite(tuner, parents, PARENTS);
-	for (size_t i = 0; i < parent_count; i++)
-		consider_neighbours(tuner, random, floor, *parents[i],
-				    CANDIDATES_NEAR, &best);
+	for (size_t i = 0; i < parent_count; i++) {
+		struct pick pick = { *parents[i], .score = -1 };
+
+		climb(tuner, random, floor, &pick);
+		if (pick.score > best.score)
+			best = pick;
+	}
 	if (best.score < 0)
 		return false;
-	for (int i = 0; i < CLIMB_ROUNDS; i++)
-		consider_neighbours(tuner, random, floor, best.config,
-				    CANDIDATES_CLIMB, &best);
 	ret->config = best.config;
 	ret->why = TUNER_MODEL;
 	ret->expected = best.expected;

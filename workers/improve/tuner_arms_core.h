@@ -16,8 +16,8 @@ typedef bool tuner_arm(struct tuner *tuner, struct random *random,
 		       struct tuner_trial *ret);
 
 /*
- * Greatest expected improvement, times the odds to work: among random configs,
- * neighbours of the best six, and what four rounds of climbing from there find.
+ * Greatest expected improvement, times the odds to work: the top of the climbs
+ * from the most promising of random configs and from each of the best six.
  */
 tuner_arm tuner_propose_model;
 

@@ -13,6 +13,7 @@
 #define SCREENED_SAMPLE 3	/* ... at so many levels */
 #define RANDOM_TRIALS 4
 #define RANDOM_TRIES 64
+#define BANDIT_TURN 4		/* one proposal in so many */
 #define BANDIT_WINDOW 30
 #define BANDIT_EXPLORATION 0.05
 #define CONVERGED_TRIALS 20
@@ -340,6 +341,14 @@ static double credit(const struct tuner *tuner, enum tuner_why why)
 	       BANDIT_EXPLORATION * sqrt(2 * log((double)length) / (double)uses);
 }
 
+/* What the others find is few and late, so the model has most of the turns. */
+static bool propose_between(struct tuner *tuner, struct random *random,
+			    struct tuner_trial *ret)
+{
+	return tuner->count % BANDIT_TURN != 0 &&
+	       tuner_propose_model(tuner, random, ret);
+}
+
 static bool propose_by_bandit(struct tuner *tuner, struct random *random,
 			      struct tuner_trial *ret)
 {
@@ -367,12 +376,12 @@ static bool propose_by_bandit(struct tuner *tuner, struct random *random,
 
 /* ---- the methods: the first that has something to offer ---- */
 
-#define PROPOSERS_MAX 5
+#define PROPOSERS_MAX 6
 
 static tuner_arm *const methods[TUNER_METHOD_COUNT][PROPOSERS_MAX] = {
 	[TUNER_ENSEMBLE] = { propose_current, propose_factor,
-			     propose_first_random, propose_by_bandit,
-			     propose_random },
+			     propose_first_random, propose_between,
+			     propose_by_bandit, propose_random },
 	[TUNER_RANDOM_ONLY] = { propose_current, propose_random },
 	[TUNER_GRID_ONLY] = { propose_current, propose_grid },
 	[TUNER_FACTORS_ONLY] = { propose_current, propose_factor_again,

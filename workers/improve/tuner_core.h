@@ -9,9 +9,10 @@
  *	tuner_next -> build -> tuner_find_binary -> (measure) -> tuner_report
  *
  * The ensemble tries the user's own setting; then one factor at a time, in
- * random order, from the best so far; then four random ones; then whichever
- * arm a bandit credits most: the model (expected improvement under a Gaussian
- * process), evolution, or local search. All arms see all trials.
+ * random order, from the best so far; then four random ones; then what the
+ * model proposes (expected improvement under a Gaussian process), and every
+ * fourth time whichever arm a bandit credits most: the model, evolution, or
+ * local search. All arms see all trials.
  *
  * No config is proposed twice. A trial whose build turned out to be a binary
  * known already takes over that trial's result (`reused`): it is kept, as the

@@ -3,6 +3,7 @@
  *
  *	contracts builtin FILE...	the texts, for the loader of catalogues
  *	contracts worker FILE		what a program of ours promises
+ *	contracts manual		the lists of keys in cupel-tool(5)
  *
  * A manifest that is refused ends the build with its reason.
  */
@@ -127,8 +128,10 @@ int main(int argc, char **argv)
 		print_builtin(argc - 2, argv + 2);
 	} else if (argc == 3 && strcmp(argv[1], "worker") == 0) {
 		print_worker(argv[2]);
+	} else if (argc == 2 && strcmp(argv[1], "manual") == 0) {
+		manifest_print_manual(stdout);
 	} else {
-		fprintf(stderr, "usage: contracts builtin FILE... | worker FILE\n");
+		fprintf(stderr, "usage: contracts builtin FILE... | worker FILE | manual\n");
 		return 64;
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

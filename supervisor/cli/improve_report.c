@@ -1,0 +1,231 @@
+#include "supervisor/cli/improve_report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/text.h"
+
+#define LINE_BYTES 600
+
+struct measure measure_of(double value, bool seconds, const char *unit)
+{
+	struct measure ret;
+
+	if (!seconds)
+		snprintf(ret.text, sizeof(ret.text), "%.4g%s%.16s", value, *unit ? " " : "",
+			 unit);
+	else if (value < 1)
+		snprintf(ret.text, sizeof(ret.text), "%.2f ms", 1e3 * value);
+	else
+		snprintf(ret.text, sizeof(ret.text), "%.2f s", value);
+	return ret;
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+__attribute__((format(printf, 4, 5)))
+static void row(const struct table *table, const char *name, enum table_tone tone,
+		const char *format, ...)
+{
+	static const char *const states[] = { "", "ok", "note", "bad" };
+	char line[LINE_BYTES], shown[2 * LINE_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	text_escape(span_of_text(line), shown, sizeof(shown));	/* code under test spoke */
+	table_row(table, name, states[tone], tone, shown);
+}
+
+/* ---- what was measured ---- */
+
+static void print_values(const struct table *table, const json_t *report)
+{
+	static const char *const kinds[][2] = {
+		{ "cpu", " of processor time" }, { "wall", " of wall time" },
+	};
+	const json_t *metric = json_object_get(report, "metric");
+	const json_t *decision = json_object_get(report, "decision");
+	const char *judge = text_of(json_object_get(report, "calibration"), "judged_by");
+	const char *unit = text_of(metric, "unit"), *kind = "";
+
+	for (size_t i = 0; judge && i < COUNT(kinds); i++)
+		if (strcmp(judge, kinds[i][0]) == 0)
+			kind = kinds[i][1];
+	if (!json_object_get(decision, "before"))
+		return;
+	row(table, "before", TABLE_PLAIN, "%s%s (%s.%s)",
+	    measure_of(member_number(decision, "before"), *kind, unit ? unit : "").text, kind,
+	    member_text(metric, "benchmark"), member_text(metric, "name"));
+	row(table, "after", TABLE_PLAIN, "%s",
+	    measure_of(member_number(decision, "after"), *kind, unit ? unit : "").text);
+}
+
+static void print_gain(const struct table *table, const json_t *decision)
+{
+	const json_t *lower = json_object_get(decision, "gain_lower_percent");
+	const char *verdict = text_of(decision, "verdict");
+	bool accepted = verdict && strcmp(verdict, "accept") == 0;
+	char least[40] = "";
+
+	if (!verdict)
+		return;
+	if (json_is_number(lower))
+		snprintf(least, sizeof(least), ", at least %.1f %%", json_number_value(lower));
+	if (json_object_get(decision, "gain_percent"))
+		row(table, "gain", accepted ? TABLE_GOOD : TABLE_WARN,
+		    "%.1f %%%s; %.0f pairs, confidence %.2f",
+		    member_number(decision, "gain_percent"), least,
+		    member_number(decision, "pairs"), member_number(decision, "confidence"));
+	row(table, "verdict", accepted ? TABLE_GOOD : TABLE_WARN, "%s: %.400s", verdict,
+	    member_text(decision, "reason"));
+}
+
+static void print_tests(const struct table *table, const json_t *tests)
+{
+	const json_t *flaky = json_object_get(tests, "flaky");
+	double passed = member_number(tests, "passed"), failed = member_number(tests, "failed");
+
+	if (!json_is_object(tests))
+		return;
+	if (passed + failed == 0)
+		row(table, "tests", TABLE_BAD, "none: nothing is applied without them");
+	else
+		row(table, "tests", failed > 0 ? TABLE_WARN : TABLE_GOOD,
+		    "%.0f passed, %.0f failed, %.0f skipped", passed, failed,
+		    member_number(tests, "skipped"));
+	for (size_t i = 0; i < json_array_size(flaky); i++)
+		row(table, i ? "" : "flaky", TABLE_WARN, "%s",
+		    json_string_value(json_array_get(flaky, i)));
+}
+
+static void print_trials(const struct table *table, const json_t *report)
+{
+	const json_t *search = json_object_get(report, "search");
+	const json_t *trials = json_object_get(report, "trials"), *trial;
+	size_t i;
+
+	if (!json_is_object(search))
+		return;
+	row(table, "tried", TABLE_PLAIN, "%.0f settings, until %s",
+	    member_number(search, "evaluations"), member_text(search, "stopped"));
+	json_array_foreach((json_t *)(uintptr_t)trials, i, trial)
+		if (strcmp(member_text(trial, "outcome"), "ok") != 0)
+			row(table, "", TABLE_PLAIN, "%.200s: %s, %.200s",
+			    member_text(trial, "setting"), member_text(trial, "outcome"),
+			    member_text(trial, "reason"));
+}
+
+static void print_bottlenecks(const struct table *table, const json_t *report)
+{
+	const json_t *list = json_object_get(report, "bottlenecks"), *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, one)
+		row(table, i ? "" : "too slow", TABLE_WARN, "%s (%s)",
+		    member_text(one, "description"), member_text(one, "severity"));
+}
+
+static void print_watched(const struct table *table, const json_t *report)
+{
+	const json_t *list = json_object_get(report, "watched"), *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, one) {
+		bool back = json_is_true(json_object_get(one, "rolled_back"));
+
+		row(table, i ? "" : "watched", back ? TABLE_BAD : TABLE_GOOD,
+		    "improvement %.0f: %s after %.0f pairs%s",
+		    member_number(one, "improvement"), member_text(one, "state"),
+		    member_number(one, "pairs"), back ? "; taken back" : "");
+	}
+}
+
+/* ---- what came of it ---- */
+
+static void print_commit(const struct table *table, const json_t *report)
+{
+	const char *commit = text_of(report, "commit");
+	const char *why_not = text_of(report, "not_applied");
+
+	if (commit)
+		row(table, "commit", TABLE_GOOD, "%.12s on %s", commit,
+		    member_text(report, "branch"));
+	else if (why_not)
+		row(table, "commit", TABLE_WARN, "not applied: %s", why_not);
+}
+
+/* The same two programs side by side, by anybody. */
+static void print_by_hand(const struct table *table, const json_t *report)
+{
+	const char *benchmark = text_of(json_object_get(report, "metric"), "benchmark");
+	const char *base = text_of(report, "base");
+	char command[LINE_BYTES];
+
+	if (!text_of(report, "commit") || !base || !benchmark)
+		return;
+	table_note(table, "by hand", "");
+	snprintf(command, sizeof(command),
+		 "  git worktree add /tmp/before %.12s\n"
+		 "  (cd /tmp/before && cupel bench %.64s); cupel bench %.64s",
+		 base, benchmark, benchmark);
+	fprintf(table->out, "%s\n", command);
+}
+
+static void print_next(const struct table *table, const json_t *report)
+{
+	const char *status = text_of(report, "status");
+	double id = member_number(report, "improvement");
+
+	if (!status)
+		return;
+	if (strcmp(status, "applied") == 0)
+		row(table, "next", TABLE_PLAIN, "git show %.12s; 'cupel rollback %.0f' takes it back",
+		    member_text(report, "commit"), id);
+	else if (strcmp(status, "approved") == 0)
+		row(table, "next", TABLE_PLAIN,
+		    "'cupel apply %.0f' commits it on branch cupel/improve-%.0f", id, id);
+	else if (strcmp(status, "proposed") == 0)
+		row(table, "next", TABLE_PLAIN,
+		    "'cupel show %.0f', then 'cupel approve %.0f' and 'cupel apply %.0f'", id, id, id);
+}
+
+static void print_nothing(const struct table *table, const json_t *report)
+{
+	const json_t *known = json_object_get(report, "known");
+	bool observes = strcmp(member_text(report, "mode"), "observe") == 0;
+
+	if (json_is_object(known))
+		row(table, "known", TABLE_PLAIN, "judged before: %s, %s; that verdict stands",
+		    member_text(known, "verdict"), member_text(known, "reason"));
+	else if (!observes && !text_of(report, "change"))
+		row(table, "found", TABLE_WARN,
+		    "nothing better: declare more knobs, or try more settings with --rounds");
+}
+
+bool improve_report_found(const json_t *report)
+{
+	return json_is_true(json_object_get(report, "found")) ||
+	       strcmp(member_text(report, "mode"), "observe") == 0;
+}
+
+void improve_report_print(const struct table *table, const json_t *report)
+{
+	print_bottlenecks(table, report);
+	print_trials(table, report);
+	if (text_of(report, "change"))
+		row(table, "changed", TABLE_PLAIN, "%s", text_of(report, "change"));
+	print_values(table, report);
+	print_gain(table, json_object_get(report, "decision"));
+	print_tests(table, json_object_get(report, "tests"));
+	print_commit(table, report);
+	print_watched(table, report);
+	print_nothing(table, report);
+	print_by_hand(table, report);
+	print_next(table, report);
+}

@@ -1,0 +1,375 @@
+/*
+ * cupel improvements, show, bottlenecks, trend, stats: what the store knows;
+ * approve, reject, apply, rollback: what becomes of an improvement.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "supervisor/cli/cli.h"
+#include "supervisor/cli/course.h"
+#include "supervisor/cli/grid.h"
+#include "supervisor/cli/ledger.h"
+#include "supervisor/cli/repository.h"
+
+#define STORE_NS (30 * NS_PER_S)
+#define APPLY_NS (10 * 60 * NS_PER_S)
+
+struct wanted {
+	bool json, all, here;
+	const char *reason;
+	const char *word;	/* the argument; NULL: none */
+};
+
+/* ---- arguments ---- */
+
+static const struct option known_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "all", no_argument, NULL, 'a' },
+	{ "here", no_argument, NULL, 'h' },
+	{ "reason", required_argument, NULL, 'r' },
+	{ 0 },
+};
+
+/* letters: which of the options the verb has; count: of its arguments. */
+static bool take(const struct verb *verb, int argc, char **argv, const char *letters,
+		 int count, struct wanted *ret)
+{
+	int option;
+
+	*ret = (struct wanted){ 0 };
+	opterr = 0;
+	optind = 0;
+	while ((option = getopt_long(argc, argv, "", known_options, NULL)) != -1) {
+		if (option == '?' || !strchr(letters, option)) {
+			fprintf(stderr, "cupel %s: '%s' is no option here, or lacks its value\n",
+				verb->name, argv[optind - 1]);
+			return cli_refuse_usage(verb), false;
+		}
+		ret->json |= option == 'j';
+		ret->all |= option == 'a';
+		ret->here |= option == 'h';
+		if (option == 'r')
+			ret->reason = optarg;
+	}
+	if (argc != optind + count)
+		return cli_refuse_usage(verb), false;
+	ret->word = count ? argv[optind] : NULL;
+	return true;
+}
+
+static bool take_id(const struct wanted *wanted, json_int_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoll(wanted->word, &end, 10);
+	if (!errno && end != wanted->word && !*end && *ret > 0)
+		return true;
+	fprintf(stderr, "cupel: '%s' is no improvement's number; see 'cupel improvements'\n",
+		wanted->word);
+	return false;
+}
+
+/* ---- asking ---- */
+
+/* Asks a tool of the improvement loop, in a workspace or (0) none. */
+static int ask(struct connection *connection, const char *tool, uint32_t workspace,
+	       json_t *arguments, int64_t timeout_ns, json_t **ret, struct error *why)
+{
+	AUTO_COURSE struct course course = {
+		.name = tool, .shows_progress = isatty(STDERR_FILENO),
+	};
+
+	return course_ask(&course, &connection->client, tool, workspace, arguments,
+			  timeout_ns, ret, why);
+}
+
+/* Asks the store alone; an exit code. */
+static int ask_store(const char *tool, json_t *arguments, json_t **ret)
+{
+	AUTO_DISCONNECT struct connection *connection = NULL;
+	struct error why;
+	int code = cli_connect(true, &connection);
+
+	if (code != EXIT_OK) {
+		json_decref(arguments);
+		return code;
+	}
+	return ask(connection, tool, 0, arguments, STORE_NS, ret, &why) < 0 ? cli_fail(&why) :
+									      EXIT_OK;
+}
+
+/* The repository one is in; with --all, or outside of any, all of them. */
+static json_t *scope(const struct wanted *wanted)
+{
+	char path[PATH_MAX];
+	json_t *ret = json_object();
+
+	if (!wanted->all && repository_find(".", ".git", path, NULL) == 0)
+		json_object_set_new(ret, "workspace", json_string(path));
+	return ret;
+}
+
+/* ---- lists ---- */
+
+static int print_list(const struct wanted *wanted, json_t *answer, const char *key,
+		      void (*print)(FILE *out, const json_t *list, int width, bool colours),
+		      const char *none)
+{
+	const json_t *list = json_object_get(answer, key);
+	struct table table;
+
+	if (wanted->json)
+		return cli_print_json(answer);
+	table_init(&table, stdout, 0, 0);
+	if (json_array_size(list))
+		print(stdout, list, table.width, table.colours);
+	else
+		fprintf(stderr, "cupel: %s\n", none);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+int cli_improvements(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	json_t *answer;
+	int code;
+
+	if (!take(verb, argc, argv, "ja", 0, &wanted))
+		return EXIT_USAGE;
+	code = ask_store("store.improvements", scope(&wanted), &answer);
+	return code != EXIT_OK ? code :
+	       print_list(&wanted, answer, "improvements", ledger_list,
+			  "no improvement so far; 'cupel improve' looks for one");
+}
+
+void cli_improvements_explain(FILE *out)
+{
+	fputs("\nOf the repository one is in, the newest first; --all: of every repository.\n"
+	      "\n  proposed  proven, or to be looked at; 'cupel approve ID' or 'cupel reject ID'\n"
+	      "  approved  'cupel apply ID' commits it\n"
+	      "  applied   committed, and measured again by every 'cupel improve'\n", out);
+}
+
+int cli_bottlenecks(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	json_t *answer;
+	int code;
+
+	if (!take(verb, argc, argv, "ja", 0, &wanted))
+		return EXIT_USAGE;
+	code = ask_store("store.bottlenecks", scope(&wanted), &answer);
+	return code != EXIT_OK ? code :
+	       print_list(&wanted, answer, "bottlenecks", ledger_bottlenecks,
+			  "nothing misses its target; targets stand in cupel.conf");
+}
+
+int cli_trend(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	json_t *answer, *arguments;
+	char path[PATH_MAX];
+	struct error why;
+	int code;
+
+	if (!take(verb, argc, argv, "j", 1, &wanted))
+		return EXIT_USAGE;
+	if (repository_find(".", ".git", path, &why) < 0)
+		return cli_fail(&why);
+	arguments = json_pack("{s:s, s:s}", "workspace", path, "metric", wanted.word);
+	code = ask_store("store.trend", arguments, &answer);
+	return code != EXIT_OK ? code :
+	       print_list(&wanted, answer, "trend", ledger_trend,
+			  "never measured; write BENCHMARK.METRIC as in cupel.conf");
+}
+
+int cli_stats(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	struct table table;
+	json_t *answer;
+	int code;
+
+	if (!take(verb, argc, argv, "ja", 0, &wanted))
+		return EXIT_USAGE;
+	code = ask_store("store.stats", scope(&wanted), &answer);
+	if (code != EXIT_OK || wanted.json)
+		return code != EXIT_OK ? code : cli_print_json(answer);
+	table_init(&table, stdout, LEDGER_NAME_WIDTH, 0);
+	ledger_stats(&table, answer);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+/* ---- one ---- */
+
+/* The row of the improvement that the argument names; an exit code. */
+static int fetch(const struct wanted *wanted, json_int_t *ret_id, json_t **ret)
+{
+	json_t *answer;
+	int code;
+
+	if (!take_id(wanted, ret_id))
+		return EXIT_USAGE;
+	code = ask_store("store.improvement", json_pack("{s:I}", "improvement", *ret_id),
+			 &answer);
+	if (code != EXIT_OK)
+		return code;
+	*ret = json_incref(json_object_get(answer, "improvement"));
+	json_decref(answer);
+	return *ret ? EXIT_OK : EXIT_INTERNAL;
+}
+
+int cli_show(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	struct table table;
+	json_int_t id;
+	json_t *row;
+	int code;
+
+	if (!take(verb, argc, argv, "j", 1, &wanted))
+		return EXIT_USAGE;
+	code = fetch(&wanted, &id, &row);
+	if (code != EXIT_OK || wanted.json)
+		return code != EXIT_OK ? code : cli_print_json(row);
+	table_init(&table, stdout, LEDGER_NAME_WIDTH, 0);
+	ledger_show(&table, row);
+	json_decref(row);
+	return EXIT_OK;
+}
+
+/* ---- its status ---- */
+
+static int move(const struct verb *verb, int argc, char **argv, const char *to)
+{
+	struct wanted wanted;
+	json_int_t id;
+	json_t *row, *answer = NULL, *arguments;
+	int code;
+
+	if (!take(verb, argc, argv, "jr", 1, &wanted))
+		return EXIT_USAGE;
+	code = fetch(&wanted, &id, &row);
+	if (code != EXIT_OK)
+		return code;
+	arguments = json_pack("{s:I, s:O, s:s, s:s}", "improvement", id, "from",
+			      json_object_get(row, "status"), "to", to, "reason",
+			      wanted.reason ? wanted.reason : "by hand");
+	json_decref(row);
+	code = ask_store("store.status", arguments, &answer);
+	json_decref(answer);
+	if (code != EXIT_OK)
+		return code;
+	if (wanted.json)
+		return cli_print_json(json_pack("{s:I, s:s}", "improvement", id, "status", to));
+	printf("improvement %lld is %s%s\n", (long long)id, to,
+	       strcmp(to, "approved") == 0 ? "; 'cupel apply' commits it" : "");
+	return EXIT_OK;
+}
+
+int cli_approve(const struct verb *verb, int argc, char **argv)
+{
+	return move(verb, argc, argv, "approved");
+}
+
+int cli_reject(const struct verb *verb, int argc, char **argv)
+{
+	return move(verb, argc, argv, "rejected");
+}
+
+/* ---- commits ---- */
+
+/* Calls the tool in the repository that the improvement is of. */
+static int act(const json_t *row, const char *tool, json_t *arguments, json_t **ret,
+	       struct error *why)
+{
+	AUTO_REPOSITORY struct repository repository;
+	AUTO_DISCONNECT struct connection *connection = NULL;
+	int r = repository_open(&repository, member_text(row, "workspace"), true, why);
+
+	if (r == 0)
+		r = connect_open(true, &connection, why);
+	if (r == 0)
+		r = repository_register(&repository, connection, false, why);
+	if (r < 0) {
+		json_decref(arguments);
+		return r;
+	}
+	json_object_set(arguments, "workspace", json_object_get(row, "workspace"));
+	json_object_set(arguments, "improvement", json_object_get(row, "improvement"));
+	return ask(connection, tool, repository.number, arguments, APPLY_NS, ret, why);
+}
+
+int cli_apply(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	struct error why;
+	json_int_t id;
+	json_t *row, *report = NULL;
+	int code, r;
+
+	if (!take(verb, argc, argv, "jh", 1, &wanted))
+		return EXIT_USAGE;
+	code = fetch(&wanted, &id, &row);
+	if (code != EXIT_OK)
+		return code;
+	r = act(row, "improve.apply", json_pack("{s:b}", "here", wanted.here), &report, &why);
+	json_decref(row);
+	if (r < 0)
+		return cli_fail(&why);
+	if (wanted.json)
+		return cli_print_json(report);
+	printf("improvement %lld is %.12s on %s; 'cupel rollback %lld' takes it back\n",
+	       (long long)id, member_text(report, "commit"), member_text(report, "branch"),
+	       (long long)id);
+	json_decref(report);
+	return EXIT_OK;
+}
+
+void cli_apply_explain(FILE *out)
+{
+	fputs("\nCommits an approved improvement on top of the present commit, on the branch\n"
+	      "cupel/improve-ID.\n\n"
+	      "  --here  on the branch that is checked out; its files change with it, unless\n"
+	      "          one of them has changes of yours: then nothing is done\n", out);
+}
+
+int cli_rollback(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	struct error why;
+	json_int_t id;
+	json_t *row, *report = NULL;
+	int code, r;
+
+	if (!take(verb, argc, argv, "jr", 1, &wanted))
+		return EXIT_USAGE;
+	code = fetch(&wanted, &id, &row);
+	if (code != EXIT_OK)
+		return code;
+	r = act(row, "improve.rollback",
+		json_pack("{s:s}", "reason", wanted.reason ? wanted.reason : "by hand"), &report,
+		&why);
+	json_decref(row);
+	if (r < 0)
+		return cli_fail(&why);
+	if (wanted.json)
+		return cli_print_json(report);
+	json_decref(report);
+	printf("improvement %lld is taken back; 'git log -1' shows the commit\n", (long long)id);
+	return EXIT_OK;
+}
+
+void cli_rollback_explain(FILE *out)
+{
+	fputs("\nCommits the exact inverse of an applied improvement, if its files are as it\n"
+	      "left them; else nothing is done.\n\n"
+	      "  --reason TEXT  is kept beside it\n", out);
+}

@@ -1,0 +1,198 @@
+#include "supervisor/cli/ledger.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/text.h"
+#include "supervisor/cli/grid.h"
+
+#define BAR_COLUMNS 30
+#define LINE_BYTES 600
+
+static enum table_tone tone_of(const char *word)
+{
+	static const struct {
+		const char *word;
+		enum table_tone tone;
+	} tones[] = {
+		{ "applied", TABLE_GOOD }, { "approved", TABLE_GOOD },
+		{ "testing", TABLE_WARN }, { "rolling_back", TABLE_WARN },
+		{ "rejected", TABLE_BAD }, { "rolled_back", TABLE_BAD },
+		{ "low", TABLE_WARN }, { "medium", TABLE_WARN },
+		{ "high", TABLE_BAD }, { "critical", TABLE_BAD },
+	};
+
+	for (size_t i = 0; i < COUNT(tones); i++)
+		if (strcmp(tones[i].word, word) == 0)
+			return tones[i].tone;
+	return TABLE_PLAIN;
+}
+
+/* "at least 12.3 %", or "-" of what was never decided. */
+static void gain_text(const json_t *row, char ret[32])
+{
+	const json_t *lower = json_object_get(row, "gain_lower");
+
+	if (json_is_number(lower))
+		snprintf(ret, 32, "%.1f %%", 100 * json_number_value(lower));
+	else
+		snprintf(ret, 32, "-");
+}
+
+void ledger_list(FILE *out, const json_t *improvements, int width, bool colours)
+{
+	static const struct grid_column columns[] = {
+		{ "ID", true, false }, { "STATUS", false, false },
+		{ "GAIN >=", true, false }, { "CHANGE", false, true },
+	};
+	struct grid grid;
+	const json_t *row;
+	char gain[32];
+	size_t i;
+
+	grid_init(&grid, columns, COUNT(columns));
+	json_array_foreach((json_t *)(uintptr_t)improvements, i, row) {
+		gain_text(row, gain);
+		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "improvement"));
+		grid_cell(&grid, tone_of(member_text(row, "status")), "%s",
+			  member_text(row, "status"));
+		grid_cell(&grid, TABLE_PLAIN, "%s", gain);
+		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "description"));
+	}
+	grid_print(&grid, out, width, colours);
+}
+
+void ledger_bottlenecks(FILE *out, const json_t *bottlenecks, int width, bool colours)
+{
+	static const struct grid_column columns[] = {
+		{ "METRIC", false, false }, { "SEVERITY", false, false },
+		{ "IMPACT", true, false }, { "WHAT", false, true },
+	};
+	struct grid grid;
+	const json_t *row;
+	size_t i;
+
+	grid_init(&grid, columns, COUNT(columns));
+	json_array_foreach((json_t *)(uintptr_t)bottlenecks, i, row) {
+		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "metric"));
+		grid_cell(&grid, tone_of(member_text(row, "severity")), "%s",
+			  member_text(row, "severity"));
+		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "impact"));
+		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "description"));
+	}
+	grid_print(&grid, out, width, colours);
+}
+
+void ledger_trend(FILE *out, const json_t *trend, int width, bool colours)
+{
+	static const char bars[BAR_COLUMNS + 1] = "##############################";
+	static const struct grid_column columns[] = {
+		{ "AT", false, false }, { "VALUE", true, false }, { "", false, true },
+	};
+	double most = 0;
+	struct grid grid;
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)trend, i, row)
+		if (member_number(row, "value") > most)
+			most = member_number(row, "value");
+	grid_init(&grid, columns, COUNT(columns));
+	json_array_foreach((json_t *)(uintptr_t)trend, i, row) {
+		double value = member_number(row, "value");
+
+		grid_cell(&grid, TABLE_PLAIN, "%.19s", member_text(row, "at"));
+		grid_cell(&grid, TABLE_PLAIN, "%.6g", value);
+		grid_cell(&grid, TABLE_PLAIN, "%.*s",
+			  most > 0 && value > 0 ? (int)(BAR_COLUMNS * value / most) : 0, bars);
+	}
+	grid_print(&grid, out, width, colours);
+}
+
+/* ---- tables of one thing ---- */
+
+__attribute__((format(printf, 3, 4)))
+static void row_of(const struct table *table, const char *name, const char *format, ...)
+{
+	char line[LINE_BYTES], shown[2 * LINE_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	text_escape(span_of_text(line), shown, sizeof(shown));
+	table_row(table, name, "", TABLE_PLAIN, shown);
+}
+
+static void show_experiments(const struct table *table, const json_t *experiments)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)experiments, i, row)
+		row_of(table, i ? "" : "experiments", "%s: %s, %s; %.0f pairs, %.1f %% at alpha %.2g",
+		       member_text(row, "kind"), member_text(row, "verdict"),
+		       member_text(row, "reason"), member_number(row, "pairs"),
+		       100 * member_number(row, "gain"), member_number(row, "alpha"));
+}
+
+static void show_changes(const struct table *table, const json_t *changes)
+{
+	const json_t *knobs = json_object_get(changes, "knobs"), *row;
+	size_t i;
+
+	row_of(table, "base", "%.12s", member_text(changes, "base"));
+	json_array_foreach((json_t *)(uintptr_t)knobs, i, row)
+		row_of(table, i ? "" : "changes", "%s: %s to %s", member_text(row, "knob"),
+		       member_text(row, "from"), member_text(row, "to"));
+}
+
+static void show_apply(const struct table *table, const json_t *apply)
+{
+	if (!json_is_object(apply))
+		return;
+	row_of(table, "applied", "%.12s at %.19s", member_text(apply, "commit"),
+	       member_text(apply, "applied_at"));
+	if (json_integer_value(json_object_get(apply, "rolled_back")))
+		row_of(table, "taken back", "%.12s at %.19s", member_text(apply, "rollback_commit"),
+		       member_text(apply, "rolled_back_at"));
+	if (strcmp(member_text(apply, "notes"), "-") != 0)
+		row_of(table, "notes", "%.400s", member_text(apply, "notes"));
+}
+
+void ledger_show(const struct table *table, const json_t *improvement)
+{
+	char gain[32];
+
+	gain_text(improvement, gain);
+	row_of(table, "improvement", "%.0f of %.200s", member_number(improvement, "improvement"),
+	       member_text(improvement, "workspace"));
+	row_of(table, "status", "%s; %.300s", member_text(improvement, "status"),
+	       member_text(improvement, "reason"));
+	show_changes(table, json_object_get(improvement, "changes"));
+	row_of(table, "gain", "at least %s; confidence %.2f before it was tested", gain,
+	       member_number(improvement, "confidence"));
+	show_experiments(table, json_object_get(improvement, "experiments"));
+	show_apply(table, json_object_get(improvement, "apply"));
+	row_of(table, "proposed", "%.19s by %s", member_text(improvement, "timestamp"),
+	       member_text(improvement, "source"));
+}
+
+void ledger_stats(const struct table *table, const json_t *stats)
+{
+	const json_t *statuses = json_object_get(stats, "improvements"), *count;
+	const char *status;
+
+	row_of(table, "measured", "%.0f times; %.0f bottlenecks open",
+	       member_number(stats, "snapshots"), member_number(stats, "bottlenecks"));
+	json_object_foreach((json_t *)(uintptr_t)statuses, status, count)
+		row_of(table, status, "%.0f", json_number_value(count));
+	row_of(table, "decisions", "%.0f, of which %.0f for the change; alpha spent %.3g",
+	       member_number(stats, "decisions"), member_number(stats, "accepted"),
+	       member_number(stats, "alpha_spent"));
+	row_of(table, "self-checks", "%.0f of equals, of which %.0f were called better",
+	       member_number(stats, "self_checks"), member_number(stats, "false_accepts"));
+	row_of(table, "commits", "%.0f made, %.0f taken back", member_number(stats, "applied"),
+	       member_number(stats, "rolled_back"));
+}

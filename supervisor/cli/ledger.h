@@ -1,0 +1,22 @@
+/*
+ * ledger.h - what the store answers about improvements, for a person.
+ *
+ * Rows of "store.*" methods in, text out; pure but for the output.
+ */
+#ifndef CUPEL_SUPERVISOR_CLI_LEDGER_H
+#define CUPEL_SUPERVISOR_CLI_LEDGER_H
+
+#include "common/json.h"
+#include "supervisor/cli/table.h"
+
+#define LEDGER_NAME_WIDTH 12	/* of the tables of ledger_show() and ledger_stats() */
+
+void ledger_list(FILE *out, const json_t *improvements, int width, bool colours);
+void ledger_show(const struct table *table, const json_t *improvement);
+void ledger_bottlenecks(FILE *out, const json_t *bottlenecks, int width, bool colours);
+
+/* The newest first, with a bar for each value; the list comes that way. */
+void ledger_trend(FILE *out, const json_t *trend, int width, bool colours);
+void ledger_stats(const struct table *table, const json_t *stats);
+
+#endif
