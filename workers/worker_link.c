@@ -166,14 +166,31 @@ static void refuse_call(struct life *life, const struct message *message,
 	link_send(life, &busy);
 }
 
+/*
+ * "sleep" of "echo.sleep", nothing of "echo": what stands before the dot is
+ * the manifest's choice, and several manifests may have the same program.
+ */
+static struct span method_of(struct span name)
+{
+	const uint8_t *dot = memchr(name.data, '.', name.length);
+
+	return dot ? span_skip(name, (size_t)(dot - name.data) + 1) :
+		     (struct span){ 0 };
+}
+
+static bool is_method(const char *mine, struct message_text name)
+{
+	return span_equal(method_of(span_of_text(mine)),
+			  method_of((struct span){ (const uint8_t *)name.data, name.length }));
+}
+
 static const struct worker_tool *find_tool(const struct worker_program *program,
 					   struct message_text name)
 {
 	if (program->tool_count == 1)
 		return program->tools;
 	for (size_t i = 0; i < program->tool_count; i++)
-		if (span_equal(span_of_text(program->tools[i].name),
-			       (struct span){ (const uint8_t *)name.data, name.length }))
+		if (is_method(program->tools[i].name, name))
 			return &program->tools[i];
 	return NULL;
 }
@@ -187,8 +204,7 @@ static const struct worker_promise *find_promise(
 	if (contract->count == 1)
 		return promises;
 	for (size_t i = 0; i < contract->count; i++)
-		if (span_equal(span_of_text(promises[i].name),
-			       (struct span){ (const uint8_t *)name.data, name.length }))
+		if (is_method(promises[i].name, name))
 			return &promises[i];
 	return NULL;
 }

@@ -1,0 +1,408 @@
+/*
+ * bench_pool - the supervisor as a whole: its start, its calls, its jobs, and
+ * how soon it serves again after a death.
+ *
+ * A supervisor of the bench's own, from $CUPEL_BIN, in a folder of its own.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/convert.h"
+#include "common/json.h"
+#include "common/wire/client.h"
+#include "tests/support/bench.h"
+
+#define DEATHS 60
+#define CALLS 2000
+#define RECORD 3		/* deaths a pool may have in a row */
+
+static char folder[] = "/tmp/cupel-bench.XXXXXX";
+static struct client links[2];
+static pid_t supervisor;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "bench_pool: %s\n", what);
+	if (supervisor)
+		kill(supervisor, SIGTERM);
+	exit(2);
+}
+
+/* ---- the supervisor ---- */
+
+static void write_manifest(void)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tools", folder);
+	if (chmod(folder, 0755) < 0 || mkdir(path, 0755) < 0)
+		die(strerror(errno));
+	snprintf(path, sizeof(path), "%s/tools/batch.tool", folder);
+	file = fopen(path, "we");
+	if (!file)
+		die(strerror(errno));
+	fputs("worker batch {\n\tprogram = cupel-job\n\tpolicy = tool\n"
+	      "\tpool = per_call\n\tsize = 4\n\tbatch = true\n}\n"
+	      "tool batch {\n\thelp = \"keep a processor busy\"\n\tclass = effectful\n}\n",
+	      file);
+	fclose(file);
+}
+
+static void start_supervisor(void)
+{
+	char program[512], run[64], state[64], tools[64];
+	const char *bin = getenv("CUPEL_BIN");
+	char *const argv[] = { program, (char *)(uintptr_t)"--run", run,
+			       (char *)(uintptr_t)"--state", state,
+			       (char *)(uintptr_t)"--tools", tools, NULL };
+
+	snprintf(program, sizeof(program), "%s/cupeld", bin ? bin : "build/bin");
+	snprintf(run, sizeof(run), "%s/run", folder);
+	snprintf(state, sizeof(state), "%s/state", folder);
+	snprintf(tools, sizeof(tools), "%s/tools", folder);
+	if (posix_spawn(&supervisor, program, NULL, NULL, argv, environ) != 0)
+		die("cupeld cannot be started");
+}
+
+static void open_link(struct client *client)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int64_t until_ns = clock_now_ns() + 10 * NS_PER_S;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/run/router.sock", folder);
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if (clock_now_ns() > until_ns)
+			die("it does not serve");
+		usleep(500);
+	}
+	if (client_init(client, fd, "bench", NULL) < 0)
+		die("no link");
+}
+
+static long status_kib(pid_t pid, const char *file, const char *field)
+{
+	char path[64], line[256];
+	long value = -1, sum = 0;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	stream = fopen(path, "re");
+	while (stream && fgets(line, sizeof(line), stream))
+		if (strncmp(line, field, strlen(field)) == 0 &&
+		    sscanf(strchr(line, ':') + 1, "%ld", &value) == 1)
+			sum += value;
+	if (stream)
+		fclose(stream);
+	return sum;
+}
+
+static size_t find_below(pid_t pid, const char *name, pid_t *ret, size_t count)
+{
+	char path[64], comm[32];
+	int child;
+	FILE *file, *words;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+	file = fopen(path, "re");
+	while (file && fscanf(file, "%d", &child) == 1) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", child);
+		words = fopen(path, "re");
+		if (words && fscanf(words, "%31s", comm) == 1 && count < 64 &&
+		    strcmp(comm, name) == 0)
+			ret[count++] = child;
+		if (words)
+			fclose(words);
+		count = find_below(child, name, ret, count);
+	}
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/* ---- calls ---- */
+
+static uint8_t echo_input[256];
+static struct span true_input, spin_input;
+
+static struct span pack(const char *text)
+{
+	static uint8_t room[4][512];
+	static unsigned next;
+	json_t *json;
+	int r = json_parse(span_of_text(text), (struct json_limits){ 4096, 8 }, &json, NULL);
+
+	if (r == 0)
+		r = convert_from_json(json, room[next], sizeof(room[0]), NULL);
+	if (r < 0)
+		die(text);
+	json_decref(json);
+	return (struct span){ room[next++], (size_t)r };
+}
+
+static uint64_t begin(struct client *client, const char *tool, struct span input)
+{
+	const struct client_ask ask = {
+		.tool = tool, .input = input,
+		.deadline_ns = clock_now_ns() + 25 * NS_PER_S,
+	};
+	uint64_t call;
+	struct error why;
+
+	if (client_call(client, &ask, &call, &why) < 0)
+		die(why.text);
+	return call;
+}
+
+static unsigned finish(struct client *client, uint64_t call)
+{
+	struct client_event event = { 0 };
+
+	do {
+		if (client_wait(client, -1, clock_now_ns() + 30 * NS_PER_S, &event) < 0)
+			die(client->why.text[0] ? client->why.text : "no answer");
+	} while (event.kind != CLIENT_RESULT || event.call != call);
+	return event.result.code;
+}
+
+static void call_well(struct client *client, const char *tool, struct span input)
+{
+	if (finish(client, begin(client, tool, input)) != 0)
+		die(tool);
+}
+
+/* ---- two sides ---- */
+
+static void spawn_true(void *context, uint64_t count)
+{
+	char *const argv[] = { (char *)(uintptr_t)"true", NULL };
+	int status;
+	pid_t pid;
+
+	(void)context;
+	for (uint64_t i = 0; i < count; i++)
+		if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) != 0 ||
+		    waitpid(pid, &status, 0) != pid)
+			die("posix_spawn");
+}
+
+static void job_true(void *context, uint64_t count)
+{
+	(void)context;
+	for (uint64_t i = 0; i < count; i++)
+		call_well(&links[0], "job", true_input);
+}
+
+/* Two at a time, each waiting for its own. */
+static void two_jobs(void *context, uint64_t count)
+{
+	(void)context;
+	for (uint64_t i = 0; i < count; i += 2) {
+		uint64_t a = begin(&links[0], "job", true_input);
+		uint64_t b = begin(&links[1], "job", true_input);
+		struct client_event event;
+
+		while (client_next(&links[1], clock_now_ns(), &event) == 0)
+			;	/* sends it */
+		if (finish(&links[0], a) != 0 || finish(&links[1], b) != 0)
+			die("job");
+	}
+}
+
+static void two_bwraps(void *context, uint64_t count)
+{
+	static const char *const argv[] = {
+		"bwrap", "--unshare-all", "--die-with-parent", "--new-session",
+		"--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin",
+		"--symlink", "usr/sbin", "/sbin", "--symlink", "usr/lib", "/lib",
+		"--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
+		"--tmpfs", "/tmp", "--", "/bin/true", NULL,
+	};
+
+	(void)context;
+	for (uint64_t i = 0; i < count; i += 2) {
+		pid_t pids[2];
+		int status;
+
+		for (int j = 0; j < 2; j++)
+			if (posix_spawnp(&pids[j], argv[0], NULL, NULL,
+					 (char **)(uintptr_t)argv, environ) != 0)
+				die("bwrap");
+		for (int j = 0; j < 2; j++)
+			if (waitpid(pids[j], &status, 0) != pids[j] || status != 0)
+				die("bwrap failed");
+	}
+}
+
+/* ---- figures ---- */
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double percentile(double *values, size_t count, unsigned percent)
+{
+	qsort(values, count, sizeof(values[0]), compare);
+	return values[(count - 1) * percent / 100];
+}
+
+static double call_p99_us(void)
+{
+	static double us[CALLS];
+
+	for (size_t i = 0; i < CALLS; i++) {
+		int64_t from_ns = bench_now_ns();
+
+		call_well(&links[0], "echo", (struct span){ echo_input, sizeof(echo_input) });
+		us[i] = (double)(bench_now_ns() - from_ns) / 1e3;
+	}
+	return percentile(us, CALLS, 99);
+}
+
+/* A record of deaths is forgotten by disabling and enabling the pool. */
+static void forgive(void)
+{
+	call_well(&links[0], "router.pool", span_of_text("disable echo"));
+	usleep(30000);
+	call_well(&links[0], "router.pool", span_of_text("enable echo"));
+	call_well(&links[0], "router.breaker", span_of_text("reset echo"));
+	while (finish(&links[0], begin(&links[0], "echo",
+				       (struct span){ echo_input, sizeof(echo_input) })) != 0)
+		usleep(5000);
+	usleep(50000);
+}
+
+static bool death_figure(void)
+{
+	static double ms[DEATHS];
+	pid_t pids[64];
+
+	for (size_t i = 0; i < DEATHS; i++) {
+		size_t count;
+		int64_t from_ns;
+
+		if (i % RECORD == 0)
+			forgive();
+		count = find_below(supervisor, "cupel-echo", pids, 0);
+		from_ns = bench_now_ns();
+		for (size_t j = 0; j < count; j++)
+			kill(pids[j], SIGKILL);
+		while (finish(&links[0], begin(&links[0], "echo",
+			      (struct span){ echo_input, sizeof(echo_input) })) != 0)
+			usleep(500);
+		ms[i] = (double)(bench_now_ns() - from_ns) / 1e6;
+	}
+	printf("  kill -9 of all workers, next call served: median %.1f ms\n",
+	       percentile(ms, DEATHS, 50));
+	return bench_figure("kill -9 to next call served, p99", percentile(ms, DEATHS, 99),
+			    25, "ms");
+}
+
+static bool parked_figure(void)
+{
+	pid_t pids[64];
+	size_t count;
+	double kib = 0;
+	char path[64], words[512] = "";
+	int parent = 0;
+	FILE *file;
+
+	usleep(200000);
+	count = find_below(supervisor, "cupel-job", pids, 0);
+	if (count == 0)
+		die("no job waits");
+	for (size_t i = 0; i < count; i++) {
+		kib += (double)status_kib(pids[i], "smaps_rollup", "Private_");
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pids[i]);
+		file = fopen(path, "re");
+		if (file && fgets(words, sizeof(words), file) &&
+		    sscanf(strrchr(words, ')') + 2, "%*c %d", &parent) == 1 &&
+		    parent != supervisor)
+			kib += (double)status_kib(parent, "smaps_rollup", "Private_");
+		if (file)
+			fclose(file);
+	}
+	return bench_figure("idle parked job, its and its init's own memory",
+			    kib / (double)count, 160, "KiB");
+}
+
+static bool batch_figure(void)
+{
+	double idle_us = call_p99_us(), busy_us;
+	uint64_t spins[2];
+
+	for (int i = 0; i < 2; i++)
+		spins[i] = begin(&links[1], "batch", spin_input);
+	for (int i = 0; i < 100; i++) {
+		struct client_event event;
+
+		while (client_next(&links[1], clock_now_ns(), &event) == 0)
+			;
+		usleep(10000);
+	}
+	busy_us = call_p99_us();
+	for (int i = 0; i < 2; i++)
+		client_cancel(&links[1], spins[i]);
+	for (int i = 0; i < 2; i++)
+		finish(&links[1], spins[i]);
+	printf("  warm call, p99: idle %.0f us, beside batch jobs %.0f us\n", idle_us, busy_us);
+	return bench_figure("warm-call p99 beside batch jobs, to idle", busy_us / idle_us,
+			    5, "x");
+}
+
+static bool boot_figure(void)
+{
+	int64_t from_ns = bench_now_ns();
+
+	start_supervisor();
+	open_link(&links[0]);
+	call_well(&links[0], "echo", (struct span){ echo_input, sizeof(echo_input) });
+	call_well(&links[0], "job", true_input);
+	call_well(&links[0], "store.stats", pack("{}"));
+	return bench_figure("boot until echo, job and store have served",
+			    (double)(bench_now_ns() - from_ns) / 1e6, 300, "ms");
+}
+
+int main(void)
+{
+	bool met;
+	int status;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	memcpy(echo_input, "\xda\x00\xfd", 3);	/* str 16: 253 letters */
+	memset(echo_input + 3, 'a', sizeof(echo_input) - 3);
+	true_input = pack("{\"argv\":[\"/bin/true\"]}");
+	spin_input = pack("{\"argv\":[\"/bin/sh\",\"-c\",\"while :; do :; done\"]}");
+	if (!mkdtemp(folder))
+		die(strerror(errno));
+	write_manifest();
+	met = boot_figure();
+	open_link(&links[1]);
+	met &= parked_figure();
+	met &= batch_figure();
+	met &= bench_pair("warm job of /bin/true", (struct bench_side){ "job", job_true, NULL },
+			  (struct bench_side){ "posix_spawn", spawn_true, NULL }, 1.4);
+	met &= bench_pair("two jobs at a time", (struct bench_side){ "job", two_jobs, NULL },
+			  (struct bench_side){ "bwrap", two_bwraps, NULL }, 0.4);
+	met &= death_figure();
+	met &= bench_figure("resident memory of the monitor",
+			    (double)status_kib(supervisor, "status", "VmRSS"), 4096, "KiB");
+	kill(supervisor, SIGTERM);
+	waitpid(supervisor, &status, 0);
+	return met ? 0 : 1;
+}
