@@ -139,7 +139,8 @@ out: log.file_size = 10M # default
 out: log.backups = 8 # site/conf.d/20-more.conf:1
 out: log.repeats = 5 # default
 out: log.repeat_window = 10s # default
-out: log.free_space = 64M # default'
+out: log.free_space = 64M # default
+out: supervisor.idle = 10m # default'
 report 'dump --json says the same in base units' \
 	"$("$cupel" config dump --json site/cupel.conf | jq -c '
 		[.schema_version, (.settings.log | .dir, .file_size, .repeat_window, .backups)]')" \
