@@ -157,7 +157,7 @@ contracts := build/generate_contracts
 $(contracts): supervisor/catalog/generate/contracts.c supervisor/catalog/manifest.c \
 		$(common_sources) $(wildcard supervisor/catalog/*.h common/*.h common/*/*.h) | $(setup)
 	$(call quiet,HOST,$@)gcc $(cppflags) -std=c17 -O1 -o $@ $(filter %.c,$^) \
-		-lmsgpackc -ljansson -lconfuse -lm
+		-lmsgpackc -ljansson -lconfuse -lsodium -lm
 
 build/supervisor/catalog/builtin.c: $(contracts) $(manifests)
 	@mkdir -p $(@D)

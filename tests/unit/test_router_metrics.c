@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/rig.h"
+#include "tests/support/router_rig.h"
 
 #define TEXT_BYTES (1U << 20)
 
@@ -28,24 +28,24 @@ static int judge(const char *metrics)
 
 static void promtool_accepts_the_metrics(void **state)
 {
-	struct rig_peer client;
+	struct router_rig_peer client;
 	struct message message;
-	struct rig rig;
+	struct router_rig rig;
 
 	(void)state;
-	rig_add_pool(&catalog, "fast", 1, 4);
-	rig_add_tool(&catalog, RIG_ECHO, 0, 16);
-	rig_start(&rig, &catalog);
-	rig_worker_up(&rig, 0, 0, 4);
-	rig_connect(&rig, &client);
-	rig_send(&client, &(struct message){ .kind = MESSAGE_CALL,
+	router_rig_add_pool(&catalog, "fast", 1, 4);
+	router_rig_add_tool(&catalog, ROUTER_RIG_ECHO, 0, 16);
+	router_rig_start(&rig, &catalog);
+	router_rig_worker_up(&rig, 0, 0, 4);
+	router_rig_connect(&rig, &client);
+	router_rig_send(&client, &(struct message){ .kind = MESSAGE_CALL,
 		.call_id = 1, .deadline_ns = DEADLINE_NEVER,
-		.call = { .tool = message_text_of(RIG_ECHO), .attempt = 1 } });
-	rig_wait(&client, 1, &message);
+		.call = { .tool = message_text_of(ROUTER_RIG_ECHO), .attempt = 1 } });
+	router_rig_wait(&client, 1, &message);
 	assert_int_equal(message.result.code, ERROR_OK);
-	rig_own(&client, 2, "router.metrics", "", text, sizeof(text));
-	rig_peer_end(&client);
-	rig_stop(&rig);
+	router_rig_own(&client, 2, "router.metrics", "", text, sizeof(text));
+	router_rig_peer_end(&client);
+	router_rig_stop(&rig);
 	assert_non_null(strstr(text, "tool=\"echo\""));
 	if (system("command -v promtool >/dev/null") != 0)
 		skip();

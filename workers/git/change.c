@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +23,12 @@ int git_failure(const char *what, struct error *why)
 	return error_set(why, -EIO, "%s: %s", what, last ? last->message : "git failed");
 }
 
-void sha256_text(const void *data, size_t length, char ret[SHA256_TEXT_BYTES])
+void blob_sum(const git_blob *blob, char ret[SHA256_TEXT_BYTES])
 {
-	unsigned char hash[crypto_hash_sha256_BYTES];
+	const struct span bytes = { git_blob_rawcontent(blob),
+				    (size_t)git_blob_rawsize(blob) };
 
-	crypto_hash_sha256(hash, data, length);
-	sodium_bin2hex(ret, SHA256_TEXT_BYTES, hash, sizeof(hash));
+	sha256_text(&bytes, 1, ret);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -284,8 +283,7 @@ static json_t *describe(const struct edits *edits, const git_oid *commit)
 			sums[side][0] = '\0';
 			if (git_blob_lookup(&blob, edits->repository, ids[side]) < 0)
 				continue;
-			sha256_text(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob),
-				    sums[side]);
+			blob_sum(blob, sums[side]);
 			git_blob_free(blob);
 		}
 		json_array_append_new(files, json_pack("{s:s, s:s, s:s}", "path",
@@ -556,7 +554,7 @@ static int check_sums(const struct edits *edits, const json_t *files, struct err
 
 		if (git_blob_lookup(&blob, edits->repository, &edits->items[i].before) < 0)
 			return git_failure(edits->items[i].path, why);
-		sha256_text(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob), sum);
+		blob_sum(blob, sum);
 		git_blob_free(blob);
 		if (!want || strcmp(want, sum) != 0)
 			return refuse(why, "%s is not what was measured", edits->items[i].path);

@@ -15,9 +15,9 @@
 #ifndef CUPEL_WORKERS_GIT_CHANGE_H
 #define CUPEL_WORKERS_GIT_CHANGE_H
 
-#include <git2.h>
-
 #include "common/json.h"
+#include "common/sha256.h"
+#include "workers/git/libgit.h"
 
 #define TRAILER_DONE "Cupel-Improvement"
 #define TRAILER_UNDONE "Cupel-Reverts"
@@ -49,11 +49,7 @@ int change_revert(git_repository *repository, const char *commit,
 int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
 		struct error *why);
 
-/* SHA-256 of bytes in hex, with its NUL. */
-#define SHA256_TEXT_BYTES 65
-void sha256_text(const void *data, size_t length, char ret[SHA256_TEXT_BYTES]);
-
-/* The last words of libgit2 behind what was tried. */
-int git_failure(const char *what, struct error *why);
+/* Of a blob's bytes. */
+void blob_sum(const git_blob *blob, char ret[SHA256_TEXT_BYTES]);
 
 #endif

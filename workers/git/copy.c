@@ -131,13 +131,6 @@ static const char *content_of(const struct fill *fill, const char *path, size_t 
 	return NULL;
 }
 
-static int git_failed(const char *what, struct error *why)
-{
-	const git_error *last = git_error_last();
-
-	return error_set(why, -EIO, "%s: %s", what, last ? last->message : "git failed");
-}
-
 static int write_all(int fd, const char *data, size_t length)
 {
 	while (length > 0) {
@@ -217,7 +210,7 @@ static int fill_blob(struct fill *fill, int directory, const git_tree_entry *ent
 	int r;
 
 	if (git_blob_lookup(&blob, fill->repository, git_tree_entry_id(entry)) < 0)
-		return git_failed(path, fill->why);
+		return git_failure(path, fill->why);
 	const char *data = git_blob_rawcontent(blob);
 	size_t size = (size_t)git_blob_rawsize(blob);
 
@@ -247,7 +240,7 @@ static int fill_folder(struct fill *fill, int directory, const git_tree_entry *e
 	if (inner < 0)
 		return inner;
 	if (git_tree_lookup(&tree, fill->repository, git_tree_entry_id(entry)) < 0)
-		return git_failed(path, fill->why);
+		return git_failure(path, fill->why);
 	int r = fill_tree(fill, inner, tree, path, depth + 1);
 
 	git_tree_free(tree);
@@ -305,7 +298,7 @@ int copy_fill(git_repository *repository, const git_commit *commit,
 	if (r < 0)
 		return r;
 	if (git_commit_tree(&tree, commit) < 0)
-		return git_failed("commit", why);
+		return git_failure("commit", why);
 	r = fill_tree(&fill, copy, tree, "", 0);
 	git_tree_free(tree);
 	*ret_count = fill.count;
@@ -393,7 +386,7 @@ static int on_entry(const char *root, const git_tree_entry *entry, void *payload
 	    git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK || !is_protected(protect, path))
 		return 0;
 	if (git_blob_lookup(&blob, protect->fill.repository, git_tree_entry_id(entry)) < 0) {
-		protect->result = git_failed(path, protect->fill.why);
+		protect->result = git_failure(path, protect->fill.why);
 		return -1;
 	}
 	const char *data = git_blob_rawcontent(blob);
@@ -429,7 +422,7 @@ int copy_protect(git_repository *repository, const git_commit *commit,
 		return copy;
 	protect.copy = copy;
 	if (git_commit_tree(&tree, commit) < 0)
-		return git_failed("commit", why);
+		return git_failure("commit", why);
 	git_tree_walk(tree, GIT_TREEWALK_PRE, on_entry, &protect);
 	git_tree_free(tree);
 	return protect.result;

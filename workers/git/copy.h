@@ -13,9 +13,8 @@
 #ifndef CUPEL_WORKERS_GIT_COPY_H
 #define CUPEL_WORKERS_GIT_COPY_H
 
-#include <git2.h>
-
 #include "common/json.h"
+#include "workers/git/libgit.h"
 
 #define COPY_NAME_BYTES_MAX 32
 #define COPY_FOLDER ".git/cupel"

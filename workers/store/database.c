@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +9,13 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/sha256.h"
 #include "workers/store/schema.h"
 
 #define APPLICATION_ID 0x4375706c	/* "Cupl" in the file's header */
 #define STATEMENTS_MAX 128
 #define JSON_DEPTH_MAX 32
+#define CHAIN_PARTS 4
 
 struct prepared {
 	const char *sql;		/* by place: statements are constants */
@@ -57,22 +58,19 @@ static int execute(struct database *database, const char *sql, struct error *why
 /* chain(previous, timestamp, kind, data): SHA-256 in hex, for the audit. */
 static void chain(sqlite3_context *context, int count, sqlite3_value **values)
 {
-	crypto_hash_sha256_state state;
-	unsigned char hash[crypto_hash_sha256_BYTES];
-	char text[2 * sizeof(hash) + 1];
+	struct span parts[2 * CHAIN_PARTS];
+	size_t lengths[CHAIN_PARTS];
+	char text[SHA256_TEXT_BYTES];
 
-	crypto_hash_sha256_init(&state);
 	for (int i = 0; i < count; i++) {
 		const unsigned char *part = sqlite3_value_text(values[i]);
-		size_t length = (size_t)sqlite3_value_bytes(values[i]);
 
 		/* The length first, lest two rows read as one another. */
-		crypto_hash_sha256_update(&state, (const unsigned char *)&length, sizeof(length));
-		if (part)
-			crypto_hash_sha256_update(&state, part, length);
+		lengths[i] = part ? (size_t)sqlite3_value_bytes(values[i]) : 0;
+		parts[2 * i] = (struct span){ (const uint8_t *)&lengths[i], sizeof(lengths[i]) };
+		parts[2 * i + 1] = (struct span){ part, lengths[i] };
 	}
-	crypto_hash_sha256_final(&state, hash);
-	sodium_bin2hex(text, sizeof(text), hash, sizeof(hash));
+	sha256_text(parts, 2 * (size_t)count, text);
 	sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
@@ -159,7 +157,7 @@ static int set_up(struct database *database, const char *path, struct error *why
 
 	_Static_assert(APPLICATION_ID == 1131769964, "the pragma takes no name");
 	sqlite3_busy_timeout(database->sqlite, 2000);
-	sqlite3_create_function(database->sqlite, "chain", 4,
+	sqlite3_create_function(database->sqlite, "chain", CHAIN_PARTS,
 				SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
 				chain, NULL, NULL);
 	r = check_version(database, path, why);
@@ -173,10 +171,8 @@ int database_open(struct database **ret, const char *path, struct error *why)
 	struct database *database = calloc(1, sizeof(*database));
 	int code;
 
-	if (!database || sodium_init() < 0) {
-		free(database);
+	if (!database)
 		return error_set(why, -ENOMEM, "out of memory");
-	}
 	code = sqlite3_open_v2(path, &database->sqlite,
 			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 				       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
