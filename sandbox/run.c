@@ -210,6 +210,8 @@ static void take_report(struct run *run, int64_t now_ns)
 	if (run->denials.fd >= 0 &&
 	    loop_add(&run->loop, &run->denials, EPOLLIN, run->why) < 0)
 		kill_all(run);	/* a refused call would wait for us for ever */
+	/* Now there is time for it: the command has just begun its exec. */
+	cgroup_sweep_beside(&run->cgroup);
 }
 
 static void on_control(void *owner, uint32_t events, int64_t now_ns)
