@@ -96,11 +96,17 @@ int cgroup_freeze(const struct cgroup *cgroup, bool frozen);
 int cgroup_remove(struct cgroup *cgroup, struct error *why);
 
 /*
- * Removes groups whose launcher is gone (it and its keeper were both killed)
- * from the caller's own group and those above it. Cheap when there is nothing
- * to do.
+ * Removes groups whose launcher is gone from the caller's own group and those
+ * above it, in all trees. Allocates no memory.
  */
 void cgroup_sweep(void);
+
+/*
+ * Sweeps if a group beside this one has lost its launcher (which was killed
+ * together with its keeper). One directory is read: as a group is made in one
+ * tree first and removed from it last, what is left anywhere is left there.
+ */
+void cgroup_sweep_beside(const struct cgroup *cgroup);
 
 const char *cgroup_layout_name(enum cgroup_layout layout);
 

@@ -306,7 +306,8 @@ static int finish(struct options *o, const struct plan *plan,
 static int run_planned(struct options *o, struct plan *plan, struct arena *arena)
 {
 	struct run_request request = { .plan = plan->sandbox,
-				       .require_limits = o->require_limits };
+				       .require_limits = o->require_limits,
+				       .wants_usage = o->json_path };
 	AUTO_CLOSE int verdict_fd = open_verdict(o, &o->why);
 	int64_t started_ns = clock_wall_ns();
 	struct run_result result;
