@@ -505,6 +505,28 @@ static void the_sweep_leaves_a_living_launcher_alone(void **state)
 	assert_true(there && lives);
 }
 
+/* As the next launcher does it: it looks only beside its own group. */
+static void a_sweep_beside_takes_orphans_only(const struct cgroup_host *where)
+{
+	struct launched launched;
+	pid_t launcher = kill_a_launcher(where, &launched);
+	struct cgroup cgroup = make(where, (struct limits){ .pids = 5 });
+	pid_t pid = spawn(&cgroup, sleep_for_ever);
+
+	cgroup_sweep_beside(&cgroup);
+	bool after = exists(launched.name), there = exists(cgroup.name);
+	bool lives = waitpid(pid, NULL, WNOHANG) == 0;
+
+	remove_group(&cgroup);
+	wait_for(pid);
+	wait_for(launcher);
+	assert_false(after);
+	assert_true(there && lives);
+	assert_true(ends_soon(launched.inside));
+}
+
+ON_BOTH(a_sweep_beside_takes_orphans_only)
+
 /* In another pid namespace the launcher's pid is nobody's, or another's. */
 static void the_sweep_leaves_other_pid_namespaces_alone(void **state)
 {
@@ -724,6 +746,8 @@ int main(void)
 		cmocka_unit_test(without_v2_the_layout_is_v1),
 		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_here),
 		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_without_v2),
+		cmocka_unit_test(a_sweep_beside_takes_orphans_only_here),
+		cmocka_unit_test(a_sweep_beside_takes_orphans_only_without_v2),
 		cmocka_unit_test(the_sweep_leaves_a_living_launcher_alone),
 		cmocka_unit_test(the_sweep_leaves_other_pid_namespaces_alone),
 		cmocka_unit_test(an_ordinary_user_is_told_why_there_is_none),
