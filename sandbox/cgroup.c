@@ -167,10 +167,7 @@ int cgroup_remove(struct cgroup *cgroup, struct error *why)
 
 	if (cgroup->layout == CGROUP_NONE)
 		return 0;
-	/* In the reverse of the order they were made in: see cgroup_sweep_beside(). */
-	for (int n = CGROUP_TREE_COUNT - 1; n >= 0; n--) {
-		int tree = (CGROUP_UNIFIED + n) % CGROUP_TREE_COUNT;
-
+	for (int tree = CGROUP_TREE_COUNT - 1; tree >= 0; tree--) {
 		if (cgroup->parents[tree] < 0)
 			continue;
 		int r = remove_tree(cgroup, tree);

@@ -103,8 +103,8 @@ void cgroup_sweep(void);
 
 /*
  * Sweeps if a group beside this one has lost its launcher (which was killed
- * together with its keeper). One directory is read: as a group is made in one
- * tree first and removed from it last, what is left anywhere is left there.
+ * together with its keeper). Each tree is looked at: who swept the others may
+ * have lived elsewhere in this one.
  */
 void cgroup_sweep_beside(const struct cgroup *cgroup);
 

@@ -106,26 +106,21 @@ void cgroup_sweep(void)
 		cgroup_sweep_on(&host);
 }
 
-/* The tree that a group of this layout is made in first and removed from last. */
-static int first_tree(const struct cgroup *cgroup)
-{
-	if (cgroup->parents[CGROUP_UNIFIED] >= 0)
-		return CGROUP_UNIFIED;
-	for (int tree = 0; tree < CGROUP_CONTROLLER_COUNT; tree++)
-		if (cgroup->parents[tree] >= 0)
-			return tree;
-	return -1;
-}
-
 void cgroup_sweep_beside(const struct cgroup *cgroup)
 {
-	int tree = first_tree(cgroup);
 	struct cgroup_launcher self;
-	AUTO_CLOSE int fd = tree < 0 ? -1 :
-			    path_open(cgroup->parents[tree], ".", O_RDONLY | O_DIRECTORY,
-				      0, PATH_STRICT, NULL);
+	size_t orphans = 0;
 
-	if (fd >= 0 && cgroup_name_parse(cgroup->name, &self) &&
-	    walk_orphans(fd, tree, false, &self))
+	if (!cgroup_name_parse(cgroup->name, &self))
+		return;
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
+		AUTO_CLOSE int fd = cgroup->parents[tree] < 0 ? -1 :
+				    path_open(cgroup->parents[tree], ".",
+					      O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, NULL);
+
+		if (fd >= 0)
+			orphans += walk_orphans(fd, tree, false, &self);
+	}
+	if (orphans)
 		cgroup_sweep();
 }
