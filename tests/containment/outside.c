@@ -6,6 +6,7 @@
  *		waits for every process any of them left behind
  *	probe crash-early ROUNDS MOST_US COMMAND...	the same, the time counted
  *		from the moment COMMAND has its first child
+ *	probe refuse NUMBER COMMAND...	COMMAND on a kernel without that system call
  *	probe swap A B		exchanges two names again and again until killed
  *	probe terminal COMMAND...	COMMAND on a terminal of its own; prints how
  *		many bytes it typed into it
@@ -15,9 +16,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +117,28 @@ int probe_crash(int argc, char **argv)
 		if (crash_once(argv + 3, early, (useconds_t)(random() % most_us)))
 			return 1;
 	return wait_for_orphans();
+}
+
+/* ---- refuse ---- */
+
+int probe_refuse(int argc, char **argv)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number_of(argv[1]), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { COUNT(filter), filter };
+
+	(void)argc;
+	/* Only who has no right to spare gives it up for the filter. */
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
+	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0))
+		return fail("seccomp");
+	execvp(argv[2], argv + 2);
+	return fail(argv[2]);
 }
 
 /* ---- swap ---- */

@@ -99,5 +99,20 @@ refuse_tiers() {
 }
 for_each_tier refuse_tiers
 
+# Kernels without what the walls are made of, by number: the same everywhere.
+refuse_kernels() {
+	local -a plain=("${cupel_run[@]}")
+	local call
+	cd "$space/good"
+	for call in open_tree=428 move_mount=429 fsopen=430 clone3=435 mount_setattr=442; do
+		cupel_run=("$probe" refuse "${call#*=}" "${plain[@]}")
+		refused "a kernel without ${call%=*}" 125 \
+			"Function not implemented.*'cupel doctor' finds" -- true
+	done
+	cupel_run=("${plain[@]}")
+	cd "$space"
+}
+for_each_tier refuse_kernels
+
 holds 'no cgroup is left' stale_groups
 done_testing
