@@ -109,6 +109,12 @@ refuse_kernels() {
 		refused "a kernel without ${call%=*}" 125 \
 			"Function not implemented.*'cupel doctor' finds" -- true
 	done
+	# By its helper, which shares memory with what runs on meanwhile.
+	if [ "$(uname -m)" = x86_64 ]; then
+		cupel_run=("$probe" refuse 41 "${plain[@]}")	# socket
+		refused 'a network that cannot be made' 125 \
+			"network: .* was refused; 'cupel doctor' finds" -- true
+	fi
 	cupel_run=("${plain[@]}")
 	cd "$space"
 }
