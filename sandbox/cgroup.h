@@ -102,11 +102,17 @@ int cgroup_remove(struct cgroup *cgroup, struct error *why);
 int cgroup_try_remove(struct cgroup *cgroup);
 
 /*
- * Removes groups whose launcher is gone (it and its keeper were both killed)
- * from the caller's own group and those above it. Cheap when there is nothing
- * to do.
+ * Removes groups whose launcher is gone from the caller's own group and those
+ * above it, in all trees. Allocates no memory.
  */
 void cgroup_sweep(void);
+
+/*
+ * Sweeps if a group beside this one has lost its launcher (which was killed
+ * together with its keeper). Each tree is looked at: who swept the others may
+ * have lived elsewhere in this one.
+ */
+void cgroup_sweep_beside(const struct cgroup *cgroup);
 
 const char *cgroup_layout_name(enum cgroup_layout layout);
 

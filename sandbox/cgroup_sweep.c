@@ -39,24 +39,45 @@ static void remove_orphan(int parent, int tree, const char *name)
 		cgroup_remove(&orphan, NULL);
 }
 
+static bool is_orphan(const char *name, const struct cgroup_launcher *self)
+{
+	struct cgroup_launcher launcher;
+
+	return cgroup_name_parse(name, &launcher) &&
+	       launcher.pid_namespace == self->pid_namespace &&
+	       launcher_is_gone(&launcher);
+}
+
+/* How many orphans are there, removing them if asked. No memory is allocated. */
+static size_t walk_orphans(int directory, int tree, bool remove,
+			   const struct cgroup_launcher *self)
+{
+	char text[8192] __attribute__((aligned(8)));
+	ssize_t length;
+	size_t count = 0;
+
+	while ((length = getdents64(directory, text, sizeof(text))) > 0)
+		for (ssize_t at = 0; at < length;) {
+			const struct dirent64 *entry = (void *)(text + at);
+
+			at += entry->d_reclen;
+			if (!is_orphan(entry->d_name, self))
+				continue;
+			count++;
+			if (remove)
+				remove_orphan(directory, tree, entry->d_name);
+		}
+	return count;
+}
+
 static void sweep_directory(const char *path, int tree,
 			    const struct cgroup_launcher *self)
 {
 	AUTO_CLOSE int fd = path_open(-1, path, O_RDONLY | O_DIRECTORY, 0,
 				      PATH_HOST, NULL);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	struct cgroup_launcher launcher;
-	struct dirent *entry;
 
-	if (!directory)
-		return;
-	fd_take(&fd);
-	while ((entry = readdir(directory)))
-		if (cgroup_name_parse(entry->d_name, &launcher) &&
-		    launcher.pid_namespace == self->pid_namespace &&
-		    launcher_is_gone(&launcher))
-			remove_orphan(dirfd(directory), tree, entry->d_name);
-	closedir(directory);
+	if (fd >= 0)
+		walk_orphans(fd, tree, true, self);
 }
 
 void cgroup_sweep_on(const struct cgroup_host *host)
@@ -83,4 +104,23 @@ void cgroup_sweep(void)
 
 	if (cgroup_host_read(&host, NULL) == 0)
 		cgroup_sweep_on(&host);
+}
+
+void cgroup_sweep_beside(const struct cgroup *cgroup)
+{
+	struct cgroup_launcher self;
+	size_t orphans = 0;
+
+	if (!cgroup_name_parse(cgroup->name, &self))
+		return;
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
+		AUTO_CLOSE int fd = cgroup->parents[tree] < 0 ? -1 :
+				    path_open(cgroup->parents[tree], ".",
+					      O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, NULL);
+
+		if (fd >= 0)
+			orphans += walk_orphans(fd, tree, false, &self);
+	}
+	if (orphans)
+		cgroup_sweep();
 }

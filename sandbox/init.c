@@ -38,6 +38,7 @@
 
 #define DESCRIPTORS_MAX (3 + SANDBOX_INHERITED_MAX + 3)
 #define COMMAND_STACK_BYTES 65536
+#define NETWORK_STACK_BYTES 16384
 #define EXIT_SETUP_FAILED 125
 #define NETWORK_FAILED 255
 
@@ -160,49 +161,41 @@ static int name_host(struct init *init)
 	return 0;
 }
 
-/* In a process of its own that shares only the descriptor table. */
-static int make_network(void)
+/*
+ * In a process of its own that shares memory and descriptors with init, which
+ * runs on: nothing is written but its stack, nor errno unless a call fails and
+ * the launch with it. The status is the number of the network's descriptor.
+ */
+static int make_network(void *unused)
 {
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 
+	(void)unused;
 	if (unshare(CLONE_NEWNET) < 0)
-		return -errno;
+		_exit(NETWORK_FAILED);
 	int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (socket_fd < 0 || ioctl(socket_fd, SIOCSIFFLAGS, &request) < 0)
-		return -errno;
+		_exit(NETWORK_FAILED);
 	/* A socket names its network, too: no path needed. */
 	int fd = ioctl(socket_fd, SIOCGSKNS);
 
-	close(socket_fd);
-	return fd < 0 ? -errno : fd;
+	_exit(fd > 0 && fd < NETWORK_FAILED ? fd : NETWORK_FAILED);
 }
 
 /*
- * Half of what a launch costs is the new network namespace. A helper makes it
- * while this process builds the mounts; its exit status is the number of the
- * descriptor it left in the shared table.
+ * The new network namespace takes as long as all the mounts: a helper makes it
+ * beside them. Its end closes nothing, as the table of descriptors is init's.
  */
 static int start_network(struct init *init)
 {
-	struct clone_args arguments = {
-		.flags = CLONE_FILES,
-		.exit_signal = SIGCHLD,
-	};
+	static char stack[NETWORK_STACK_BYTES] __attribute__((aligned(64)));
 
 	if (init->plan->policy->network != NETWORK_NONE)
 		return 0;
-	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
-
-	if (pid < 0)
-		return failed(init, "clone3");
-	if (pid == 0) {
-		int fd = make_network();
-
-		_exit(fd > 0 && fd < NETWORK_FAILED ? fd : NETWORK_FAILED);
-	}
-	init->network_maker = pid;	/* init is shared memory: not in the child */
-	return 0;
+	init->network_maker = clone(make_network, stack + sizeof(stack),
+				    CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+	return init->network_maker < 0 ? failed(init, "clone") : 0;
 }
 
 static int join_network(struct init *init)

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,8 +15,11 @@
 #include "common/error.h"
 #include "sandbox/cgroup.h"
 
-static _Noreturn void keep(int pipe)
+#define STACK_BYTES (128U << 10)	/* paths and listings; touched only when needed */
+
+static int keep(void *argument)
 {
+	int pipe = (int)(intptr_t)argument;
 	sigset_t all;
 	char byte;
 
@@ -24,7 +30,6 @@ static _Noreturn void keep(int pipe)
 	dup2(pipe, 0);
 	close_range(1, ~0U, 0);
 	prctl(PR_SET_NAME, "cupel-keeper");
-	cgroup_sweep();	/* of earlier runs that were killed with their keepers */
 	while (read(0, &byte, 1) < 0 && errno == EINTR)
 		;
 	cgroup_sweep();
@@ -39,15 +44,19 @@ int keeper_start(struct keeper *ret, struct error *why)
 		return error_set(why, -errno, "pipe: %s", strerror(errno));
 	AUTO_CLOSE int theirs = ends[0];
 	AUTO_CLOSE int ours = ends[1];
-	pid_t pid = fork();
+	char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 
-	if (pid < 0)
-		return error_set(why, -errno, "fork: %s", strerror(errno));
-	if (pid == 0) {
-		close(ours);
-		keep(theirs);
+	if (stack == MAP_FAILED)
+		return error_set(why, -errno, "mmap: %s", strerror(errno));
+	pid_t pid = clone(keep, stack + STACK_BYTES, CLONE_VM | SIGCHLD,
+			  (void *)(intptr_t)theirs);
+
+	if (pid < 0) {
+		munmap(stack, STACK_BYTES);
+		return error_set(why, -errno, "clone: %s", strerror(errno));
 	}
-	*ret = (struct keeper){ .pid = pid, .pipe = fd_take(&ours) };
+	*ret = (struct keeper){ .pid = pid, .pipe = fd_take(&ours), .stack = stack };
 	return 0;
 }
 
@@ -58,5 +67,6 @@ void keeper_dismiss(struct keeper *keeper)
 	kill(keeper->pid, SIGKILL);
 	waitpid(keeper->pid, NULL, 0);
 	close(keeper->pipe);
+	munmap(keeper->stack, STACK_BYTES);
 	keeper->pid = 0;
 }

@@ -16,6 +16,7 @@
 struct namespace_row {
 	const char *name;	/* below /proc/self/ns */
 	uint64_t flag;		/* CLONE_NEW* */
+	unsigned long get;	/* ioctl(2) of a pidfd */
 };
 
 extern const struct namespace_row namespaces[NAMESPACE_COUNT];

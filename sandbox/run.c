@@ -228,6 +228,8 @@ static void take_report(struct run *run, int64_t now_ns)
 	if (run->denials.fd >= 0 &&
 	    loop_add(&run->loop, &run->denials, EPOLLIN, run->why) < 0)
 		kill_all(run);	/* a refused call would wait for us for ever */
+	/* Now there is time for it: the command has just begun its exec. */
+	cgroup_sweep_beside(&run->cgroup);
 }
 
 static void on_control(void *owner, uint32_t events, int64_t now_ns)
@@ -418,14 +420,19 @@ static void judge(struct run *run)
 	result->cause = cause_of(run);
 }
 
+/* The figures of the group take ten files; success needs none to be judged. */
 static void collect(struct run *run)
 {
+	const struct cgroup none = { .layout = CGROUP_NONE };
+	bool asked = run->request->wants_usage || !run->ended ||
+		     run->result->status.wait_status;
+
 	run->result->upper = run->sandbox.upper;
 	run->sandbox.upper = -1;
 	sandbox_close(&run->sandbox);
 	run->result->layout = run->cgroup.layout;
 	run->result->limited = run->cgroup.limited;
-	cgroup_usage(&run->cgroup, &run->result->usage);
+	cgroup_usage(asked ? &run->cgroup : &none, &run->result->usage);
 }
 
 int run_command(const struct run_request *request, struct run_result *ret,

@@ -37,6 +37,7 @@ enum run_cause {
 struct run_request {
 	struct sandbox_plan plan;	/* stdio: where output is passed on to */
 	bool require_limits;	/* refuse to run without a cgroup */
+	bool wants_usage;	/* even of a command that succeeds */
 };
 
 /* A kind of refused call; the rest of the kinds are only counted. */
@@ -61,7 +62,7 @@ struct run_result {
 	struct sandbox_status status;
 	enum cgroup_layout layout;
 	uint32_t limited;	/* controllers in force, bit per enum cgroup_controller */
-	struct cgroup_usage usage;
+	struct cgroup_usage usage;	/* all -1 when it was not read */
 	char no_cgroup[200];	/* why there was none; empty if there was */
 	struct run_stream streams[2];	/* stdout, stderr */
 	bool relayed;		/* false: the command had the caller's descriptors */

@@ -306,7 +306,8 @@ static int finish(struct options *o, const struct plan *plan,
 static int run_planned(struct options *o, struct plan *plan, struct arena *arena)
 {
 	struct run_request request = { .plan = plan->sandbox,
-				       .require_limits = o->require_limits };
+				       .require_limits = o->require_limits,
+				       .wants_usage = o->json_path };
 	AUTO_CLOSE int verdict_fd = open_verdict(o, &o->why);
 	int64_t started_ns = clock_wall_ns();
 	struct run_result result;
@@ -325,11 +326,14 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 		r = recover_workspace(&plan->sandbox.workspace_tree,
 				      plan->sandbox.workspace, o->quiet, arena, &o->why);
 	started_ns = clock_wall_ns();
-	if (r >= 0)
-		r = run_command(&request, &result, &o->why);
+	const char *way_out = "";
 
+	if (r >= 0) {
+		r = run_command(&request, &result, &o->why);
+		way_out = verdict_way_out(-r);
+	}
 	if (r < 0) {
-		fprintf(stderr, "cupel: %s\n", o->why.text);
+		fprintf(stderr, "cupel: %s%s\n", o->why.text, way_out);
 		return EXIT_CUPEL;
 	}
 	AUTO_CLOSE int upper = result.upper;
@@ -362,7 +366,8 @@ int cli_run_command(const struct verb *verb, int argc, char **argv)
 		r = error_set(&o.why, -EINVAL,
 			      "--on-exit is for an overlay: --workspace DIR:overlay");
 	if (r < 0) {
-		fprintf(stderr, "cupel run: %s\n", o.why.text);
+		fprintf(stderr, "cupel run: %s%s\n", o.why.text,
+			r == -ENOSYS ? verdict_way_out(ENOSYS) : "");
 		code = exit_of_plan(&plan, r);
 	} else {
 		code = o.dry_run ? cli_print_json(verdict_plan_json(&plan)) :

@@ -289,6 +289,13 @@ static void quantity(enum run_cause cause, const struct limits *limits,
 		snprintf(ret, TEXT_QUANTITY_BYTES, "%" PRIu64, limits->pids);
 }
 
+const char *verdict_way_out(int error)
+{
+	bool of_host = error == ENOSYS || error == EPERM || error == EACCES;
+
+	return of_host ? "; 'cupel doctor' finds what this host lacks" : "";
+}
+
 bool verdict_sentence(const struct run_result *result, const struct policy *policy,
 		      const struct error *why, char *ret, size_t size)
 {
@@ -305,7 +312,9 @@ bool verdict_sentence(const struct run_result *result, const struct policy *poli
 	char number[TEXT_QUANTITY_BYTES];
 
 	if (result->cause == RUN_SETUP_FAILED) {
-		snprintf(ret, size, "%s", why->text);
+		snprintf(ret, size, "%s%s", why->text,
+			 strcmp(result->report.failed_step, "exec") == 0 ? "" :
+			 verdict_way_out(result->report.failed_errno));
 		return true;
 	}
 	if (!sentences[result->cause])

@@ -19,6 +19,9 @@ json_t *verdict_json(const struct plan *plan, const struct run_result *result,
 /* The resolved sandbox, as --dry-run prints it. */
 json_t *verdict_plan_json(const struct plan *plan);
 
+/* What follows the reason of a failed set-up: where to look; "" if it says all. */
+const char *verdict_way_out(int error);
+
 /* One line for a person on what ended the run unusually; false if nothing did. */
 bool verdict_sentence(const struct run_result *result, const struct policy *policy,
 		      const struct error *why, char *ret, size_t size);

@@ -39,6 +39,9 @@ kill_at_random() {
 			"$probe" crash $((rounds / 2)) "$most_us" "${cupel_run[@]}" --quiet \
 			--workspace "$PWD:$mode" -- sh -c "$busy"
 	done
+	holds "$tier: $rounds launchers killed as their keeper begins: no process is left" \
+		"$probe" crash-early $rounds 500 "${cupel_run[@]}" --quiet \
+		--workspace none -- sh -c "$busy"
 	holds "$tier: no cgroup is left" stale_groups
 	is "$tier: no mount is left" "$(mounts)" "$before_mounts"
 	is "$tier: no file is left" "$(files)" "$before_files"

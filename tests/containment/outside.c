@@ -4,6 +4,9 @@
  *	probe crash ROUNDS MOST_US COMMAND...	starts COMMAND and kills it with
  *		SIGKILL after 0 to MOST_US microseconds, ROUNDS times, and then
  *		waits for every process any of them left behind
+ *	probe crash-early ROUNDS MOST_US COMMAND...	the same, the time counted
+ *		from the moment COMMAND has its first child
+ *	probe refuse NUMBER COMMAND...	COMMAND on a kernel without that system call
  *	probe swap A B		exchanges two names again and again until killed
  *	probe terminal COMMAND...	COMMAND on a terminal of its own; prints how
  *		many bytes it typed into it
@@ -13,9 +16,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +64,29 @@ static int wait_for_orphans(void)
 	return 1;
 }
 
-static int crash_once(char **command, useconds_t after)
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	       info.si_pid;
+}
+
+/* Without a pause, which would be longer than what is waited for. */
+static void await_child(pid_t pid)
+{
+	char path[64], byte;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (fd >= 0 && pread(fd, &byte, 1, 0) == 0 &&
+	       !has_ended(pid))
+		;
+	close(fd);
+}
+
+static int crash_once(char **command, bool early, useconds_t after)
 {
 	pid_t pid = fork();
 
@@ -68,7 +96,10 @@ static int crash_once(char **command, useconds_t after)
 		execvp(command[0], command);
 		_exit(fail(command[0]));
 	}
-	usleep(after);
+	if (early)
+		await_child(pid);
+	if (after)
+		usleep(after);
 	kill(pid, SIGKILL);
 	return waitpid(pid, NULL, 0) < 0 ? fail("waitpid") : 0;
 }
@@ -77,14 +108,37 @@ int probe_crash(int argc, char **argv)
 {
 	long rounds = number_of(argv[1]), most_us = number_of(argv[2]);
 	long seed = number_of(getenv("CUPEL_SEED"));
+	bool early = strcmp(argv[0], "crash-early") == 0;
 
 	(void)argc;
 	srandom(seed ? (unsigned)seed : 1);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	for (long i = 0; i < rounds; i++)
-		if (crash_once(argv + 3, (useconds_t)(random() % most_us)))
+		if (crash_once(argv + 3, early, (useconds_t)(random() % most_us)))
 			return 1;
 	return wait_for_orphans();
+}
+
+/* ---- refuse ---- */
+
+int probe_refuse(int argc, char **argv)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number_of(argv[1]), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { COUNT(filter), filter };
+
+	(void)argc;
+	/* Only who has no right to spare gives it up for the filter. */
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
+	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0))
+		return fail("seccomp");
+	execvp(argv[2], argv + 2);
+	return fail(argv[2]);
 }
 
 /* ---- swap ---- */

@@ -244,7 +244,8 @@ static const struct {
 	{ "inside", 1, probe_inside },	{ "outside", 0, probe_outside },
 	{ "bare", 1, probe_bare },	{ "each", 2, probe_each },	{ "attempt", 1, probe_attempt },
 	{ "numbers", 1, probe_numbers }, { "bomb", 2, probe_bomb },
-	{ "crash", 3, probe_crash },	{ "swap", 2, probe_swap },
+	{ "crash", 3, probe_crash },	{ "crash-early", 3, probe_crash },
+	{ "refuse", 2, probe_refuse },	{ "swap", 2, probe_swap },
 	{ "terminal", 1, probe_terminal }, { "listen", 3, probe_listen },
 	{ "type", 0, probe_type },
 };

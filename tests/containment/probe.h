@@ -66,6 +66,7 @@ int system_call_by_x32(long number);
 int probe_numbers(int argc, char **argv);
 int probe_bomb(int argc, char **argv);
 int probe_crash(int argc, char **argv);
+int probe_refuse(int argc, char **argv);
 int probe_swap(int argc, char **argv);
 int probe_terminal(int argc, char **argv);
 int probe_listen(int argc, char **argv);

@@ -99,5 +99,26 @@ refuse_tiers() {
 }
 for_each_tier refuse_tiers
 
+# Kernels without what the walls are made of, by number: the same everywhere.
+refuse_kernels() {
+	local -a plain=("${cupel_run[@]}")
+	local call
+	cd "$space/good"
+	for call in open_tree=428 move_mount=429 fsopen=430 clone3=435 mount_setattr=442; do
+		cupel_run=("$probe" refuse "${call#*=}" "${plain[@]}")
+		refused "a kernel without ${call%=*}" 125 \
+			"Function not implemented.*'cupel doctor' finds" -- true
+	done
+	# By its helper, which shares memory with what runs on meanwhile.
+	if [ "$(uname -m)" = x86_64 ]; then
+		cupel_run=("$probe" refuse 41 "${plain[@]}")	# socket
+		refused 'a network that cannot be made' 125 \
+			"network: .* was refused; 'cupel doctor' finds" -- true
+	fi
+	cupel_run=("${plain[@]}")
+	cd "$space"
+}
+for_each_tier refuse_kernels
+
 holds 'no cgroup is left' stale_groups
 done_testing

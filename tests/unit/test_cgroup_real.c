@@ -505,6 +505,63 @@ static void the_sweep_leaves_a_living_launcher_alone(void **state)
 	assert_true(there && lives);
 }
 
+/* As the next launcher does it: it looks only beside its own group. */
+static void a_sweep_beside_takes_orphans_only(const struct cgroup_host *where)
+{
+	struct launched launched;
+	pid_t launcher = kill_a_launcher(where, &launched);
+	struct cgroup cgroup = make(where, (struct limits){ .pids = 5 });
+	pid_t pid = spawn(&cgroup, sleep_for_ever);
+
+	cgroup_sweep_beside(&cgroup);
+	bool after = exists(launched.name), there = exists(cgroup.name);
+	bool lives = waitpid(pid, NULL, WNOHANG) == 0;
+
+	remove_group(&cgroup);
+	wait_for(pid);
+	wait_for(launcher);
+	assert_false(after);
+	assert_true(there && lives);
+	assert_true(ends_soon(launched.inside));
+}
+
+ON_BOTH(a_sweep_beside_takes_orphans_only)
+
+static pid_t dead_pid(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	wait_for(pid);
+	return pid;
+}
+
+/* Whoever swept the other trees lived elsewhere in this one. */
+static void a_sweep_beside_finds_what_one_tree_alone_has(const struct cgroup_host *where)
+{
+	struct cgroup cgroup = make(where, (struct limits){ .memory_bytes = 32 * MIB, .pids = 5 });
+	struct cgroup_launcher self;
+	bool left[CGROUP_TREE_COUNT] = { false };
+
+	assert_true(cgroup_name_parse(cgroup.name, &self));
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
+		char name[CGROUP_NAME_BYTES];
+
+		snprintf(name, sizeof(name), "cupel-%lu-%d-%lu-1", self.pid_namespace,
+			 dead_pid(), self.start_ticks);
+		if (cgroup.parents[tree] < 0 || mkdirat(cgroup.parents[tree], name, 0755) < 0)
+			continue;
+		cgroup_sweep_beside(&cgroup);
+		left[tree] = unlinkat(cgroup.parents[tree], name, AT_REMOVEDIR) == 0;
+	}
+	remove_group(&cgroup);
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++)
+		test_row(!left[tree], "tree %d", tree);
+}
+
+ON_BOTH(a_sweep_beside_finds_what_one_tree_alone_has)
+
 /* In another pid namespace the launcher's pid is nobody's, or another's. */
 static void the_sweep_leaves_other_pid_namespaces_alone(void **state)
 {
@@ -724,6 +781,10 @@ int main(void)
 		cmocka_unit_test(without_v2_the_layout_is_v1),
 		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_here),
 		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_without_v2),
+		cmocka_unit_test(a_sweep_beside_takes_orphans_only_here),
+		cmocka_unit_test(a_sweep_beside_takes_orphans_only_without_v2),
+		cmocka_unit_test(a_sweep_beside_finds_what_one_tree_alone_has_here),
+		cmocka_unit_test(a_sweep_beside_finds_what_one_tree_alone_has_without_v2),
 		cmocka_unit_test(the_sweep_leaves_a_living_launcher_alone),
 		cmocka_unit_test(the_sweep_leaves_other_pid_namespaces_alone),
 		cmocka_unit_test(an_ordinary_user_is_told_why_there_is_none),
