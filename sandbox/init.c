@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,6 +31,7 @@
 #include "sandbox/landlock.h"
 #include "sandbox/mounts.h"
 #include "sandbox/namespaces.h"
+#include "sandbox/network.h"
 #include "sandbox/path.h"
 #include "sandbox/sandbox.h"
 
@@ -40,7 +39,6 @@
 #define COMMAND_STACK_BYTES 65536
 #define NETWORK_STACK_BYTES 16384
 #define EXIT_SETUP_FAILED 125
-#define NETWORK_FAILED 255
 
 struct init {
 	const struct sandbox_plan *plan;
@@ -50,6 +48,7 @@ struct init {
 	int listener;
 	long keyring;		/* serial of the joined one; -1: no keyrings */
 	pid_t network_maker;	/* 0: the host's network is kept */
+	int network;		/* what it made */
 	pid_t command;
 	struct sandbox_report report;
 	struct error why;
@@ -161,26 +160,23 @@ static int name_host(struct init *init)
 	return 0;
 }
 
+/* Unless the launcher has put this process into one, or the host's is kept. */
+static bool makes_network(const struct init *init)
+{
+	return init->plan->policy->network == NETWORK_NONE && init->plan->network < 0;
+}
+
 /*
  * In a process of its own that shares memory and descriptors with init, which
- * runs on: nothing is written but its stack, nor errno unless a call fails and
- * the launch with it. The status is the number of the network's descriptor.
+ * runs on: nothing is written but its stack and that one number, nor errno
+ * unless a call fails and the launch with it.
  */
-static int make_network(void *unused)
+static int make_network(void *argument)
 {
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct init *init = argument;
 
-	(void)unused;
-	if (unshare(CLONE_NEWNET) < 0)
-		_exit(NETWORK_FAILED);
-	int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (socket_fd < 0 || ioctl(socket_fd, SIOCSIFFLAGS, &request) < 0)
-		_exit(NETWORK_FAILED);
-	/* A socket names its network, too: no path needed. */
-	int fd = ioctl(socket_fd, SIOCGSKNS);
-
-	_exit(fd > 0 && fd < NETWORK_FAILED ? fd : NETWORK_FAILED);
+	init->network = network_make();
+	_exit(init->network < 0 ? EXIT_SETUP_FAILED : 0);
 }
 
 /*
@@ -191,10 +187,10 @@ static int start_network(struct init *init)
 {
 	static char stack[NETWORK_STACK_BYTES] __attribute__((aligned(64)));
 
-	if (init->plan->policy->network != NETWORK_NONE)
+	if (!makes_network(init))
 		return 0;
 	init->network_maker = clone(make_network, stack + sizeof(stack),
-				    CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+				    CLONE_VM | CLONE_FILES | SIGCHLD, init);
 	return init->network_maker < 0 ? failed(init, "clone") : 0;
 }
 
@@ -202,15 +198,14 @@ static int join_network(struct init *init)
 {
 	int status;
 
-	if (init->plan->policy->network != NETWORK_NONE)
+	if (!makes_network(init))
 		return 0;
-	if (waitpid(init->network_maker, &status, 0) < 0 || !WIFEXITED(status) ||
-	    WEXITSTATUS(status) == NETWORK_FAILED)
+	if (waitpid(init->network_maker, &status, 0) < 0 || status != 0)
 		return error_set(&init->why, -EPERM,
 				 "a new network with its loopback interface up was refused");
-	AUTO_CLOSE int fd = WEXITSTATUS(status);
+	AUTO_CLOSE int fd = init->network;
 
-	return setns(fd, CLONE_NEWNET) < 0 ? failed(init, "join the new network") : 0;
+	return network_enter(fd) < 0 ? failed(init, "join the new network") : 0;
 }
 
 static int fresh_keyring(struct init *init)
