@@ -38,7 +38,8 @@ start_supervisor() { # [OPTION...]
 	"${as_user[@]}" "$work/bin/cupeld" "$@" 2>"$space/supervisor.err" </dev/null &
 	supervisor=$!
 	started+=("$supervisor")
-	wait_for 10 serves
+	# A call that comes before its socket would start another one.
+	wait_for 10 ask status && wait_for 10 serves
 }
 stop_supervisor() {
 	code=0
