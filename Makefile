@@ -1,6 +1,7 @@
 # Cupel: one Makefile, no recursion, everything built below build/.
 #
 #   make              programs into build/bin
+#   make chaos MINUTES=n  storms of faults on real processes
 #   make check        every test                       make bench     figures against peers
 #   make check-asan   the same under ASan and UBSan    make fuzz      bounded fuzzing
 #   make check-layers purity, includes, linked libraries
@@ -106,11 +107,12 @@ simulations := $(patsubst tests/simulation/%.c,$(out)/tests/%,$(wildcard tests/s
 fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
 scripts := $(wildcard tests/system/*.sh)
+chaos := $(wildcard tests/chaos/*.sh)
 containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
 storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
 
-.PHONY: all check demo check-asan check-containment check-layers fuzz bench lint install clean
+.PHONY: all chaos check demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -235,8 +237,16 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms)
-	@tests/run $(out) $(units) $(simulations) $(fuzzers) $(scripts) \
+	@tests/run $(out) $(units) $(simulations) $(fuzzers) $(scripts) $(chaos) \
 		$(if $(SANITIZE),,$(containment) tests/layers/check)
+
+# Storms with one seed after the other, for so many minutes.
+MINUTES ?= 10
+chaos: $(bins) $(probe) $(storms)
+	@end=$$((SECONDS + 60 * $(MINUTES))); for ((seed = 1; SECONDS < end; seed++)); do \
+		echo "CUPEL_SEED=$$seed"; \
+		TEST_SECONDS=900 CUPEL_SEED=$$seed tests/run $(out) $(chaos) || exit 1; \
+	done
 
 # What a confined command can do, and nothing else.
 check-containment: $(bins) $(probe)

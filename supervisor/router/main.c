@@ -144,6 +144,8 @@ int main(int argc, char **argv)
 	/* A terminal's interrupt is for the monitor, who tells us. */
 	signal(SIGINT, SIG_IGN);
 	shell.owner_uid = geteuid();
+	/* The monitor reads so many lines a second: lose one, but never wait. */
+	fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK);
 	/* Whoever made it, systemd(1) perhaps: to accept must never wait. */
 	fcntl(ROUTER_LISTEN_FD, F_SETFL, O_NONBLOCK);
 	sample_open(&shell.sampler, argc > 1 ? argv[1] : NULL);

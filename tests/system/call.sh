@@ -154,17 +154,20 @@ misbehaves() {
 	ask call echo.sleep '{"ms":6000}' >"$space/slept" 2>&1 &
 	caller=$!
 	sleep 0.2
-	"${as_user[@]}" "$work/rude" "$socket" deaf 40 >"$space/deaf" &
-	deaf=$!
 	for rule in $rules; do
 		is "$tier: $rule ends the link" "$("${as_user[@]}" "$work/rude" "$socket" $rule 8)" closed
 		is "$tier: and no other" "$(ask call echo "\"$rule\"")" "\"$rule\""
 	done
 	wait $caller
 	is "$tier: a call that ran all the time" "$(<"$space/slept")" '{"ms":6000}'
+	# Beside it: another pool, for its calls keep the echoes.
+	"${as_user[@]}" "$work/rude" "$socket" deaf 45 >"$space/deaf" &
+	deaf=$!
+	sleep 1
+	is "$tier: beside one that never reads, others are served" "$(code_of call store.stats)" 0
 	wait $deaf
-	is "$tier: one that never reads is cut" "$(<"$space/deaf")" closed
-	is "$tier: which is nobody else's fault" "$(breaker_of echo.flood)" closed
+	is "$tier: which is cut" "$(<"$space/deaf")" closed
+	is "$tier: an echo is served afterwards" "$(ask call echo 8)" 8
 	is "$tier: the router is the same" "$(named cupel-router)" "$before"
 	stop_supervisor
 }
