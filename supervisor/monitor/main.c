@@ -41,8 +41,16 @@ static const struct privilege kept[] = {
 	{ CAP_SETGID, "the same for groups" },
 	{ CAP_SETPCAP, "let router and loader empty their bounding sets" },
 	{ CAP_KILL, "end workers, whose ids are not ours" },
-	{ CAP_DAC_OVERRIDE, "reach the files of the state directory of another owner" },
 };
+
+void monitor_log(struct monitor *self, const char *name, enum log_level level,
+		 const char *message, const struct log_field *fields)
+{
+	struct log log = self->log;
+
+	log.component = name;
+	log_write(&log, level, message, fields);
+}
 
 /* ---- the core's actions ---- */
 
@@ -51,9 +59,9 @@ static void log_pool(const struct core_action *action)
 	enum restart_state state = (enum restart_state)action->record.detail;
 	bool bad = state == RESTART_CRASHLOOP || state == RESTART_FAILED;
 
-	log_write(&monitor.log, bad ? LEVEL_ERROR : LEVEL_INFO, "a pool has changed",
-		  LOG_FIELDS(log_text("pool", monitor.core.pools[action->slot].name),
-			     log_text("state", restart_state_name(state))));
+	monitor_log(&monitor, monitor.core.pools[action->slot].name,
+		    bad ? LEVEL_ERROR : LEVEL_INFO, "the pool has changed",
+		    LOG_FIELDS(log_text("state", restart_state_name(state))));
 }
 
 static void log_state(int state)
@@ -91,9 +99,8 @@ static void take(const struct core_action *action)
 		worker_collect(&monitor, action->slot, (enum slot_end)action->value);
 		return;
 	case ACTION_LEAKED:
-		log_write(&monitor.log, LEVEL_CRITICAL, "a worker cannot be killed",
-			  LOG_FIELDS(log_text("worker",
-					      monitor.workers[action->slot].output.name)));
+		monitor_log(&monitor, monitor.workers[action->slot].output.name,
+			    LEVEL_CRITICAL, "the worker cannot be killed", NULL);
 		return;
 	case ACTION_TELL:
 		if (action->record.kind == CONTROL_SUPERVISOR)

@@ -140,6 +140,13 @@ struct monitor {
 /* Steps the core and takes its actions, and those of what they cause. */
 void monitor_event(struct monitor *monitor, const struct core_event *event);
 
+/*
+ * Says something of a worker or a pool, under its name: so that one that says
+ * or suffers the same again and again does not hide another.
+ */
+void monitor_log(struct monitor *monitor, const char *name, enum log_level level,
+		 const char *message, const struct log_field *fields);
+
 /* Sets the loop's timer to the nearest of all. */
 void monitor_rearm(struct monitor *monitor);
 

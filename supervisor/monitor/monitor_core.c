@@ -6,6 +6,7 @@
 #include "common/core/deadline.h"
 
 #define SIGNAL_ABRT 6		/* signal(7), the same everywhere */
+#define SIGNAL_KILL 9
 #define SIGNAL_TERM 15
 #define SIGNAL_SYS 31
 
@@ -275,6 +276,7 @@ static void slot_event(struct core *core, uint32_t index, enum worker_event even
 		act(core, ACTION_LEAKED, index, 0);
 		return;
 	case WORKER_DO_KILL:
+		slot->forced = true;
 		act(core, ACTION_KILL, index, 0);
 		return;
 	case WORKER_DO_COLLECT:
@@ -331,13 +333,18 @@ static void free_pools(struct core *core)
 	}
 }
 
-static void settle(struct core *core, bool newer)
+static void forget_other(struct core *core)
 {
 	for (unsigned i = 0; i < CORE_POOLS; i++) {
 		core->pools[i].other = CONTROL_NO_POOL;
 		core->pools[i].fresh = false;
 	}
 	core->reload = RELOAD_NONE;
+}
+
+static void settle(struct core *core, bool newer)
+{
+	forget_other(core);
 	act(core, ACTION_SETTLE, CORE_SLOTS, newer);
 }
 
@@ -430,7 +437,7 @@ static void reload(struct core *core, const struct core_event *event, int64_t no
 	bool first = core->catalog == 0;
 
 	if (core->reload == RELOAD_WATCH)
-		settle(core, false);
+		forget_other(core);	/* the shell has put the new one there */
 	assert(core->reload == RELOAD_NONE);
 	free_pools(core);
 	core->reload = RELOAD_CANARY;
@@ -465,39 +472,18 @@ struct judgement {
 	enum restart_exit exit;
 };
 
-static struct judgement judge(const struct core *core, const struct core_slot *slot,
-			      int64_t now_ns)
+/* By itself, whatever we may have been about to do. */
+static struct judgement judge_own_end(const struct core *core,
+				      const struct core_slot *slot, int64_t now_ns)
 {
-	const struct core_pool *pool = &core->pools[slot->pool];
 	bool was_ready = slot->ready_ns != RESTART_NEVER_READY;
 	bool left = was_ready && slot->exit_status == 0 &&
-		    (pool->spec.single_use || now_ns - slot->ready_ns >= LEFT_NS ||
-		     !has_router(core));
+		    (core->pools[slot->pool].spec.single_use ||
+		     now_ns - slot->ready_ns >= LEFT_NS || !has_router(core));
+	enum restart_exit exit = restart_exit_of(slot->exit_status, slot->signal, left);
 
-	if (slot->failed_errno)
-		return (struct judgement){ SLOT_END_START, slot->hopeless ?
-			RESTART_EXIT_HOPELESS : RESTART_EXIT_ABNORMAL };
-	switch (slot->fate) {
-	case FATE_DRAINED:
-		if (slot->exit_status == 0)
-			return (struct judgement){ SLOT_END_NORMAL, RESTART_EXIT_NORMAL };
-		/* fall through */
-	case FATE_ORDERED:	/* by a caller's deadline, or for a reason of ours */
-		return (struct judgement){ SLOT_END_ORDERED, slot->killed ?
-			RESTART_EXIT_ORDERED : RESTART_EXIT_NORMAL };
-	case FATE_START:
-		return (struct judgement){ SLOT_END_START, RESTART_EXIT_ABNORMAL };
-	case FATE_HUNG:
-		return (struct judgement){ SLOT_END_HUNG, RESTART_EXIT_ABNORMAL };
-	case FATE_BAD:
-		return (struct judgement){ SLOT_END_ORDERED, RESTART_EXIT_ABNORMAL };
-	case FATE_NONE:
-		break;
-	}
 	if (left)
-		return (struct judgement){ SLOT_END_NORMAL, RESTART_EXIT_NORMAL };
-	enum restart_exit exit = restart_exit_of(slot->exit_status, slot->signal, false);
-
+		return (struct judgement){ SLOT_END_NORMAL, exit };
 	if (slot->oom)
 		return (struct judgement){ SLOT_END_OOM, exit };
 	if (slot->signal == SIGNAL_SYS)
@@ -505,6 +491,44 @@ static struct judgement judge(const struct core *core, const struct core_slot *s
 	if (!was_ready)
 		return (struct judgement){ SLOT_END_START, exit };
 	return (struct judgement){ slot->signal ? SLOT_END_SIGNAL : SLOT_END_EXIT, exit };
+}
+
+/* What was sent may have found it dead: then how it died is what counts. */
+static bool ended_by_us(const struct core_slot *slot)
+{
+	return slot->exit_status == 0 || slot->signal == SIGNAL_TERM ||
+	       (slot->forced && slot->signal == SIGNAL_KILL && !slot->oom);
+}
+
+static struct judgement judge(const struct core *core, const struct core_slot *slot,
+			      int64_t now_ns)
+{
+	if (slot->failed_errno)
+		return (struct judgement){ SLOT_END_START, slot->hopeless ?
+			RESTART_EXIT_HOPELESS : RESTART_EXIT_ABNORMAL };
+	switch (slot->fate) {
+	case FATE_NONE:
+		break;
+	case FATE_DRAINED:
+		return (struct judgement){ slot->exit_status == 0 ? SLOT_END_NORMAL :
+			SLOT_END_ORDERED, RESTART_EXIT_NORMAL };
+	case FATE_ORDERED:	/* by a caller's deadline, or for a reason of ours */
+		return (struct judgement){ SLOT_END_ORDERED, slot->killed ?
+			RESTART_EXIT_ORDERED : RESTART_EXIT_NORMAL };
+	case FATE_HUNG:
+		return (struct judgement){ SLOT_END_HUNG, RESTART_EXIT_ABNORMAL };
+	case FATE_START:
+		if (ended_by_us(slot))
+			return (struct judgement){ SLOT_END_START, RESTART_EXIT_ABNORMAL };
+		break;
+	case FATE_BAD:
+		if (ended_by_us(slot))
+			return (struct judgement){
+				slot->ready_ns == RESTART_NEVER_READY ? SLOT_END_START :
+				SLOT_END_ORDERED, RESTART_EXIT_ABNORMAL };
+		break;
+	}
+	return judge_own_end(core, slot, now_ns);
 }
 
 static void tell_down(struct core *core, uint32_t index, enum slot_end end)
@@ -926,6 +950,16 @@ static struct core_slot *worker_of(struct core *core, uint32_t slot, uint32_t ge
 	return &core->slots[slot];
 }
 
+/* A fault of its own, its link's end among them, is no order. */
+static void kill_for_router(struct core *core, const struct control *record,
+			    int64_t now_ns)
+{
+	bool fault = record->detail == KILL_PROTOCOL;
+
+	core->slots[record->slot].killed |= !fault;
+	slot_event(core, record->slot, fault ? WORKER_EVENT_BAD : WORKER_EVENT_KILL, now_ns);
+}
+
 static void on_record(struct core *core, const struct control *record, int64_t now_ns)
 {
 	struct core_slot *slot = record->slot < CORE_ROUTER ?
@@ -955,10 +989,8 @@ static void on_record(struct core *core, const struct control *record, int64_t n
 			slot_event(core, record->slot, WORKER_EVENT_DRAINED, now_ns);
 		return;
 	case CONTROL_KILL:
-		if (slot) {
-			slot->killed = true;
-			slot_event(core, record->slot, WORKER_EVENT_KILL, now_ns);
-		}
+		if (slot)
+			kill_for_router(core, record, now_ns);
 		return;
 	case CONTROL_POOL_ORDER:
 		order_pool(core, record, now_ns);

@@ -84,7 +84,8 @@ struct core_slot {
 	int exit_status, signal;	/* once reaped; -1 and 0 as in restart.h */
 	int failed_errno;		/* it could not be started */
 	bool oom, hopeless, useful;
-	bool killed;		/* the router wanted it so */
+	bool killed;		/* the router wanted it so, for a caller */
+	bool forced;		/* its cgroup has been killed */
 	bool failed;		/* the last one here did: this start is a restart */
 	bool up;		/* the router has heard of it */
 	uint64_t culprit;		/* the call in its crash page */
@@ -120,7 +121,8 @@ enum core_event_kind {
 	CORE_USAGE,		/* slot; value: resident bytes; call: processor ns */
 	CORE_RECORD,		/* record: the router's */
 	CORE_WORKSPACE_GONE,	/* value: its number */
-	CORE_RELOADED,		/* specs, spec_count: in the new catalog's order */
+	CORE_RELOADED,		/* specs, spec_count: in the new catalog's order; it
+				   has taken the place of the one that did not hold */
 	CORE_STOP,
 	CORE_EVENT_COUNT
 };

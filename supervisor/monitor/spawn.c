@@ -88,10 +88,10 @@ static void not_started(struct worker *worker, const struct sandbox_report *foun
 {
 	bool hopeless = strcmp(found->failed_step, "exec") == 0;
 
-	log_write(&worker->monitor->log, LEVEL_ERROR, "a worker cannot be started",
-		  LOG_FIELDS(log_text("worker", worker->output.name),
-			     log_text("step", found->failed_step),
-			     log_text("reason", found->detail)));
+	monitor_log(worker->monitor, worker->output.name, LEVEL_ERROR,
+		    "the worker cannot be started",
+		    LOG_FIELDS(log_text("step", found->failed_step),
+			       log_text("reason", found->detail)));
 	report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
 		.hopeless = hopeless });
@@ -149,10 +149,9 @@ static void log_crash(struct worker *worker, const struct crash_page *page)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%llx",
 					   i ? " " : "",
 					   (unsigned long long)page->addresses[i]);
-	log_write(&worker->monitor->log, LEVEL_WARNING, "crash page",
-		  LOG_FIELDS(log_text("worker", worker->output.name),
-			     log_uint("call", page->call), log_uint("phase", page->phase),
-			     log_text("build", build), log_text("backtrace", text)));
+	monitor_log(worker->monitor, worker->output.name, LEVEL_WARNING, "crash page",
+		    LOG_FIELDS(log_uint("call", page->call), log_uint("phase", page->phase),
+			       log_text("build", build), log_text("backtrace", text)));
 }
 
 static bool ran_out_of_memory(const struct worker *worker)
@@ -350,7 +349,7 @@ static int make_links(struct worker *worker, const struct catalog_pool *pool,
 	char name[WORKER_NAME_BYTES];
 	int r = pair(SOCK_STREAM, &ret->link, why);
 
-	snprintf(name, sizeof(name), "%s/%u", pool->name, worker->index);
+	memcpy(name, worker->output.name, sizeof(name));
 	if (r == 0)
 		r = pair(SOCK_SEQPACKET, &ret->beat, why);
 	if (r == 0)
@@ -466,6 +465,15 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	return r;
 }
 
+static void name_worker(const struct monitor *monitor, struct worker *worker)
+{
+	unsigned pool = monitor->core.slots[worker->index].pool;
+	char name[WORKER_NAME_BYTES];
+
+	snprintf(name, sizeof(name), "%s/%u", monitor->core.pools[pool].name, worker->index);
+	memcpy(worker->output.name, name, sizeof(name));
+}
+
 void worker_spawn(struct monitor *monitor, uint32_t index)
 {
 	struct worker *worker = &monitor->workers[index];
@@ -473,15 +481,15 @@ void worker_spawn(struct monitor *monitor, uint32_t index)
 	struct error why;
 
 	worker->generation = monitor->core.slots[index].generation;
+	name_worker(monitor, worker);
 	int r = start(monitor, worker, &links, &why);
 
 	close_theirs(&links);
 	if (r == 0)
 		return;
 	cgroup_remove(&worker->cgroup, NULL);
-	log_write(&monitor->log, LEVEL_ERROR, "a worker cannot be started",
-		  LOG_FIELDS(log_text("worker", worker->output.name),
-			     log_text("reason", why.text)));
+	monitor_log(monitor, worker->output.name, LEVEL_ERROR, "the worker cannot be started",
+		    LOG_FIELDS(log_text("reason", why.text)));
 	report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)-r, .facts = FACT_ALL,
 		.exit_status = -1, .hopeless = r == -ENOENT });
@@ -517,13 +525,12 @@ static void log_end(struct worker *worker, enum slot_end end)
 	const struct core_slot *slot = &worker->monitor->core.slots[worker->index];
 	bool expected = end == SLOT_END_NORMAL || end == SLOT_END_ORDERED;
 
-	log_write(&worker->monitor->log, expected ? LEVEL_DEBUG : LEVEL_WARNING,
-		  "a worker has ended",
-		  LOG_FIELDS(log_text("worker", worker->output.name),
-			     log_uint("generation", worker->generation),
-			     log_text("how", names[end]),
-			     log_int("status", slot->exit_status),
-			     log_int("signal", slot->signal)));
+	monitor_log(worker->monitor, worker->output.name,
+		    expected ? LEVEL_DEBUG : LEVEL_WARNING, "the worker has ended",
+		    LOG_FIELDS(log_uint("generation", worker->generation),
+			       log_text("how", names[end]),
+			       log_int("status", slot->exit_status),
+			       log_int("signal", slot->signal)));
 }
 
 static void clear(struct monitor *monitor, uint32_t index)

@@ -24,7 +24,7 @@
 	KILLED_BY(WORKER_EVENT_DRAIN, FATE_ORDERED),                          \
 	KILLED_BY(WORKER_EVENT_DRAINED, FATE_ORDERED),                        \
 	KILLED_BY(WORKER_EVENT_STOP, FATE_ORDERED),                           \
-	KILLED_BY(WORKER_EVENT_KILL, FATE_ORDERED),                           \
+	KILLED_BY(WORKER_EVENT_KILL, FATE_START),                             \
 	[WORKER_EVENT_DIED] = { WORKER_DEAD, WORKER_DO_COLLECT, FATE_NONE }
 
 static const struct worker_transition

@@ -29,8 +29,12 @@ wait_for() { # SECONDS COMMAND...
 		sleep 0.02
 	done
 }
+# `cupel` starts a supervisor where there is none, which is not what is tested.
+is_up() {
+	[ -S "$space/run/router.sock" ] && [ -s "$space/run/lock" ]
+}
 serves() {
-	ask call echo '{"text":"up"}'
+	is_up && ask call echo '{"text":"up"}'
 }
 start_supervisor() { # [OPTION...]
 	log=$space/state/log/cupel.log
@@ -39,6 +43,7 @@ start_supervisor() { # [OPTION...]
 	supervisor=$!
 	started+=("$supervisor")
 	wait_for 10 serves
+	[ "$(cat "$space/run/lock")" = "$supervisor" ]
 }
 stop_supervisor() {
 	code=0

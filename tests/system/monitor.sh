@@ -1,0 +1,181 @@
+#!/bin/bash
+# The monitor, cupeld: starts, replaces what dies, cools down what will not
+# live, is one at a time, and leaves nothing behind however it ends.
+. tests/support/sandbox.sh
+. tests/support/supervisor.sh
+
+# Manifests are read by a process that is nobody: their folder is open to all.
+tools=$work/tools
+
+mountings() { wc -l </proc/self/mounts; }
+nothing_is_left() { # PID...
+	local left
+	wait_for 3 all_dead "$@" || { echo "alive: $*"; return 1; }
+	left=$(stale_groups) || { echo "groups: $left"; return 1; }
+}
+descriptors() { find /proc/"$supervisor"/fd 2>/dev/null | wc -l; }
+
+starts_and_stops() {
+	local family_then mounts
+	mounts=$(mountings)
+	start_supervisor
+	holds "$tier: it serves" serves
+	holds "$tier: router, a worker of a warm pool" test "$(named cupel-router)" -a "$(named cupel-echo)"
+	is_running() { [ "$(ask status --json | jq -r .supervisor.state)" = running ]; }
+	wait_for 5 is_running
+	is "$tier: status tells of it" "$(ask status --json | jq -r '.supervisor.state')" running
+	is "$tier: a worker may gain nothing" \
+		"$(grep -hE '^(NoNewPrivs|Seccomp|CapEff|CapBnd):' /proc/"$(named cupel-echo | head -1)"/status | tr -s '\t\n' '  ')" \
+		'CapEff: 0000000000000000 CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2 '
+	is "$tier: the router may gain nothing" \
+		"$(grep -hE '^(NoNewPrivs|Seccomp|CapEff):' /proc/"$(named cupel-router)"/status | tr -s '\t\n' '  ')" \
+		'CapEff: 0000000000000000 NoNewPrivs: 1 Seccomp: 2 '
+	holds "$tier: no more than 4 MiB" test "$(awk '/VmRSS/ { print $2 }' /proc/"$supervisor"/status)" -le 4096
+	if [ "$tier" = full ]; then
+		is "$tier: few capabilities stay" \
+			"$(grep -hE '^Cap(Eff|Bnd):' /proc/"$supervisor"/status | tr -s '\t\n' '  ')" \
+			'CapEff: 00000000002001e0 CapBnd: 00000000002001e0 '
+	fi
+	family_then=$(family "$supervisor")
+	stop_supervisor
+	is "$tier: TERM ends it well" "$code" 0
+	# shellcheck disable=SC2086 # a list of numbers
+	holds "$tier: after TERM no process, socket or group is left" nothing_is_left $family_then
+	is "$tier: nor a file in the run directory" "$(ls -A "$space/run")" ''
+	is "$tier: nor a mount" "$(mountings)" "$mounts"
+}
+
+replaces() {
+	local before fds
+	start_supervisor
+	before=$(named cupel-echo | head -1)
+	kill -9 "$before"
+	replaced() { local now; now=$(named cupel-echo | head -1); [ -n "$now" ] && [ "$now" != "$before" ]; }
+	holds "$tier: a killed worker is replaced" wait_for 2 replaced
+	holds "$tier: and serves" serves
+	fds=$(descriptors)
+	for _ in 1 2; do
+		before=$(named cupel-echo | head -1)
+		kill -9 "$(named cupel-router)"
+		wait_for 5 replaced
+		wait_for 5 serves
+	done
+	holds "$tier: so is a killed router, with its workers" serves
+	settled() { [ "$(descriptors)" -eq "$fds" ]; }
+	holds "$tier: no descriptor is lost by that" wait_for 3 settled
+	stop_supervisor
+}
+
+dies_with_all() {
+	local family_then
+	start_supervisor
+	family_then=$(family "$supervisor")
+	kill -9 "$supervisor"
+	wait "$supervisor" 2>/dev/null
+	# shellcheck disable=SC2086
+	holds "$tier: killed, it takes everything along within 2 s" wait_for 2 all_dead $family_then
+	holds "$tier: and its groups are swept" stale_groups
+	start_supervisor
+	holds "$tier: another starts in its place" serves
+	stop_supervisor
+}
+
+# One program that dies at once, one that is stopped: at the same time, since
+# each takes a while to be judged.
+cools_down() {
+	local ended stopped
+	mkdir -p "$tools"
+	cat >"$tools/bad.tool" <<-END
+	worker bad {
+		program = /bin/false
+		policy = tool
+		pool = static
+		size = 1
+	}
+	tool bad { help = "is never there" class = pure }
+	END
+	start_supervisor --tools "$tools"
+	holds "$tier: a pool that does not start keeps nobody from serving" serves
+	stopped=$(named cupel-store | head -1)
+	kill -STOP "$stopped"
+	pool() { ask status --json | jq -r '.pools[] | select(.name == "bad").state'; }
+	looping() { [ "$(pool)" = crashloop ]; }
+	holds "$tier: it is a crash loop soon" wait_for 5 looping
+	sleep 12
+	ended=$(grep '"the worker has ended"' "$log" | grep -c '"bad/')
+	holds "$tier: after 5 starts at most ($ended)" test "$ended" -ge 3 -a "$ended" -le 5
+	holds "$tier: and no more were passed over in silence" \
+		bash -c "! grep -q 'bad/.*the worker has ended.*repeated' '$log'"
+	holds "$tier: a worker that hangs is ended" all_dead "$stopped"
+	holds "$tier: which is told" grep -q '"how":"hung"' "$log"
+	rm "$tools/bad.tool"
+	is "$tier: others are served" "$(ask call echo '{"text":"noble"}')" '{"text":"noble"}'
+	stop_supervisor
+}
+
+one_at_a_time() {
+	local pids=() busy=0 other=0
+	set_user
+	for _ in {1..20}; do
+		"${as_user[@]}" "$work/bin/cupeld" 2>/dev/null </dev/null &
+		pids+=($!)
+	done
+	started+=("${pids[@]}")
+	wait_for 10 serves
+	supervisor=$(cat "$space/run/lock")
+	for pid in "${pids[@]}"; do
+		[ "$pid" = "$supervisor" ] && continue
+		wait "$pid"
+		case $? in 75) busy=$((busy + 1)) ;; *) other=$((other + 1)) ;; esac
+	done
+	is "$tier: of 20 that start one stays, 19 say so" "$busy $other" '19 0'
+	holds "$tier: the one serves" serves
+	stop_supervisor
+}
+
+reloads() {
+	mkdir -p "$tools"
+	start_supervisor --tools "$tools"
+	size() { ask status --json | jq -r '.pools[] | select(.name == "echo").size'; }
+	has() { [ "$(size)" = "$1" ]; }
+	sed 's/size = 2/size = 3/' "$top/etc/tools/echo.tool" >"$tools/echo.tool"
+	holds "$tier: a changed manifest is noticed" wait_for 5 has 3
+	holds "$tier: its new workers serve" serves
+	sed 's/size = 2/size = 4/' "$top/etc/tools/echo.tool" >"$tools/echo.tool"
+	holds "$tier: so is the next change, while the first is watched" wait_for 5 has 4
+	sed -e 's/size = 2/size = 5/' -e 's/= cupel-echo/= \/bin\/false/' \
+		"$top/etc/tools/echo.tool" >"$tools/echo.tool"
+	failed() { grep -q 'the new manifests did not hold' "$log"; }
+	holds "$tier: one whose program does not start is rolled back" wait_for 5 failed
+	holds "$tier: the old one stays" has 4
+	holds "$tier: and serves" serves
+	rm -f "$tools/echo.tool"
+	kill -HUP "$supervisor"
+	holds "$tier: one that is gone, too" wait_for 5 has 2
+	holds "$tier: the rest is served" serves
+	stop_supervisor
+}
+
+leaves_when_idle() {
+	folder "$space/config/cupel"
+	echo 'supervisor { idle = 2s }' >"$space/config/cupel/cupel.conf"
+	[ "$tier" = full ] && { skip "$tier: leaves when idle" 'root reads /etc'; return; }
+	start_supervisor --user
+	holds "$tier: a user's supervisor leaves when idle" wait_for 8 all_dead "$supervisor"
+	is "$tier: with nothing left" "$(ls -A "$space/run")" ''
+	rm "$space/config/cupel/cupel.conf"
+}
+
+refuses() {
+	set_user
+	"${as_user[@]}" "$work/bin/cupeld" --no-such-option 2>/dev/null
+	is "$tier: an option that is none is refused" $? 64
+	"${as_user[@]}" "$work/bin/cupeld" --run relative 2>/dev/null
+	is "$tier: so is a directory that is not absolute" $? 64
+}
+
+for part in refuses starts_and_stops replaces dies_with_all one_at_a_time reloads \
+	leaves_when_idle cools_down; do
+	for_each_tier "$part"
+done
+done_testing
