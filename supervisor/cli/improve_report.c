@@ -7,6 +7,7 @@
 #include "common/text.h"
 
 #define LINE_BYTES 600
+#define TRIALS_SHOWN 3	/* of those that did not work; --json has all */
 
 struct measure measure_of(double value, bool seconds, const char *unit)
 {
@@ -59,11 +60,13 @@ static void print_values(const struct table *table, const json_t *report)
 			kind = kinds[i][1];
 	if (!json_object_get(decision, "before"))
 		return;
+	bool seconds = *kind || (unit && strcmp(unit, "s") == 0);
+
 	row(table, "before", TABLE_PLAIN, "%s%s (%s.%s)",
-	    measure_of(member_number(decision, "before"), *kind, unit ? unit : "").text, kind,
+	    measure_of(member_number(decision, "before"), seconds, unit ? unit : "").text, kind,
 	    member_text(metric, "benchmark"), member_text(metric, "name"));
 	row(table, "after", TABLE_PLAIN, "%s",
-	    measure_of(member_number(decision, "after"), *kind, unit ? unit : "").text);
+	    measure_of(member_number(decision, "after"), seconds, unit ? unit : "").text);
 }
 
 static void print_gain(const struct table *table, const json_t *decision)
@@ -108,6 +111,7 @@ static void print_trials(const struct table *table, const json_t *report)
 {
 	const json_t *search = json_object_get(report, "search");
 	const json_t *trials = json_object_get(report, "trials"), *trial;
+	unsigned shown = 0;
 	size_t i;
 
 	if (!json_is_object(search))
@@ -115,9 +119,10 @@ static void print_trials(const struct table *table, const json_t *report)
 	row(table, "tried", TABLE_PLAIN, "%.0f settings, until %s",
 	    member_number(search, "evaluations"), member_text(search, "stopped"));
 	json_array_foreach((json_t *)(uintptr_t)trials, i, trial)
-		if (strcmp(member_text(trial, "outcome"), "ok") != 0)
-			row(table, "", TABLE_PLAIN, "%.200s: %s, %.200s",
-			    member_text(trial, "setting"), member_text(trial, "outcome"),
+		if (strcmp(member_text(trial, "outcome"), "ok") != 0 &&
+		    shown++ < TRIALS_SHOWN)
+			row(table, "", TABLE_PLAIN, "%s: %.100s (%.100s)",
+			    member_text(trial, "outcome"), member_text(trial, "setting"),
 			    member_text(trial, "reason"));
 }
 

@@ -9,7 +9,7 @@ table() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$layers/$1"; }
 
 # The sources below ROOT in the named rooms, relative to ROOT.
 sources_of() { # ROOT ROOM...
-	(cd "$1" && shift && find "$@" -name '*.[ch]' 2>/dev/null | sort)
+	(cd "$1" && shift && find "$@" -path tests/workspaces -prune -o -name '*.[ch]' -print 2>/dev/null | sort)
 }
 
 core_sources() { # ROOT

@@ -1,5 +1,8 @@
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "common/config_print.h"
 #include "tests/support/test.h"
 #include "workers/improve/workspace_file.h"
 
@@ -125,12 +128,36 @@ static void a_metric_is_found_by_its_name(void **state)
 	config_release(&fixture.config);
 }
 
+/* The list in cupel-workspace(5) is the rows'. */
+static void the_manual_lists_what_the_rows_print(void **state)
+{
+	static const char begin[] = ".\\\" settings: printed from the rows\n";
+	AUTO_FREE char *want = NULL, *page = calloc(1, 1 << 16);
+	FILE *file = fopen("etc/man/cupel-workspace.5", "re");
+	size_t size;
+	FILE *out = open_memstream(&want, &size);
+
+	(void)state;
+	assert_non_null(file);
+	assert_true(fread(page, 1, (1 << 16) - 1, file) > 0);
+	fclose(file);
+	config_print_manual(out, workspace_sections, workspace_section_count);
+	fclose(out);
+	char *list = strstr(page, begin);
+
+	assert_non_null(list);
+	list += strlen(begin);
+	assert_true(strncmp(list, want, size) == 0);
+	assert_true(strncmp(list + size, ".\\\" settings end\n", 17) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_file_is_read),
 		cmocka_unit_test(what_makes_no_sense_is_refused_by_line),
 		cmocka_unit_test(a_metric_is_found_by_its_name),
+		cmocka_unit_test(the_manual_lists_what_the_rows_print),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

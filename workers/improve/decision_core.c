@@ -140,20 +140,22 @@ static enum decision_verdict end(struct decision *decision,
 }
 
 /*
- * Whether the guard is worse: the mirrored test. The critical score holds in
- * both directions, since the paths' signs are fair coins; so it also bounds
- * what the guard can have lost, which for a hard one must be inside its margin.
+ * Whether the guard is worse by more than its margin: the mirrored test, on
+ * losses less what is tolerated. The critical score holds in both directions,
+ * since the paths' signs are fair coins; so it also bounds what the guard can
+ * have lost, which for a hard one must be inside its margin.
  */
 static void judge_guard(struct decision *decision, unsigned index, double spent,
 			bool *ret_worse, bool *ret_inside)
 {
 	const struct decision_guard *guard = &decision->plan.guards[index];
 	struct decision_series *series = &decision->guards[index];
+	double tolerated = -difference_of_gain(guard->direction, -guard->margin);
 	unsigned pairs = decision->pairs;
 	double losses[SIGN_FLIP_PAIRS_MAX];
 
 	for (unsigned i = 0; i < pairs; i++)
-		losses[i] = -series->differences[i];
+		losses[i] = -series->differences[i] - tolerated;
 	struct sign_flip_look look = sign_flip_look(
 		&series->test, &decision->paths, losses, pairs,
 		spent * GUARD_ALPHA);
@@ -161,9 +163,7 @@ static void judge_guard(struct decision *decision, unsigned index, double spent,
 		losses, pairs, look.critical, look.critical);
 
 	*ret_worse = look.crossed;
-	*ret_inside = !guard->hard ||
-		      loss.upper < -difference_of_gain(
-				guard->direction, -guard->margin);
+	*ret_inside = !guard->hard || loss.upper < 0;
 }
 
 /*

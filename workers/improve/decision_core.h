@@ -42,7 +42,8 @@
 
 struct decision_guard {
 	enum direction direction;
-	bool hard;		/* must be shown to lose less than margin */
+	bool hard;		/* must be shown to lose less than margin; a soft
+				   one only not to lose more */
 	double margin;		/* a share, e.g. 0.03 */
 };
 

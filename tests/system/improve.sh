@@ -1,0 +1,97 @@
+#!/bin/bash
+# The loop's front doors with a supervisor of their own: cupel init, test and
+# bench on a real project, observing it, what the store answers, and what is
+# said where something is missing. Speaks TAP.
+. tests/support/sandbox.sh
+
+cd "$work"
+export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config
+export HOME=$work
+mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
+
+# The supervisor is ours, and goes with us.
+"$CUPEL_BIN/cupeld" --user --foreground --run "$CUPEL_RUN" --state "$CUPEL_STATE" \
+	>"$work/cupeld.log" 2>&1 </dev/null &
+supervisor=$!
+trap 'kill "$supervisor" 2>/dev/null; wait "$supervisor" 2>/dev/null; clean_up' EXIT
+for _ in $(seq 100); do
+	"$cupel" status >/dev/null 2>&1 && break
+	sleep 0.1
+done
+
+commit() { # DIRECTORY
+	git -C "$1" init -q -b main
+	git -C "$1" add -A
+	git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m start
+}
+says() { # NAME WORDS COMMAND...: the command fails and says so
+	local name=$1 words=$2
+	shift 2
+	is "$name" "$("$@" 2>&1 >/dev/null | grep -c -- "$words")" 1
+}
+
+# ---- what is missing is said, with the way out ----
+
+mkdir plain
+cd plain
+says 'no repository' 'git init' "$cupel" improve
+says 'no cupel.conf' 'cupel init' "$cupel" test
+says 'nothing to recognise' 'by hand' "$cupel" init
+says 'a mode that is none' 'observe, propose' "$cupel" improve --mode fast
+says 'a budget that is none' 'time=5m' "$cupel" improve --budget 5m
+says 'an improvement that is none' 'no such improvement' "$cupel" show 4711
+says 'a number that is none' 'cupel improvements' "$cupel" apply x
+cd ..
+
+# ---- a first cupel.conf ----
+
+mkdir -p made/tests
+printf 'all:\n\ncheck:\n\t@echo 1..1; echo ok 1 - it works\n' >made/Makefile
+"$cupel" init made >/dev/null
+is 'init writes one' $? 0
+cp made/cupel.conf before
+"$cupel" init made >/dev/null 2>&1
+is 'and never over one' "$?$(cmp before made/cupel.conf)" 65
+is 'its test runs' "$(cd made && "$cupel" test | cut -d, -f1)" '1 passed'
+
+# ---- a real project ----
+
+cp -R "$top/tests/workspaces/weblog" weblog
+commit weblog
+cd weblog
+"$cupel" test --junit ../report.xml --tap >../report.tap
+is 'test: the tests pass' $? 0
+is 'test: TAP' "$(grep -c '^ok ' ../report.tap)" 10
+is 'test: JUnit' "$(grep -c '<testcase classname="behaviour"' ../report.xml)" 10
+is 'bench: as often as asked' \
+	"$("$cupel" bench --runs 3 --json | jq -c '[.benchmarks[0].metrics[] | .name, .runs]')" \
+	'["time",3,"memory",3]'
+
+# A machine too busy to measure on is refused, in words: that is no mistake.
+"$cupel" improve --mode observe --json >../observed 2>../refused
+code=$?
+if grep -q 'too noisy to decide by' ../refused; then
+	skip 'improve observes' "$(cat ../refused)"
+else
+	is 'improve observes' "$code$(jq -r '.tests.passed' ../observed)" 010
+	is 'the metric is kept' "$("$cupel" trend count.time --json | jq '.trend | length')" 1
+	is 'what misses its target is a bottleneck' \
+		"$("$cupel" bottlenecks --json | jq -r '.bottlenecks[].metric')" count.time
+fi
+is 'the working tree is as it was' "$(git status --porcelain)" ''
+
+# ---- what is broken ----
+
+sed -i 's/hash = 0;/hash = 1\//' src/table.c
+says 'a build that fails' 'the build failed' "$cupel" test
+git checkout -q src/table.c
+sed -i "s/'an empty log' \"lines 0/'an empty log' \"lines 1/" tests/run
+"$cupel" test >../failed
+is 'a test that fails' "$?$(grep -c '^failed .*an empty log' ../failed)" 11
+git checkout -q tests/run
+
+# Cut short, and begun again: nothing is left that is in the way.
+timeout -s INT 2 "$cupel" improve --mode propose >/dev/null 2>&1
+"$cupel" improve --mode observe >../again 2>&1 || grep -q 'too noisy' ../again
+is 'cut short, then again' "$?$(git status --porcelain)$(git rev-list --count HEAD)" 01
+done_testing
