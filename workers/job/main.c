@@ -309,13 +309,15 @@ _Noreturn static void become(const struct command *command, volatile int *ret_er
  */
 static int spawn(const struct command *command, pid_t *ret, struct error *why)
 {
+	char **const own = environ;
 	volatile int failed = 0;
 	pid_t pid;
 
-	environ = command->envp;
+	environ = command->envp;	/* where execvpe(3) finds PATH */
 	pid = vfork();
 	if (pid == 0)
 		become(command, &failed);
+	environ = own;
 	if (pid < 0)
 		return error_set(why, -errno, "vfork: %s", strerror(errno));
 	if (failed) {
