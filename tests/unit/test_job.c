@@ -29,6 +29,7 @@ static void exec_job(void)
 
 		snprintf(path, sizeof(path), "%s", full);
 	}
+	setenv("INHERITED", "yes", 1);
 	if (chdir(folder) < 0)
 		_exit(125);
 	execl(path, "cupel-job", (char *)NULL);
@@ -140,12 +141,12 @@ static void each_end_has_its_cause(void **state)
 
 static void the_command_gets_what_the_call_names(void **state)
 {
-	json_t *verdict = run("{\"argv\":[\"sh\",\"-c\",\"cat; echo $K:$PATH; pwd >&2\"],"
+	json_t *verdict = run("{\"argv\":[\"sh\",\"-c\",\"cat; echo $K:$PATH:$INHERITED; pwd >&2\"],"
 			      "\"env\":{\"K\":\"v=w\",\"PATH\":\"/usr/bin:/bin\"},"
 			      "\"cwd\":\"/usr/lib\",\"stdin\":\"line\\n\"}");
 
 	(void)state;
-	assert_string_equal(output[1], "line\nv=w:/usr/bin:/bin\n");
+	assert_string_equal(output[1], "line\nv=w:/usr/bin:/bin:yes\n");
 	assert_string_equal(output[2], "/usr/lib\n");
 	assert_int_equal(number(verdict, "output.stdout_bytes"), output_bytes[1]);
 	assert_int_equal(number(verdict, "output.stderr_bytes"), output_bytes[2]);

@@ -16,15 +16,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "common/clock.h"
+#include "common/convert.h"
 #include "sandbox/path.h"
 #include "workers/job/output.h"
 #include "workers/job/tree.h"
@@ -77,7 +78,7 @@ static void woken(struct worker_call *call)
 	struct job *job = call->state;
 	int64_t now_ns = clock_now_ns();
 
-	if (job->ended_ns)
+	if (!job || job->ended_ns)
 		return;
 	if (now_ns >= job->kill_at_ns) {
 		job->kill_at_ns = DEADLINE_NEVER;
@@ -283,35 +284,49 @@ struct command {
 };
 
 /*
- * By posix_spawn(3), which shares our memory till the exec as vfork(2) does.
- * It looks for the command in the PATH that the command gets.
+ * Between vfork(2) and exec the parent's memory is ours as well: nothing here
+ * allocates or changes what it will look at, but for the reason of a failure.
+ */
+_Noreturn static void become(const struct command *command, volatile int *ret_errno)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	setpgid(0, 0);
+	signal(SIGPIPE, SIG_DFL);	/* handlers go with the exec */
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 0; i < 3; i++)
+		dup2(command->fds[i], i);
+	if (!command->cwd || chdir(command->cwd) == 0)
+		execvpe(command->argv[0], command->argv, command->envp);
+	*ret_errno = errno;
+	_exit(127);
+}
+
+/*
+ * vfork(2), as fork(2) costs in proportion to our memory. The command is
+ * looked for in the PATH that it gets.
  */
 static int spawn(const struct command *command, pid_t *ret, struct error *why)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, standard;
-	int r;
+	char **const own = environ;
+	volatile int failed = 0;
+	pid_t pid;
 
-	sigemptyset(&none);
-	sigemptyset(&standard);
-	sigaddset(&standard, SIGPIPE);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	for (int i = 0; i < 3; i++)
-		posix_spawn_file_actions_adddup2(&actions, command->fds[i], i);
-	if (command->cwd)
-		posix_spawn_file_actions_addchdir_np(&actions, command->cwd);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
-				 POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &standard);
-	environ = command->envp;
-	r = posix_spawnp(ret, command->argv[0], &actions, &attributes,
-			 command->argv, command->envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return r ? error_set(why, -r, "%s: %s", command->argv[0], strerror(r)) : 0;
+	environ = command->envp;	/* where execvpe(3) finds PATH */
+	pid = vfork();
+	if (pid == 0)
+		become(command, &failed);
+	environ = own;
+	if (pid < 0)
+		return error_set(why, -errno, "vfork: %s", strerror(errno));
+	if (failed) {
+		waitpid(pid, NULL, 0);
+		return error_set(why, -failed, "%s: %s", command->argv[0],
+				 strerror(failed));
+	}
+	*ret = pid;
+	return 0;
 }
 
 static int start_command(struct job *job, struct error *why)
@@ -362,29 +377,34 @@ static int watch(struct job *job, struct error *why)
 	return loop_watch_child(job->call->worker->loop, &job->child, why);
 }
 
+/* The only one; what is not used of it is not touched. */
+static struct job job;
+
+static void init_job(struct worker_call *call)
+{
+	job.call = call;
+	job.wall_at_ns = job.kill_at_ns = DEADLINE_NEVER;
+	job.output.call = call;
+	job.output.room = (uint64_t)limit_of(call, "output_bytes", OUTPUT_BYTES_STANDARD);
+	job.output.exceeded = on_exceeded;
+	job.output.changed = on_changed;
+	job.output.owner = &job;
+}
+
 static int serve(struct worker_call *call, json_t **ret, struct error *why)
 {
-	struct job *job = arena_alloc(&call->memory, sizeof(*job));
 	int r;
 
-	if (!job)
-		return error_set(why, -ENOMEM, "out of memory");
-	job->call = call;
-	job->wall_at_ns = job->kill_at_ns = DEADLINE_NEVER;
-	job->output.call = call;
-	job->output.room = (uint64_t)limit_of(call, "output_bytes", OUTPUT_BYTES_STANDARD);
-	job->output.exceeded = on_exceeded;
-	job->output.changed = on_changed;
-	job->output.owner = job;
-	r = start_command(job, why);
+	init_job(call);
+	r = start_command(&job, why);
 	if (r < 0) {
-		output_close(&job->output);
+		output_close(&job.output);
 		*ret = not_started(why, r);
 		return 0;
 	}
-	call->state = job;
-	limit_processor(job);
-	r = watch(job, why);
+	call->state = &job;
+	limit_processor(&job);
+	r = watch(&job, why);
 	return r < 0 ? r : WORKER_PENDING;
 }
 
@@ -392,24 +412,20 @@ static int serve(struct worker_call *call, json_t **ret, struct error *why)
 
 static void stopped(struct worker_call *call)
 {
-	struct job *job = call->state;
-
-	if (!job)
+	if (!call->state)
 		return;
-	stop(job, call->stop == ERROR_DEADLINE_EXCEEDED ? CAUSE_WALL : CAUSE_CANCELLED,
+	stop(&job, call->stop == ERROR_DEADLINE_EXCEEDED ? CAUSE_WALL : CAUSE_CANCELLED,
 	     CANCEL_GRACE_NS);
-	output_discard(&job->output);
-	on_changed(job);
+	output_discard(&job.output);
+	on_changed(&job);
 }
 
 static void writable(struct worker_call *call)
 {
-	struct job *job = call->state;
-
-	if (!job)
+	if (!call->state)
 		return;
-	output_pass_on(&job->output);
-	on_changed(job);
+	output_pass_on(&job.output);
+	on_changed(&job);
 }
 
 /* The command is of our user: it must not write the verdict into our memory. */
@@ -419,6 +435,36 @@ static int start(struct worker *worker, struct error *why)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_set(why, -errno, "not dumpable: %s", strerror(errno));
 	return tree_init(why);
+}
+
+/*
+ * A rehearsal with a command that cannot be started: whether pipes and spawns
+ * are to be had here is known before a call needs them, and what a call
+ * touches has been touched: a fresh process pays for each page at its first
+ * use, which would be a fifth of a short command's time.
+ */
+static int rehearse(struct worker *worker, struct error *why)
+{
+	struct worker_call call = { .worker = worker };
+	uint8_t bytes[1024];
+	json_t *ended = NULL, *failed = NULL;
+	int r;
+
+	arena_init(&call.memory, WORKER_CALL_BYTES_MAX);
+	call.arguments = json_pack("{s[ss] s{ss} s{si}}", "argv", "/", "-", "env",
+				   "A", "b", "limits", "output_bytes", 0);
+	r = serve(&call, &failed, why);
+	if (r == 0 && json_integer_value(json_object_get(failed, "exit_code")) != 126)
+		r = error_set(why, -EIO, "the rehearsal of a command: %s",
+			      json_string_value(json_object_get(failed, "detail")));
+	ended = verdict(&job);
+	if (r == 0)
+		r = convert_from_json(ended, bytes, sizeof(bytes), why);
+	json_decref(ended);
+	json_decref(failed);
+	json_decref(call.arguments);
+	arena_release(&call.memory);
+	return r < 0 ? r : 0;
 }
 
 /* Whatever the reason it leaves for: it does not leave a command behind. */
@@ -444,6 +490,7 @@ int main(void)
 		.tool_count = COUNT(tools),
 		.single_use = true,
 		.start = start,
+		.self_test = rehearse,
 		.stop = leave,
 	});
 }

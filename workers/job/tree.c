@@ -24,12 +24,12 @@ int tree_init(struct error *why)
 }
 
 /*
- * Only the first process a sandbox's init has started has these two numbers:
- * in the host's own namespace the second process is the kernel's.
+ * Only one of the first children of a sandbox's init has such numbers: in the
+ * host's own namespace they are the kernel's threads.
  */
 static bool is_below_init(void)
 {
-	return getpid() == 2 && getppid() == 1;
+	return getpid() < 8 && getppid() == 1;
 }
 
 static void kill_children(void)
