@@ -192,6 +192,18 @@ $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
 # ---- tests ----
 
+# The whole monitor inside of a test that counts its allocations; its own
+# programs are where an installation has them.
+heap_test := $(out)/tests/test_monitor_heap
+$(out)/supervisor/monitor/main_of_test.o: $(out)/supervisor/monitor/main.o
+	objcopy --redefine-sym main=cupeld_main $< $@
+$(heap_test): $(filter-out %/main.o,$(call object,$(cupeld_sources))) \
+	$(out)/supervisor/monitor/main_of_test.o | $(out)/libexec/cupel $(bins)
+$(heap_test): private ldflags += -Wl,--wrap=loop_run,--start-group
+$(heap_test): private libraries += -Wl,--end-group
+$(out)/libexec/cupel:
+	@mkdir -p $(@D) && ln -sfn ../bin $@
+
 $(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) \
 		$(call archive,cli) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
@@ -261,11 +273,13 @@ lint: $(setup)
 pages := $(wildcard etc/man/*.[1-8])
 settings := $(wildcard etc/cupel.conf)
 policies := $(wildcard etc/policies/*.policy)
+examples := $(wildcard etc/examples/*.*)
 install: $(bins)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cupel
 	$(if $(bins),install -m 755 $(bins) $(DESTDIR)$(PREFIX)/bin)
 	$(if $(settings),install -m 644 $(settings) $(DESTDIR)$(PREFIX)/share/cupel)
 	$(if $(policies),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/cupel/policies $(policies))
+	$(if $(examples),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/cupel/examples $(examples))
 	set -e; for page in $(pages); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
 	done

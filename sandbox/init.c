@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,6 +31,7 @@
 #include "sandbox/landlock.h"
 #include "sandbox/mounts.h"
 #include "sandbox/namespaces.h"
+#include "sandbox/network.h"
 #include "sandbox/path.h"
 #include "sandbox/sandbox.h"
 
@@ -160,22 +159,10 @@ static int name_host(struct init *init)
 	return 0;
 }
 
-/* In a process of its own that shares only the descriptor table. */
-static int make_network(void)
+/* Unless the launcher has put this process into one, or the host's is kept. */
+static bool makes_network(const struct init *init)
 {
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-
-	if (unshare(CLONE_NEWNET) < 0)
-		return -errno;
-	int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (socket_fd < 0 || ioctl(socket_fd, SIOCSIFFLAGS, &request) < 0)
-		return -errno;
-	/* A socket names its network, too: no path needed. */
-	int fd = ioctl(socket_fd, SIOCGSKNS);
-
-	close(socket_fd);
-	return fd < 0 ? -errno : fd;
+	return init->plan->policy->network == NETWORK_NONE && init->plan->network < 0;
 }
 
 /*
@@ -190,14 +177,14 @@ static int start_network(struct init *init)
 		.exit_signal = SIGCHLD,
 	};
 
-	if (init->plan->policy->network != NETWORK_NONE)
+	if (!makes_network(init))
 		return 0;
 	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 
 	if (pid < 0)
 		return failed(init, "clone3");
 	if (pid == 0) {
-		int fd = make_network();
+		int fd = network_make();
 
 		_exit(fd > 0 && fd < NETWORK_FAILED ? fd : NETWORK_FAILED);
 	}
@@ -209,7 +196,7 @@ static int join_network(struct init *init)
 {
 	int status;
 
-	if (init->plan->policy->network != NETWORK_NONE)
+	if (!makes_network(init))
 		return 0;
 	if (waitpid(init->network_maker, &status, 0) < 0 || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) == NETWORK_FAILED)
@@ -217,7 +204,7 @@ static int join_network(struct init *init)
 				 "a new network with its loopback interface up was refused");
 	AUTO_CLOSE int fd = WEXITSTATUS(status);
 
-	return setns(fd, CLONE_NEWNET) < 0 ? failed(init, "join the new network") : 0;
+	return network_enter(fd) < 0 ? failed(init, "join the new network") : 0;
 }
 
 static int fresh_keyring(struct init *init)

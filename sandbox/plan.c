@@ -312,7 +312,7 @@ int plan_resolve(struct plan *ret, const struct plan_options *options,
 
 	*ret = (struct plan){
 		.sandbox = { .workspace_tree = no_tree, .stdio = { 0, 1, 2 },
-			     .program = -1,
+			     .program = -1, .network = -1, .home_network = -1,
 			     .argv = options->argv, .policy = &ret->policy },
 	};
 	for (size_t i = 0; i < POLICY_ROWS_MAX; i++)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/identity.h"
 #include "sandbox/init.h"
+#include "sandbox/network.h"
 
 /*
  * The cgroup and time namespaces follow inside, once the group is joined; the
@@ -36,14 +38,24 @@ static int start_init(const struct sandbox_plan *plan, int ours, int theirs,
 		arguments.flags |= CLONE_INTO_CGROUP;
 		arguments.cgroup = (uint32_t)plan->cgroup->v2;
 	}
-	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (plan->network >= 0) {
+		int r = network_enter(plan->network);
 
-	if (pid < 0)
-		return error_set(why, -errno, "new namespaces: %s", strerror(errno));
+		if (r < 0)
+			return error_set(why, r, "enter the lent network: %s", strerror(-r));
+	}
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+	int error = errno;
+
 	if (pid == 0) {
 		close(ours);
 		init_main(plan, theirs);
 	}
+	/* Nothing may be started from here by mistake: no way back, no way on. */
+	if (plan->network >= 0 && network_enter(plan->home_network) < 0)
+		abort();
+	if (pid < 0)
+		return error_set(why, -error, "new namespaces: %s", strerror(error));
 	return pid;
 }
 

@@ -58,6 +58,8 @@ struct sandbox_plan {
 	int program;		/* is executed, whatever its name; -1: argv[0] is looked for */
 	bool program_is_script;	/* its interpreter opens it: it stays open, after the inherited */
 	bool host_clock;		/* no clocks of its own: it is told deadlines by ours */
+	int network;		/* empty, loopback up: is born into it; -1: its policy says */
+	int home_network;	/* with it: the launcher's own, to come back to */
 	bool tty;		/* stdio is the slave of our own pty: make it controlling */
 	const struct cgroup *cgroup;	/* NULL: none to be had */
 	uid_t host_uid;		/* full tier: this run's own id on the host */

@@ -19,6 +19,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "sandbox/network.h"
 #include "sandbox/path.h"
 #include "sandbox/privileges.h"
 #include "supervisor/monitor/monitor.h"
@@ -438,6 +439,27 @@ static int open_sockets(struct error *why)
 	return monitor.router_listener < 0 ? monitor.router_listener : 0;
 }
 
+/* While we may: to make one later would take CAP_NET_ADMIN. */
+static int make_networks(struct error *why)
+{
+	if (geteuid() != 0)
+		return 0;
+	monitor.home_network = network_own();
+	if (monitor.home_network < 0)
+		return error_set(why, monitor.home_network, "name our own network: %s",
+				 strerror(-monitor.home_network));
+	while (monitor.network_count < NETWORKS_MAX) {
+		int network = network_make();
+
+		if (network < 0)
+			break;	/* workers then make their own */
+		monitor.networks[monitor.network_count++] = network;
+	}
+	int r = network_enter(monitor.home_network);
+
+	return r < 0 ? error_set(why, r, "come back to our network: %s", strerror(-r)) : 0;
+}
+
 static int give_up_privileges(struct error *why)
 {
 	return geteuid() == 0 ? privileges_keep(kept, COUNT(kept), why) : 0;
@@ -503,6 +525,7 @@ static const struct {
 	{ "manifests", name_directories, EXIT_CONFIG },
 	{ "loop", start_loop, EXIT_FAILED },
 	{ "sockets", open_sockets, EXIT_FAILED },
+	{ "networks", make_networks, EXIT_FAILED },
 	{ "privileges", give_up_privileges, EXIT_FAILED },
 	{ "core", start_core, EXIT_FAILED },
 };

@@ -38,6 +38,7 @@ struct monitor;
 #define WORKER_NAME_BYTES 80
 #define LINE_BYTES 1024
 #define WORKSPACE_CLIENTS_MAX 64
+#define NETWORKS_MAX 32		/* lent to single-use workers, sandbox/network.h */
 
 /* What a process writes, until there is a whole line; bounded by the second. */
 struct output {
@@ -61,6 +62,7 @@ struct worker {
 	struct loop_source beat;	/* of the router: its control socket */
 	struct output output;
 	int crash_fd;
+	int network;			/* lent; -1: it has made its own */
 	bool reported, status_known;
 	struct sandbox_status status;
 	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
@@ -122,6 +124,9 @@ struct monitor {
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
 	int router_listener, run_directory, lock, null_fd;
+	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
+	unsigned network_count;
+	int home_network;
 	struct keeper keeper;
 	struct places places;
 	struct settings settings;

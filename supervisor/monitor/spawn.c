@@ -313,6 +313,26 @@ static int place_workspace(struct monitor *monitor, const struct catalog_pool *p
 			 full ? plan->host_uid : (uid_t)-1, plan->host_gid, why);
 }
 
+/* Single-use workers come and go so often that making one each time would tell. */
+static void lend_network(struct monitor *monitor, struct worker *worker,
+			 const struct catalog_pool *pool, struct sandbox_plan *plan)
+{
+	if (pool->kind != POOL_PER_CALL || plan->policy->network != NETWORK_NONE ||
+	    plan->tier != TIER_FULL || !monitor->network_count)
+		return;
+	worker->network = monitor->networks[--monitor->network_count];
+	plan->network = worker->network;
+	plan->home_network = monitor->home_network;
+}
+
+/* Its pid namespace is gone by now, or it was never there. */
+static void take_network_back(struct monitor *monitor, struct worker *worker)
+{
+	if (worker->network >= 0)
+		monitor->networks[monitor->network_count++] = worker->network;
+	worker->network = -1;
+}
+
 static int make_group(struct worker *worker, const struct sandbox_plan *plan,
 		      struct error *why)
 {
@@ -455,6 +475,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	if (r == 0) {
 		plan.cgroup = worker->cgroup.layout == CGROUP_NONE ? NULL : &worker->cgroup;
 		inherit(&plan, worker, links);
+		lend_network(monitor, worker, entry, &plan);
 		r = sandbox_spawn(&plan, &worker->sandbox, why);
 	}
 	if (r == 0)
@@ -542,7 +563,7 @@ static void clear(struct monitor *monitor, uint32_t index)
 		.monitor = monitor, .index = index,
 		.sandbox = { .init_pidfd = -1, .control = -1, .denials = -1, .upper = -1 },
 		.report = { .fd = -1 }, .beat = { .fd = -1 }, .output = output,
-		.crash_fd = -1, .emptying_ns = DEADLINE_NEVER,
+		.crash_fd = -1, .network = -1, .emptying_ns = DEADLINE_NEVER,
 	};
 	worker->output.source.fd = -1;
 }
@@ -556,6 +577,7 @@ void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
 	close_source(monitor, &worker->beat);
 	forget(monitor, &worker->report);
 	sandbox_close(&worker->sandbox);
+	take_network_back(monitor, worker);
 	if (worker->crash_fd >= 0)
 		close(worker->crash_fd);
 	clear(monitor, index);

@@ -139,7 +139,8 @@ out: log.file_size = 10M # default
 out: log.backups = 8 # site/conf.d/20-more.conf:1
 out: log.repeats = 5 # default
 out: log.repeat_window = 10s # default
-out: log.free_space = 64M # default'
+out: log.free_space = 64M # default
+out: supervisor.idle = 10m # default'
 report 'dump --json says the same in base units' \
 	"$("$cupel" config dump --json site/cupel.conf | jq -c '
 		[.schema_version, (.settings.log | .dir, .file_size, .repeat_window, .backups)]')" \
@@ -199,7 +200,7 @@ report 'the default is accepted' "$(outcome "$cupel" config check default.conf)"
 report 'man is the list in cupel.conf.5' "$("$cupel" config man)" \
 	"$(sed -n '/^\.\\" settings: /,/^\.\\" settings end/{/^\.\\"/!p}' "$top/etc/man/cupel.conf.5")"
 report 'help config lists the settings' \
-	"$("$cupel" help config | grep -c '^  log\.')" "$("$cupel" config dump fits.conf | wc -l)"
+	"$("$cupel" help config | grep -cE '^  (log|supervisor)\.')" "$("$cupel" config dump fits.conf | wc -l)"
 
 # ---- verbs ----
 

@@ -13,7 +13,7 @@
 #include "supervisor/monitor/monitor_core.h"
 
 #define SEEDS 10000
-#define STEPS 110
+#define STEPS 60
 #define MS NS_PER_MS
 #define RECENT 64
 
