@@ -283,11 +283,13 @@ lint: $(setup)
 pages := $(wildcard etc/man/*.[1-8])
 settings := $(wildcard etc/cupel.conf)
 policies := $(wildcard etc/policies/*.policy)
+examples := $(wildcard etc/examples/*.*)
 install: $(bins)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/cupel
 	$(if $(bins),install -m 755 $(bins) $(DESTDIR)$(PREFIX)/bin)
 	$(if $(settings),install -m 644 $(settings) $(DESTDIR)$(PREFIX)/share/cupel)
 	$(if $(policies),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/cupel/policies $(policies))
+	$(if $(examples),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/cupel/examples $(examples))
 	set -e; for page in $(pages); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
 	done
