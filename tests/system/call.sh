@@ -251,7 +251,7 @@ manifests() {
 	a manifest that is none|1i nonsense {|mirror.tool
 	an unknown key|s/size = 2/sise = 2/|sise
 	a missing program|s/cupel-echo/no-such-program/|no-such-program
-	a wider policy|s/policy = strict/policy = tool/|wide
+	a wider policy|s/policy = strict/policy = tool/|policy tool leaves open
 	END
 	rm "$work/tools.$tier/mirror.tool"
 	gone() { ! new; }
