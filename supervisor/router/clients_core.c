@@ -282,6 +282,13 @@ static void on_hello(struct router *router, uint32_t index,
 		adopt(router, index, hello->session, now_ns);
 }
 
+/* Its result is there, and stays until the client has confirmed it. */
+static bool is_over(const struct call *call)
+{
+	return call->state == CALL_HELD || (call->state == CALL_DELIVERING &&
+					    call->flags & CALL_DETACHED);
+}
+
 static void on_cancel(struct router *router, uint32_t index,
 		      const struct message *message, int64_t now_ns)
 {
@@ -295,6 +302,8 @@ static void on_cancel(struct router *router, uint32_t index,
 			   "more than 100 cancels a second", now_ns);
 		return;
 	}
+	if (is_over(call))
+		return;		/* so it did here, and the result is kept */
 	if (call->stop == STOP_NONE)
 		call->stop = STOP_CLIENT;
 	call_event(router, call, LIFE_CANCEL, NULL, now_ns);

@@ -14,11 +14,13 @@ void health_see(struct health_component *component, enum health_kind kind,
 			 component->row + 1 : 1;
 	component->seen = status;
 	component->checked_ns = now_ns;
-	memcpy(component->detail, detail, length);
-	component->detail[length] = '\0';
 	if (first || component->row >= HEALTH_SAMPLES ||
 	    (kind == HEALTH_FACT && worse))
 		component->status = status;
+	if (component->status != status)
+		return;		/* what is published keeps its reason */
+	memcpy(component->detail, detail, length);
+	component->detail[length] = '\0';
 }
 
 enum health_status health_of(const struct health_component *component,

@@ -36,7 +36,7 @@ enum health_status {
 
 struct health_component {
 	char name[HEALTH_NAME_BYTES];
-	char detail[HEALTH_DETAIL_BYTES];	/* of the last look */
+	char detail[HEALTH_DETAIL_BYTES];	/* why, of the last look that said so */
 	enum health_status status;		/* published */
 	enum health_status seen;		/* by the last look */
 	unsigned row;				/* looks that saw the same */

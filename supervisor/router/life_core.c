@@ -50,7 +50,7 @@ static const struct call_step life[CALL_STATE_COUNT][LIFE_EVENT_COUNT] = {
 	},
 	[CALL_HELD] = {
 		[LIFE_TIME]   = { CALL_HELD,       LIFE_ANSWER },
-		[LIFE_CANCEL] = { CALL_HELD,       LIFE_ANSWER },
+		[LIFE_CANCEL] = { CALL_HELD,       LIFE_IGNORE },
 		[LIFE_LOST]   = { CALL_HELD,       LIFE_IGNORE },
 	},
 };
