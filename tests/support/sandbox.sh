@@ -8,9 +8,7 @@
 #
 # An ordinary user is a number nobody has: no account is made. Everything made
 # stands below $work, and everything started is killed by its number, at exit.
-set -u
-export LC_ALL=C.UTF-8
-top=$PWD
+. tests/support/tap.sh
 probe=$CUPEL_OUT/tests/containment/probe
 case $probe in /*) ;; *) probe=$top/$probe ;; esac
 
@@ -28,45 +26,6 @@ trap 'exit 1' HUP INT TERM
 # The build may stand where an ordinary user cannot look.
 install -m 755 "$CUPEL_BIN/cupel" "$probe" "$work" || exit 1
 cupel=$work/cupel probe=$work/probe
-
-# ---- TAP ----
-
-count=0
-ok() { # NAME
-	count=$((count + 1))
-	echo "ok $count - $1"
-}
-not_ok() { # NAME [WHY]
-	count=$((count + 1))
-	echo "not ok $count - $1"
-	[ -z "${2-}" ] || sed 's/^/# /' <<<"$2"
-}
-skip() { # NAME REASON
-	count=$((count + 1))
-	echo "ok $count - $1 # SKIP $2"
-}
-is() { # NAME GOT WANT
-	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got:  $2"$'\n'"want: $3"; fi
-}
-holds() { # NAME COMMAND...
-	local name=$1 text
-	shift
-	if text=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "$text"; fi
-}
-# Lines "ok - NAME" of the probe, each to be a result labelled so.
-relay() { # LABEL
-	local line
-	while IFS= read -r line; do
-		case $line in
-		'ok - '*) count=$((count + 1)); echo "ok $count - $1: ${line#ok - }" ;;
-		'not ok - '*) count=$((count + 1)); echo "not ok $count - $1: ${line#not ok - }" ;;
-		*) echo "# $line" ;;
-		esac
-	done
-}
-done_testing() {
-	echo "1..$count"
-}
 
 # ---- who runs ----
 

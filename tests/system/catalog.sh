@@ -2,27 +2,15 @@
 # cupel-catalog from outside: what becomes of manifests, good and bad, and of
 # the catalogue in force when one is bad. Speaks TAP; run from the top folder
 # with CUPEL_BIN naming the folder of the programs.
-set -u
-export LC_ALL=C.UTF-8
+. tests/support/tap.sh
 # The leak detector wants to look at threads, which a confined process may not.
 export ASAN_OPTIONS=detect_leaks=0
 catalog=$CUPEL_BIN/cupel-catalog
 case $catalog in /*) ;; *) catalog=$PWD/$catalog ;; esac
-top=$PWD
 work=$(mktemp -d /tmp/cupel-test.XXXXXX) && chmod 755 "$work" && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 mkdir tools later
 
-number=0
-report() { # NAME GOT WANT
-	number=$((number + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		printf 'got:\n%s\nwant:\n%s\n' "$2" "$3" | sed 's/^/# /'
-	fi
-}
 
 # Writes the catalogue to FILE; says the exit code and the reasons.
 load() { # FILE ARGUMENT...
@@ -37,7 +25,7 @@ load() { # FILE ARGUMENT...
 	cat err
 }
 generation() { od -An -tu4 -j8 -N4 "$1" | tr -d ' '; }
-holds() { grep -qaF "$2" "$1" && echo yes || echo no; }
+says() { grep -qaF "$2" "$1" && echo yes || echo no; }
 same() { cmp -s "$1" "$2" && echo same || echo different; }
 
 # A manifest of one tool, complete but for the lines given.
@@ -48,16 +36,16 @@ manifest() { # NAME WORKER-LINES TOOL-LINES
 
 # ---- the built-in ones alone ----
 
-report 'the built-in manifests are a catalogue' "$(load builtin)" 'exit 0'
-report 'its generation is 1' "$(generation builtin)" 1
-report 'it names the tool echo.sleep' "$(holds builtin echo.sleep)" yes
+is 'the built-in manifests are a catalogue' "$(load builtin)" 'exit 0'
+is 'its generation is 1' "$(generation builtin)" 1
+is 'it names the tool echo.sleep' "$(says builtin echo.sleep)" yes
 
 # ---- bad ones: the reason names file, line and what is permitted ----
 
 refused() { # NAME REASON TEXT [FILE]
 	printf '%s' "$3" >"tools/${4:-x.tool}"
-	report "$1 is refused" "$(load out)" "exit 0"$'\n'"$2"
-	report "$1: the others are taken" "$(same out builtin)" same
+	is "$1 is refused" "$(load out)" "exit 0"$'\n'"$2"
+	is "$1: the others are taken" "$(same out builtin)" same
 	rm tools/*
 }
 refused 'what is no manifest' "tools/x.tool:1: there is no 'wroker'; did you mean 'worker'?" \
@@ -112,12 +100,12 @@ refused 'a schema of a tool that is not there' "tools/x.tool: tool x: schema: th
 refused 'a probe that its own schema refuses' \
 	'tools/x.tool:7: tool x: probe: the arguments: it must be of type "string", not 1' \
 	"$(manifest x '' "\tschema = '{\"type\":\"string\"}'\n\tprobe = 1\n")"
-report 'bytes that are no text are refused' "$(head -c 100 /dev/urandom >tools/x.tool
+is 'bytes that are no text are refused' "$(head -c 100 /dev/urandom >tools/x.tool
 	load out | sed -n '1p;2s/^\(tools.x.tool:\).*/\1/p'; wc -l <err)" \
 	$'exit 0\ntools/x.tool:\n1'
 rm tools/*
 mkfifo tools/x.tool
-report 'a pipe is not waited for' "$(load out)" \
+is 'a pipe is not waited for' "$(load out)" \
 	$'exit 0\ntools/x.tool: no regular file of at most 1048576 bytes'
 rm tools/*
 
@@ -126,17 +114,17 @@ rm tools/*
 manifest hello '\tpool = per_call\n\targuments = { -a, "b c" }\n' \
 	"\tclass = pure\n\tschema = { '{\"type\":', '\"object\"}' }\n\tprobe = '{}'\n" >tools/hello.tool
 manifest hello.again '' '\tschema = "@hello"\n' >tools/hello.again.tool
-report 'good manifests are taken' "$(load both)" 'exit 0'
-report 'with their tools' "$(holds both hello.again)" yes
-report 'hidden files and others are passed over' "$(
+is 'good manifests are taken' "$(load both)" 'exit 0'
+is 'with their tools' "$(says both hello.again)" yes
+is 'hidden files and others are passed over' "$(
 	echo x >tools/.x.tool; echo x >tools/x.tool~; echo x >tools/README
 	load out; same out both)" $'exit 0\nsame'
 manifest hello '' '' | sed 's|"h"|"from the later directory"|' >later/hello.tool
 sed -i 's|"@hello"|"@echo"|' tools/hello.again.tool
-report 'a later directory replaces an earlier' "$(load out; holds out 'from the later directory')" \
+is 'a later directory replaces an earlier' "$(load out; says out 'from the later directory')" \
 	$'exit 0\nyes'
 echo 'nonsense' >later/hello.tool
-report 'and hides it when it is bad' "$(load out | head -1; strings -n 5 out | grep -cx hello)" $'exit 0\n0'
+is 'and hides it when it is bad' "$(load out | head -1; strings -n 5 out | grep -cx hello)" $'exit 0\n0'
 rm -f tools/* later/*
 
 # ---- beside a catalogue in force ----
@@ -144,11 +132,11 @@ rm -f tools/* later/*
 manifest x '\tpolicy = strict\n' '\troles = { owner }\n' >tools/x.tool
 load first >/dev/null
 cp first previous
-report 'nothing new: the same generation' "$(load out; same out previous)" $'exit 0\nsame'
+is 'nothing new: the same generation' "$(load out; same out previous)" $'exit 0\nsame'
 keeps() { # NAME REASON WORKER-LINES TOOL-LINES
 	manifest x "$3" "$4" >tools/x.tool
-	report "$1 is refused" "$(load out)" "exit 0"$'\n'"$2"
-	report "$1: the old one stays" "$(same out previous)" same
+	is "$1 is refused" "$(load out)" "exit 0"$'\n'"$2"
+	is "$1: the old one stays" "$(same out previous)" same
 }
 keeps 'a bad one' "tools/x.tool:3: there is no 'nonsense' in worker" '\tnonsense = 1\n' ''
 keeps 'a role more' 'tools/x.tool: role agent could call x' '' '\troles = { owner, agent }\n'
@@ -159,38 +147,38 @@ keeps 'a workspace' 'tools/x.tool: it would have workspaces direct' '\tworkspace
 keeps 'a state' 'tools/x.tool: it would have a directory that stays' '\tstate = true\n' ''
 
 manifest x '\tpolicy = net\n' '\troles = { owner, agent }\n' >tools/x.tool
-report 'what permits more is taken when asked for' "$(load wider --allow-wider; generation wider)" \
+is 'what permits more is taken when asked for' "$(load wider --allow-wider; generation wider)" \
 	$'exit 0\n2'
 cp wider previous
 manifest x '\tpolicy = strict\n' '\troles = { owner }\n' >tools/x.tool
-report 'what permits less is taken' "$(load out; generation out; same out first)" \
+is 'what permits less is taken' "$(load out; generation out; same out first)" \
 	$'exit 0\n3\ndifferent'
 rm tools/x.tool
-report 'what is gone is gone' "$(load out; generation out; strings -n 1 out | grep -cx x)" $'exit 0\n3\n0'
+is 'what is gone is gone' "$(load out; generation out; strings -n 1 out | grep -cx x)" $'exit 0\n3\n0'
 
 # ---- what the manual says ----
 
 page=$top/etc/man/cupel-tool.5
 rm -f previous
-report 'the manual lists the keys' "$("$top/build/generate_contracts" manual)" \
+is 'the manual lists the keys' "$("$top/build/generate_contracts" manual)" \
 	"$(sed -n '/^\.\\" keys: /,/^\.\\" keys end/{/^\.\\"/!p}' "$page")"
 sed -n '/^worker square/,/^\.Ed/{/^\.Ed/!p}' "$page" | sed 's|/usr/local/libexec/square|/bin/true|' >tools/square.tool
-report "the manual's manifest is taken" "$(load out; holds out 'the square of a whole number')" $'exit 0\nyes'
+is "the manual's manifest is taken" "$(load out; says out 'the square of a whole number')" $'exit 0\nyes'
 for example in words primes; do
 	sed 's|program = .*|program = /bin/true|' "$top/etc/examples/$example.tool" >tools/$example.tool
 done
-report "the examples' manifests are taken" "$(load out; holds out 'count the words of a text')" $'exit 0\nyes'
+is "the examples' manifests are taken" "$(load out; says out 'count the words of a text')" $'exit 0\nyes'
 rm tools/*
 cp first previous
 
 # ---- when it cannot do its work ----
 
 rm previous
-report 'without memory it says so' "$("$catalog" 2>err; echo "exit $?"; grep -c . err)" $'exit 70\n1'
+is 'without memory it says so' "$("$catalog" 2>err; echo "exit $?"; grep -c . err)" $'exit 70\n1'
 head -c 1000 first >previous
-report 'a broken one in force is said' "$(load out)" \
+is 'a broken one in force is said' "$(load out)" \
 	$'exit 70\nthe catalogue in force cannot be read'
-report 'an unknown option is refused' "$("$catalog" --what 3>out 2>&1 >/dev/null | cut -c1-22)" \
+is 'an unknown option is refused' "$("$catalog" --what 3>out 2>&1 >/dev/null | cut -c1-22)" \
 	'usage: cupel-catalog ['
 
-echo "1..$number"
+done_testing

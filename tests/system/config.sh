@@ -2,25 +2,13 @@
 # cupel config, version and help from outside: exit codes, and what is said of
 # a configuration that makes no sense. Speaks TAP; run from the top folder with
 # CUPEL_BIN naming the folder of the programs.
-set -u
-export LC_ALL=C.UTF-8
+. tests/support/tap.sh
 unset XDG_CONFIG_HOME
 cupel=$CUPEL_BIN/cupel
-top=$PWD
 work=$(mktemp -d) && chmod 755 "$work" && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 export HOME=$work/home
 
-number=0
-report() { # NAME GOT WANT
-	number=$((number + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		printf 'got:\n%s\nwant:\n%s\n' "$2" "$3" | sed 's/^/# /'
-	fi
-}
 
 # Exit code, standard output and standard error as one text.
 outcome() { # COMMAND...
@@ -36,16 +24,16 @@ outcome() { # COMMAND...
 check() { # NAME BAD SENTENCE GOOD
 	printf '%b' "$2" >bad.conf
 	printf '%b' "$4" >good.conf
-	report "$1" "$(outcome "$cupel" config check bad.conf)" \
+	is "$1" "$(outcome "$cupel" config check bad.conf)" \
 		"exit 78"$'\n'"err: $3"
-	report "$1, mended" "$(outcome "$cupel" config check good.conf)" 'exit 0'
+	is "$1, mended" "$(outcome "$cupel" config check good.conf)" 'exit 0'
 }
 
 # Refused with exactly these words on stderr and nothing on stdout.
 usage() { # NAME ERROR ARGUMENT...
 	local name=$1 error=$2
 	shift 2
-	report "$name" "$(outcome "$cupel" "$@")" "exit 64"$'\n'"$error"
+	is "$name" "$(outcome "$cupel" "$@")" "exit 64"$'\n'"$error"
 }
 
 # ---- config check ----
@@ -113,12 +101,12 @@ head -c 1048577 /dev/zero | tr '\0' '\n' >long.conf
 head -c 1048576 long.conf >fits.conf
 for row in 'none.conf: No such file or directory' 'fifo: not a regular file' \
 	'folder: not a regular file' 'long.conf: longer than 1048576 bytes'; do
-	report "$row" "$(outcome timeout 10 "$cupel" config check "${row%%:*}")" \
+	is "$row" "$(outcome timeout 10 "$cupel" config check "${row%%:*}")" \
 		"exit 78"$'\n'"err: $row"
 done
-report 'a file just short enough' "$(outcome "$cupel" config check fits.conf)" 'exit 0'
+is 'a file just short enough' "$(outcome "$cupel" config check fits.conf)" 'exit 0'
 
-report 'every bad file is named' \
+is 'every bad file is named' \
 	"$(outcome "$cupel" config check none.conf good.conf bad.conf)" \
 	'exit 78
 err: none.conf: No such file or directory
@@ -130,7 +118,7 @@ mkdir -p site/conf.d
 printf 'log {\n\tbackups = 6\n\tlevel = debug\n}\n' >site/cupel.conf
 printf 'log { backups = 8 }\n' >site/conf.d/20-more.conf
 printf '\nlog { backups = 7 dir = "/x" }\n' >site/conf.d/10-less.conf
-report 'dump tells where each setting comes from' \
+is 'dump tells where each setting comes from' \
 	"$(outcome "$cupel" config dump site/cupel.conf | tr '\t' ' ')" \
 	'exit 0
 out: log.dir = "/x" # site/conf.d/10-less.conf:2
@@ -141,22 +129,22 @@ out: log.repeats = 5 # default
 out: log.repeat_window = 10s # default
 out: log.free_space = 64M # default
 out: supervisor.idle = 10m # default'
-report 'dump --json says the same in base units' \
+is 'dump --json says the same in base units' \
 	"$("$cupel" config dump --json site/cupel.conf | jq -c '
 		[.schema_version, (.settings.log | .dir, .file_size, .repeat_window, .backups)]')" \
 	'[1,{"value":"/x","origin":"site/conf.d/10-less.conf:2"},{"value":10485760,"unit":"bytes","origin":"default"},{"value":10000000000,"unit":"ns","origin":"default"},{"value":8,"unit":"files","origin":"site/conf.d/20-more.conf:1"}]'
 printf 'log { backups = 0 }' >site/conf.d/30.conf
-report 'a bad file in conf.d is named' \
+is 'a bad file in conf.d is named' \
 	"$(outcome "$cupel" config check site/cupel.conf)" \
 	'exit 78
 err: site/conf.d/30.conf:1: log.backups: 0 is not between 1 and 100 files'
 strange=$(printf 'strange\xff.conf')
 printf "log { repeats = 7 }" >"$strange"
-report 'dump --json of a file whose name is no text leaves nothing out' \
+is 'dump --json of a file whose name is no text leaves nothing out' \
 	"$("$cupel" config dump --json "$strange" |
 	jq -r '.settings.log | length, .repeats.origin')" \
 	'7'$'\n''strange\xff.conf:1'
-report 'dump refuses what check refuses' \
+is 'dump refuses what check refuses' \
 	"$(outcome "$cupel" config dump --json site/cupel.conf)" \
 	'exit 78
 err: site/conf.d/30.conf:1: log.backups: 0 is not between 1 and 100 files'
@@ -171,46 +159,45 @@ backups_line() { # ENVIRONMENT...
 # The programs may lie where another user cannot go.
 if "${as_user[@]}" test -x "$cupel"; then
 	mkdir -p home/.config/cupel xdg/cupel
-	report 'without any file there are defaults' "$(backups_line HOME="$work/none")" \
+	is 'without any file there are defaults' "$(backups_line HOME="$work/none")" \
 		'log.backups = 5 # default'
 	printf 'log { backups = 11 }' >home/.config/cupel/cupel.conf
-	report "a user's settings are in ~/.config" "$(backups_line HOME="$HOME")" \
+	is "a user's settings are in ~/.config" "$(backups_line HOME="$HOME")" \
 		"log.backups = 11 # $HOME/.config/cupel/cupel.conf:1"
 	printf 'log { backups = 12 }' >xdg/cupel/cupel.conf
-	report 'XDG_CONFIG_HOME comes first' "$(backups_line XDG_CONFIG_HOME="$work/xdg")" \
+	is 'XDG_CONFIG_HOME comes first' "$(backups_line XDG_CONFIG_HOME="$work/xdg")" \
 		"log.backups = 12 # $work/xdg/cupel/cupel.conf:1"
 	printf '' >secret.conf
 	chmod 0 secret.conf
-	report 'a file that may not be read' \
+	is 'a file that may not be read' \
 		"$(outcome "${as_user[@]}" "$cupel" config check secret.conf)" \
 		'exit 78
 err: secret.conf: Permission denied'
 else
 	for name in 'no file' '~/.config' XDG_CONFIG_HOME 'unreadable file'; do
-		number=$((number + 1))
-		echo "ok $number # SKIP $name: an ordinary user cannot run $cupel"
+		skip "$name" "an ordinary user cannot run $cupel"
 	done
 fi
 
 # ---- what the rows print ----
 
 "$cupel" config default >default.conf
-report 'the default is etc/cupel.conf' "$(<default.conf)" "$(<"$top/etc/cupel.conf")"
-report 'the default is accepted' "$(outcome "$cupel" config check default.conf)" 'exit 0'
-report 'man is the list in cupel.conf.5' "$("$cupel" config man)" \
+is 'the default is etc/cupel.conf' "$(<default.conf)" "$(<"$top/etc/cupel.conf")"
+is 'the default is accepted' "$(outcome "$cupel" config check default.conf)" 'exit 0'
+is 'man is the list in cupel.conf.5' "$("$cupel" config man)" \
 	"$(sed -n '/^\.\\" settings: /,/^\.\\" settings end/{/^\.\\"/!p}' "$top/etc/man/cupel.conf.5")"
-report 'help config lists the settings' \
+is 'help config lists the settings' \
 	"$("$cupel" help config | grep -c '^  [a-z]*\.')" "$("$cupel" config dump fits.conf | wc -l)"
 
 # ---- verbs ----
 
 version=$("$cupel" version)
-report 'version' "${version%% [0-9]*}" 'cupel'
-report '--version is version' "$("$cupel" --version)" "$version"
-report 'version --json' "$("$cupel" version --json | jq -r '"\(.schema_version) \(.name) \(.version)"')" \
+is 'version' "${version%% [0-9]*}" 'cupel'
+is '--version is version' "$("$cupel" --version)" "$version"
+is 'version --json' "$("$cupel" version --json | jq -r '"\(.schema_version) \(.name) \(.version)"')" \
 	"1 $version"
-report '--help is help' "$("$cupel" --help)" "$("$cupel" help)"
-report 'a verb knows --help' "$("$cupel" config dump --help | head -n 1)" \
+is '--help is help' "$("$cupel" --help)" "$("$cupel" help)"
+is 'a verb knows --help' "$("$cupel" config dump --help | head -n 1)" \
 	'usage: cupel config dump [--json] [FILE]'
 usage 'an unknown verb' "err: cupel: there is no 'confg'; did you mean 'config'?" confg
 usage 'a verb unlike any' "err: cupel: there is no 'zzz'; see 'cupel help'" zzz
@@ -223,7 +210,7 @@ usage 'an argument too many' 'err: usage: cupel version [--json]' version now
 usage 'an unknown option' "err: cupel: there is no option '--jsn'
 err: usage: cupel version [--json]" version --jsn
 "$cupel" >/dev/null 2>err
-report 'no verb at all' "$? $(grep -c '^  config' err)" '64 1'
+is 'no verb at all' "$? $(grep -c '^  config' err)" '64 1'
 "$cupel" help >/dev/full 2>err
-report 'output that cannot be written' "$? $(<err)" '74 cupel: stdout: No space left on device'
-echo "1..$number"
+is 'output that cannot be written' "$? $(<err)" '74 cupel: stdout: No space left on device'
+done_testing

@@ -2,25 +2,13 @@
 # cupel policy from outside: what is shown, explained and scored, and the exit
 # codes. Speaks TAP; run from the top folder with CUPEL_BIN naming the folder
 # of the programs.
-set -u
-export LC_ALL=C.UTF-8
+. tests/support/tap.sh
 cupel=$CUPEL_BIN/cupel
-top=$PWD
 work=$(mktemp -d) && chmod 755 "$work" && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 export HOME=$work/home XDG_CONFIG_HOME=$work/xdg
 mkdir -p xdg/cupel/policies
 
-number=0
-report() { # NAME GOT WANT
-	number=$((number + 1))
-	if [ "$2" = "$3" ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		printf 'got:\n%s\nwant:\n%s\n' "$2" "$3" | sed 's/^/# /'
-	fi
-}
 
 # Exit code, standard output and standard error as one text.
 outcome() { # COMMAND...
@@ -38,49 +26,49 @@ policy() { outcome "$cupel" policy "$@"; }
 names='strict tool build test net compute'
 # shellcheck disable=SC2086
 set -- $names
-report 'list names the presets' \
+is 'list names the presets' \
 	"$("$cupel" policy list | awk '/^[a-z]/ { printf "%s%s", s, $1; s = " " }')" "$names"
-report 'list --json says the same' \
+is 'list --json says the same' \
 	"$("$cupel" policy list --json | jq -r '[.policies[] | select(.file == null) | .name] | join(" ")')" "$names"
 for name; do
 	"$cupel" policy show "$name" >"$name.policy"
-	report "show $name is the installed file" \
+	is "show $name is the installed file" \
 		"$(<"$name.policy")" "$(<"$top/etc/policies/$name.policy")"
-	report "show of that file is the same" \
+	is "show of that file is the same" \
 		"$("$cupel" policy show "./$name.policy")" "$(<"$name.policy")"
-	report "show --json $name is whole" \
+	is "show --json $name is whole" \
 		"$("$cupel" policy show --json "$name" | jq -r '"\(.name) \(.limits | length) \(.syscalls | index("execve") != null)"')" \
 		"$name 9 true"
-	report "show --bpf $name ends every way" \
+	is "show --bpf $name ends every way" \
 		"$("$cupel" policy show --bpf "$name" | grep -oE 'kill the process|fail with ENOSYS|refuse, and tell the launcher|allow$' | sort -u | wc -l)" 4
 done
-report 'ci is build' "$("$cupel" policy show ci)" "$(<build.policy)"
+is 'ci is build' "$("$cupel" policy show ci)" "$(<build.policy)"
 
 # ---- explain ----
 
-report 'a call that is refused' "$(policy explain ptrace tool)" 'exit 0
+is 'a call that is refused' "$(policy explain ptrace tool)" 'exit 0
 out: ptrace: refused by tool (EPERM)
 out:   risk   high: it takes over other processes of the sandbox
 out:   allow  syscalls { allow = { "ptrace" } }
 out:   group  @debug'
-report 'a call that is allowed' "$(policy explain read strict)" 'exit 0
+is 'a call that is allowed' "$(policy explain read strict)" 'exit 0
 out: read: allowed by strict
 out:   group  @basic-io'
-report 'a call with conditions' "$(policy explain clone tool)" 'exit 0
+is 'a call with conditions' "$(policy explain clone tool)" 'exit 0
 out: clone: allowed by tool
 out:   only   processes and threads without new namespaces
 out:   group  @process'
-report 'a call that is hidden' "$(policy explain clone3 tool)" 'exit 0
+is 'a call that is hidden' "$(policy explain clone3 tool)" 'exit 0
 out: clone3: does not exist in a sandbox (ENOSYS): no filter sees what it is asked to do'
-report 'a call by number' "$(policy explain 101 tool | head -n 2)" 'exit 0
+is 'a call by number' "$(policy explain 101 tool | head -n 2)" 'exit 0
 out: ptrace: refused by tool (EPERM)'
-report 'a number without a call' "$(policy explain 9999 tool)" 'exit 0
+is 'a number without a call' "$(policy explain 9999 tool)" 'exit 0
 out: 9999: does not exist in a sandbox (ENOSYS): no call that cupel knows'
-report 'a path of the host' "$(policy explain /usr/bin/make tool)" 'exit 0
+is 'a path of the host' "$(policy explain /usr/bin/make tool)" 'exit 0
 out: /usr/bin/make: the host'"'"'s /usr/bin/make, read-only, if it is there'
-report 'a path like one of the host' "$(policy explain /usrx tool | head -n 2)" 'exit 0
+is 'a path like one of the host' "$(policy explain /usrx tool | head -n 2)" 'exit 0
 out: /usrx: not there, unless the workspace brings it'
-report 'a private path' "$(policy explain /tmp/x tool)" 'exit 0
+is 'a private path' "$(policy explain /tmp/x tool)" 'exit 0
 out: /tmp/x: private and writable, empty at the start, gone at the end'
 
 # ---- a policy of one's own ----
@@ -94,29 +82,29 @@ files {
 syscalls { allow = { "ptrace" } }
 limits { pids = 7 }
 END
-report 'it is loaded by its path' \
+is 'it is loaded by its path' \
 	"$("$cupel" policy show ./mine.policy | grep -E 'pids =|/data' | tr -d '\t')" \
 	'"/srv/data:/data:rw"
 pids = 7'
-report 'what it binds' "$(policy explain /data/x ./mine.policy)" 'exit 0
+is 'what it binds' "$(policy explain /data/x ./mine.policy)" 'exit 0
 out: /data/x: the host'"'"'s /srv/data/x, writable'
-report 'what it hides' "$(policy explain /usr/share/doc/x ./mine.policy)" 'exit 0
+is 'what it hides' "$(policy explain /usr/share/doc/x ./mine.policy)" 'exit 0
 out: /usr/share/doc/x: covered by nothing (hide = /usr/share/doc)'
-report 'what it allows' "$(policy explain ptrace ./mine.policy | sed -n 2p)" \
+is 'what it allows' "$(policy explain ptrace ./mine.policy | sed -n 2p)" \
 	'out: ptrace: allowed by mine'
-report 'a bare name is not looked up here' "$(policy show mine)" \
+is 'a bare name is not looked up here' "$(policy show mine)" \
 	"exit 78
 err: cupel policy: there is no policy 'mine'; 'cupel policy list' shows them"
-report 'a name nearly right' "$(policy show stric)" \
+is 'a name nearly right' "$(policy show stric)" \
 	"exit 78
 err: cupel policy: there is no policy 'stric'; did you mean 'strict'?"
 printf 'include = tool\nlimits {\n\tmemory = 512\n}\n' >bad.policy
-report 'a mistake is named with its line' "$(policy show ./bad.policy)" \
+is 'a mistake is named with its line' "$(policy show ./bad.policy)" \
 	"exit 78
 err: cupel policy: ./bad.policy:3: limits.memory: limit memory: '512' has no unit; write 512M or none"
 cp mine.policy open.policy
 chmod 666 open.policy
-report 'a file that others may change' "$(policy show ./open.policy)" \
+is 'a file that others may change' "$(policy show ./open.policy)" \
 	'exit 78
 err: cupel policy: ./open.policy: others may change it; chmod go-w ./open.policy'
 
@@ -125,33 +113,32 @@ as_user=()
 [ "$(id -u)" -ne 0 ] || as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 cp mine.policy xdg/cupel/policies/own.policy
 if "${as_user[@]}" test -x "$cupel"; then
-	report "a user's policy is found by name" \
+	is "a user's policy is found by name" \
 		"$("${as_user[@]}" "$cupel" policy show own | grep -c 'pids = 7')" 1
-	report 'and listed with its file' \
+	is 'and listed with its file' \
 		"$("${as_user[@]}" "$cupel" policy list --json | jq -r '.policies[] | select(.name == "own") | .file')" \
 		"$work/xdg/cupel/policies/own.policy"
 else
-	number=$((number + 1))
-	echo "ok $number # SKIP an ordinary user cannot run $cupel"
+	skip "a user's own policies" "an ordinary user cannot run $cupel"
 fi
 
 # ---- lint ----
 
 score() { "$cupel" policy lint --json "$1" | jq -r '.policies[0].exposure'; }
-report 'strict is tighter than tool, tool than net, net than open' \
+is 'strict is tighter than tool, tool than net, net than open' \
 	"$(printf '%s\n' "$(score strict)" "$(score tool)" "$(score net)" | sort -nuc && echo ordered)" ordered
-report 'reasons come with the score' \
+is 'reasons come with the score' \
 	"$("$cupel" policy lint ./mine.policy | awk '{ print $2 }' | grep -cE '^(debug|writable)$')" 2
-report 'below the threshold' "$(policy lint --max 0.5 strict | head -n 1)" 'exit 0'
-report 'above the threshold' "$(policy lint --max 0.5 strict net | head -n 1)" 'exit 1'
-report 'a bad one among good ones' "$(policy lint strict ./bad.policy | head -n 1)" 'exit 78'
+is 'below the threshold' "$(policy lint --max 0.5 strict | head -n 1)" 'exit 0'
+is 'above the threshold' "$(policy lint --max 0.5 strict net | head -n 1)" 'exit 1'
+is 'a bad one among good ones' "$(policy lint strict ./bad.policy | head -n 1)" 'exit 78'
 
 # ---- usage ----
 
 usage() { # NAME ARGUMENT...
 	local name=$1
 	shift
-	report "$name" "$(policy "$@" | head -n 1)" 'exit 64'
+	is "$name" "$(policy "$@" | head -n 1)" 'exit 64'
 }
 usage 'no verb'
 usage 'show of nothing' show
@@ -163,4 +150,4 @@ usage 'a score out of range' lint --max 10.5 tool
 usage 'explain without a policy' explain read
 usage 'explain of no call' explain raed tool
 usage 'list of something' list tool
-echo "1..$number"
+done_testing
