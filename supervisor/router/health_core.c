@@ -3,12 +3,19 @@
 #include <assert.h>
 #include <string.h>
 
+static void set_detail(struct health_component *component, const char *detail)
+{
+	size_t length = strnlen(detail, HEALTH_DETAIL_BYTES - 1);
+
+	memcpy(component->detail, detail, length);
+	component->detail[length] = '\0';
+}
+
 void health_see(struct health_component *component, enum health_kind kind,
 		enum health_status status, const char *detail, int64_t now_ns)
 {
 	bool first = component->checked_ns == 0;
 	bool worse = status > component->status;
-	size_t length = strnlen(detail, HEALTH_DETAIL_BYTES - 1);
 
 	component->row = !first && status == component->seen ?
 			 component->row + 1 : 1;
@@ -19,8 +26,13 @@ void health_see(struct health_component *component, enum health_kind kind,
 		component->status = status;
 	if (component->status != status)
 		return;		/* what is published keeps its reason */
-	memcpy(component->detail, detail, length);
-	component->detail[length] = '\0';
+	set_detail(component, detail);
+}
+
+void health_await(struct health_component *component, const char *detail)
+{
+	set_detail(component, detail);
+	component->checked_ns = 0;
 }
 
 enum health_status health_of(const struct health_component *component,

@@ -52,6 +52,9 @@ enum health_kind {
 void health_see(struct health_component *component, enum health_kind kind,
 		enum health_status status, const char *detail, int64_t now_ns);
 
+/* There is nothing to look at yet: UNKNOWN, for that reason. */
+void health_await(struct health_component *component, const char *detail);
+
 /* What the component is worth now: UNKNOWN when the last look is stale. */
 enum health_status health_of(const struct health_component *component,
 			     int64_t now_ns);

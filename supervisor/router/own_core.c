@@ -417,6 +417,13 @@ static void look_at_workers(const struct pool *pool, bool critical,
 	}
 }
 
+/* Its first workers are on their way: nothing is known of it yet. */
+static bool is_starting(const struct pool *pool)
+{
+	return pool->row.kind == POOL_STATIC && !pool->served &&
+	       of_state[pool->state].status == HEALTH_HEALTHY;
+}
+
 void health_pool(struct router *router, struct pool *pool, int64_t now_ns)
 {
 	bool critical = pool->row.flags & POOL_CRITICAL;
@@ -426,6 +433,10 @@ void health_pool(struct router *router, struct pool *pool, int64_t now_ns)
 	look.writer = (struct writer){ .data = look.text,
 				       .capacity = sizeof(look.text) - 1 };
 	name_component(&pool->health, "pool ", pool->row.name);
+	if (is_starting(pool)) {
+		health_await(&pool->health, "no worker has been ready yet");
+		return;
+	}
 	if (of_state[pool->state].status != HEALTH_HEALTHY)
 		see(&look, critical ? of_state[pool->state].critical
 				    : of_state[pool->state].status,

@@ -56,8 +56,10 @@ static void count_ready(struct router *router, struct slot *slot, int by)
 {
 	struct pool *pool = pool_of(router, slot);
 
-	if (pool)
-		pool->ready_count = (uint32_t)((int)pool->ready_count + by);
+	if (!pool)
+		return;
+	pool->ready_count = (uint32_t)((int)pool->ready_count + by);
+	pool->served |= by > 0;
 }
 
 static void leave_pool(struct router *router, struct slot *slot)

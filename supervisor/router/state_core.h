@@ -122,6 +122,7 @@ struct slot {
 struct pool {
 	struct catalog_pool row;
 	bool present;
+	bool served;			/* a worker of it has been ready */
 	enum restart_state state;
 	int64_t retry_at_ns;
 	struct retry_budget budget;
