@@ -39,9 +39,8 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 	struct error why;
 	int option;
 
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, options, NULL)) > 0) {
 		if (option == 's')
 			ret->stream = true;
 		else if (option == 'd')
@@ -50,14 +49,13 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 			ret->envelope = true;
 		else if (option == 'w')
 			ret->workspace = optarg;
-		else if (option != 't')
-			return fprintf(stderr, "cupel: there is no option '%s'\n",
-				       argv[optind - 1]), cli_refuse_usage(verb), false;
 		else if (text_parse_duration(optarg, &ret->timeout_ns, &why) < 0 ||
 			 ret->timeout_ns <= 0)
 			return fprintf(stderr, "cupel: --timeout %s: a duration such as "
 				       "500ms, 30s, 10m, above 0\n", optarg), false;
 	}
+	if (option == 0)
+		return false;
 	if (optind == argc || argc > optind + 2)
 		return cli_refuse_usage(verb), false;
 	ret->tool = argv[optind];

@@ -66,6 +66,26 @@ int cli_run(const struct verb_table *table, int argc, char **argv)
 	return verb->run(verb, argc - 1, argv + 1);
 }
 
+void cli_begin_options(void)
+{
+	opterr = 0;
+	optind = 0;	/* glibc: start anew */
+}
+
+int cli_next_option(const struct verb *verb, int argc, char **argv,
+		    const struct option *options, const char *letters)
+{
+	int option = getopt_long(argc, argv, ":", options, NULL);
+
+	if (option == -1 || (option != '?' && option != ':' &&
+			     (!letters || strchr(letters, option))))
+		return option;
+	fprintf(stderr, option == ':' ? "cupel: '%s' wants a value\n" :
+		"cupel: there is no option '%s'\n", argv[optind - 1]);
+	cli_refuse_usage(verb);
+	return 0;
+}
+
 bool cli_take_json(const struct verb *verb, int argc, char **argv,
 		   bool *ret_json, int *ret_first)
 {
@@ -75,19 +95,11 @@ bool cli_take_json(const struct verb *verb, int argc, char **argv,
 	};
 	int option;
 
-	opterr = 0;
-	optind = 0; /* glibc: start anew */
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option != 'j') {
-			fprintf(stderr, "cupel: there is no option '%s'\n",
-				argv[optind - 1]);
-			cli_refuse_usage(verb);
-			return false;
-		}
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, options, NULL)) > 0)
 		*ret_json = true;
-	}
 	*ret_first = optind;
-	return true;
+	return option < 0;
 }
 
 int cli_print_json(json_t *json)

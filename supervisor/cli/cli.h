@@ -8,6 +8,7 @@
 #ifndef CUPEL_SUPERVISOR_CLI_CLI_H
 #define CUPEL_SUPERVISOR_CLI_CLI_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -63,6 +64,15 @@ void cli_print_help(FILE *out, const struct verb *verb);
 
 /* Tells stderr how the verb is used; returns EXIT_USAGE. */
 int cli_refuse_usage(const struct verb *verb);
+
+/*
+ * A verb's options: begin, then the next until it is negative; optind is then
+ * the first argument. 0: stderr has been told of one that is none, or that is
+ * not among the letters (NULL: all) the verb takes. See getopt_long(3).
+ */
+void cli_begin_options(void);
+int cli_next_option(const struct verb *verb, int argc, char **argv,
+		    const struct option *options, const char *letters);
 
 /*
  * Takes the option --json, which is all that a verb without others knows, and

@@ -119,17 +119,12 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 	};
 	int option;
 
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?') {
-			fprintf(stderr, "cupel improve: '%s' is no option, or lacks its value\n",
-				argv[optind - 1]);
-			return cli_refuse_usage(verb), false;
-		}
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, options, NULL)) > 0)
 		if (!take_option(wanted, option))
 			return false;
-	}
+	if (option == 0)
+		return false;
 	if (argc > optind + 1)
 		return cli_refuse_usage(verb), false;
 	wanted->directory = optind < argc ? argv[optind] : ".";

@@ -41,20 +41,16 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 	int option;
 
 	*ret = (struct wanted){ 0 };
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", known_options, NULL)) != -1) {
-		if (option == '?' || !strchr(letters, option)) {
-			fprintf(stderr, "cupel %s: '%s' is no option here, or lacks its value\n",
-				verb->name, argv[optind - 1]);
-			return cli_refuse_usage(verb), false;
-		}
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, known_options, letters)) > 0) {
 		ret->json |= option == 'j';
 		ret->all |= option == 'a';
 		ret->here |= option == 'h';
 		if (option == 'r')
 			ret->reason = optarg;
 	}
+	if (option == 0)
+		return false;
 	if (argc != optind + count)
 		return cli_refuse_usage(verb), false;
 	ret->word = count ? argv[optind] : NULL;

@@ -50,12 +50,11 @@ static int take_options(const struct verb *verb, int argc, char **argv,
 	};
 	int option, tenths = TENTHS_MAX;
 
-	optind = 0;	/* glibc: start anew */
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, options, letters)) > 0) {
 		if (option == 'm')
 			tenths = parse_tenths(optarg);
-		if (option == '?' || !strchr(letters, option) || tenths < 0) {
+		if (tenths < 0) {
 			fprintf(stderr, "cupel: '%s' is not taken here\n",
 				argv[optind - 1]);
 			cli_refuse_usage(verb);
@@ -64,6 +63,8 @@ static int take_options(const struct verb *verb, int argc, char **argv,
 		ret->json = ret->json || option == 'j';
 		ret->bpf = ret->bpf || option == 'b';
 	}
+	if (option == 0)
+		return -1;
 	ret->max_tenths = (unsigned)tenths;
 	return optind;
 }

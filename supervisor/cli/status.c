@@ -53,14 +53,11 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 	};
 	int option;
 
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return fprintf(stderr, "cupel: there is no option '%s'\n",
-				       argv[optind - 1]), cli_refuse_usage(verb), false;
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, options, NULL)) > 0)
 		*(option == 'j' ? ret_json : ret_metrics) = true;
-	}
+	if (option == 0)
+		return false;
 	if (optind < argc || (*ret_json && *ret_metrics))
 		return cli_refuse_usage(verb), false;
 	return true;

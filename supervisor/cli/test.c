@@ -64,14 +64,8 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 {
 	int option;
 
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", known_options, NULL)) != -1) {
-		if (option == '?' || !strchr(letters, option)) {
-			fprintf(stderr, "cupel %s: '%s' is no option here, or lacks its value\n",
-				verb->name, argv[optind - 1]);
-			return cli_refuse_usage(verb), false;
-		}
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, known_options, letters)) > 0) {
 		wanted->json |= option == 'j';
 		wanted->tap |= option == 'p';
 		if (option == 'x')
@@ -81,6 +75,8 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 		if (option == 'n' && !take_runs(wanted, optarg))
 			return false;
 	}
+	if (option == 0)
+		return false;
 	for (; optind < argc; optind++)
 		append(wanted, "names", argv[optind]);
 	return true;

@@ -259,15 +259,10 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 	};
 	int option;
 
-	opterr = 0;
-	optind = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == '?')
-			return fprintf(stderr, "cupel: there is no option '%s'\n",
-				       argv[optind - 1]), cli_refuse_usage(verb), false;
+	cli_begin_options();
+	while ((option = cli_next_option(verb, argc, argv, options, NULL)) > 0)
 		*(option == 'j' ? &ret->json : &ret->markdown) = true;
-	}
-	return true;
+	return option < 0;
 }
 
 int cli_tools(const struct verb *verb, int argc, char **argv)
