@@ -237,13 +237,13 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
 # A sanitized program cannot be confined: what needs confined workers is left
-# to the plain run. The storms have their own target.
+# to the plain run.
 confined := $(patsubst %,tests/system/%.sh,call improve monitor tools)
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms)
 	@tests/run $(out) $(units) $(simulations) $(fuzzers) \
-		$(if $(SANITIZE),$(filter-out $(confined),$(scripts)),$(scripts)) \
-		$(if $(SANITIZE),,$(containment) tests/layers/check)
+		$(if $(SANITIZE),$(filter-out $(confined),$(scripts)), \
+			$(scripts) $(chaos) $(containment) tests/layers/check)
 
 # Storms with one seed after the other, for so many minutes.
 MINUTES ?= 10
