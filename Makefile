@@ -238,12 +238,13 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 
 # A sanitized program cannot be confined: what needs confined workers is left
 # to the plain run.
-confined := $(patsubst %,tests/system/%.sh,call improve monitor tools)
+confined := $(patsubst %,tests/system/%.sh,call improve monitor tools) \
+	$(out)/tests/test_monitor_heap
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms)
-	@tests/run $(out) $(units) $(simulations) $(fuzzers) \
-		$(if $(SANITIZE),$(filter-out $(confined),$(scripts)), \
-			$(scripts) $(chaos) $(containment) tests/layers/check)
+	@tests/run $(out) $(simulations) $(fuzzers) \
+		$(if $(SANITIZE),$(filter-out $(confined),$(units) $(scripts)), \
+			$(units) $(scripts) $(chaos) $(containment) tests/layers/check)
 
 # Storms with one seed after the other, for so many minutes.
 MINUTES ?= 10

@@ -176,7 +176,7 @@ static int make_network(void *argument)
 	struct init *init = argument;
 
 	init->network = network_make();
-	_exit(init->network < 0 ? EXIT_SETUP_FAILED : 0);
+	return init->network < 0 ? EXIT_SETUP_FAILED : 0;
 }
 
 /*
@@ -562,7 +562,7 @@ static int command_main(void *argument)
 		walk(argument, bare_command_steps, COUNT(bare_command_steps));
 	else
 		walk(argument, command_steps, COUNT(command_steps));
-	_exit(EXIT_SETUP_FAILED);
+	return EXIT_SETUP_FAILED;
 }
 
 /*
