@@ -49,6 +49,8 @@
 #define POOLS_MAX 16
 #define LATE_NS (3 * NS_PER_S)	/* 2 s are promised, one is the test's own */
 #define FLOOD_BYTES_MAX 600000
+#define PATIENCE_MS 20		/* of what a refusal asks for */
+#define CALM_NS NS_PER_S	/* the longest a pool is let alone */
 
 enum fault {
 	FAULT_KILL, FAULT_STOP, FAULT_ROUTER, FAULT_CRASH, FAULT_HANG,
@@ -87,6 +89,8 @@ static const struct kind {
 
 struct pending {
 	bool used;
+	int64_t again_ns;	/* unused until then */
+	unsigned pool;
 	uint64_t id;
 	const struct kind *kind;
 	uint64_t number, token;
@@ -115,11 +119,13 @@ static struct link links[LINKS];
 static struct stopped stopped[8];
 static struct random chance;
 static uint64_t fired[FAULT_COUNT], ends[ERROR_CODE_COUNT];
+static int64_t began_ns;
 static uint64_t started_calls, ended_calls, tokens, violations;
 static const char *socket_path;
 static pid_t supervisor;
 static unsigned pools;
 static FILE *token_file;
+static uint64_t served[POOLS_MAX];	/* calls that ended well */
 
 static void violated(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
@@ -130,7 +136,7 @@ static void violated(const char *format, ...)
 	if (violations++ >= 20)
 		return;
 	va_start(list, format);
-	fputs("# violated: ", stdout);
+	printf("# violated at %lld ms: ", (long long)((clock_now_ns() - began_ns) / NS_PER_MS));
 	vprintf(format, list);
 	putchar('\n');
 	va_end(list);
@@ -304,15 +310,15 @@ static void start_call(struct link *link, struct pending *call, int64_t now_ns)
 	bool hurried = one_in(20);
 	struct error why;
 
-	*call = (struct pending){ .kind = kind, .number = below(kind->most) + 1 };
+	*call = (struct pending){ .kind = kind, .number = below(kind->most) + 1,
+				  .pool = (unsigned)below(pools) };
 	if (kind->effect)
 		call->token = ++tokens;
 	call->deadline_ns = now_ns + (hurried ? (int64_t)below(20) + 1 :
 				      (int64_t)below(4000) + 300) * NS_PER_MS;
 	if (one_in(15))
 		call->cancel_ns = now_ns + (int64_t)below(30) * NS_PER_MS;
-	snprintf(call->tool, sizeof(call->tool), "storm%llu%s",
-		 (unsigned long long)below(pools), kind->method);
+	snprintf(call->tool, sizeof(call->tool), "storm%u%s", call->pool, kind->method);
 	pack_input(call);
 	const struct client_ask ask = {
 		.tool = call->tool,
@@ -376,6 +382,7 @@ static void take_result(struct pending *call, const struct client_event *event,
 
 	ended_calls++;
 	ends[code < ERROR_CODE_COUNT ? code : ERROR_UNKNOWN]++;
+	served[call->pool] += code == ERROR_OK;
 	if (late_ns > LATE_NS)
 		violated("%s: its result came %lld ms after its deadline", call->tool,
 			 (long long)(late_ns / NS_PER_MS));
@@ -399,6 +406,10 @@ static void take_result(struct pending *call, const struct client_event *event,
 		fprintf(token_file, "storm-%llu %s\n", (unsigned long long)call->token,
 			effect_of(call, (int)code, (enum error_origin)event->result.origin));
 	call->used = false;
+	if (event->result.retry_after_ms > 0)
+		call->again_ns = now_ns + NS_PER_MS *
+			(event->result.retry_after_ms < PATIENCE_MS ?
+			 event->result.retry_after_ms : PATIENCE_MS);
 }
 
 static void take_event(struct link *link, const struct client_event *event,
@@ -478,7 +489,7 @@ static void serve_link(struct link *link, int64_t now_ns, bool calls)
 	for (size_t i = 0; i < IN_FLIGHT; i++) {
 		struct pending *call = &link->calls[i];
 
-		if (!call->used && calls)
+		if (!call->used && calls && now_ns >= call->again_ns)
 			start_call(link, call, now_ns);
 		if (call->used && call->cancel_ns && now_ns >= call->cancel_ns) {
 			client_cancel(&link->client, call->id);
@@ -566,10 +577,14 @@ static void serve_operator(int64_t now_ns)
 
 /* ---- the storm ---- */
 
-/* A pool is let alone for a moment, then some of its workers are killed. */
+/*
+ * A pool is let alone for a moment, and until it has served, however slow the
+ * machine is; then some of its workers are killed.
+ */
 struct target {
 	bool renewed;
-	int64_t next_ns;
+	uint64_t served;
+	int64_t next_ns, calm_ns;
 };
 
 static void aim(struct target *target, unsigned pool, int64_t now_ns)
@@ -579,7 +594,11 @@ static void aim(struct target *target, unsigned pool, int64_t now_ns)
 	if (!target->renewed) {
 		renew(pool);
 		target->renewed = true;
+		target->served = served[pool];
+		target->calm_ns = now_ns + CALM_NS;
 		target->next_ns = now_ns + (int64_t)below(one_in(8) ? 1000 : 150) * NS_PER_MS;
+	} else if (served[pool] == target->served && now_ns < target->calm_ns) {
+		return;
 	} else if (kill_workers(pool, 1 + (unsigned)below(4)) > 0) {
 		target->renewed = false;
 		target->next_ns = now_ns + 10 * NS_PER_MS;
@@ -614,7 +633,7 @@ static bool is_busy(void)
 
 static void storm(int64_t seconds, uint64_t kills)
 {
-	int64_t began_ns = clock_now_ns(), now_ns = began_ns;
+	int64_t now_ns = began_ns = clock_now_ns();
 	int64_t least_ns = seconds * NS_PER_S, router_ns = began_ns + least_ns / 6;
 
 	while (now_ns - began_ns < least_ns ||
@@ -635,6 +654,25 @@ static void storm(int64_t seconds, uint64_t kills)
 		for (size_t i = 0; i < LINKS; i++)
 			serve_link(&links[i], now_ns, false);
 		wait_for_words();
+	}
+}
+
+/* The storm may have left the operator without a link: its word is to arrive. */
+static void renew_all(void)
+{
+	int64_t until_ns = clock_now_ns() + 10 * NS_PER_S;
+
+	for (int64_t now_ns; (now_ns = clock_now_ns()) < until_ns; usleep(2000)) {
+		serve_operator(now_ns);
+		if (operator.open)
+			break;
+	}
+	for (unsigned i = 0; i < pools; i++)
+		renew(i);
+	while (operator.open && client_running(&operator.client) > 0 &&
+	       clock_now_ns() < until_ns) {
+		serve_operator(clock_now_ns());
+		usleep(2000);
 	}
 }
 
@@ -708,10 +746,7 @@ int main(int argc, char **argv)
 	random_init(&chance, seed ? strtoull(seed, NULL, 10) : 1);
 	printf("# CUPEL_SEED=%s\n", seed ? seed : "1");
 	storm(atoll(argv[4]), strtoull(argv[5], NULL, 10));
-	for (unsigned i = 0; i < pools; i++)
-		renew(i);
-	for (int i = 0; i < 50; i++, usleep(2000))
-		serve_operator(clock_now_ns());
+	renew_all();
 	for (unsigned i = 0; i < pools; i++)
 		well += serves_again(&links[0], i);
 	fclose(token_file);
