@@ -6,7 +6,8 @@
  *		waits for every process any of them left behind
  *	probe crash-early ROUNDS MOST_US COMMAND...	the same, the time counted
  *		from the moment COMMAND has its first child
- *	probe refuse NUMBER COMMAND...	COMMAND on a kernel without that system call
+ *	probe refuse NUMBER[,NUMBER...] COMMAND...	COMMAND on a kernel without
+ *		those system calls; a NUMBER with "!" before it is forbidden (EPERM)
  *	probe swap A B		exchanges two names again and again until killed
  *	probe terminal COMMAND...	COMMAND on a terminal of its own; prints how
  *		many bytes it typed into it
@@ -38,6 +39,7 @@
 #include "tests/containment/probe.h"
 
 #define PATIENCE_MS 5000
+#define REFUSED_MOST 32
 #define SWAP_MOST_US 300	/* a start takes some ten times as long */
 
 static int fail(const char *what)
@@ -123,15 +125,25 @@ int probe_crash(int argc, char **argv)
 
 int probe_refuse(int argc, char **argv)
 {
-	struct sock_filter filter[] = {
+	struct sock_filter filter[2 * REFUSED_MOST + 2] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number_of(argv[1]), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { COUNT(filter), filter };
+	unsigned short length = 1;
 
 	(void)argc;
+	for (char *word = strtok(argv[1], ","); word; word = strtok(NULL, ",")) {
+		bool forbidden = word[0] == '!';
+
+		if (length > 2 * REFUSED_MOST)
+			return fail("too many numbers");
+		filter[length++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number_of(word + forbidden), 0, 1);
+		filter[length++] = (struct sock_filter)BPF_STMT(
+			BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (forbidden ? EPERM : ENOSYS));
+	}
+	filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = { length, filter };
+
 	/* Only who has no right to spare gives it up for the filter. */
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
 	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
