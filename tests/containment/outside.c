@@ -3,7 +3,7 @@
  *
  *	probe crash ROUNDS MOST_US COMMAND...	starts COMMAND and kills it with
  *		SIGKILL after 0 to MOST_US microseconds, ROUNDS times, and then
- *		waits for every process any of them left behind
+ *		waits for every process any of them left behind, for CRASH_PATIENCE_MS
  *	probe crash-early ROUNDS MOST_US COMMAND...	the same, the time counted
  *		from the moment COMMAND has its first child
  *	probe refuse NUMBER[,NUMBER...] COMMAND...	COMMAND on a kernel without
@@ -50,20 +50,47 @@ static int fail(const char *what)
 
 /* ---- crash ---- */
 
-/* Reaps until nothing is left; how many had to be killed for that. */
+static FILE *children_of(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	return fopen(path, "re");
+}
+
+/* A sandbox's init takes all inside with it; what its end leaves to us follows. */
+static void kill_children(void)
+{
+	FILE *children = children_of(getpid());
+	int pid;
+
+	while (children && fscanf(children, "%d", &pid) == 1)
+		kill(pid, SIGKILL);
+	if (children)
+		fclose(children);
+}
+
+/* Reaps until nothing is left; 1 if some of it had to be killed for that. */
 static int wait_for_orphans(void)
 {
-	for (int waited = 0; waited < PATIENCE_MS; waited++) {
+	const char *given = getenv("CRASH_PATIENCE_MS");
+	long patience = given ? number_of(given) : PATIENCE_MS;
+	int left = 0;
+
+	for (int waited = 0;; waited++) {
 		pid_t pid;
 
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			;
+			left += waited > patience;
 		if (pid < 0)
-			return 0;
+			break;
+		if (waited > patience)
+			kill_children();
 		usleep(1000);
 	}
-	printf("# a process is left; see /proc/%d/task/*/children\n", getpid());
-	return 1;
+	if (left)
+		printf("# %d processes were left\n", left);
+	return left > 0;
 }
 
 static bool has_ended(pid_t pid)
@@ -77,15 +104,13 @@ static bool has_ended(pid_t pid)
 /* Without a pause, which would be longer than what is waited for. */
 static void await_child(pid_t pid)
 {
-	char path[64], byte;
+	FILE *children = children_of(pid);
+	char byte;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	while (fd >= 0 && pread(fd, &byte, 1, 0) == 0 &&
-	       !has_ended(pid))
+	while (children && pread(fileno(children), &byte, 1, 0) == 0 && !has_ended(pid))
 		;
-	close(fd);
+	if (children)
+		fclose(children);
 }
 
 static int crash_once(char **command, bool early, useconds_t after)

@@ -97,12 +97,12 @@ group_parents() {
 }
 
 # Groups of runs whose launcher is gone (cupel-NAMESPACE-PID-...), after the
-# keeper had its time.
+# keeper had its time. A test in a pid namespace of its own sees its own alone.
 stale_groups() {
-	local left
+	local left namespace=$(stat -Lc %i /proc/self/ns/pid)
 	for _ in {1..20}; do
 		left=$(group_parents | while IFS= read -r parent; do
-			find "$parent" -maxdepth 1 -name 'cupel-*' 2>/dev/null
+			find "$parent" -maxdepth 1 -name "cupel-$namespace-*" 2>/dev/null
 		done | while IFS= read -r group; do
 			pid=${group##*/cupel-} pid=${pid#*-} pid=${pid%%-*}
 			[ -d "/proc/$pid" ] || echo "$group"
