@@ -232,6 +232,16 @@ $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 $(storms): $(out)/tests/chaos/%: $(out)/tests/chaos/%.o $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
+# cupel with one thing taken out of it, for a test that must notice: a script
+# of sed(1), whose first line names the source and says what goes.
+mutants := $(patsubst tests/containment/%.sed,$(out)/%/cupel,$(wildcard tests/containment/mutants/*.sed))
+$(mutants): $(out)/mutants/%/cupel: tests/containment/mutants/%.sed $(call object,$(cupel_sources)) $(archives)
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@)source=$$(sed -n '1s/^# \([^:]*\):.*/\1/p' $<) && \
+		sed -f $< $$source >$(@D)/mutant.c && ! cmp -s $$source $(@D)/mutant.c && \
+		$(CC) $(cppflags) $(cflags) -c -o $(@D)/mutant.o $(@D)/mutant.c && \
+		$(CC) $(ldflags) $(static) -o $@ $(filter %.o,$^) $(@D)/mutant.o $(archives) $(libraries)
+
 # Static as well: inside a sandbox there may be no loader, nor a library.
 $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
@@ -241,7 +251,7 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 confined := $(patsubst %,tests/system/%.sh,call improve monitor tools) \
 	$(out)/tests/test_monitor_heap
 
-check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms)
+check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(mutants)
 	@tests/run $(out) $(simulations) $(fuzzers) \
 		$(if $(SANITIZE),$(filter-out $(confined),$(units) $(scripts)), \
 			$(units) $(scripts) $(chaos) $(containment) tests/layers/check)
@@ -255,7 +265,7 @@ chaos: $(bins) $(probe) $(storms)
 	done
 
 # What a confined command can do, and nothing else.
-check-containment: $(bins) $(probe)
+check-containment: $(bins) $(probe) $(mutants)
 	@tests/run $(out) $(containment) $(filter tests/system/run% tests/system/compat%,$(scripts))
 
 check-asan:

@@ -27,6 +27,7 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/host.h"
 #include "sandbox/identity.h"
+#include "sandbox/mounter.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/path.h"
 #include "sandbox/seccomp.h"
@@ -111,51 +112,44 @@ static int probe_time(struct host_finding *ret, struct error *why)
 
 /* ---- mounts ---- */
 
-/* A new detached file system; options are pairs, NULL ends them. */
-static int new_filesystem(const char *type, const char *const options[][2],
-			  struct error *why)
+/* A new file system, not attached; options are pairs, NULL ends them. */
+static int new_filesystem(struct mounter *m, const char *type,
+			  const char *const options[][2], struct error *why)
 {
-	AUTO_CLOSE int fs = fsopen(type, FSOPEN_CLOEXEC);
-	int r = fs < 0 ? -1 : 0;
+	int r = mounter_start(m, why);
 
-	for (size_t i = 0; r == 0 && options[i][0]; i++)
-		r = fsconfig(fs, options[i][1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
-			     options[i][0], options[i][1], 0);
 	if (r == 0)
-		r = fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
-	if (r == 0)
-		r = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID);
-	if (r < 0)
-		return error_set(why, -errno, "mount a new %s: %s", type, strerror(errno));
-	return r;
+		r = mounter_make(m, type, options, MOUNT_ATTR_NOSUID, why);
+	return r < 0 ? error_set(why, r, "mount a new %s: %s", type, strerror(-r)) : r;
 }
 
-static const char *const no_options[][2] = { { NULL, NULL } };
-
 /* A scratch file system over "/", as the working directory. */
-static int enter_scratch(struct error *why)
+static int enter_scratch(struct mounter *m, struct error *why)
 {
-	AUTO_CLOSE int scratch = new_filesystem("tmpfs", no_options, why);
+	static const char *const no_options[][2] = { { NULL, NULL } };
+	AUTO_CLOSE int scratch = new_filesystem(m, "tmpfs", no_options, why);
+	int r = scratch < 0 ? scratch :
+		mounter_attach(m, scratch, PATH_ABSOLUTE, "/", why);
 
-	if (scratch < 0)
-		return scratch;
-	if (move_mount(scratch, "", PATH_ABSOLUTE, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return failed(why, "move_mount");
+	if (r < 0)
+		return r;
 	return fchdir(scratch) < 0 ? failed(why, "fchdir") : 0;
 }
 
 static int probe_mounts(struct host_finding *ret, struct error *why)
 {
-	struct mount_attr set = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV };
-	AUTO_CLOSE int tree = open_tree(PATH_ABSOLUTE, "/", OPEN_TREE_CLONE | AT_RECURSIVE |
-							    OPEN_TREE_CLOEXEC);
+	struct mounter mounter;
+	AUTO_CLOSE int usr = path_open(PATH_ABSOLUTE, "/usr", O_PATH, 0, PATH_HOST, why);
+	int r = usr < 0 ? usr : enter_scratch(&mounter, why);
+	AUTO_CLOSE int tree = r < 0 ? r :
+		mounter_clone(&mounter, usr, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, "/usr", why);
 
-	(void)ret;
 	if (tree < 0)
-		return failed(why, "open_tree");
-	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &set, sizeof(set)) < 0)
-		return failed(why, "mount_setattr");
-	return enter_scratch(why);
+		return tree;
+	if (!mounter_by_descriptor())
+		return weaker(ret, "done by older calls, which cannot map ids",
+			      "boot Linux 5.12 or newer, without a filter around Cupel");
+	return 0;
 }
 
 static int probe_proc(struct host_finding *ret, struct error *why)
@@ -163,7 +157,8 @@ static int probe_proc(struct host_finding *ret, struct error *why)
 	static const char *const options[][2] = {
 		{ "hidepid", "invisible" }, { "subset", "pid" }, { NULL, NULL },
 	};
-	AUTO_CLOSE int proc = new_filesystem("proc", options, why);
+	struct mounter mounter;
+	AUTO_CLOSE int proc = new_filesystem(&mounter, "proc", options, why);
 
 	(void)ret;
 	return proc < 0 ? proc : 0;
@@ -177,14 +172,15 @@ static int probe_overlay(struct host_finding *ret, struct error *why)
 		{ "upperdir", "upper" }, { "workdir", "work" },
 		{ NULL, NULL },
 	};
-	int r = enter_scratch(why);
+	struct mounter mounter;
+	int r = enter_scratch(&mounter, why);
 
 	if (r < 0)
 		return r;
 	if (mkdir("lower", 0700) < 0 || mkdir("lower/d", 0700) < 0 ||
 	    mkdir("upper", 0700) < 0 || mkdir("work", 0700) < 0)
 		return failed(why, "mkdir");
-	AUTO_CLOSE int overlay = new_filesystem("overlay", options, why);
+	AUTO_CLOSE int overlay = mounter_make(&mounter, "overlay", options, 0, why);
 
 	if (overlay < 0)
 		return overlay;
@@ -215,7 +211,8 @@ static int probe_idmap(struct host_finding *ret, struct error *why)
 static int probe_terminals(struct host_finding *ret, struct error *why)
 {
 	static const char *const options[][2] = { { "ptmxmode", "0666" }, { NULL, NULL } };
-	AUTO_CLOSE int pts = new_filesystem("devpts", options, why);
+	struct mounter mounter;
+	AUTO_CLOSE int pts = new_filesystem(&mounter, "devpts", options, why);
 
 	(void)ret;
 	if (pts < 0)
@@ -381,7 +378,7 @@ const struct host_row host_rows[] = {
 	  "the host's uptime stays untold",
 	  "boot Linux 5.6 or newer with CONFIG_TIME_NS=y", SECURITY_OPTION "seccomp=unconfined" },
 	{ "mounts by descriptor", NEW_MOUNTS, HOST_MISSING, false, probe_mounts,
-	  "built of what was opened once, never of paths",
+	  "built apart and attached when ready; map ids",
 	  "boot Linux 5.12 or newer", SECURITY_OPTION "apparmor=unconfined" },
 	{ "fresh /proc", NEW_MOUNTS | CLONE_NEWPID, HOST_MISSING, false, probe_proc,
 	  "only its own processes are to be seen",

@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "sandbox/landlock.h"
+#include "sandbox/mounter.h"
 #include "sandbox/path.h"
 #include "sandbox/sandbox.h"
 
@@ -74,6 +75,7 @@ static const char *const proc_masks[] = {
 
 struct builder {
 	const struct sandbox_plan *plan;
+	struct mounter mounter;
 	int root;		/* of the new tree */
 	int upper;
 	int empty_file, empty_directory;	/* what others are covered with */
@@ -83,31 +85,6 @@ struct builder {
 static int fail(const struct builder *b, const char *what, const char *path)
 {
 	return error_set(b->why, -errno, "%s %s: %s", what, path, strerror(errno));
-}
-
-static int set_option(int fs, const char *key, const char *value)
-{
-	if (!value)
-		return fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0);
-	return fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0);
-}
-
-/* A new file system of that type as a detached mount; pairs end with NULL. */
-static int new_filesystem(struct builder *b, const char *type,
-			  const char *const options[][2], unsigned attributes)
-{
-	AUTO_CLOSE int fs = fsopen(type, FSOPEN_CLOEXEC);
-
-	if (fs < 0)
-		return fail(b, "fsopen", type);
-	for (size_t i = 0; options[i][0]; i++)
-		if (set_option(fs, options[i][0], options[i][1]) < 0)
-			return fail(b, "fsconfig", options[i][0]);
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail(b, "create", type);
-	int mount = fsmount(fs, FSMOUNT_CLOEXEC, attributes);
-
-	return mount < 0 ? fail(b, "fsmount", type) : mount;
 }
 
 /* With the policy's limits of bytes and inodes. */
@@ -124,35 +101,17 @@ static int new_tmpfs(struct builder *b)
 		{ "size", size }, { "nr_inodes", count }, { "mode", "0755" }, { NULL, NULL },
 	};
 
-	return new_filesystem(b, "tmpfs", options, WALL);
+	return mounter_make(&b->mounter, "tmpfs", options, WALL, b->why);
 }
 
 static int attach(struct builder *b, int mount, const char *target)
 {
-	if (move_mount(mount, "", b->root, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return fail(b, "mount", target);
-	return 0;
-}
-
-/* A detached copy of what is mounted at fd, with attributes set on all of it. */
-static int clone_tree(struct builder *b, int fd, uint64_t attributes,
-		      const char *name)
-{
-	struct mount_attr set = { .attr_set = attributes };
-	AUTO_CLOSE int tree = open_tree(fd, "", AT_EMPTY_PATH | AT_RECURSIVE |
-						OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-	if (tree < 0)
-		return fail(b, "open_tree", name);
-	if (attributes && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &set,
-					sizeof(set)) < 0)
-		return fail(b, "mount_setattr", name);
-	return fd_take(&tree);
+	return mounter_attach(&b->mounter, mount, b->root, target, b->why);
 }
 
 /* Binds what fd names to target below the new root, making the target. */
 static int bind_fd(struct builder *b, int fd, const char *target,
-		   uint64_t attributes)
+		   unsigned attributes)
 {
 	struct stat status;
 
@@ -162,7 +121,7 @@ static int bind_fd(struct builder *b, int fd, const char *target,
 
 	if (r < 0)
 		return r;
-	AUTO_CLOSE int tree = clone_tree(b, fd, attributes, target);
+	AUTO_CLOSE int tree = mounter_clone(&b->mounter, fd, attributes, target, b->why);
 
 	return tree < 0 ? tree : attach(b, tree, target);
 }
@@ -183,16 +142,17 @@ static int repeat_link(struct builder *b, const char *source, const char *target
 
 /* A tree the launcher prepared, ids mapped; file or directory as it is. */
 static int place_prepared(struct builder *b, int tree, const char *target,
-			  uint64_t attributes)
+			  unsigned attributes)
 {
-	struct mount_attr set = { .attr_set = attributes };
 	struct stat status;
 
-	if (fstat(tree, &status) < 0 ||
-	    (attributes && mount_setattr(tree, "", AT_EMPTY_PATH, &set, sizeof(set)) < 0))
-		return fail(b, "mount_setattr", target);
-	int r = path_make(b->root, target, S_ISDIR(status.st_mode), b->why);
+	if (fstat(tree, &status) < 0)
+		return fail(b, "stat", target);
+	int r = attributes ? mounter_set(&b->mounter, tree, attributes, 0, false, target,
+					 b->why) : 0;
 
+	if (r == 0)
+		r = path_make(b->root, target, S_ISDIR(status.st_mode), b->why);
 	return r < 0 ? r : attach(b, tree, target);
 }
 
@@ -215,7 +175,7 @@ static int place_bind(struct builder *b, size_t index)
 {
 	const struct bind *bind = &b->plan->policy->binds[index];
 	/* forbid() sees to those that may only be read. */
-	uint64_t attributes = bind->access == BIND_WRITE ? WALL : 0;
+	unsigned attributes = bind->access == BIND_WRITE ? WALL : 0;
 	const char *target = bind->target + 1;
 
 	if (b->plan->bind_trees[index].mount >= 0)
@@ -300,7 +260,8 @@ static int place_writable(struct builder *b)
 			return fail(b, "mkdir", path);
 		AUTO_CLOSE int fd = path_open(b->root, path, O_PATH, 0,
 					      PATH_STRICT, b->why);
-		AUTO_CLOSE int tree = fd < 0 ? fd : clone_tree(b, fd, WALL, path);
+		AUTO_CLOSE int tree = fd < 0 ? fd :
+			mounter_clone(&b->mounter, fd, WALL, path, b->why);
 
 		r = tree < 0 ? tree : attach(b, tree, path);
 	}
@@ -312,8 +273,8 @@ static int place_pts(struct builder *b)
 	static const char *const options[][2] = {
 		{ "ptmxmode", "0666" }, { "mode", "0620" }, { NULL, NULL },
 	};
-	AUTO_CLOSE int pts = new_filesystem(b, "devpts", options,
-					    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	AUTO_CLOSE int pts = mounter_make(&b->mounter, "devpts", options,
+					  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, b->why);
 
 	if (pts < 0)
 		return pts;
@@ -375,20 +336,16 @@ static int make_covers(struct builder *b)
 
 /* Covers directory/name, if it is there, by nothing at all. */
 static int cover(struct builder *b, int directory, const char *name,
-		 uint64_t attributes)
+		 unsigned attributes)
 {
 	struct stat status;
 
 	if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail(b, "stat", name);
 	int from = S_ISDIR(status.st_mode) ? b->empty_directory : b->empty_file;
-	AUTO_CLOSE int tree = clone_tree(b, from, attributes, name);
+	AUTO_CLOSE int tree = mounter_clone(&b->mounter, from, attributes, name, b->why);
 
-	if (tree < 0)
-		return tree;
-	if (move_mount(tree, "", directory, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return fail(b, "cover", name);
-	return 0;
+	return tree < 0 ? tree : mounter_attach(&b->mounter, tree, directory, name, b->why);
 }
 
 static int place_proc(struct builder *b)
@@ -398,9 +355,9 @@ static int place_proc(struct builder *b)
 		{ b->plan->policy->proc_full ? NULL : "subset", "pid" },
 		{ NULL, NULL },
 	};
-	AUTO_CLOSE int proc = new_filesystem(b, "proc", options,
-					     WALL | MOUNT_ATTR_NOEXEC |
-						     MOUNT_ATTR_RDONLY);
+	AUTO_CLOSE int proc = mounter_make(&b->mounter, "proc", options,
+					   WALL | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY,
+					   b->why);
 
 	if (proc < 0)
 		return proc;
@@ -426,16 +383,16 @@ static int place_hidden(struct builder *b)
 }
 
 /* The tree the launcher prepared with mapped ids, else the path itself. */
-static int workspace_tree(struct builder *b, uint64_t attributes)
+static int workspace_tree(struct builder *b, unsigned attributes)
 {
 	const struct sandbox_plan *plan = b->plan;
-	struct mount_attr set = { .attr_set = attributes };
+	int mapped = plan->workspace_tree.mount;
 
-	if (plan->workspace_tree.mount >= 0) {
-		if (mount_setattr(plan->workspace_tree.mount, "",
-				  AT_EMPTY_PATH | AT_RECURSIVE, &set, sizeof(set)) < 0)
-			return fail(b, "mount_setattr", plan->workspace);
-		return fcntl(plan->workspace_tree.mount, F_DUPFD_CLOEXEC, 3);
+	if (mapped >= 0) {
+		int r = mounter_set(&b->mounter, mapped, attributes, 0, true,
+				    plan->workspace, b->why);
+
+		return r < 0 ? r : fcntl(mapped, F_DUPFD_CLOEXEC, 3);
 	}
 	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, plan->workspace,
 				      O_PATH | O_DIRECTORY, 0, PATH_HOST, b->why);
@@ -443,7 +400,7 @@ static int workspace_tree(struct builder *b, uint64_t attributes)
 
 	if (r < 0)
 		return r;
-	return clone_tree(b, fd, attributes, plan->workspace);
+	return mounter_clone(&b->mounter, fd, attributes, plan->workspace, b->why);
 }
 
 static int descriptor_path(char *buffer, size_t size, int fd, const char *below)
@@ -486,7 +443,7 @@ static int place_overlay(struct builder *b, int lower, const char *target)
 		{ "workdir", work_path },
 		{ NULL, NULL },
 	};
-	AUTO_CLOSE int overlay = new_filesystem(b, "overlay", options, WALL);
+	AUTO_CLOSE int overlay = mounter_make(&b->mounter, "overlay", options, WALL, b->why);
 
 	return overlay < 0 ? overlay : attach(b, overlay, target);
 }
@@ -495,7 +452,7 @@ static int place_workspace(struct builder *b)
 {
 	const struct sandbox_plan *plan = b->plan;
 	bool overlay = plan->workspace_mode == WORKSPACE_OVERLAY;
-	uint64_t attributes = WALL;
+	unsigned attributes = WALL;
 
 	if (!plan->workspace)
 		return 0;
@@ -519,20 +476,15 @@ static int place_workspace(struct builder *b)
  */
 static int forbid(struct builder *b)
 {
-	struct mount_attr set = { .attr_set = WALL | MOUNT_ATTR_RDONLY };
-	struct mount_attr clear = { .attr_clr = MOUNT_ATTR_RDONLY };
+	int r = mounter_set(&b->mounter, b->root, WALL | MOUNT_ATTR_RDONLY, 0, true, "/", b->why);
 
-	if (mount_setattr(b->root, "", AT_EMPTY_PATH | AT_RECURSIVE, &set,
-			  sizeof(set)) < 0 ||
-	    mount_setattr(b->root, "", AT_EMPTY_PATH, &clear, sizeof(clear)) < 0)
-		return fail(b, "mount_setattr", "/");
-	return 0;
+	return r < 0 ? r : mounter_set(&b->mounter, b->root, 0, MOUNT_ATTR_RDONLY, false, "/",
+				       b->why);
 }
 
 /* Read-only root, then the old one and our helpers' mounts are let go. */
 static int seal(struct builder *b)
 {
-	struct mount_attr set = { .attr_set = MOUNT_ATTR_RDONLY };
 	static const char *const layers[] = { ".lower", ".upper" };
 
 	/* The working directory is the new root. */
@@ -543,29 +495,26 @@ static int seal(struct builder *b)
 	if (unlinkat(b->root, EMPTY_FILE, 0) < 0 ||
 	    unlinkat(b->root, EMPTY_DIRECTORY, AT_REMOVEDIR) < 0)
 		return fail(b, "unlink", "the covers");
-	if (mount_setattr(b->root, "", AT_EMPTY_PATH, &set, sizeof(set)) < 0)
-		return fail(b, "mount_setattr", "/");
-	if (syscall(SYS_pivot_root, ".", ".") < 0)
-		return fail(b, "pivot_root", "/");
-	/*
-	 * The longest wait of a launch, for an expedited grace period; a helper
-	 * that waits beside what follows has been measured to gain nothing.
-	 */
-	if (umount2(".", MNT_DETACH) < 0)
-		return fail(b, "umount2", "the old root");
-	return 0;
+	int r = mounter_set(&b->mounter, b->root, MOUNT_ATTR_RDONLY, 0, false, "/", b->why);
+
+	return r < 0 ? r : mounter_pivot(&b->mounter, b->root, b->why);
 }
 
 static int enter(struct builder *b)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return fail(b, "make private", "/");
+	int r = mounter_start(&b->mounter, b->why);
+
+	if (r < 0)
+		return r;
 	b->root = new_tmpfs(b);
 	if (b->root < 0)
 		return b->root;
 	/* On top of "/" it hides no source: our own root stays the old one. */
-	if (move_mount(b->root, "", PATH_ABSOLUTE, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return fail(b, "mount", "the new root");
+	r = mounter_attach(&b->mounter, b->root, PATH_ABSOLUTE, "/", b->why);
+	if (r < 0)
+		return r;
 	if (fchdir(b->root) < 0)
 		return fail(b, "chdir", "the new root");
 	return 0;

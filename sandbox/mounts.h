@@ -3,8 +3,8 @@
  *
  * The new root is an empty tmpfs; only what the policy names is attached to
  * it, then the old root is detached: what was never mounted needs no denial.
- * The fd-based mount API is used (Linux 5.12 for mount_setattr(2)), so every
- * source is opened once and every target lies below a descriptor.
+ * Every source is opened once, every target lies below a descriptor, and what
+ * is mounted is ready before it is attached (mounter.h).
  *
  *	/usr /bin /lib ...	read-only, from the host (policy binds)
  *	/etc			a few files, the rest made here

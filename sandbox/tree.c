@@ -9,11 +9,16 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "sandbox/identity.h"
+#include "sandbox/mounter.h"
 #include "sandbox/path.h"
 
 static int map_owner(int directory, const char *path, const struct stat *owner,
 		     uid_t host_uid, gid_t host_gid, struct error *why)
 {
+	if (!mounter_by_descriptor())
+		return error_set(why, -ENOSYS,
+				 "ids of %s cannot be mapped without open_tree(2) and its like; run as its owner (--tier userns)",
+				 path);
 	AUTO_CLOSE int mount = open_tree(directory, "", AT_EMPTY_PATH |
 						 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 

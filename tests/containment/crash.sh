@@ -7,10 +7,12 @@ export TMPDIR=$work/tmp XDG_STATE_HOME=$work/state XDG_RUNTIME_DIR=$work/runtime
 	XDG_CACHE_HOME=$work/cache
 mkdir -m 1777 "$TMPDIR" "$XDG_STATE_HOME" "$XDG_RUNTIME_DIR" "$XDG_CACHE_HOME"
 
-# Writes, leaves a background process that ignores signals, and ends soon.
+# Writes, leaves a background process that ignores signals, and ends soon; or
+# never, so that nothing but the end of its launcher can end it.
 busy='echo x >made; echo x >/tmp/made
 	(trap "" TERM HUP; setsid sleep 1000 &)
-	sleep 0.005'
+	sleep '
+ends=${busy}0.005 stays=${busy}1000
 
 # Without those that other tests have meanwhile, which name themselves.
 mounts() {
@@ -25,23 +27,37 @@ files() {
 	cat /proc/sysvipc/* 2>/dev/null | grep -E " ($user|2[0-9]{9}) "
 }
 
+# The checks below would see one.
+files_before=$(files) mounts_before=$(mounts)
+: >"$work/stray"
+holds 'a stray file would be noticed' [ "$(files)" != "$files_before" ]
+rm "$work/stray"
+if mount -t tmpfs none "$TMPDIR" 2>/dev/null; then
+	holds 'a stray mount would be noticed' [ "$(mounts)" != "$mounts_before" ]
+	umount "$TMPDIR"
+else
+	skip 'a stray mount would be noticed' 'no mount can be made for it'
+fi
+
 kill_at_random() {
-	local before_mounts before_files mode start most_us
+	local before_mounts before_files mode command start most_us
 	folder "$space/workspace"
 	cd "$space/workspace"
 	start=${EPOCHREALTIME/./}
-	"${cupel_run[@]}" --quiet --workspace "$PWD" -- sh -c "$busy" </dev/null
+	"${cupel_run[@]}" --quiet --workspace "$PWD" -- sh -c "$ends" </dev/null
 	most_us=$((${EPOCHREALTIME/./} - start))
 	is "$tier: left alone it does its work, in $most_us us" "$(cat made)" x
 	before_mounts=$(mounts) before_files=$(files)
 	for mode in direct overlay; do
-		holds "$tier: $((rounds / 2)) launchers killed, workspace $mode: no process is left" \
-			"$probe" crash $((rounds / 2)) "$most_us" "${cupel_run[@]}" --quiet \
-			--workspace "$PWD:$mode" -- sh -c "$busy"
+		for command in ends stays; do
+			holds "$tier: $((rounds / 4)) launchers killed, workspace $mode, command $command: no process is left" \
+				"$probe" crash $((rounds / 4)) "$most_us" "${cupel_run[@]}" --quiet \
+				--workspace "$PWD:$mode" -- sh -c "${!command}"
+		done
 	done
 	holds "$tier: $rounds launchers killed as their keeper begins: no process is left" \
 		"$probe" crash-early $rounds 500 "${cupel_run[@]}" --quiet \
-		--workspace none -- sh -c "$busy"
+		--workspace none -- sh -c "$stays"
 	holds "$tier: no cgroup is left" stale_groups
 	is "$tier: no mount is left" "$(mounts)" "$before_mounts"
 	is "$tier: no file is left" "$(files)" "$before_files"

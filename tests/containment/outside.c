@@ -3,10 +3,11 @@
  *
  *	probe crash ROUNDS MOST_US COMMAND...	starts COMMAND and kills it with
  *		SIGKILL after 0 to MOST_US microseconds, ROUNDS times, and then
- *		waits for every process any of them left behind
+ *		waits for every process any of them left behind, for CRASH_PATIENCE_MS
  *	probe crash-early ROUNDS MOST_US COMMAND...	the same, the time counted
  *		from the moment COMMAND has its first child
- *	probe refuse NUMBER COMMAND...	COMMAND on a kernel without that system call
+ *	probe refuse NUMBER[,NUMBER...] COMMAND...	COMMAND on a kernel without
+ *		those system calls; a NUMBER with "!" before it is forbidden (EPERM)
  *	probe swap A B		exchanges two names again and again until killed
  *	probe terminal COMMAND...	COMMAND on a terminal of its own; prints how
  *		many bytes it typed into it
@@ -38,6 +39,7 @@
 #include "tests/containment/probe.h"
 
 #define PATIENCE_MS 5000
+#define REFUSED_MOST 32
 #define SWAP_MOST_US 300	/* a start takes some ten times as long */
 
 static int fail(const char *what)
@@ -48,20 +50,47 @@ static int fail(const char *what)
 
 /* ---- crash ---- */
 
-/* Reaps until nothing is left; how many had to be killed for that. */
+static FILE *children_of(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	return fopen(path, "re");
+}
+
+/* A sandbox's init takes all inside with it; what its end leaves to us follows. */
+static void kill_children(void)
+{
+	FILE *children = children_of(getpid());
+	int pid;
+
+	while (children && fscanf(children, "%d", &pid) == 1)
+		kill(pid, SIGKILL);
+	if (children)
+		fclose(children);
+}
+
+/* Reaps until nothing is left; 1 if some of it had to be killed for that. */
 static int wait_for_orphans(void)
 {
-	for (int waited = 0; waited < PATIENCE_MS; waited++) {
+	const char *given = getenv("CRASH_PATIENCE_MS");
+	long patience = given ? number_of(given) : PATIENCE_MS;
+	int left = 0;
+
+	for (int waited = 0;; waited++) {
 		pid_t pid;
 
 		while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-			;
+			left += waited > patience;
 		if (pid < 0)
-			return 0;
+			break;
+		if (waited > patience)
+			kill_children();
 		usleep(1000);
 	}
-	printf("# a process is left; see /proc/%d/task/*/children\n", getpid());
-	return 1;
+	if (left)
+		printf("# %d processes were left\n", left);
+	return left > 0;
 }
 
 static bool has_ended(pid_t pid)
@@ -75,15 +104,13 @@ static bool has_ended(pid_t pid)
 /* Without a pause, which would be longer than what is waited for. */
 static void await_child(pid_t pid)
 {
-	char path[64], byte;
+	FILE *children = children_of(pid);
+	char byte;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	while (fd >= 0 && pread(fd, &byte, 1, 0) == 0 &&
-	       !has_ended(pid))
+	while (children && pread(fileno(children), &byte, 1, 0) == 0 && !has_ended(pid))
 		;
-	close(fd);
+	if (children)
+		fclose(children);
 }
 
 static int crash_once(char **command, bool early, useconds_t after)
@@ -123,15 +150,25 @@ int probe_crash(int argc, char **argv)
 
 int probe_refuse(int argc, char **argv)
 {
-	struct sock_filter filter[] = {
+	struct sock_filter filter[2 * REFUSED_MOST + 2] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number_of(argv[1]), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { COUNT(filter), filter };
+	unsigned short length = 1;
 
 	(void)argc;
+	for (char *word = strtok(argv[1], ","); word; word = strtok(NULL, ",")) {
+		bool forbidden = word[0] == '!';
+
+		if (length > 2 * REFUSED_MOST)
+			return fail("too many numbers");
+		filter[length++] = (struct sock_filter)BPF_JUMP(
+			BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number_of(word + forbidden), 0, 1);
+		filter[length++] = (struct sock_filter)BPF_STMT(
+			BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (forbidden ? EPERM : ENOSYS));
+	}
+	filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = { length, filter };
+
 	/* Only who has no right to spare gives it up for the filter. */
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 &&
 	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||

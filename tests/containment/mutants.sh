@@ -1,0 +1,40 @@
+#!/bin/bash
+# The crash test fails on a cupel that does not clean up: each mutant (a script
+# of sed in mutants/, built by make) is noticed by the checks named for it.
+# Speaks TAP. CRASH_ROUNDS as in crash.sh.
+if [ "$(id -u)" -eq 0 ] && [ $$ -ne 1 ]; then	# what they leave is nobody else's
+	exec unshare --pid --fork --kill-child --mount-proc "$0"
+fi
+. tests/support/sandbox.sh
+if [ $$ -eq 1 ]; then become full; else become userns; fi
+cd "$space"
+try_run --workspace none -- true
+group=$(verdict .enforced.cgroup)
+cd "$top"
+
+notices() { # MUTANT CHECK...
+	local mutant=$1 check found
+	shift
+	CUPEL_BIN=$CUPEL_OUT/mutants/$mutant CRASH_PATIENCE_MS=1000 CRASH_ROUNDS=${CRASH_ROUNDS:-40} \
+		tests/containment/crash.sh >"$work/$mutant"
+	holds "$mutant: left alone it does its work" grep -q '^ok .*does its work' "$work/$mutant"
+	for check; do
+		found=$(grep -c "^not ok .*$check" "$work/$mutant")
+		holds "$mutant fails: $check" [ "$found" -gt 0 ]
+	done
+}
+
+notices no-tree-kill 'workspace direct, command stays: no process is left' \
+	'workspace overlay, command stays: no process is left' \
+	'as their keeper begins: no process is left'
+if [ $$ -ne 1 ] || [ "$group" = none ]; then
+	skip 'deaf-keeper, idle-keeper' 'needs root, and a cgroup'
+else
+	notices deaf-keeper 'as their keeper begins: no process is left' 'no cgroup is left'
+	notices idle-keeper 'no cgroup is left'
+fi
+
+# What the mutants left, cupel itself removes.
+${as[@]+"${as[@]}"} "$cupel" run --quiet --workspace none -- true
+holds 'no cgroup is left' stale_groups
+done_testing
