@@ -307,7 +307,12 @@ install: $(bins)
 	$(if $(policies),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/cupel/policies $(policies))
 	$(if $(examples),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/cupel/examples $(examples))
 	set -e; for page in $(pages); do \
-		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+		file=$${page##*/}; man=$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}; \
+		install -D -m 644 -t $$man $$page; \
+		for name in $$(awk '/^\.Nd/ { exit } /^\.Nm/ { print $$2 }' $$page); do \
+			[ $$name.$${page##*.} = $$file ] || \
+				ln -sf $$file $$man/$$name.$${page##*.}; \
+		done; \
 	done
 
 clean:

@@ -12,6 +12,9 @@
 #include "common/error.h"
 
 #define READS_PER_TURN 16
+#define CTRL_D 4
+
+/* ---- from the command to the caller ---- */
 
 /* Blocks while the caller's terminal is full, as a terminal does. */
 static void show(struct terminal *terminal, const uint8_t *data, size_t length)
@@ -38,6 +41,78 @@ static bool show_once(struct terminal *terminal)
 	return length > 0;
 }
 
+/* ---- from the caller to the command ---- */
+
+/*
+ * The caller is read only when all before has been typed. The end of an input
+ * that is no terminal is typed as Ctrl-D, which ends a line that has none and
+ * is then needed once more, termios(3).
+ */
+static void read_caller(struct terminal *terminal)
+{
+	ssize_t length = read(terminal->input, terminal->typed, sizeof(terminal->typed));
+
+	if (length > 0) {
+		terminal->typed_length = (size_t)length;
+		terminal->last = terminal->typed[length - 1];
+	} else if (length == 0 || (errno != EINTR && errno != EAGAIN)) {
+		memset(terminal->typed, CTRL_D, 2);
+		terminal->typed_length = terminal->last == '\n' ? 1 : 2;
+		terminal->caller_ended = true;
+	}
+}
+
+/* False if the command has to take some first. */
+static bool type(struct terminal *terminal)
+{
+	ssize_t n = write(terminal->master, terminal->typed, terminal->typed_length);
+
+	if (n <= 0)
+		return false;
+	terminal->typed_length -= (size_t)n;
+	memmove(terminal->typed, terminal->typed + n, terminal->typed_length);
+	return terminal->typed_length == 0;
+}
+
+/* While something is to be typed the command is waited for, else the caller. */
+static void wait_for_one(struct terminal *terminal)
+{
+	bool file_left = terminal->is_file && !terminal->caller_ended;
+	bool types = !terminal->command_gone && (terminal->typed_length || file_left);
+	bool listens = !types && !terminal->is_file && !terminal->caller_ended;
+
+	if (types != terminal->types && !terminal->command_gone)
+		loop_modify(terminal->loop, &terminal->from_command,
+			    EPOLLIN | (types ? EPOLLOUT : 0), NULL);
+	if (listens && !terminal->listens)
+		loop_add(terminal->loop, &terminal->from_caller, EPOLLIN, NULL);
+	else if (!listens && terminal->listens)
+		loop_remove(terminal->loop, &terminal->from_caller);
+	terminal->types = types;
+	terminal->listens = listens;
+}
+
+static void hand_on(struct terminal *terminal, bool readable)
+{
+	for (int i = 0; i < READS_PER_TURN; i++) {
+		if (!terminal->typed_length && readable && !terminal->caller_ended)
+			read_caller(terminal);
+		readable = terminal->is_file;
+		if (!terminal->typed_length || !type(terminal))
+			break;
+	}
+	wait_for_one(terminal);
+}
+
+static void on_caller(void *owner, uint32_t events, int64_t now_ns)
+{
+	(void)events;
+	(void)now_ns;
+	hand_on(owner, true);
+}
+
+/* ---- the pair ---- */
+
 static void on_command(void *owner, uint32_t events, int64_t now_ns)
 {
 	struct terminal *terminal = owner;
@@ -46,38 +121,14 @@ static void on_command(void *owner, uint32_t events, int64_t now_ns)
 	(void)now_ns;
 	while (reads < READS_PER_TURN && show_once(terminal))
 		reads++;
-	if (reads == 0 && (events & (EPOLLHUP | EPOLLERR)))
+	if (reads == 0 && (events & (EPOLLHUP | EPOLLERR))) {
 		loop_remove(terminal->loop, &terminal->from_command);
-}
-
-/* What the command does not take at once waits; nothing more is read then. */
-static void type(struct terminal *terminal)
-{
-	ssize_t n = write(terminal->master, terminal->typed, terminal->typed_length);
-
-	if (n <= 0)
-		return;
-	terminal->typed_length -= (size_t)n;
-	memmove(terminal->typed, terminal->typed + n, terminal->typed_length);
-}
-
-static void on_caller(void *owner, uint32_t events, int64_t now_ns)
-{
-	struct terminal *terminal = owner;
-	size_t room = sizeof(terminal->typed) - terminal->typed_length;
-	ssize_t length;
-
-	(void)events;
-	(void)now_ns;
-	length = room ? read(terminal->input, terminal->typed + terminal->typed_length,
-			     room) : 0;
-	if (length > 0) {
-		terminal->typed_length += (size_t)length;
-	} else if (room) {	/* the end of a piped input is typed as Ctrl-D */
-		loop_remove(terminal->loop, &terminal->from_caller);
-		terminal->typed[terminal->typed_length++] = 4;
+		terminal->command_gone = true;
+		terminal->typed_length = 0;
+		wait_for_one(terminal);
+	} else if (events & EPOLLOUT) {
+		hand_on(terminal, terminal->is_file);
 	}
-	type(terminal);
 }
 
 static int open_pair(struct terminal *terminal, int *ret_slave, struct error *why)
@@ -124,12 +175,13 @@ int terminal_open(struct terminal *terminal, struct loop *loop, int input,
 	terminal->from_caller = (struct loop_source){
 		.fd = input, .ready = on_caller, .owner = terminal };
 	r = loop_add(loop, &terminal->from_command, EPOLLIN, why);
-	/* A regular file cannot be watched, but is always ready: typed at once. */
-	if (r == 0 && loop_add(loop, &terminal->from_caller, EPOLLIN, NULL) < 0)
-		on_caller(terminal, 0, 0);
-	if (r == 0)
-		make_raw(terminal);
-	return r;
+	if (r < 0)
+		return r;
+	terminal->listens = loop_add(loop, &terminal->from_caller, EPOLLIN, NULL) == 0;
+	terminal->is_file = !terminal->listens;	/* nor is /dev/null to be watched */
+	wait_for_one(terminal);
+	make_raw(terminal);
+	return 0;
 }
 
 void terminal_resize(struct terminal *terminal)

@@ -25,10 +25,14 @@ struct terminal {
 	int master;
 	int input, output;	/* the caller's */
 	bool was_terminal;	/* input is one: saved holds how it was */
+	bool is_file;		/* input cannot be watched: it is always ready */
+	bool caller_ended, command_gone;
 	struct termios saved;
 	struct loop_source from_caller, from_command;
+	bool listens, types;	/* which of the two is waited for */
 	uint8_t typed[4096];	/* read from the caller, not yet taken */
 	size_t typed_length;
+	uint8_t last;		/* of what was read */
 	uint64_t shown_bytes;
 };
 

@@ -171,12 +171,14 @@ static void print_failure(const struct course *course)
 {
 	const struct answer *answer = &course->answer;
 	char again[48] = "";
+	bool unknown = answer->code == ERROR_NOT_FOUND && answer->origin == ORIGIN_ROUTER;
 
 	if (answer->retry_after_ms)
 		snprintf(again, sizeof(again), ", try again after %u ms",
 			 answer->retry_after_ms);
-	fprintf(stderr, "cupel: %s: %s (%s from the %s%s)\n", course->name,
+	fprintf(stderr, "cupel: %s: %s%s (%s from the %s%s)\n", course->name,
 		answer->reason[0] ? answer->reason : "it failed",
+		unknown ? "; 'cupel tools' lists them" : "",
 		error_row((int)answer->code)->name, error_origin_name(answer->origin), again);
 }
 

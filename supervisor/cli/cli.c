@@ -42,8 +42,8 @@ const struct verb *cli_find(const struct verb_table *table, const char *name)
 		fprintf(stderr, "%s: there is no '%s'; did you mean '%s'?\n",
 			table->name, name, meant);
 	else
-		fprintf(stderr, "%s: there is no '%s'; see 'cupel help'\n",
-			table->name, name);
+		fprintf(stderr, "%s: there is no '%s'; see '%s --help'\n",
+			table->name, name, table->name);
 	return NULL;
 }
 

@@ -10,6 +10,7 @@
 #define GAP 2
 #define CELL_BYTES 1024
 #define ELASTIC_LEAST 8
+#define WRAPPED_LEAST 24
 
 static const char *const colours_of_tone[] = {
 	[TABLE_PLAIN] = "", [TABLE_GOOD] = "\033[32m",
@@ -75,16 +76,28 @@ static void measure(const struct grid *grid, int widths[GRID_COLUMNS_MAX])
 	}
 }
 
+/* The column that wraps is the last one, if it is elastic; or SIZE_MAX. */
+static size_t wrapping(const struct grid *grid)
+{
+	size_t last = grid->column_count - 1;
+
+	return grid->columns[last].elastic ? last : SIZE_MAX;
+}
+
 /* The widest elastic column gives way, one character at a time. */
 static void fit(const struct grid *grid, int widths[GRID_COLUMNS_MAX], int width)
 {
+	size_t wraps = wrapping(grid);
+
 	for (;;) {
 		int total = -GAP, *widest = NULL;
 
 		for (size_t c = 0; c < grid->column_count; c++) {
-			total += widths[c] + GAP;
-			if (grid->columns[c].elastic && widths[c] > ELASTIC_LEAST &&
-			    (!widest || widths[c] > *widest))
+			bool takes_what_is_left = c == wraps && widths[c] > WRAPPED_LEAST;
+
+			total += (takes_what_is_left ? WRAPPED_LEAST : widths[c]) + GAP;
+			if (grid->columns[c].elastic && c != wraps &&
+			    widths[c] > ELASTIC_LEAST && (!widest || widths[c] > *widest))
 				widest = &widths[c];
 		}
 		if (total <= width || !widest)
@@ -110,42 +123,61 @@ static void print_cut(FILE *out, const char *text, int width)
 		fputs("...", out);
 }
 
+/* Pads only what something follows, so that no line ends in blanks. */
 static void print_cell(const struct grid *grid, size_t column, const char *text,
-		       const char *colour, int width, FILE *out)
+		       const char *colour, int width, FILE *out, int *pending)
 {
 	int columns = columns_of(text), blanks = columns < width ? width - columns : 0;
-	bool last = column + 1 == grid->column_count;
+	bool right = grid->columns[column].right;
 
-	if (grid->columns[column].right)
-		fprintf(out, "%*s", blanks, "");
-	fputs(colour, out);
-	print_cut(out, text, width);
-	if (*colour)
-		fputs("\033[0m", out);
-	if (last)
-		fputc('\n', out);
-	else
-		fprintf(out, "%*s", GAP + (grid->columns[column].right ? 0 : blanks), "");
+	if (*text) {
+		fprintf(out, "%*s%s", *pending + (right ? blanks : 0), "", colour);
+		print_cut(out, text, width);
+		fputs(*colour ? "\033[0m" : "", out);
+		*pending = 0;
+	}
+	*pending += GAP + (*text && right ? 0 : blanks);
 }
 
-void grid_print(struct grid *grid, FILE *out, int width, bool colours)
+/* As many cells as there are columns; NULL: the titles. */
+static void print_row(const struct grid *grid, const struct grid_cell *cells,
+		      const int widths[GRID_COLUMNS_MAX], const struct table *look)
+{
+	size_t wraps = look->terminal ? wrapping(grid) : SIZE_MAX;
+	int pending = 0, start = 0;
+
+	for (size_t c = 0; c < grid->column_count; c++) {
+		const char *text = cells ? cells[c].text : grid->columns[c].title;
+		bool coloured = cells && look->colours;
+
+		text = text ? text : "?";
+		if (c == wraps && *text) {
+			fprintf(look->out, "%*s", pending, "");
+			table_wrap(look, start, text);
+			return;
+		}
+		print_cell(grid, c, text, coloured ? colours_of_tone[cells[c].tone] : "",
+			   widths[c], look->out, &pending);
+		start += widths[c] + GAP;
+	}
+	fputc('\n', look->out);
+}
+
+void grid_print(struct grid *grid, const struct table *look)
 {
 	int widths[GRID_COLUMNS_MAX];
 
 	measure(grid, widths);
-	fit(grid, widths, width);
-	for (size_t c = 0; grid->cell_count && c < grid->column_count; c++)
-		print_cell(grid, c, grid->columns[c].title, "", widths[c], out);
-	for (size_t i = 0; i < grid->cell_count; i++) {
-		const struct grid_cell *cell = &grid->cells[i];
-
-		print_cell(grid, i % grid->column_count, cell->text ? cell->text : "?",
-			   colours ? colours_of_tone[cell->tone] : "",
-			   widths[i % grid->column_count], out);
-		free(cell->text);
-	}
+	if (look->terminal)
+		fit(grid, widths, look->width);
+	if (grid->cell_count)
+		print_row(grid, NULL, widths, look);
+	for (size_t i = 0; i < grid->cell_count; i += grid->column_count)
+		print_row(grid, &grid->cells[i], widths, look);
 	if (grid->short_of_memory)
-		fputs("(cut: out of memory)\n", out);
+		fputs("(cut: out of memory)\n", look->out);
+	for (size_t i = 0; i < grid->cell_count; i++)
+		free(grid->cells[i].text);
 	free(grid->cells);
 	grid->cells = NULL;
 	grid->cell_count = grid->room = 0;

@@ -5,7 +5,8 @@
  *	echo        pure        closed     2  1204   310 us
  *
  * Columns are as wide as what stands in them, two blanks between; where the
- * whole is wider than allowed, the elastic columns give way. Cells come from
+ * whole is wider than the terminal, the elastic columns give way: the last one
+ * by further lines, others are cut. Elsewhere nothing is cut, for grep(1). Cells come from
  * the supervisor and its manifests: what could steer a terminal is escaped.
  */
 #ifndef CUPEL_SUPERVISOR_CLI_GRID_H
@@ -21,7 +22,7 @@
 struct grid_column {
 	const char *title;
 	bool right;		/* numbers */
-	bool elastic;		/* may be cut; marked by "..." */
+	bool elastic;		/* may be cut, marked by "...", or wrap */
 };
 
 struct grid_cell {
@@ -45,7 +46,7 @@ void grid_cell(struct grid *grid, enum table_tone tone, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Prints titles and rows, nothing if there are none, and frees them. */
-void grid_print(struct grid *grid, FILE *out, int width, bool colours);
+void grid_print(struct grid *grid, const struct table *look);
 
 /* ---- quantities, short: "3.1M", "310 us", "2h03m" ---- */
 

@@ -23,28 +23,32 @@ static int exit_of_status(const char *status)
 	return HEALTH_UNKNOWN;
 }
 
-static void print_component(const struct table *table, const json_t *component)
-{
-	const char *status = member_text(component, "status");
-	const char *detail = member_text(component, "detail");
-
-	table_row(table, member_text(component, "name"), status, snapshot_tone(status),
-		  strcmp(detail, "-") == 0 ? "" : detail);
-}
-
 static void print_health(const json_t *health)
 {
-	struct table table;
+	static const struct grid_column columns[] = {
+		{ "COMPONENT", false, false }, { "STATUS", false, false },
+		{ "", false, true },
+	};
+	struct table look;
+	struct grid grid;
 	json_t *row;
 	size_t i;
 
-	table_init(&table, stdout, 12, 9);
+	table_init(&look, stdout, 0, 0);
 	printf("%s\n", member_text(health, "status"));
 	json_array_foreach(json_object_get(health, "reasons"), i, row)
-		table_note(&table, member_text(row, "component"), member_text(row, "reason"));
+		table_note(&look, member_text(row, "component"), member_text(row, "reason"));
 	putchar('\n');
-	json_array_foreach(json_object_get(health, "components"), i, row)
-		print_component(&table, row);
+	grid_init(&grid, columns, COUNT(columns));
+	json_array_foreach(json_object_get(health, "components"), i, row) {
+		const char *status = member_text(row, "status");
+		const char *detail = json_string_value(json_object_get(row, "detail"));
+
+		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "name"));
+		grid_cell(&grid, snapshot_tone(status), "%s", status);
+		grid_cell(&grid, TABLE_PLAIN, "%s", detail ? detail : "");
+	}
+	grid_print(&grid, &look);
 }
 
 int cli_health(const struct verb *verb, int argc, char **argv)

@@ -121,7 +121,7 @@ static void print_trials(const struct table *table, const json_t *report)
 	json_array_foreach((json_t *)(uintptr_t)trials, i, trial)
 		if (strcmp(member_text(trial, "outcome"), "ok") != 0 &&
 		    shown++ < TRIALS_SHOWN)
-			row(table, "", TABLE_PLAIN, "%s: %.100s (%.100s)",
+			row(table, "", TABLE_PLAIN, "%s: %.250s (%.250s)",
 			    member_text(trial, "outcome"), member_text(trial, "setting"),
 			    member_text(trial, "reason"));
 }
@@ -174,7 +174,7 @@ static void print_by_hand(const struct table *table, const json_t *report)
 
 	if (!text_of(report, "commit") || !base || !benchmark)
 		return;
-	table_note(table, "by hand", "");
+	fputs("  by hand:\n", table->out);
 	snprintf(command, sizeof(command),
 		 "  git worktree add /tmp/before %.12s\n"
 		 "  (cd /tmp/before && cupel bench %.64s); cupel bench %.64s",

@@ -84,8 +84,9 @@ static int ask(struct connection *connection, const char *tool, uint32_t workspa
 			  timeout_ns, ret, why);
 }
 
-/* Asks the store alone; an exit code. */
-static int ask_store(const char *tool, json_t *arguments, json_t **ret)
+/* Asks the store alone; an exit code. missing: what to say if it has no such thing. */
+static int ask_store_for(const char *tool, json_t *arguments, json_t **ret,
+			 const char *missing)
 {
 	AUTO_DISCONNECT struct connection *connection = NULL;
 	struct error why;
@@ -95,8 +96,16 @@ static int ask_store(const char *tool, json_t *arguments, json_t **ret)
 		json_decref(arguments);
 		return code;
 	}
-	return ask(connection, tool, 0, arguments, STORE_NS, ret, &why) < 0 ? cli_fail(&why) :
-									      EXIT_OK;
+	int r = ask(connection, tool, 0, arguments, STORE_NS, ret, &why);
+
+	if (r < 0 && why.code == ERROR_NOT_FOUND && missing)
+		error_set_code(&why, r, why.code, "%s", missing);
+	return r < 0 ? cli_fail(&why) : EXIT_OK;
+}
+
+static int ask_store(const char *tool, json_t *arguments, json_t **ret)
+{
+	return ask_store_for(tool, arguments, ret, NULL);
 }
 
 /* The repository one is in; with --all, or outside of any, all of them. */
@@ -113,7 +122,7 @@ static json_t *scope(const struct wanted *wanted)
 /* ---- lists ---- */
 
 static int print_list(const struct wanted *wanted, json_t *answer, const char *key,
-		      void (*print)(FILE *out, const json_t *list, int width, bool colours),
+		      void (*print)(const struct table *look, const json_t *list),
 		      const char *none)
 {
 	const json_t *list = json_object_get(answer, key);
@@ -123,7 +132,7 @@ static int print_list(const struct wanted *wanted, json_t *answer, const char *k
 		return cli_print_json(answer);
 	table_init(&table, stdout, 0, 0);
 	if (json_array_size(list))
-		print(stdout, list, table.width, table.colours);
+		print(&table, list);
 	else
 		fprintf(stderr, "cupel: %s\n", none);
 	json_decref(answer);
@@ -176,6 +185,11 @@ int cli_trend(const struct verb *verb, int argc, char **argv)
 
 	if (!take(verb, argc, argv, "j", 1, &wanted))
 		return EXIT_USAGE;
+	if (!strchr(wanted.word, '.')) {
+		fprintf(stderr, "cupel: '%s' is no metric; write BENCHMARK.METRIC as in cupel.conf\n",
+			wanted.word);
+		return EXIT_USAGE;
+	}
 	if (repository_find(".", ".git", path, &why) < 0)
 		return cli_fail(&why);
 	arguments = json_pack("{s:s, s:s}", "workspace", path, "metric", wanted.word);
@@ -183,6 +197,12 @@ int cli_trend(const struct verb *verb, int argc, char **argv)
 	return code != EXIT_OK ? code :
 	       print_list(&wanted, answer, "trend", ledger_trend,
 			  "never measured; write BENCHMARK.METRIC as in cupel.conf");
+}
+
+void cli_trend_explain(FILE *out)
+{
+	fputs("\nWhat the unchanged program measured in each campaign over the repository one\n"
+	      "is in, the newest first. Metrics are named as in cupel.conf.\n", out);
 }
 
 int cli_stats(const struct verb *verb, int argc, char **argv)
@@ -203,18 +223,27 @@ int cli_stats(const struct verb *verb, int argc, char **argv)
 	return EXIT_OK;
 }
 
+void cli_scope_explain(FILE *out)
+{
+	fputs("\nOf the repository one is in; --all: of every repository.\n", out);
+}
+
 /* ---- one ---- */
 
 /* The row of the improvement that the argument names; an exit code. */
 static int fetch(const struct wanted *wanted, json_int_t *ret_id, json_t **ret)
 {
+	char missing[100];
 	json_t *answer;
 	int code;
 
 	if (!take_id(wanted, ret_id))
 		return EXIT_USAGE;
-	code = ask_store("store.improvement", json_pack("{s:I}", "improvement", *ret_id),
-			 &answer);
+	snprintf(missing, sizeof(missing),
+		 "there is no improvement %lld; 'cupel improvements --all' lists them",
+		 (long long)*ret_id);
+	code = ask_store_for("store.improvement", json_pack("{s:I}", "improvement", *ret_id),
+			     &answer, missing);
 	if (code != EXIT_OK)
 		return code;
 	*ret = json_incref(json_object_get(answer, "improvement"));
@@ -278,6 +307,11 @@ int cli_approve(const struct verb *verb, int argc, char **argv)
 int cli_reject(const struct verb *verb, int argc, char **argv)
 {
 	return move(verb, argc, argv, "rejected");
+}
+
+void cli_reason_explain(FILE *out)
+{
+	fputs("\n  --reason TEXT  is kept beside it\n", out);
 }
 
 /* ---- commits ---- */
@@ -366,6 +400,6 @@ int cli_rollback(const struct verb *verb, int argc, char **argv)
 void cli_rollback_explain(FILE *out)
 {
 	fputs("\nCommits the exact inverse of an applied improvement, if its files are as it\n"
-	      "left them; else nothing is done.\n\n"
-	      "  --reason TEXT  is kept beside it\n", out);
+	      "left them; else nothing is done.\n", out);
+	cli_reason_explain(out);
 }

@@ -40,7 +40,7 @@ static void gain_text(const json_t *row, char ret[32])
 		snprintf(ret, 32, "-");
 }
 
-void ledger_list(FILE *out, const json_t *improvements, int width, bool colours)
+void ledger_list(const struct table *look, const json_t *improvements)
 {
 	static const struct grid_column columns[] = {
 		{ "ID", true, false }, { "STATUS", false, false },
@@ -60,10 +60,10 @@ void ledger_list(FILE *out, const json_t *improvements, int width, bool colours)
 		grid_cell(&grid, TABLE_PLAIN, "%s", gain);
 		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "description"));
 	}
-	grid_print(&grid, out, width, colours);
+	grid_print(&grid, look);
 }
 
-void ledger_bottlenecks(FILE *out, const json_t *bottlenecks, int width, bool colours)
+void ledger_bottlenecks(const struct table *look, const json_t *bottlenecks)
 {
 	static const struct grid_column columns[] = {
 		{ "METRIC", false, false }, { "SEVERITY", false, false },
@@ -81,10 +81,10 @@ void ledger_bottlenecks(FILE *out, const json_t *bottlenecks, int width, bool co
 		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "impact"));
 		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "description"));
 	}
-	grid_print(&grid, out, width, colours);
+	grid_print(&grid, look);
 }
 
-void ledger_trend(FILE *out, const json_t *trend, int width, bool colours)
+void ledger_trend(const struct table *look, const json_t *trend)
 {
 	static const char bars[BAR_COLUMNS + 1] = "##############################";
 	static const struct grid_column columns[] = {
@@ -107,7 +107,7 @@ void ledger_trend(FILE *out, const json_t *trend, int width, bool colours)
 		grid_cell(&grid, TABLE_PLAIN, "%.*s",
 			  most > 0 && value > 0 ? (int)(BAR_COLUMNS * value / most) : 0, bars);
 	}
-	grid_print(&grid, out, width, colours);
+	grid_print(&grid, look);
 }
 
 /* ---- tables of one thing ---- */

@@ -11,12 +11,12 @@
 
 #define LEDGER_NAME_WIDTH 12	/* of the tables of ledger_show() and ledger_stats() */
 
-void ledger_list(FILE *out, const json_t *improvements, int width, bool colours);
+void ledger_list(const struct table *look, const json_t *improvements);
 void ledger_show(const struct table *table, const json_t *improvement);
-void ledger_bottlenecks(FILE *out, const json_t *bottlenecks, int width, bool colours);
+void ledger_bottlenecks(const struct table *look, const json_t *bottlenecks);
 
 /* The newest first, with a bar for each value; the list comes that way. */
-void ledger_trend(FILE *out, const json_t *trend, int width, bool colours);
+void ledger_trend(const struct table *look, const json_t *trend);
 void ledger_stats(const struct table *table, const json_t *stats);
 
 #endif

@@ -17,6 +17,7 @@
 #include "sandbox/seccomp_checks.h"
 #include "sandbox/view.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/grid.h"
 
 #define ARENA_BYTES_MAX (16U << 20)
 #define POLICIES_MAX 256
@@ -55,9 +56,8 @@ static int take_options(const struct verb *verb, int argc, char **argv,
 		if (option == 'm')
 			tenths = parse_tenths(optarg);
 		if (tenths < 0) {
-			fprintf(stderr, "cupel: '%s' is not taken here\n",
-				argv[optind - 1]);
-			cli_refuse_usage(verb);
+			fprintf(stderr, "cupel policy: --max %s: a number from 0 to 10, "
+				"such as 2.5\n", optarg);
 			return -1;
 		}
 		ret->json = ret->json || option == 'j';
@@ -81,15 +81,19 @@ static int load(struct policy *policy, const char *name, struct arena *arena)
 
 /* ---- list ---- */
 
-static void print_found(const struct policy_found *found, struct arena *arena)
+static void print_found(struct grid *grid, const struct policy_found *found,
+			struct arena *arena)
 {
 	struct policy policy;
 	struct error why;
 	bool loads = policy_load(&policy, found->name, arena, &why) == 0;
 
-	printf("%-12s %s\n", found->name, loads ? policy.description : why.text);
-	if (found->path)
-		printf("%-12s %s\n", "", found->path);
+	grid_cell(grid, loads ? TABLE_PLAIN : TABLE_BAD, "%s", found->name);
+	grid_cell(grid, TABLE_PLAIN, "%s", loads ? policy.description : why.text);
+	if (!found->path)
+		return;
+	grid_cell(grid, TABLE_PLAIN, "%s", "");
+	grid_cell(grid, TABLE_PLAIN, "%s", found->path);
 }
 
 static json_t *found_json(const struct policy_found *found, struct arena *arena)
@@ -107,14 +111,22 @@ static json_t *found_json(const struct policy_found *found, struct arena *arena)
 static int list_policies(const struct policy_found *found, int count, bool json,
 			 struct arena *arena)
 {
+	static const struct grid_column columns[] = {
+		{ "POLICY", false, false }, { "WHAT FOR", false, true },
+	};
 	json_t *array = json ? json_array() : NULL;
+	struct table look;
+	struct grid grid;
 
+	table_init(&look, stdout, 0, 0);
+	grid_init(&grid, columns, COUNT(columns));
 	for (int i = 0; i < count; i++) {
 		if (json)
 			json_array_append_new(array, found_json(&found[i], arena));
 		else
-			print_found(&found[i], arena);
+			print_found(&grid, &found[i], arena);
 	}
+	grid_print(&grid, &look);
 	return json ? cli_print_json(json_pack("{s:i, s:o}", "schema_version", 1,
 					       "policies", array)) : EXIT_OK;
 }
@@ -422,16 +434,27 @@ static int lint(const struct verb *verb, int argc, char **argv)
 	return worst;
 }
 
+static void explain_forms(FILE *out)
+{
+	fputs("\n  --json  the same as JSON\n"
+	      "  --bpf   its system-call filter, an instruction a line\n", out);
+}
+
+static void explain_score(FILE *out)
+{
+	fputs("\n  --max SCORE  exit with 1 if a policy has more than that, from 0 to 10\n"
+	      "  --json       the same as JSON\n", out);
+}
+
 static const struct verb verbs[] = {
 	{ "explain", "policy explain CALL-or-PATH NAME",
 	  "say what becomes of a system call or a path", explain, NULL },
 	{ "lint", "policy lint [--json] [--max SCORE] NAME...",
-	  "score how much is open, with reasons; 1 if more than SCORE of 10",
-	  lint, NULL },
+	  "score how much is open, with reasons", lint, explain_score },
 	{ "list", "policy list [--json]",
 	  "the presets, and the policies of this user and this host", list, NULL },
 	{ "show", "policy show [--json | --bpf] NAME",
-	  "print a policy as a file, or its system-call filter", show, NULL },
+	  "print a policy as a file, or its system-call filter", show, explain_forms },
 };
 
 static const struct verb_table table = { "cupel policy", verbs, COUNT(verbs) };

@@ -187,7 +187,7 @@ static const struct row {
 	{ "policy", "P", "preset, installed policy or file (tool)", take_policy },
 	{ "workspace", "DIR[:MODE]", "direct, readonly or overlay; 'none' for none", take_workspace },
 	{ "on-exit", "ACTION", "of an overlay: discard, diff, keep or commit", take_on_exit },
-	{ "limit", "K=V", "wall=10s cpu=5s memory=512M pids=100 output=1M disk=100M inodes=10k files=256", take_limit },
+	{ "limit", "K=V", "wall=10s, memory=512M, ...; may be given again", take_limit },
 	{ "env", "K=V", "set a variable", take_env },
 	{ "pass-env", "NAME", "pass a variable of the caller", take_pass_env },
 	{ "cwd", "DIR", "working directory inside", take_cwd },
@@ -197,7 +197,7 @@ static const struct row {
 	{ "tier", "T", "full (root), userns, or, if asked for, landlock", take_tier },
 	{ "require", "limits", "refuse to run without cgroup limits", take_require },
 	{ "json", "FILE", "write the verdict there; '-' is stderr", take_json },
-	{ "explain", NULL, "tell which paths were asked for and are not shown; slower", take_explain },
+	{ "explain", NULL, "also tell which paths were missed; slower", take_explain },
 	{ "quiet", NULL, "say nothing about the run on stderr", take_quiet },
 	{ "dry-run", NULL, "print the resolved sandbox and stop", take_dry_run },
 };
@@ -209,7 +209,9 @@ void cli_run_command_explain(FILE *out)
 		fprintf(out, "  --%s %-*s %s\n", rows[i].name,
 			(int)(26 - strlen(rows[i].name)),
 			rows[i].argument ? rows[i].argument : "", rows[i].help);
-	fputs("\nThe command's exit status is passed through; 124 time limit, 125 cupel\n"
+	fputs("\nLimits, and how they are written: wall=10s cpu=5s cpus=2 memory=512M pids=100\n"
+	      "output=1M disk=100M inodes=10k files=256; NAME=none lifts one.\n"
+	      "\nThe command's exit status is passed through; 124 time limit, 125 cupel\n"
 	      "itself, 126 not executable, 127 not found, 128+n signal n. See cupel-run(1).\n",
 	      out);
 }

@@ -68,7 +68,15 @@ void snapshot_print_supervisor(FILE *out, const json_t *status)
 		member_number(calls, "shed"));
 }
 
-void snapshot_print_pools(FILE *out, const json_t *status, int width, bool colours)
+/* Apart from what stands above, and nothing at all if it is empty. */
+static void print_section(struct grid *grid, const struct table *look)
+{
+	if (grid->cell_count)
+		fputc('\n', look->out);
+	grid_print(grid, look);
+}
+
+void snapshot_print_pools(const struct table *look, const json_t *status)
 {
 	static const struct grid_column columns[] = {
 		{ "POOL", false, true }, { "KIND", false, false },
@@ -96,10 +104,10 @@ void snapshot_print_pools(FILE *out, const json_t *status, int width, bool colou
 		grid_cell(&grid, TABLE_PLAIN, "%s", again_ms > 0 ?
 			  quantity_age(again_ms / 1e3 + 0.5).text : "-");
 	}
-	grid_print(&grid, out, width, colours);
+	print_section(&grid, look);
 }
 
-void snapshot_print_workers(FILE *out, const json_t *status, int width, bool colours)
+void snapshot_print_workers(const struct table *look, const json_t *status)
 {
 	static const struct grid_column columns[] = {
 		{ "SLOT", true, false }, { "WORKER", false, true },
@@ -127,13 +135,18 @@ void snapshot_print_workers(FILE *out, const json_t *status, int width, bool col
 			  quantity_age(member_number(worker, "age_s")).text);
 		grid_cell(&grid, TABLE_PLAIN, workspace > 0 ? "%.0f" : "-", workspace);
 	}
-	grid_print(&grid, out, width, colours);
+	print_section(&grid, look);
 }
 
 static bool was_called(const json_t *tool)
 {
 	return member_number(tool, "ok") + member_number(tool, "failed") +
 	       member_number(tool, "running") + member_number(tool, "queued") > 0;
+}
+
+static bool is_closed(const json_t *tool)
+{
+	return strcmp(member_text(tool, "breaker"), "closed") == 0;
 }
 
 static void time_cell(struct grid *grid, const json_t *tool, const char *name)
@@ -172,8 +185,7 @@ static void print_reason(FILE *out, const json_t *tool)
 	fputc('\n', out);
 }
 
-void snapshot_print_tools(FILE *out, const json_t *status, bool only_called,
-			  int width, bool colours)
+void snapshot_print_tools(const struct table *look, const json_t *status)
 {
 	static const struct grid_column columns[] = {
 		{ "TOOL", false, true }, { "BREAKER", false, false },
@@ -188,14 +200,14 @@ void snapshot_print_tools(FILE *out, const json_t *status, bool only_called,
 
 	grid_init(&grid, columns, COUNT(columns));
 	json_array_foreach(json_object_get(status, "tools"), i, tool)
-		if (!only_called || was_called(tool))
+		if (was_called(tool) || !is_closed(tool))
 			tool_cells(&grid, tool);
-	grid_print(&grid, out, width, colours);
+	print_section(&grid, look);
 	json_array_foreach(json_object_get(status, "tools"), i, tool)
-		print_reason(out, tool);
+		print_reason(look->out, tool);
 }
 
-void snapshot_print_caches(FILE *out, const json_t *status, int width, bool colours)
+void snapshot_print_caches(const struct table *look, const json_t *status)
 {
 	static const struct grid_column columns[] = {
 		{ "CACHE", false, true }, { "ENTRIES", true, false },
@@ -216,5 +228,5 @@ void snapshot_print_caches(FILE *out, const json_t *status, int width, bool colo
 		count_cell(&grid, cache, "misses");
 		count_cell(&grid, cache, "coalesced");
 	}
-	grid_print(&grid, out, width, colours);
+	print_section(&grid, look);
 }

@@ -9,13 +9,12 @@
 #include "supervisor/cli/table.h"
 
 void snapshot_print_supervisor(FILE *out, const json_t *status);
-void snapshot_print_pools(FILE *out, const json_t *status, int width, bool colours);
-void snapshot_print_workers(FILE *out, const json_t *status, int width, bool colours);
+void snapshot_print_pools(const struct table *look, const json_t *status);
+void snapshot_print_workers(const struct table *look, const json_t *status);
 
-/* All tools, or only those that were called. */
-void snapshot_print_tools(FILE *out, const json_t *status, bool only_called,
-			  int width, bool colours);
-void snapshot_print_caches(FILE *out, const json_t *status, int width, bool colours);
+/* Those that were called, or cannot be. */
+void snapshot_print_tools(const struct table *look, const json_t *status);
+void snapshot_print_caches(const struct table *look, const json_t *status);
 
 /* The colour of a state's word: "up", "open", "unhealthy" ... */
 enum table_tone snapshot_tone(const char *state);

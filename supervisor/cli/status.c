@@ -33,14 +33,10 @@ static void print_all(const json_t *status)
 
 	table_init(&look, stdout, 0, 0);
 	snapshot_print_supervisor(stdout, status);
-	putchar('\n');
-	snapshot_print_pools(stdout, status, look.width, look.colours);
-	putchar('\n');
-	snapshot_print_tools(stdout, status, false, look.width, look.colours);
-	putchar('\n');
-	snapshot_print_workers(stdout, status, look.width, look.colours);
-	putchar('\n');
-	snapshot_print_caches(stdout, status, look.width, look.colours);
+	snapshot_print_pools(&look, status);
+	snapshot_print_tools(&look, status);
+	snapshot_print_workers(&look, status);
+	snapshot_print_caches(&look, status);
 }
 
 static bool take_options(const struct verb *verb, int argc, char **argv,
@@ -87,5 +83,6 @@ void cli_status_explain(FILE *out)
 {
 	fputs("\n  --json     the same as one JSON object\n"
 	      "  --metrics  counters and histograms as Prometheus text\n\n"
+	      "Tools that were never called and can be are left out; 'cupel tools' lists all.\n"
 	      "Starts no supervisor: without one the exit status is 69.\n", out);
 }

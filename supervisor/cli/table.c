@@ -32,6 +32,7 @@ void table_init(struct table *table, FILE *out, int name_width, int state_width)
 {
 	*table = (struct table){
 		.out = out,
+		.terminal = isatty(fileno(out)),
 		.colours = wants_colours(fileno(out)),
 		.width = width_of(fileno(out)),
 		.name_width = name_width,
@@ -39,8 +40,7 @@ void table_init(struct table *table, FILE *out, int name_width, int state_width)
 	};
 }
 
-/* Words from column start on, further lines indented to it. */
-static void wrap(const struct table *table, int start, const char *text)
+void table_wrap(const struct table *table, int start, const char *text)
 {
 	int column = start;
 
@@ -71,10 +71,10 @@ void table_row(const struct table *table, const char *name, const char *state,
 	fprintf(table->out, "%-*s  %s%-*s%s  ", table->name_width, name,
 		coloured ? colours[tone] : "", table->state_width, state,
 		coloured ? "\033[0m" : "");
-	wrap(table, table->name_width + table->state_width + 4, text);
+	table_wrap(table, table->name_width + table->state_width + 4, text);
 }
 
 void table_note(const struct table *table, const char *label, const char *text)
 {
-	wrap(table, fprintf(table->out, "%*s%s: ", NOTE_INDENT, "", label), text);
+	table_wrap(table, fprintf(table->out, "%*s%s: ", NOTE_INDENT, "", label), text);
 }

@@ -209,7 +209,7 @@ static int tell_figures(const struct wanted *wanted, json_t *report)
 	grid_init(&grid, columns, COUNT(columns));
 	json_array_foreach((json_t *)(uintptr_t)benchmarks, i, row)
 		add_metrics(&grid, row);
-	grid_print(&grid, stdout, table.width, table.colours);
+	grid_print(&grid, &table);
 	json_decref(report);
 	return EXIT_OK;
 }

@@ -87,7 +87,7 @@ static int print_list(json_t *answer, const struct request *request)
 		grid_cell(&grid, TABLE_PLAIN, "%s%s", enabled ? "" : "(disabled) ",
 			  member_text(tool, "help"));
 	}
-	grid_print(&grid, stdout, look.width, look.colours);
+	grid_print(&grid, &look);
 	return EXIT_OK;
 }
 

@@ -147,19 +147,20 @@ static void draw(const struct screen *screen)
 
 	if (!out)
 		return;
+	const struct table look = {
+		.out = out, .terminal = true, .colours = screen->colours,
+		.width = screen->columns,
+	};
+
 	print_title(screen, out);
 	if (screen->status) {
 		snapshot_print_supervisor(out, screen->status);
-		fputc('\n', out);
-		snapshot_print_pools(out, screen->status, screen->columns, screen->colours);
-		fputc('\n', out);
-		snapshot_print_tools(out, screen->status, true, screen->columns,
-				     screen->colours);
-		fputc('\n', out);
-		snapshot_print_workers(out, screen->status, screen->columns,
-				       screen->colours);
+		snapshot_print_pools(&look, screen->status);
+		snapshot_print_tools(&look, screen->status);
+		snapshot_print_workers(&look, screen->status);
 	} else {
-		fprintf(out, "\n%s\n", screen->why.text);
+		fputc('\n', out);
+		table_wrap(&look, 0, screen->why.text);
 	}
 	fclose(out);
 	show(screen, picture);

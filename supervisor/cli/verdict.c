@@ -313,8 +313,10 @@ bool verdict_sentence(const struct run_result *result, const struct policy *poli
 
 	if (result->cause == RUN_SETUP_FAILED) {
 		snprintf(ret, size, "%s%s", why->text,
-			 strcmp(result->report.failed_step, "exec") == 0 ? "" :
-			 verdict_way_out(result->report.failed_errno));
+			 strcmp(result->report.failed_step, "exec") != 0 ?
+				 verdict_way_out(result->report.failed_errno) :
+			 result->report.failed_errno == ENOENT ?
+				 "; inside is only what policy, workspace and --bind show" : "");
 		return true;
 	}
 	if (!sentences[result->cause])

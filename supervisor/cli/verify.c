@@ -49,7 +49,7 @@ struct verification {
 	char policy_name[POLICY_NAME_BYTES];	/* as resolved */
 	enum tier tier;
 	enum network_mode network;
-	bool cancelled;
+	bool policy_refused, cancelled;
 	struct error why;
 };
 
@@ -88,6 +88,7 @@ static int run_inside(struct verification *all, const struct attempt *attempt,
 	arena_init(&arena, ARENA_BYTES_MAX);
 	int r = plan_resolve(&plan, &options, &arena, &all->why);
 
+	all->policy_refused = plan.policy_refused;
 	if (r == 0) {
 		struct run_request request = { .plan = plan.sandbox };
 
@@ -374,8 +375,8 @@ int cli_verify(const struct verb *verb, int argc, char **argv)
 
 	if (r < 0) {
 		fprintf(stderr, "cupel verify: %s%s\n", all.why.text,
-			r == -EINVAL || r == -ENOENT ? "" : "; 'cupel doctor' says more");
-		return r == -EINVAL ? EXIT_USAGE : EXIT_CUPEL;
+			all.policy_refused || r == -EINVAL ? "" : "; 'cupel doctor' says more");
+		return all.policy_refused ? EXIT_CONFIG : r == -EINVAL ? EXIT_USAGE : EXIT_CUPEL;
 	}
 	if (all.cancelled)
 		return 128 + SIGINT;
@@ -390,6 +391,6 @@ void cli_verify_explain(FILE *out)
 {
 	fputs("\n  --policy P   preset, installed policy or file (tool)\n"
 	      "  --json       the table as JSON\n"
-	      "\nExit status: 0 every attempt was refused, 1 one was not, 125 the sandbox could\n"
-	      "not be built. See cupel-verify(1).\n", out);
+	      "\nExit status: 0 every attempt was refused, 1 one was not, 78 a policy that\n"
+	      "makes no sense, 125 the sandbox could not be built. See cupel-verify(1).\n", out);
 }

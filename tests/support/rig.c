@@ -247,6 +247,8 @@ void rig_confirm(uint64_t id)
 
 void rig_grant(uint64_t id, uint32_t bytes)
 {
+	if (rig.router.send_error)
+		return;
 	rig_say((struct message){ .kind = MESSAGE_CREDIT, .call_id = id,
 			      .credit.bytes = bytes });
 }

@@ -42,6 +42,7 @@ void rig_say(struct message message);
 void rig_flush(void);
 void rig_welcome(void);
 void rig_confirm(uint64_t id);
+/* Unless the worker has gone meanwhile: one is free to after its RESULT. */
 void rig_grant(uint64_t id, uint32_t bytes);
 void rig_cancel(uint64_t id);
 void rig_drain(int64_t timeout_ns);

@@ -29,4 +29,12 @@ void test_random_init(struct random *random, const char *property);
 			fail_msg(__VA_ARGS__);                                \
 	} while (0)
 
+/* Skips the test and says why: a skip without a reason is a failure. */
+#define test_skip(...)                                                        \
+	do {                                                                  \
+		printf("# skip: " __VA_ARGS__);                               \
+		putchar('\n');                                                \
+		skip();                                                       \
+	} while (0)
+
 #endif

@@ -134,4 +134,19 @@ slow_reader() {
 		head -c 50000000 /dev/zero </dev/null | (sleep 0.2; head -c 10 | wc -c))" 10
 }
 for_each_tier slow_reader
+
+# With --tty the input is typed, to its end, whatever it is.
+type_it() {
+	local run=("${cupel_run[@]}" --quiet --workspace none --limit wall=20s --tty -- sh -c)
+	seq 100000 >"$work/typed"
+	is "$tier: a file is typed" "$("${run[@]}" 'stty -echo; echo; wc -l' <"$work/typed" |
+		tail -n 1 | tr -d '\r')" 100000
+	is "$tier: a pipe is typed" "$(cat "$work/typed" | "${run[@]}" 'stty -echo; echo; wc -l' |
+		tail -n 1 | tr -d '\r')" 100000
+	is "$tier: a last line without an end ends" \
+		"$(printf abc | "${run[@]}" 'stty -echo; echo; wc -c' | tail -n 1 | tr -d '\r')" 3
+	is "$tier: nothing is typed of /dev/null" \
+		"$("${run[@]}" 'test -t 0 && wc -c' </dev/null | tr -d '\r')" 0
+}
+for_each_tier type_it
 done_testing

@@ -42,10 +42,8 @@ static struct cgroup make(const struct cgroup_host *where, struct limits limits)
 	struct error why = { 0 };
 	int r = cgroup_create_on(where, &cgroup, &limits, &why);
 
-	if (r == -EOPNOTSUPP) {
-		print_message("# %s\n", why.text);
-		skip();
-	}
+	if (r == -EOPNOTSUPP)
+		test_skip("%s", why.text);
 	test_row(r == 0, "create: %d, %s", r, why.text);
 	return cgroup;
 }
@@ -56,8 +54,7 @@ static struct cgroup make_v2(struct limits limits)
 
 	if (cgroup.layout != CGROUP_V2) {
 		cgroup_remove(&cgroup, NULL);
-		print_message("# the controllers of this host are not in a v2 tree\n");
-		skip();
+		test_skip("the controllers of this host are not in a v2 tree");
 	}
 	return cgroup;
 }
@@ -454,7 +451,7 @@ static pid_t kill_a_launcher(const struct cgroup_host *where, struct launched *r
 	close(ends[0]);
 	if (length != sizeof(*ret)) {
 		wait_for(launcher);
-		skip();
+		test_skip("no cgroup can be made here");
 	}
 	return launcher;
 }
@@ -591,7 +588,7 @@ static void the_sweep_leaves_other_pid_namespaces_alone(void **state)
 	remove_group(&cgroup);
 	wait_for(pid);
 	if (WEXITSTATUS(status) == 2)
-		skip();
+		test_skip("no pid namespace can be made here");
 	assert_true(there && lives);
 }
 
@@ -617,7 +614,7 @@ static void expect_refusal(int (*prepare)(void), const char *part)
 	int status = wait_for(pid);
 
 	if (WEXITSTATUS(status) == 2)
-		skip();
+		test_skip("needs root");
 	test_row(answer->r == -EOPNOTSUPP && strstr(answer->why.text, part),
 		 "%d, %s", answer->r, answer->why.text);
 	munmap(answer, sizeof(*answer));
@@ -651,7 +648,7 @@ static void an_ordinary_user_is_told_why_there_is_none(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		test_skip("needs root");
 	expect_refusal(become_nobody, "Permission denied; ");
 }
 
@@ -722,7 +719,7 @@ static void v1_an_ordinary_user_has_limits_in_groups_of_his_own(void **state)
 	(void)state;
 	remove_group(&cgroup);
 	if (geteuid() != 0 || layout == CGROUP_V2)
-		skip();
+		test_skip("needs root and controllers in v1 trees");
 	pid_t pid = fork();
 
 	if (pid == 0) {

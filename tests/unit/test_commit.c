@@ -124,7 +124,7 @@ static void as_ordinary_user(void (*body)(void))
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT)
-		skip();
+		test_skip("no mount namespace for this user");
 	assert_int_equal(status, 0);
 }
 
@@ -307,7 +307,7 @@ static void times_holes_and_user_attributes_are_kept(void **state)
 static void need_root(void)
 {
 	if (geteuid() != 0)
-		skip();
+		test_skip("needs root");
 }
 
 /* Upper as in the full tier: files of an id that nobody has. */

@@ -368,7 +368,7 @@ static void agrees_with_git(void **state)
 
 	(void)state;
 	if (!make_repository())
-		skip();
+		test_skip("git is not installed");
 	test_random_init(&random, "git check-ignore");
 	for (int round = 0; round < ROUNDS; round++) {
 		struct fixture fixture;

@@ -87,17 +87,15 @@ static void a_new_namespace_changes_its_own_row_only(void **state)
 		}
 	}
 	if (!made)
-		skip();
+		test_skip("this user can make no namespace");
 }
 
 /* Else the two ways above were one and the same. */
 static void the_kernel_knows_the_ioctls_of_the_table(void **state)
 {
 	(void)state;
-	if (!kernel_has_ioctl(0)) {
-		print_message("# before Linux 6.11 there is one way only\n");
-		skip();
-	}
+	if (!kernel_has_ioctl(0))
+		test_skip("before Linux 6.11 there is one way only");
 	for (int i = 0; i < NAMESPACE_COUNT; i++)
 		test_row(kernel_has_ioctl(i), "%s: %s", namespaces[i].name, strerror(errno));
 }

@@ -1,12 +1,6 @@
 /* The router's own Prometheus text, from the real program, as promtool(1) sees it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/support/test.h"
 
-#include <cmocka.h>
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +42,7 @@ static void promtool_accepts_the_metrics(void **state)
 	router_rig_stop(&rig);
 	assert_non_null(strstr(text, "tool=\"echo\""));
 	if (system("command -v promtool >/dev/null") != 0)
-		skip();
+		test_skip("promtool is not installed");
 	assert_int_equal(judge(text), 0);
 	/* It would have said so. */
 	assert_int_not_equal(judge("# TYPE broken gauge\nbroken{ 1\n"), 0);
