@@ -15,6 +15,8 @@ void ledger_list(FILE *out, const json_t *improvements, int width, bool colours)
 void ledger_show(const struct table *table, const json_t *improvement);
 void ledger_bottlenecks(FILE *out, const json_t *bottlenecks, int width, bool colours);
 
+void ledger_lessons(FILE *out, const json_t *lessons, int width, bool colours);
+
 /* The newest first, with a bar for each value; the list comes that way. */
 void ledger_trend(FILE *out, const json_t *trend, int width, bool colours);
 void ledger_stats(const struct table *table, const json_t *stats);
