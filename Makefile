@@ -216,6 +216,9 @@ $(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
+# The one test that links libgit2.
+$(out)/tests/test_change: private libraries += -lgit2
+
 # An example of a tool, built as its own comment says.
 example := $(out)/tests/examples/primes
 $(example): etc/examples/primes.c etc/examples/cupel_tool.h

@@ -25,10 +25,10 @@ tool store.open {
 }
 
 tool store.end {
-	help = "end a session"
+	help = "end a session, with what it has shown"
 	class = effectful
 	roles = { owner, improve }
-	schema = { '{"type": "object", "required": ["session", "outcome"]}' }
+	schema = { '{"type": "object", "required": ["session", "workspace", "outcome", "lessons"]}' }
 }
 
 tool store.metrics {
@@ -200,10 +200,10 @@ tool store.record {
 }
 
 tool store.execution {
-	help = "keep how a command ended"
+	help = "keep how commands ended"
 	class = effectful
 	roles = { owner, improve }
-	schema = { '{"type": "object", "required": ["session", "command", "cause"]}' }
+	schema = { '{"type": "object", "required": ["session", "executions"]}' }
 }
 
 tool store.test_run {
@@ -220,18 +220,18 @@ tool store.baseline {
 	schema = { '{"type": "object", "required": ["workspace", "commit", "metrics"]}' }
 }
 
-tool store.lesson {
-	help = "keep what an experiment has shown"
-	class = effectful
-	roles = { owner, improve }
-	schema = { '{"type": "object", "required": ["workspace", "scope", "statement"]}' }
-}
-
 tool store.lessons {
 	help = "what experiments have shown"
 	class = pure
 	roles = { owner, member, agent, improve }
-	schema = { '{"type": "object", "required": ["workspace"]}' }
+	schema = { '{"type": "object"}' }
+}
+
+tool store.forget {
+	help = "take back a lesson"
+	class = effectful
+	roles = { owner }
+	schema = { '{"type": "object", "required": ["lesson"], "properties": {"lesson": {"type": "integer", "minimum": 1}}}' }
 }
 
 tool store.call {

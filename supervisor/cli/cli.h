@@ -136,6 +136,8 @@ void cli_scope_explain(FILE *out);
 void cli_trend_explain(FILE *out);
 int cli_bottlenecks(const struct verb *verb, int argc, char **argv);
 int cli_trend(const struct verb *verb, int argc, char **argv);
+int cli_lessons(const struct verb *verb, int argc, char **argv);
+void cli_lessons_explain(FILE *out);
 int cli_stats(const struct verb *verb, int argc, char **argv);
 int cli_test(const struct verb *verb, int argc, char **argv);
 void cli_test_explain(FILE *out);

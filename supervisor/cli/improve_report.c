@@ -48,7 +48,7 @@ static void row(const struct table *table, const char *name, enum table_tone ton
 static void print_values(const struct table *table, const json_t *report)
 {
 	static const char *const kinds[][2] = {
-		{ "cpu", " of processor time" }, { "wall", " of wall time" },
+		{ "CPU time", " of processor time" }, { "wall time", " of wall time" },
 	};
 	const json_t *metric = json_object_get(report, "metric");
 	const json_t *decision = json_object_get(report, "decision");
@@ -124,6 +124,16 @@ static void print_trials(const struct table *table, const json_t *report)
 			row(table, "", TABLE_PLAIN, "%s: %.250s (%.250s)",
 			    member_text(trial, "outcome"), member_text(trial, "setting"),
 			    member_text(trial, "reason"));
+}
+
+static void print_lessons(const struct table *table, const json_t *report)
+{
+	const json_t *list = json_object_get(report, "lessons"), *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, one)
+		row(table, i ? "" : "not tried", TABLE_PLAIN, "%s (see 'cupel lessons')",
+		    json_string_value(one));
 }
 
 static void print_bottlenecks(const struct table *table, const json_t *report)
@@ -223,6 +233,7 @@ void improve_report_print(const struct table *table, const json_t *report)
 {
 	print_bottlenecks(table, report);
 	print_trials(table, report);
+	print_lessons(table, report);
 	if (text_of(report, "change"))
 		row(table, "changed", TABLE_PLAIN, "%s", text_of(report, "change"));
 	print_values(table, report);

@@ -1,5 +1,5 @@
 /*
- * cupel improvements, show, bottlenecks, trend, stats: what the store knows;
+ * cupel improvements, show, bottlenecks, trend, lessons, stats: what the store knows;
  * approve, reject, apply, rollback: what becomes of an improvement.
  */
 #include <errno.h>
@@ -21,6 +21,7 @@
 struct wanted {
 	bool json, all, here;
 	const char *reason;
+	const char *forget;
 	const char *word;	/* the argument; NULL: none */
 };
 
@@ -31,6 +32,7 @@ static const struct option known_options[] = {
 	{ "all", no_argument, NULL, 'a' },
 	{ "here", no_argument, NULL, 'h' },
 	{ "reason", required_argument, NULL, 'r' },
+	{ "forget", required_argument, NULL, 'f' },
 	{ 0 },
 };
 
@@ -48,6 +50,8 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 		ret->here |= option == 'h';
 		if (option == 'r')
 			ret->reason = optarg;
+		if (option == 'f')
+			ret->forget = optarg;
 	}
 	if (option == 0)
 		return false;
@@ -203,6 +207,55 @@ void cli_trend_explain(FILE *out)
 {
 	fputs("\nWhat the unchanged program measured in each campaign over the repository one\n"
 	      "is in, the newest first. Metrics are named as in cupel.conf.\n", out);
+}
+
+static int forget(const struct wanted *wanted)
+{
+	json_t *answer;
+	char *end;
+	json_int_t lesson;
+	int code;
+
+	errno = 0;
+	lesson = strtoll(wanted->forget, &end, 10);
+	if (errno || end == wanted->forget || *end || lesson <= 0) {
+		fprintf(stderr, "cupel: '%s' is no lesson's number; see 'cupel lessons'\n",
+			wanted->forget);
+		return EXIT_USAGE;
+	}
+	code = ask_store("store.forget", json_pack("{s:I}", "lesson", lesson), &answer);
+	if (code != EXIT_OK || wanted->json)
+		return code != EXIT_OK ? code : cli_print_json(answer);
+	printf("forgotten: %s\n", member_text(answer, "statement"));
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+int cli_lessons(const struct verb *verb, int argc, char **argv)
+{
+	struct wanted wanted;
+	json_t *answer, *arguments;
+	int code;
+
+	if (!take(verb, argc, argv, "jaf", 0, &wanted))
+		return EXIT_USAGE;
+	if (wanted.forget)
+		return forget(&wanted);
+	arguments = scope(&wanted);
+	json_object_set_new(arguments, "limit", json_integer(500));
+	code = ask_store("store.lessons", arguments, &answer);
+	return code != EXIT_OK ? code :
+	       print_list(&wanted, answer, "lessons", ledger_lessons,
+			  "no lesson so far; 'cupel improve' learns from what it tries");
+}
+
+void cli_lessons_explain(FILE *out)
+{
+	fputs("\nOf the repository one is in; --all: of every repository.\n\n"
+	      "  knob      a value that failed where others worked; it is not tried again\n"
+	      "  setting   what became of a proposal; one that was rejected or taken back is\n"
+	      "            not proposed again\n\n"
+	      "A lesson counts for 90 days since it was last seen; --forget ID ends it now.\n", out);
 }
 
 int cli_stats(const struct verb *verb, int argc, char **argv)

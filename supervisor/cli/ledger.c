@@ -84,6 +84,31 @@ void ledger_bottlenecks(const struct table *look, const json_t *bottlenecks)
 	grid_print(&grid, look);
 }
 
+void ledger_lessons(const struct table *look, const json_t *lessons)
+{
+	static const struct grid_column columns[] = {
+		{ "ID", true, false }, { "ABOUT", false, false }, { "SEEN", true, false },
+		{ "LAST", false, false }, { "LESSON", false, true },
+	};
+	struct grid grid;
+	const json_t *row;
+	size_t i;
+
+	grid_init(&grid, columns, COUNT(columns));
+	json_array_foreach((json_t *)(uintptr_t)lessons, i, row) {
+		const json_t *status = json_object_get(json_object_get(row, "evidence"), "status");
+		const char *words = json_string_value(status);
+
+		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "id"));
+		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "scope"));
+		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "n"));
+		grid_cell(&grid, TABLE_PLAIN, "%.10s", member_text(row, "last_seen"));
+		grid_cell(&grid, words ? tone_of(words) : TABLE_PLAIN, "%s%s%s",
+			  member_text(row, "statement"), words ? ": " : "", words ? words : "");
+	}
+	grid_print(&grid, look);
+}
+
 void ledger_trend(const struct table *look, const json_t *trend)
 {
 	static const char bars[BAR_COLUMNS + 1] = "##############################";
@@ -171,12 +196,29 @@ void ledger_show(const struct table *table, const json_t *improvement)
 	row_of(table, "status", "%s; %.300s", member_text(improvement, "status"),
 	       member_text(improvement, "reason"));
 	show_changes(table, json_object_get(improvement, "changes"));
-	row_of(table, "gain", "at least %s; confidence %.2f before it was tested", gain,
+	row_of(table, "gain", "at least %s; confidence %.2f", gain,
 	       member_number(improvement, "confidence"));
 	show_experiments(table, json_object_get(improvement, "experiments"));
 	show_apply(table, json_object_get(improvement, "apply"));
 	row_of(table, "proposed", "%.19s by %s", member_text(improvement, "timestamp"),
 	       member_text(improvement, "source"));
+}
+
+/* Whether a source's confidence was worth what it said. */
+static void show_sources(const struct table *table, const json_t *sources)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)sources, i, row) {
+		double applied = member_number(row, "applied");
+
+		row_of(table, i ? "" : "sources",
+		       "%s: %.0f proposed, %.0f proven; of %.0f applied, %.1f were promised to hold and %.0f do",
+		       member_text(row, "source"), member_number(row, "proposed"),
+		       member_number(row, "accepted"), applied, member_number(row, "promised"),
+		       member_number(row, "kept"));
+	}
 }
 
 void ledger_stats(const struct table *table, const json_t *stats)
@@ -195,4 +237,8 @@ void ledger_stats(const struct table *table, const json_t *stats)
 	       member_number(stats, "self_checks"), member_number(stats, "false_accepts"));
 	row_of(table, "commits", "%.0f made, %.0f taken back", member_number(stats, "applied"),
 	       member_number(stats, "rolled_back"));
+	show_sources(table, json_object_get(stats, "sources"));
+	row_of(table, "kept", "%.0f commands run, %.0f runs of tests with %.0f cases, %.0f lessons",
+	       member_number(stats, "executions"), member_number(stats, "test_runs"),
+	       member_number(stats, "test_cases"), member_number(stats, "lessons"));
 }

@@ -15,6 +15,8 @@ void ledger_list(const struct table *look, const json_t *improvements);
 void ledger_show(const struct table *table, const json_t *improvement);
 void ledger_bottlenecks(const struct table *look, const json_t *bottlenecks);
 
+void ledger_lessons(const struct table *look, const json_t *lessons);
+
 /* The newest first, with a bar for each value; the list comes that way. */
 void ledger_trend(const struct table *look, const json_t *trend);
 void ledger_stats(const struct table *table, const json_t *stats);

@@ -45,6 +45,9 @@ static const struct verb verbs[] = {
 	{ "improvements", "improvements [--all] [--json]", "list what was proposed and proven",
 	  cli_improvements, cli_improvements_explain },
 	{ "init", "init [DIR]", "write a first cupel.conf", cli_init, cli_init_explain },
+	{ "lessons", "lessons [--all] [--forget ID] [--json]",
+	  "list what the loop has learnt, or take a lesson back", cli_lessons,
+	  cli_lessons_explain },
 	{ "log",
 	  "log [--level L] [--component C] [--call N] [--since D] [-f]\n"
 	  "       [--json]",

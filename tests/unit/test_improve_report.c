@@ -28,7 +28,7 @@ static char *printed(const char *text)
 #define PROVEN                                                                \
 	"{\"mode\": \"auto\", \"found\": true, \"base\": \"0123456789abcdef\"," \
 	" \"metric\": {\"benchmark\": \"parse\", \"name\": \"time\", \"unit\": \"\"}," \
-	" \"calibration\": {\"judged_by\": \"cpu\"}, \"change\": \"level: -O1 to -O2\"," \
+	" \"calibration\": {\"judged_by\": \"CPU time\"}, \"change\": \"level: -O1 to -O2\"," \
 	" \"search\": {\"evaluations\": 12, \"stopped\": \"converged\"}," \
 	" \"trials\": [{\"outcome\": \"wrong\", \"setting\": \"a\\u001b[31m\", \"reason\": \"r\"}]," \
 	" \"decision\": {\"verdict\": \"accept\", \"reason\": \"proved\", \"pairs\": 10," \

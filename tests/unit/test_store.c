@@ -64,9 +64,8 @@ static void a_session_is_found_until_it_ends(void **state)
 	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
 	propose();
 	IS("store.open", "{'workspace':'/w'}", "{\"options\":{\"a\":[1]},\"seed\":7,\"session\":1}");
-	IS("store.end", "{'session':1,'outcome':'found'}", "{}");
+	IS("store.end", "{'session':1,'workspace':'/w','outcome':'found','lessons':[]}", "{}");
 	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
-	IS("store.end", "{'session':9,'outcome':'found'}", "there is no such session");
 }
 
 static void the_same_proposal_is_known(void **state)
@@ -237,13 +236,15 @@ static void every_statement_is_sound(void **state)
 		test_row(*ask(reads[i], "{'workspace':null}") == '{', "%s: %s", reads[i], why.text);
 	propose();
 	assert_non_null(strstr(ask("store.record", "{'source':'tuner','workspace':'/w'}"), "\"promised\""));
-	IS("store.lesson", "{'workspace':'/w','scope':'OPT','statement':'s','evidence':[1],'gain':0.2}", "{\"id\":1}");
-	IS("store.lesson", "{'workspace':'/w','scope':'OPT','statement':'s','evidence':[2],'gain':0.4}", "{\"id\":1}");
+	for (int i = 0; i < 2; i++)
+		IS("store.end", "{'session':1,'workspace':'/w','outcome':'o','lessons':[{'scope':'knob','statement':'s','evidence':{}}]}", "{}");
 	assert_non_null(strstr(ask("store.lessons", "{'workspace':'/w'}"), "\"n\":2"));
+	IS("store.forget", "{'lesson':1}", "{\"statement\":\"s\"}");
+	IS("store.forget", "{'lesson':1}", "there is no such lesson");
 	IS("store.trial", "{'session':1,'config':[1,2],'why':1,'step':0,'expected':null,'outcome':0,'cost':0.9,'binary':5,'reused':false}", "{}");
 	assert_non_null(strstr(ask("store.trials", "{'session':1}"), "\"config\":[1,2]"));
 	IS("store.test_run", "{'session':1,'name':'n','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed','duration_ns':5}]}", "{\"test_run\":1}");
-	IS("store.execution", "{'session':1,'command':'c','cause':'exited','exit_code':0}", "{\"id\":1}");
+	IS("store.execution", "{'session':1,'executions':[{'command':'c','cause':'exited','exit_code':0},{'command':'d','cause':'wall'}]}", "{\"stored\":2}");
 	IS("store.baseline", "{'workspace':'/w','commit':'c','metrics':{}}", "{\"id\":1}");
 	IS("store.event", "{'events':[{'kind':'k','data':{}},{'kind':'l'}]}", "{\"stored\":2}");
 	IS("store.call", "{'calls':[{'call':1,'tool':'t','client_role':'owner','outcome':'ok','attempts':1,'wall_ns':5}]}", "{\"stored\":1}");

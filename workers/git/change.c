@@ -1,20 +1,16 @@
 #include "workers/git/change.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
-#include "sandbox/path.h"
+#include "workers/git/lock.h"
+#include "workers/git/worktree.h"
 
 #define COMMITS_LOOKED_AT 20000
-#define FILE_BYTES_MAX (1 << 20)
-#define CHANGED_FILES_MAX 64
 
 int git_failure(const char *what, struct error *why)
 {
@@ -43,21 +39,13 @@ static int refuse(struct error *why, const char *format, ...)
 	return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION, "%s", text);
 }
 
-/* ---- one file, from some bytes to others ---- */
-
-struct edit {
-	const char *path;
-	git_oid before, after;		/* blobs */
-	git_filemode_t mode;
-};
-
-struct edits {
-	git_repository *repository;
-	struct edit items[CHANGED_FILES_MAX];
-	size_t count;
+struct work {
+	struct edits edits;
 	git_commit *parent;		/* owned */
 	const char *reference;		/* full name of the branch */
+	bool fresh;			/* which is not there yet */
 	bool checked_out;		/* HEAD is that branch */
+	struct git_lock lock;
 };
 
 static git_blob *blob_at(git_repository *repository, const git_commit *commit,
@@ -91,136 +79,18 @@ static bool find_blob(git_repository *repository, const git_commit *commit,
 	return true;
 }
 
-/* ---- the work tree ---- */
-
-enum state { FILE_IS_BEFORE, FILE_IS_AFTER, FILE_IS_OTHER };
-
-static enum state state_of(const struct edit *edit)
-{
-	AUTO_CLOSE int fd = path_open(AT_FDCWD, edit->path, O_RDONLY | O_NONBLOCK, 0,
-				      PATH_STRICT, NULL);
-	struct stat status;
-	git_oid id;
-
-	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-	    status.st_size > FILE_BYTES_MAX)
-		return FILE_IS_OTHER;
-	AUTO_FREE char *data = malloc((size_t)status.st_size + 1);
-
-	if (!data || read(fd, data, (size_t)status.st_size + 1) != status.st_size ||
-	    git_odb_hash(&id, data, (size_t)status.st_size, GIT_OBJECT_BLOB) < 0)
-		return FILE_IS_OTHER;
-	if (git_oid_equal(&id, &edit->before))
-		return FILE_IS_BEFORE;
-	return git_oid_equal(&id, &edit->after) ? FILE_IS_AFTER : FILE_IS_OTHER;
-}
-
-static int check_work_tree(const struct edits *edits, struct error *why)
-{
-	for (size_t i = 0; edits->checked_out && i < edits->count; i++)
-		if (state_of(&edits->items[i]) == FILE_IS_OTHER)
-			return refuse(why,
-				      "%s has changes of yours that are not committed; commit or stash them first",
-				      edits->items[i].path);
-	return 0;
-}
-
-static int write_bytes(int fd, const git_blob *blob)
-{
-	const char *data = git_blob_rawcontent(blob);
-	size_t left = (size_t)git_blob_rawsize(blob);
-
-	while (left > 0) {
-		ssize_t n = write(fd, data, left);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			left -= (size_t)n;
-		}
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-/* By temporary file, so that a reader sees the old bytes or the new ones. */
-static int replace_file(const struct edit *edit, const git_blob *blob, struct error *why)
-{
-	const char *slash = strrchr(edit->path, '/');
-	char folder[4096], temporary[64];
-	int r;
-
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - edit->path) : 1,
-		 slash ? edit->path : ".");
-	snprintf(temporary, sizeof(temporary), ".cupel-%d.tmp", (int)getpid());
-	AUTO_CLOSE int directory = path_open(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY, 0,
-					     PATH_STRICT, why);
-
-	if (directory < 0)
-		return directory;
-	unlinkat(directory, temporary, 0);
-	AUTO_CLOSE int fd = openat(directory, temporary,
-				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-				   edit->mode == GIT_FILEMODE_BLOB_EXECUTABLE ? 0755 : 0644);
-
-	r = fd < 0 ? -errno : write_bytes(fd, blob);
-	if (r == 0 && renameat(directory, temporary, directory,
-			       slash ? slash + 1 : edit->path) < 0)
-		r = -errno;
-	if (r == 0)
-		fsync(directory);
-	if (r < 0) {
-		unlinkat(directory, temporary, 0);
-		return error_set(why, r, "%s: %s", edit->path, strerror(-r));
-	}
-	return 0;
-}
-
-static int follow_file(const struct edits *edits, git_index *index,
-		       const struct edit *edit, struct error *why)
-{
-	git_blob *blob;
-	int r = 0;
-
-	if (git_blob_lookup(&blob, edits->repository, &edit->after) < 0)
-		return git_failure(edit->path, why);
-	if (state_of(edit) == FILE_IS_BEFORE)
-		r = replace_file(edit, blob, why);
-	git_blob_free(blob);
-	if (r == 0 && git_index_add_bypath(index, edit->path) < 0)
-		r = git_failure("index", why);
-	return r;
-}
-
-/* What the branch says, the checked-out files say, too. */
-static int follow(const struct edits *edits, struct error *why)
-{
-	git_index *index = NULL;
-	int r = 0;
-
-	if (!edits->checked_out)
-		return 0;
-	if (git_repository_index(&index, edits->repository) < 0 || git_index_read(index, 1) < 0)
-		r = git_failure("index", why);
-	for (size_t i = 0; r == 0 && i < edits->count; i++)
-		r = follow_file(edits, index, &edits->items[i], why);
-	if (r == 0 && git_index_write(index) < 0)
-		r = git_failure("index", why);
-	git_index_free(index);
-	return r;
-}
-
 /* ---- the commit ---- */
 
-static int make_tree(const struct edits *edits, git_tree **ret, struct error *why)
+static int make_tree(const struct work *work, git_tree **ret, struct error *why)
 {
+	const struct edits *edits = &work->edits;
 	git_index *index = NULL;
 	git_tree *parent = NULL;
 	git_oid id;
 	int r = git_index_new(&index);
 
 	if (r == 0)
-		r = git_commit_tree(&parent, edits->parent);
+		r = git_commit_tree(&parent, work->parent);
 	if (r == 0)
 		r = git_index_read_tree(index, parent);
 	for (size_t i = 0; r == 0 && i < edits->count; i++) {
@@ -247,30 +117,51 @@ static int make_signature(git_repository *repository, git_signature **ret, struc
 	return git_failure("signature", why);
 }
 
-/* Moves the reference from the parent to the new commit, or fails. */
-static int make_commit(const struct edits *edits, const char *message, git_oid *ret,
+/* The commit as an object; no reference leads to it yet. */
+static int make_commit(const struct work *work, const char *message, git_oid *ret,
 		       struct error *why)
 {
-	const git_commit *parents[1] = { edits->parent };
+	const git_commit *parents[1] = { work->parent };
 	git_signature *signature = NULL;
 	git_tree *tree = NULL;
-	int r = make_signature(edits->repository, &signature, why);
+	int r = make_signature(work->edits.repository, &signature, why);
 
 	if (r == 0)
-		r = make_tree(edits, &tree, why);
-	if (r == 0 && git_commit_create(ret, edits->repository, edits->reference, signature,
-					signature, "UTF-8", message, tree, 1, parents) < 0)
-		r = git_failure(edits->reference, why);
+		r = make_tree(work, &tree, why);
+	if (r == 0 && git_commit_create(ret, work->edits.repository, NULL, signature, signature,
+					"UTF-8", message, tree, 1, parents) < 0)
+		r = git_failure("commit", why);
 	git_signature_free(signature);
 	git_tree_free(tree);
 	return r;
 }
 
-static json_t *describe(const struct edits *edits, const git_oid *commit)
+/* From the parent to the new commit, or not at all. */
+static int move_reference(struct work *work, const git_oid *commit, const char *message,
+			  struct error *why)
 {
+	git_reference *moved = NULL;
+	char note[128];
+	int r = lock_reference(&work->lock, work->reference, why);
+
+	if (r < 0)
+		return r;
+	snprintf(note, sizeof(note), "cupel: %.*s", (int)strcspn(message, "\n"), message);
+	r = work->fresh ? git_reference_create(&moved, work->edits.repository, work->reference,
+					       commit, 0, note) :
+			  git_reference_create_matching(&moved, work->edits.repository,
+							work->reference, commit, 1,
+							git_commit_id(work->parent), note);
+	git_reference_free(moved);
+	return r < 0 ? git_failure(work->reference, why) : 0;
+}
+
+static json_t *describe(const struct work *work, const git_oid *commit)
+{
+	const struct edits *edits = &work->edits;
 	json_t *files = json_array();
 	char hex[GIT_OID_HEXSZ + 1], sums[2][SHA256_TEXT_BYTES];
-	const char *branch = edits->reference ? edits->reference : "";
+	const char *branch = work->reference ? work->reference : "";
 
 	if (strncmp(branch, "refs/heads/", 11) == 0)
 		branch += 11;
@@ -294,24 +185,37 @@ static json_t *describe(const struct edits *edits, const git_oid *commit)
 	return json_pack("{s:s, s:s, s:o}", "commit", hex, "branch", branch, "files", files);
 }
 
-static int carry_out(struct edits *edits, const char *message, json_t **ret,
+/* Up to here nothing has changed; a full disk is noticed here at the latest. */
+static int prepare(struct work *work, struct error *why)
+{
+	int r = worktree_check(&work->edits, why);
+
+	if (r == 0)
+		r = lock_index(&work->lock, why);
+	return r < 0 ? r : worktree_stage(&work->edits, why);
+}
+
+static int carry_out(struct work *work, const char *message, json_t **ret,
 		     struct error *why)
 {
 	git_oid commit;
-	int r = check_work_tree(edits, why);
+	int r = make_commit(work, message, &commit, why);
 
+	if (r == 0 && work->checked_out)
+		r = prepare(work, why);
 	if (r == 0)
-		r = make_commit(edits, message, &commit, why);
+		r = move_reference(work, &commit, message, why);
+	if (r == 0 && work->checked_out)
+		r = worktree_follow(&work->edits, why);
 	if (r == 0)
-		r = follow(edits, why);
-	if (r == 0)
-		*ret = describe(edits, &commit);
+		*ret = describe(work, &commit);
 	return r;
 }
 
-static void release(struct edits *edits)
+static void release(struct work *work)
 {
-	git_commit_free(edits->parent);
+	git_commit_free(work->parent);
+	lock_release(&work->lock);
 }
 
 static int lookup_commit(git_repository *repository, const char *hex, git_commit **ret,
@@ -411,7 +315,7 @@ static int add_delta(const git_diff_delta *delta, float progress, void *payload)
 	struct edits *edits = payload;
 
 	(void)progress;
-	if (edits->count == CHANGED_FILES_MAX || delta->status != GIT_DELTA_MODIFIED)
+	if (edits->count == EDITS_MAX || delta->status != GIT_DELTA_MODIFIED)
 		return -1;
 	edits->items[edits->count++] = (struct edit){
 		.path = strdup(delta->new_file.path), .before = delta->old_file.id,
@@ -448,10 +352,33 @@ static void free_paths(struct edits *edits)
 		free((char *)(uintptr_t)edits->items[i].path);
 }
 
-int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
-		struct error *why)
+/* Whether the branch still holds what the edits made. */
+static bool is_last_word(const struct work *work, const char *reference)
 {
-	struct edits edits = { .repository = repository };
+	git_object *tip;
+	bool is = git_revparse_single(&tip, work->edits.repository, reference) == 0;
+	git_oid now;
+
+	for (size_t i = 0; is && i < work->edits.count; i++)
+		is = find_blob(work->edits.repository, (git_commit *)tip,
+			       work->edits.items[i].path, &now, NULL) &&
+		     git_oid_equal(&now, &work->edits.items[i].after);
+	git_object_free(tip);
+	return is;
+}
+
+static int catch_up(struct work *work, struct error *why)
+{
+	int r = lock_index(&work->lock, why);
+
+	if (r == 0)
+		r = worktree_stage(&work->edits, why);
+	return r < 0 ? r : worktree_follow(&work->edits, why);
+}
+
+static int find(struct work *work, json_int_t improvement, json_t **ret, struct error *why)
+{
+	git_repository *repository = work->edits.repository;
 	git_commit *commit = NULL;
 	struct found found;
 	int r = 0;
@@ -466,36 +393,49 @@ int change_find(git_repository *repository, json_int_t improvement, json_t **ret
 	if (git_commit_lookup(&commit, repository, found.undone ? &found.revert :
 							      &found.commit) < 0)
 		return git_failure("commit", why);
-	r = read_edits(&edits, commit, why);
-	edits.reference = found.reference;
-	edits.checked_out = is_checked_out(repository, found.reference);
-	if (r == 0)
-		r = follow(&edits, why);
+	r = read_edits(&work->edits, commit, why);
+	work->reference = found.reference;
+	if (r == 0 && is_checked_out(repository, found.reference) &&
+	    is_last_word(work, found.reference) && worktree_lags(&work->edits))
+		r = catch_up(work, why);
 	if (r == 0) {
-		*ret = describe(&edits, &found.commit);
+		*ret = describe(work, &found.commit);
 		json_object_set_new(*ret, "reverted", json_boolean(found.undone));
 	}
-	free_paths(&edits);
+	free_paths(&work->edits);
 	git_commit_free(commit);
+	return r;
+}
+
+int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
+		struct error *why)
+{
+	struct work work = { .edits.repository = repository };
+	int r = lock_take(&work.lock, repository, why);
+
+	if (r == 0)
+		r = find(&work, improvement, ret, why);
+	release(&work);
 	return r;
 }
 
 /* ---- doing ---- */
 
-static int add_edit(struct edits *edits, const git_commit *base, const json_t *file,
+static int add_edit(struct work *work, const git_commit *base, const json_t *file,
 		    struct error *why)
 {
 	const char *path = json_string_value(json_object_get(file, "path"));
 	const json_t *content = json_object_get(file, "content");
+	struct edits *edits = &work->edits;
 	struct edit *edit = &edits->items[edits->count];
 	git_oid now;
 
-	if (edits->count == CHANGED_FILES_MAX)
-		return error_set(why, -E2BIG, "more than %d files", CHANGED_FILES_MAX);
+	if (edits->count == EDITS_MAX)
+		return error_set(why, -E2BIG, "more than %d files", EDITS_MAX);
 	edit->path = path;
 	if (!find_blob(edits->repository, base, path, &edit->before, &edit->mode))
 		return error_set(why, -ENOENT, "%s is no file of the base commit", path);
-	if (!find_blob(edits->repository, edits->parent, path, &now, NULL) ||
+	if (!find_blob(edits->repository, work->parent, path, &now, NULL) ||
 	    !git_oid_equal(&now, &edit->before))
 		return refuse(why, "%s has changed on the branch since this was measured; run cupel improve again",
 			      path);
@@ -507,40 +447,53 @@ static int add_edit(struct edits *edits, const git_commit *base, const json_t *f
 	return 0;
 }
 
-/* The checked-out branch, and the commit it stands at. */
-static int take_head(struct edits *edits, char reference[256], struct error *why)
+/* An existing branch, and the commit it stands at. */
+static int take_tip(struct work *work, const char *reference, struct error *why)
 {
-	git_reference *head;
+	git_reference *branch;
 	int r = 0;
 
-	if (git_repository_head_detached(edits->repository) == 1)
-		return refuse(why, "HEAD is detached; check out a branch first");
-	if (git_repository_head(&head, edits->repository) < 0)
-		return git_failure("HEAD", why);
-	snprintf(reference, 256, "%s", git_reference_name(head));
-	if (git_commit_lookup(&edits->parent, edits->repository, git_reference_target(head)) < 0)
-		r = git_failure("HEAD", why);
-	git_reference_free(head);
-	edits->reference = reference;
-	edits->checked_out = true;
+	if (git_reference_lookup(&branch, work->edits.repository, reference) < 0)
+		return git_failure(reference, why);
+	if (git_commit_lookup(&work->parent, work->edits.repository,
+			      git_reference_target(branch)) < 0)
+		r = git_failure(reference, why);
+	git_reference_free(branch);
+	work->reference = reference;
+	work->checked_out = is_checked_out(work->edits.repository, reference);
 	return r;
 }
 
-/* A new branch at the base; one of that name that is there is not ours. */
-static int take_branch(struct edits *edits, const git_commit *base, const char *branch,
+static int take_head(struct work *work, char reference[256], struct error *why)
+{
+	git_reference *head;
+
+	if (git_repository_head_detached(work->edits.repository) == 1)
+		return refuse(why, "HEAD is detached; check out a branch first");
+	if (git_repository_head(&head, work->edits.repository) < 0)
+		return git_failure("HEAD", why);
+	snprintf(reference, 256, "%s", git_reference_name(head));
+	git_reference_free(head);
+	return take_tip(work, reference, why);
+}
+
+/* A new branch from the base; one of that name that is there is not ours. */
+static int take_branch(struct work *work, const git_commit *base, const char *branch,
 		       char reference[256], struct error *why)
 {
-	git_reference *made;
+	git_reference *there;
 
 	snprintf(reference, 256, "refs/heads/%.200s", branch);
 	if (!git_reference_is_valid_name(reference))
 		return error_set(why, -EINVAL, "'%.200s' is no name of a branch", branch);
-	if (git_branch_create(&made, edits->repository, branch, base, 0) < 0)
+	if (git_reference_lookup(&there, work->edits.repository, reference) == 0) {
+		git_reference_free(there);
 		return refuse(why, "the branch %.200s is there already; delete or rename it",
 			      branch);
-	git_reference_free(made);
-	edits->reference = reference;
-	return git_commit_dup(&edits->parent, (git_commit *)(uintptr_t)base) < 0 ?
+	}
+	work->reference = reference;
+	work->fresh = true;
+	return git_commit_dup(&work->parent, (git_commit *)(uintptr_t)base) < 0 ?
 		       git_failure("commit", why) : 0;
 }
 
@@ -562,16 +515,16 @@ static int check_sums(const struct edits *edits, const json_t *files, struct err
 	return 0;
 }
 
-static int commit_on(struct edits *edits, const struct change *change,
+static int commit_on(struct work *work, const struct change *change,
 		     const git_commit *base, json_t **ret, struct error *why)
 {
 	AUTO_FREE char *message = NULL;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < json_array_size(change->files); i++)
-		r = add_edit(edits, base, json_array_get(change->files, i), why);
+		r = add_edit(work, base, json_array_get(change->files, i), why);
 	if (r == 0)
-		r = check_sums(edits, change->files, why);
+		r = check_sums(&work->edits, change->files, why);
 	if (r < 0)
 		return r;
 	if (asprintf(&message, "%s\n" TRAILER_DONE ": %lld\n", change->message,
@@ -579,13 +532,13 @@ static int commit_on(struct edits *edits, const struct change *change,
 		message = NULL;
 		return error_set(why, -ENOMEM, "out of memory");
 	}
-	return carry_out(edits, message, ret, why);
+	return carry_out(work, message, ret, why);
 }
 
-int change_commit(git_repository *repository, const struct change *change,
-		  json_t **ret, struct error *why)
+static int commit_once(struct work *work, const struct change *change, json_t **ret,
+		       struct error *why)
 {
-	struct edits edits = { .repository = repository };
+	git_repository *repository = work->edits.repository;
 	char reference[256];
 	struct found found;
 	git_commit *base = NULL;
@@ -593,35 +546,38 @@ int change_commit(git_repository *repository, const struct change *change,
 
 	look(repository, change->improvement, &found);
 	if (found.done)
-		return change_find(repository, change->improvement, ret, why);
+		return find(work, change->improvement, ret, why);
 	r = lookup_commit(repository, change->base, &base, why);
 	if (r == 0)
 		r = change->branch ?
-			    take_branch(&edits, base, change->branch, reference, why) :
-			    take_head(&edits, reference, why);
+			    take_branch(work, base, change->branch, reference, why) :
+			    take_head(work, reference, why);
 	if (r == 0)
-		r = commit_on(&edits, change, base, ret, why);
-	if (r < 0 && change->branch && edits.reference) {	/* the branch holds nothing */
-		git_reference *made;
-
-		if (git_reference_lookup(&made, repository, reference) == 0) {
-			git_reference_delete(made);
-			git_reference_free(made);
-		}
-	}
+		r = commit_on(work, change, base, ret, why);
 	git_commit_free(base);
-	release(&edits);
+	return r;
+}
+
+int change_commit(git_repository *repository, const struct change *change,
+		  json_t **ret, struct error *why)
+{
+	struct work work = { .edits.repository = repository };
+	int r = lock_take(&work.lock, repository, why);
+
+	if (r == 0)
+		r = commit_once(&work, change, ret, why);
+	release(&work);
 	return r;
 }
 
 /* The branch must still hold what the commit made of each file. */
-static int turn_round(struct edits *edits, struct error *why)
+static int turn_round(struct work *work, struct error *why)
 {
-	for (size_t i = 0; i < edits->count; i++) {
-		struct edit *edit = &edits->items[i];
+	for (size_t i = 0; i < work->edits.count; i++) {
+		struct edit *edit = &work->edits.items[i];
 		git_oid was = edit->before, now;
 
-		if (!find_blob(edits->repository, edits->parent, edit->path, &now, NULL) ||
+		if (!find_blob(work->edits.repository, work->parent, edit->path, &now, NULL) ||
 		    !git_oid_equal(&now, &edit->after))
 			return refuse(why, "%s has changed since; take the change back by hand: git revert",
 				      edit->path);
@@ -631,54 +587,46 @@ static int turn_round(struct edits *edits, struct error *why)
 	return 0;
 }
 
-static int take_tip(struct edits *edits, const char *reference, struct error *why)
+static int revert_once(struct work *work, const char *commit, json_int_t improvement,
+		       json_t **ret, struct error *why)
 {
-	git_reference *branch;
-	int r = 0;
+	git_commit *done = NULL;
+	struct found found;
+	char message[400];
+	int r;
 
-	if (git_reference_lookup(&branch, edits->repository, reference) < 0)
-		return git_failure(reference, why);
-	if (git_commit_lookup(&edits->parent, edits->repository,
-			      git_reference_target(branch)) < 0)
-		r = git_failure(reference, why);
-	git_reference_free(branch);
-	edits->reference = reference;
-	edits->checked_out = is_checked_out(edits->repository, reference);
+	look(work->edits.repository, improvement, &found);
+	if (!found.done)
+		return error_set(why, -ENOENT, "no branch here holds improvement %lld",
+				 (long long)improvement);
+	if (found.undone)
+		return find(work, improvement, ret, why);
+	r = lookup_commit(work->edits.repository, commit, &done, why);
+	if (r == 0)
+		r = read_edits(&work->edits, done, why);
+	if (r == 0)
+		r = take_tip(work, found.reference, why);
+	if (r == 0)
+		r = turn_round(work, why);
+	if (r == 0) {
+		snprintf(message, sizeof(message),
+			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n\n" TRAILER_UNDONE ": %lld\n",
+			 git_commit_summary(done), commit, (long long)improvement);
+		r = carry_out(work, message, ret, why);
+	}
+	free_paths(&work->edits);
+	git_commit_free(done);
 	return r;
 }
 
 int change_revert(git_repository *repository, const char *commit,
 		  json_int_t improvement, json_t **ret, struct error *why)
 {
-	struct edits edits = { .repository = repository };
-	git_commit *done = NULL;
-	struct found found;
-	char message[400];
-	int r;
+	struct work work = { .edits.repository = repository };
+	int r = lock_take(&work.lock, repository, why);
 
-	look(repository, improvement, &found);
-	if (!found.done)
-		return error_set(why, -ENOENT, "no branch here holds improvement %lld",
-				 (long long)improvement);
-	if (found.undone) {
-		r = change_find(repository, improvement, ret, why);
-		return r;
-	}
-	r = lookup_commit(repository, commit, &done, why);
 	if (r == 0)
-		r = read_edits(&edits, done, why);
-	if (r == 0)
-		r = take_tip(&edits, found.reference, why);
-	if (r == 0)
-		r = turn_round(&edits, why);
-	if (r == 0) {
-		snprintf(message, sizeof(message),
-			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n\n" TRAILER_UNDONE ": %lld\n",
-			 git_commit_summary(done), commit, (long long)improvement);
-		r = carry_out(&edits, message, ret, why);
-	}
-	free_paths(&edits);
-	git_commit_free(done);
-	release(&edits);
+		r = revert_once(&work, commit, improvement, ret, why);
+	release(&work);
 	return r;
 }

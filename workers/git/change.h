@@ -5,12 +5,13 @@
  *	change_revert()  after --> before, on top of what the branch has now
  *	change_find()    what there is of an improvement, and completes it
  *
- * The branch moves in one step (a reference's transaction). Where it is the
- * checked-out one the files in the work tree follow, each by temporary file,
- * fsync and rename; a kill in between leaves files that still hold the parent's
- * bytes, and change_find() takes exactly those forward. A file that holds
- * anything else is the user's work: nothing is touched and the call is refused.
- * No hook, filter or helper of the repository runs.
+ * The branch moves in one step (a reference's transaction), after all that may
+ * fail for want of room has been written; see worktree.h. Where it is the
+ * checked-out one the files in the work tree follow; a kill in between leaves
+ * files that still hold the parent's bytes, and change_find() takes exactly
+ * those forward. A file that holds anything else is the user's work: nothing
+ * is touched and the call is refused. One change at a time, see lock.h. No
+ * hook, filter or helper of the repository runs.
  */
 #ifndef CUPEL_WORKERS_GIT_CHANGE_H
 #define CUPEL_WORKERS_GIT_CHANGE_H

@@ -28,22 +28,20 @@ static int check_name(const char *name, struct error *why)
 			 COPY_NAME_BYTES_MAX);
 }
 
-/* The folder all copies are in, made if need be. */
-static int open_folder(struct error *why)
+int copy_folder(bool make, struct error *why)
 {
-	int fd = path_open(AT_FDCWD, COPY_FOLDER, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+	char path[64];
+	int r = 0;
 
-	if (fd != -ENOENT)
-		return fd;
-	int r = path_make(AT_FDCWD, COPY_FOLDER, true, why);
-
-	return r < 0 ? r : path_open(AT_FDCWD, COPY_FOLDER, O_RDONLY | O_DIRECTORY, 0,
-				     PATH_STRICT, why);
+	snprintf(path, sizeof(path), "%s/" COPY_FOLDER, git_folder);
+	if (make)
+		r = path_make(AT_FDCWD, path, true, why);
+	return r < 0 ? r : path_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
 }
 
 static int open_copy(const char *name, struct error *why)
 {
-	AUTO_CLOSE int folder = open_folder(why);
+	AUTO_CLOSE int folder = copy_folder(true, why);
 
 	if (folder < 0)
 		return folder;
@@ -98,7 +96,7 @@ int copy_remove(const char *name, struct error *why)
 
 	if (r < 0)
 		return r;
-	folder = path_open(AT_FDCWD, COPY_FOLDER, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+	folder = copy_folder(false, why);
 	if (folder == -ENOENT)
 		return 0;
 	if (folder < 0)

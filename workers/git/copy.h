@@ -17,7 +17,7 @@
 #include "workers/git/libgit.h"
 
 #define COPY_NAME_BYTES_MAX 32
-#define COPY_FOLDER ".git/cupel"
+#define COPY_FOLDER "cupel"		/* below git_folder */
 
 /*
  * Empties the copy of that name (letters and digits) and fills it with the
@@ -35,6 +35,9 @@ int copy_fill(git_repository *repository, const git_commit *commit,
 int copy_protect(git_repository *repository, const git_commit *commit,
 		 const char *name, const json_t *paths, json_t *changed,
 		 json_t *missing, struct error *why);
+
+/* The folder that all copies are in; -ENOENT unless it is to be made. */
+int copy_folder(bool make, struct error *why);
 
 /* Removes a copy, or with a name of NULL all of them. */
 int copy_remove(const char *name, struct error *why);

@@ -8,6 +8,9 @@
 
 struct error;
 
+/* Below the work tree: ".git". */
+extern const char *git_folder;
+
 /* The last words of libgit2 behind what was tried; returns -EIO. */
 int git_failure(const char *what, struct error *why);
 

@@ -21,6 +21,8 @@
 
 extern const struct worker_contract contract_git;
 
+const char *git_folder = ".git";
+
 static git_repository *repository;
 
 static const char *text_of(const struct worker_call *call, const char *name)

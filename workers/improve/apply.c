@@ -17,60 +17,6 @@
 
 #define MESSAGE_BYTES 900
 
-/* ---- the change, made anew from the present commit ---- */
-
-static int level_of(const struct campaign *campaign, size_t index, const char *text)
-{
-	char value[KNOB_TEXT_BYTES];
-
-	for (unsigned i = 0; i < campaign->knobs.parameters[index].count; i++) {
-		knobs_value(&campaign->knobs, index, i, value);
-		if (strcmp(value, text) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-static int apply_knob(struct campaign *campaign, const json_t *change,
-		      struct space_config *config)
-{
-	const struct workspace_knob *knobs = campaign->file.knobs.items;
-	const char *name = json_string_value(json_object_get(change, "knob"));
-	const char *from = json_string_value(json_object_get(change, "from"));
-	const char *to = json_string_value(json_object_get(change, "to"));
-	char present[KNOB_TEXT_BYTES];
-
-	for (size_t i = 0; name && from && to && i < campaign->knobs.space.count; i++) {
-		if (strcmp(knobs[i].title, name) != 0)
-			continue;
-		int level = level_of(campaign, i, to);
-
-		knobs_value(&campaign->knobs, i, campaign->knobs.parameters[i].current, present);
-		if (strcmp(present, from) != 0)
-			return error_set(campaign->why, -EBUSY,
-					 "knob %s is '%s' by now, not '%s' as when this was proved; run cupel improve again",
-					 name, present, from);
-		if (level < 0)
-			break;
-		config->levels[i] = (uint16_t)level;
-		return 0;
-	}
-	return error_set(campaign->why, -EBUSY,
-			 "knob %s or its value '%s' is no longer declared in " WORKSPACE_FILE_NAME,
-			 name ? name : "?", to ? to : "?");
-}
-
-static int config_of(struct campaign *campaign, const json_t *row, struct space_config *ret)
-{
-	const json_t *knobs = json_object_get(json_object_get(row, "changes"), "knobs");
-	int r = 0;
-
-	space_current(&campaign->knobs.space, ret);
-	for (size_t i = 0; r == 0 && i < json_array_size(knobs); i++)
-		r = apply_knob(campaign, json_array_get(knobs, i), ret);
-	return r;
-}
-
 static int read_improvement(struct campaign *campaign, int64_t improvement, json_t **ret)
 {
 	json_t *answer;
@@ -172,7 +118,9 @@ int improvement_apply(struct campaign *campaign, int64_t improvement, bool here)
 	int r = read_improvement(campaign, improvement, &row);
 
 	if (r == 0)
-		r = config_of(campaign, row, &config);
+		r = knobs_config(&campaign->knobs,
+				 json_object_get(json_object_get(row, "changes"), "knobs"),
+				 &config, campaign->why);
 	if (r == 0)
 		files = knobs_files(&campaign->knobs, &config, true,
 				    session_memory(campaign->session));

@@ -101,7 +101,11 @@ int arm_build(struct campaign *campaign, unsigned copy,
 	      const struct space_config *config, struct arm *ret,
 	      enum tuner_outcome *ret_outcome)
 {
+	char words[300];
+
+	knobs_describe(&campaign->knobs, config, words, sizeof(words));
 	*ret = (struct arm){ .copy = copy, .config = *config,
+			     .name = arena_text(session_memory(campaign->session), "%s", words),
 			     .environment = knobs_environment(&campaign->knobs, config) };
 	return make(campaign, campaign->base,
 		    knobs_files(&campaign->knobs, config, false,
@@ -113,7 +117,9 @@ int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commi
 		     json_t *environment, struct arm *ret,
 		     enum tuner_outcome *ret_outcome)
 {
-	*ret = (struct arm){ .copy = copy, .environment = environment };
+	*ret = (struct arm){ .copy = copy, .environment = environment,
+			     .name = arena_text(session_memory(campaign->session), "%.40s",
+						commit) };
 	return make(campaign, commit, json_array(), ret, ret_outcome);
 }
 
@@ -143,6 +149,9 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 
 	if (r == -ENOENT && !holdout)	/* all of them are held out */
 		return 0;
+	if (r < 0)
+		return r;
+	r = suite_record(campaign->session, arm->name, &cases, &campaign->flaky, campaign->why);
 	if (r < 0)
 		return r;
 	difference = cases_compare(&campaign->cases, &cases, &campaign->flaky);

@@ -33,5 +33,6 @@ void campaign_release(struct campaign *campaign)
 	config_release(&campaign->config);
 	free(campaign->tuner);
 	free(campaign->trials);
+	json_decref(campaign->lessons);
 	json_decref(campaign->report);
 }

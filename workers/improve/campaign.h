@@ -8,6 +8,7 @@
  *	prove    one pre-registered decision; held-out tests; guards
  *	apply    by mode: left proposed, approved, or a commit
  *	watch    old against new; a regression is taken back
+ *	learn    what failed is not tried again
  *
  * Each arrow is a row in the store before the next begins, so that a campaign
  * that was killed goes on: trials are told to the tuner again, an unfinished
@@ -37,6 +38,7 @@ enum copy { COPY_BASE, COPY_CANDIDATE, COPY_FINALISTS };
 struct arm {
 	unsigned copy;
 	struct space_config config;
+	const char *name;		/* for people; in the call's memory */
 	json_t *environment;		/* owned */
 };
 
@@ -79,15 +81,17 @@ struct campaign {
 	struct tuner_trial *trials;
 	struct space_config winner;	/* of the race, pruned */
 	bool found;			/* there is one, other than the present */
+	json_t *lessons;		/* of earlier campaigns; owned */
 
 	json_t *report;			/* what the caller is told; see report.c */
 };
 
 /* ---- each returns 0 or a negative errno with campaign->why ---- */
 
-/* Options are the arguments of improve.run. */
-int campaign_prepare(struct campaign *campaign, const json_t *options);
+int campaign_prepare(struct campaign *campaign);
 int campaign_observe(struct campaign *campaign);
+/* Takes out of the space what was seen to fail before. */
+int campaign_heed(struct campaign *campaign);
 int campaign_search(struct campaign *campaign);
 int campaign_race(struct campaign *campaign);
 /* Builds the winner and puts back what did not matter; ret is the built arm. */
@@ -106,6 +110,9 @@ int campaign_watch(struct campaign *campaign);
 /* Finishes or undoes what an earlier run was killed in. */
 int campaign_recover(struct campaign *campaign);
 
+/* Ends the session in the store, together with what it has shown. */
+int campaign_learn(struct campaign *campaign, const char *outcome);
+
 void campaign_release(struct campaign *campaign);
 
 /*
@@ -118,12 +125,18 @@ int improvement_roll_back(struct campaign *campaign, int64_t improvement,
 
 /* ---- what they share ---- */
 
-/* The base commit, and what it says in cupel.conf and the knobs' files. */
+/*
+ * The base commit, and what it says in cupel.conf and the knobs' files. Options
+ * are the arguments of improve.run.
+ */
 int campaign_read(struct campaign *campaign, const json_t *options);
 
 /* Asks the store (git, without a copy); steals arguments. */
 int campaign_ask(struct campaign *campaign, const char *tool, json_t *arguments,
 		 json_t **ret);
+
+/* Tells the new tuner of settings that were judged before. */
+void campaign_tell_lessons(struct campaign *campaign);
 
 /* A line for the person who waits. */
 __attribute__((format(printf, 4, 5)))
@@ -144,7 +157,8 @@ int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commi
 		     enum tuner_outcome *ret_outcome);
 void arm_release(struct arm *arm);
 
-/* Runs the tests; TUNER_WRONG with the first difference in campaign->why. */
+/* Runs the tests, and keeps how they ended in the store. TUNER_WRONG with the
+ * first difference in campaign->why. */
 int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 	     enum tuner_outcome *ret_outcome);
 

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/cleanup.h"
+#include "common/text.h"
 
 #define START_NS (20 * NS_PER_S)	/* beyond the command's own time */
+#define COMMAND_TEXT_BYTES 400		/* of a command line, kept in the store */
 
 static json_t *argv_of(const struct config_list *argv)
 {
@@ -21,6 +24,20 @@ static json_t *argv_of(const struct config_list *argv)
 	return ret;
 }
 
+static const char *text_of(struct session *session, const struct config_list *argv)
+{
+	char text[COMMAND_TEXT_BYTES] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < argv->count && used + 1 < sizeof(text); i++) {
+		if (i)
+			text[used++] = ' ';
+		used += text_escape(span_of_text(argv->items[i]), text + used,
+				    sizeof(text) - used);
+	}
+	return arena_text(session_memory(session), "%s", text);
+}
+
 int command_begin(struct session *session, struct ask *ask,
 		  const struct command *command)
 {
@@ -32,8 +49,11 @@ int command_begin(struct session *session, struct ask *ask,
 		json_object_set(order, "env", command->environment);
 	if (command->collect && *command->collect)
 		json_object_set_new(order, "collect", json_pack("[s]", command->collect));
-	return session_begin(session, ask, command->tool, command->workspace, order,
-			     command->timeout_ns + START_NS);
+	int r = session_begin(session, ask, command->tool, command->workspace, order,
+			      command->timeout_ns + START_NS);
+
+	ask->command = text_of(session, &command->argv);
+	return r;
 }
 
 /* null, or a missing field, is what was not measured: -1. */
@@ -44,8 +64,40 @@ static int64_t integer_of(const json_t *verdict, const char *name)
 	return json_is_integer(value) ? json_integer_value(value) : -1;
 }
 
-int command_outcome(const struct ask *ask, struct command_outcome *ret,
-		    struct error *why)
+/* A row of executions; what the verdict does not say is NULL. */
+static void keep_execution(struct session *session, const struct ask *ask)
+{
+	static const char *const columns[][2] = {
+		{ "cause", "cause" }, { "exit_code", "exit_code" }, { "wall_ns", "wall_ns" },
+		{ "user_ns", "user_ns" }, { "system_ns", "system_ns" },
+		{ "rss_bytes", "maxrss_bytes" },
+	};
+	json_t *row;
+
+	if (!session->id)
+		return;
+	row = json_pack("{s:s}", "command", ask->command ? ask->command : "");
+	if (!session->executions)
+		session->executions = json_array();
+	for (size_t i = 0; i < COUNT(columns); i++)
+		json_object_set(row, columns[i][0], json_object_get(ask->answer, columns[i][1]));
+	json_array_append_new(session->executions, row);
+}
+
+int commands_record(struct session *session, struct error *why)
+{
+	json_t *rows = session->executions;
+
+	if (json_array_size(rows) == 0)
+		return 0;
+	session->executions = NULL;
+	return session_ask(session, "store.execution", 0,
+			   json_pack("{s:I, s:o}", "session", (json_int_t)session->id,
+				     "executions", rows), NULL, why);
+}
+
+int command_outcome(struct session *session, const struct ask *ask,
+		    struct command_outcome *ret, struct error *why)
 {
 	const json_t *verdict = ask->answer, *file;
 	const char *key;
@@ -66,7 +118,10 @@ int command_outcome(const struct ask *ask, struct command_outcome *ret,
 	json_object_foreach(json_object_get(verdict, "collected"), key, file)
 		ret->collected = (struct span){ (const uint8_t *)json_string_value(file),
 						json_string_length(file) };
-	return ret->cause ? 0 : error_set(why, -EBADMSG, "a verdict without a cause");
+	if (!ret->cause)
+		return error_set(why, -EBADMSG, "a verdict without a cause");
+	keep_execution(session, ask);
+	return 0;
 }
 
 int command_run(struct session *session, struct ask *ask,
@@ -81,7 +136,7 @@ int command_run(struct session *session, struct ask *ask,
 		*why = ask->why;
 		return r;
 	}
-	return command_outcome(ask, ret, why);
+	return command_outcome(session, ask, ret, why);
 }
 
 bool command_succeeded(const struct command_outcome *outcome)

@@ -38,8 +38,11 @@ int command_begin(struct session *session, struct ask *ask,
 		  const struct command *command);
 
 /* Of an ask that is done. 0, or why there was no outcome at all. */
-int command_outcome(const struct ask *ask, struct command_outcome *ret,
-		    struct error *why);
+int command_outcome(struct session *session, const struct ask *ask,
+		    struct command_outcome *ret, struct error *why);
+
+/* Tells the store of all that ended in this session since the last time. */
+int commands_record(struct session *session, struct error *why);
 
 /* Begins, waits, and reads; the caller does json_decref(ask->answer). */
 int command_run(struct session *session, struct ask *ask,

@@ -248,6 +248,20 @@ int knobs_init(struct knobs *knobs, struct error *why)
 	return 0;
 }
 
+bool knobs_avoid(struct knobs *knobs, const char *knob, const char *value)
+{
+	for (size_t i = 0; i < knobs->space.count; i++) {
+		int level = strcmp(knob_at(knobs, i)->title, knob) == 0 ?
+				    find_value(&knob_at(knobs, i)->values, value) : -1;
+
+		if (level < 0 || level == knobs->parameters[i].current)
+			continue;
+		knobs->classes[i][level] = SPACE_AVOIDED;
+		return true;
+	}
+	return false;
+}
+
 /* ---- a config as text ---- */
 
 void knobs_value(const struct knobs *knobs, size_t index, unsigned level,
@@ -397,6 +411,59 @@ json_t *knobs_changes(const struct knobs *knobs, const struct space_config *conf
 				  "to", to));
 	}
 	return ret;
+}
+
+/* ---- and back ---- */
+
+static int level_of(const struct knobs *knobs, size_t index, const char *text)
+{
+	char value[KNOB_TEXT_BYTES];
+
+	for (unsigned i = 0; i < knobs->parameters[index].count; i++) {
+		knobs_value(knobs, index, i, value);
+		if (strcmp(value, text) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int take_change(const struct knobs *knobs, const json_t *change,
+		       struct space_config *config, struct error *why)
+{
+	const char *name = json_string_value(json_object_get(change, "knob"));
+	const char *from = json_string_value(json_object_get(change, "from"));
+	const char *to = json_string_value(json_object_get(change, "to"));
+	char present[KNOB_TEXT_BYTES];
+
+	for (size_t i = 0; name && from && to && i < knobs->space.count; i++) {
+		if (strcmp(knob_at(knobs, i)->title, name) != 0)
+			continue;
+		int level = level_of(knobs, i, to);
+
+		knobs_value(knobs, i, knobs->parameters[i].current, present);
+		if (strcmp(present, from) != 0)
+			return error_set(why, -EBUSY,
+					 "knob %s is '%s' by now, not '%s' as when this was proved; run cupel improve again",
+					 name, present, from);
+		if (level < 0)
+			break;
+		config->levels[i] = (uint16_t)level;
+		return 0;
+	}
+	return error_set(why, -EBUSY,
+			 "knob %s or its value '%s' is no longer declared in " WORKSPACE_FILE_NAME,
+			 name ? name : "?", to ? to : "?");
+}
+
+int knobs_config(const struct knobs *knobs, const json_t *changes,
+		 struct space_config *ret, struct error *why)
+{
+	int r = 0;
+
+	space_current(&knobs->space, ret);
+	for (size_t i = 0; r == 0 && i < json_array_size(changes); i++)
+		r = take_change(knobs, json_array_get(changes, i), ret, why);
+	return r;
 }
 
 void knobs_describe(const struct knobs *knobs, const struct space_config *config,

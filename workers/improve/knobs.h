@@ -52,6 +52,12 @@ void knobs_want(struct knobs *knobs, const struct workspace_file *file,
  */
 int knobs_init(struct knobs *knobs, struct error *why);
 
+/*
+ * Takes a value of a list, other than the present one, out of the space.
+ * False where there is none such.
+ */
+bool knobs_avoid(struct knobs *knobs, const char *knob, const char *value);
+
 /* The value of a level as text. */
 void knobs_value(const struct knobs *knobs, size_t index, unsigned level,
 		 char ret[KNOB_TEXT_BYTES]);
@@ -68,6 +74,13 @@ json_t *knobs_files(const struct knobs *knobs, const struct space_config *config
 
 /* [{"knob", "kind", "file" or "variable", "from", "to"}] of what differs. */
 json_t *knobs_changes(const struct knobs *knobs, const struct space_config *config);
+
+/*
+ * The setting that makes those changes to the present one. -EBUSY with the
+ * reason where a knob has changed since, or is no longer declared.
+ */
+int knobs_config(const struct knobs *knobs, const json_t *changes,
+		 struct space_config *ret, struct error *why);
 
 /* "OPT: -O2 to -O3, BLOCK: 512 to 4096", or "nothing". */
 void knobs_describe(const struct knobs *knobs, const struct space_config *config,

@@ -48,6 +48,7 @@ static int serve(struct worker_call *call, json_t **ret, struct error *why,
 				 client->why.text);
 	r = tool(&session, ret, why);
 	session_end(&session);
+	json_decref(session.executions);
 	return r;
 }
 

@@ -162,6 +162,9 @@ static int test_baseline(struct campaign *campaign)
 			campaign->cases = cases;
 		else if (r == 0)
 			r = set_flaky_apart(campaign, &cases);
+		if (r == 0)
+			r = suite_record(campaign->session, "base", &cases, &campaign->flaky,
+					 campaign->why);
 	}
 	return r;
 }
@@ -277,6 +280,30 @@ static int plan(struct campaign *campaign)
 	return 0;
 }
 
+static json_t *real_or_null(double value)
+{
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* What the unchanged program takes here and now, and how much that wavers. */
+static int keep_baseline(struct campaign *campaign)
+{
+	const struct calibration *calibration = &campaign->calibration;
+	json_t *metrics = json_object();
+
+	for (int i = 0; i < METRIC_COUNT; i++)
+		json_object_set_new(metrics, metric_name((enum metric)i),
+				    json_pack("{s:o, s:o}", "level",
+					      real_or_null(calibration->level[i]), "sigma",
+					      real_or_null(calibration->sigma[i])));
+	int r = campaign_ask(campaign, "store.baseline",
+			     json_pack("{s:s, s:s, s:o}", "workspace",
+				       campaign->session->workspace, "commit",
+				       campaign->base, "metrics", metrics), NULL);
+
+	return r < 0 ? r : commands_record(campaign->session, campaign->why);
+}
+
 int campaign_read(struct campaign *campaign, const json_t *options)
 {
 	int r = read_status(campaign);
@@ -290,17 +317,17 @@ int campaign_read(struct campaign *campaign, const json_t *options)
 	return r;
 }
 
-int campaign_prepare(struct campaign *campaign, const json_t *options)
+int campaign_prepare(struct campaign *campaign)
 {
-	int r = campaign_read(campaign, options);
+	int r = build_baseline(campaign);
 
-	if (r == 0)
-		r = build_baseline(campaign);
 	if (r == 0)
 		r = test_baseline(campaign);
 	if (r == 0)
 		r = calibrate(campaign);
-	return r == 0 ? plan(campaign) : r;
+	if (r == 0)
+		r = plan(campaign);
+	return r == 0 ? keep_baseline(campaign) : r;
 }
 
 /* ---- bottlenecks ---- */

@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "workers/improve/campaign.h"
+#include "workers/improve/command.h"
 #include "workers/improve/confidence_core.h"
 #include "workers/improve/decision_core.h"
 
@@ -90,7 +91,7 @@ static int flush_samples(struct campaign *campaign, int64_t experiment, json_t *
 				       "samples", *samples), NULL);
 
 	*samples = json_array();
-	return r;
+	return r < 0 ? r : commands_record(campaign->session, campaign->why);
 }
 
 static void say_decision(struct campaign *campaign, const struct decision *decision)
@@ -348,9 +349,9 @@ static int settle(struct campaign *campaign, int64_t improvement,
 	json_object_set_new(campaign->report, "status", json_string(to));
 	if (r == 0)
 		r = campaign_ask(campaign, "store.status",
-				 json_pack("{s:I, s:s, s:s, s:s}", "improvement",
+				 json_pack("{s:I, s:s, s:s, s:s, s:f}", "improvement",
 					   (json_int_t)improvement, "from", "testing", "to", to,
-					   "reason", reason), NULL);
+					   "reason", reason, "confidence", confidence), NULL);
 	return r;
 }
 

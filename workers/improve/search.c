@@ -14,7 +14,9 @@
 #include "common/core/statistics.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/prune_core.h"
+#include "workers/improve/command.h"
 #include "workers/improve/race_core.h"
+#include "workers/improve/tools.h"
 
 #define SEARCH_PAIRS 3
 #define PRUNE_PAIRS 8
@@ -46,7 +48,9 @@ static int store_trial(struct campaign *campaign, const struct tuner_trial *tria
 			    json_null() : json_real(trial->expected));
 	json_object_set_new(row, "cost", trial->outcome == TUNER_OK ?
 			    json_real(trial->cost) : json_null());
-	return campaign_ask(campaign, "store.trial", row, NULL);
+	int r = campaign_ask(campaign, "store.trial", row, NULL);
+
+	return r < 0 ? r : commands_record(campaign->session, campaign->why);
 }
 
 /* Whatever does not fit the space any more is left out by tuner_report(). */
@@ -94,10 +98,16 @@ static int init_tuner(struct campaign *campaign)
 {
 	const struct tuner_settings settings = {
 		.method = TUNER_ENSEMBLE,
-		.evaluations_max = (size_t)campaign->file.improve.rounds,
+		.evaluations_max = (size_t)option_integer(campaign->session, "rounds",
+							   campaign->file.improve.rounds),
 		.effect_min = campaign->metrics[0].metric->min_effect / 100,
 	};
 	size_t most = settings.evaluations_max * TRIALS_PER_EVALUATION + 8;
+	int r = campaign_heed(campaign);
+
+	if (r < 0)
+		return r;
+	most += json_array_size(campaign->lessons);
 
 	campaign->tuner = calloc(1, sizeof(*campaign->tuner));
 	campaign->trials = calloc(most, sizeof(*campaign->trials));
@@ -105,6 +115,7 @@ static int init_tuner(struct campaign *campaign)
 		return error_set(campaign->why, -ENOMEM, "out of memory");
 	tuner_init(campaign->tuner, &campaign->knobs.space, campaign->seed, &settings,
 		   campaign->trials, most);
+	campaign_tell_lessons(campaign);
 	return resume_trials(campaign);
 }
 

@@ -28,6 +28,7 @@ struct session {
 	size_t copy_count;
 	const char *workspace;		/* the store's key of it */
 	int64_t id;			/* the store's; 0: none yet */
+	json_t *executions;		/* not yet told to the store; or NULL */
 };
 
 struct session_stream {
@@ -45,6 +46,7 @@ struct ask {
 	json_t *answer;			/* the asker's to json_decref(); may be NULL */
 	struct session_stream streams[3];	/* 0 the answer's bytes, then 1 and 2 */
 	uint8_t *input;
+	const char *command;		/* of command_begin() */
 	struct error why;
 };
 

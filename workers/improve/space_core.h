@@ -39,6 +39,7 @@ enum space_class {
 	SPACE_SAFE,		/* nothing is given up */
 	SPACE_RELAXED,		/* a promise is weaker, in a way the user may accept */
 	SPACE_UNSAFE,		/* results or data may be wrong or lost */
+	SPACE_AVOIDED,		/* it was seen to fail; never permitted */
 };
 
 struct space_parameter {

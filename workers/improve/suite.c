@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/cleanup.h"
 
 struct place {			/* of one test in the report */
 	const struct workspace_test *test;
@@ -70,7 +71,7 @@ static int end(struct run *run, size_t slot)
 	struct place *place = &run->places[run->taken[slot]];
 	struct ask *ask = &run->asks[slot];
 	struct command_outcome outcome;
-	int r = command_outcome(ask, &outcome, run->why);
+	int r = command_outcome(run->session, ask, &outcome, run->why);
 
 	run->busy--;
 	if (r < 0)
@@ -120,4 +121,56 @@ int suite_run(struct session *session, const struct suite *suite,
 			r = begin(&run, slot);
 	}
 	return r < 0 ? r : gather(&run, cases);
+}
+
+/* ---- kept ---- */
+
+static json_t *case_rows(const struct cases *cases)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < cases->count; i++) {
+		const struct test_case *one = &cases->items[i];
+		json_t *row = json_pack("{s:s, s:s, s:s}", "name", one->name, "outcome",
+					case_outcome_name(one->outcome), "detail", one->detail);
+
+		if (one->duration_ns >= 0)
+			json_object_set_new(row, "duration_ns", json_integer(one->duration_ns));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+json_t *suite_report(const struct cases *cases)
+{
+	return json_pack("{s:I, s:I, s:I, s:o}", "passed",
+			 (json_int_t)cases_count(cases, CASE_PASSED), "failed",
+			 (json_int_t)cases_count(cases, CASE_FAILED), "skipped",
+			 (json_int_t)cases_count(cases, CASE_SKIPPED), "cases",
+			 case_rows(cases));
+}
+
+json_t *suite_names(const struct cases *cases)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < cases->count; i++)
+		json_array_append_new(names, json_string(cases->items[i].name));
+	return names;
+}
+
+int suite_record(struct session *session, const char *name, const struct cases *cases,
+		 const struct cases *flaky, struct error *why)
+{
+	json_t *row = suite_report(cases);
+	json_t *totals = json_copy(row);
+
+	json_object_del(totals, "cases");
+	json_object_set_new(row, "session", json_integer((json_int_t)session->id));
+	json_object_set_new(row, "name", json_string(name));
+	json_object_set_new(row, "totals", totals);
+	json_object_set_new(row, "flaky", suite_names(flaky));
+	int r = session_ask(session, "store.test_run", 0, row, NULL, why);
+
+	return r < 0 ? r : commands_record(session, why);
 }

@@ -30,4 +30,12 @@ struct suite {
 int suite_run(struct session *session, const struct suite *suite,
 	      struct cases *cases, struct error *why);
 
+/* {"passed", "failed", "skipped": counts, "cases": rows}, and their names. */
+json_t *suite_report(const struct cases *cases);
+json_t *suite_names(const struct cases *cases);
+
+/* Keeps one run of the tests in the store, under a name for people. */
+int suite_record(struct session *session, const char *name, const struct cases *cases,
+		 const struct cases *flaky, struct error *why);
+
 #endif

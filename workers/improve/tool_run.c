@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "workers/improve/campaign.h"
+#include "workers/improve/suite.h"
 #include "workers/improve/tools.h"
 
 static const char *const modes[MODE_COUNT] = { "observe", "propose", "approve", "auto" };
@@ -33,9 +34,9 @@ static void init(struct campaign *campaign, struct session *session, struct erro
 		.slots = (unsigned)option_integer(session, "slots", 2),
 		.until_ns = seconds ? clock_now_ns() + seconds * NS_PER_S : INT64_MAX,
 		.runs_left = option_integer(session, "runs", INT64_MAX),
-		.report = json_pack("{s:s, s:s, s:[], s:[], s:[]}", "schema",
+		.report = json_pack("{s:s, s:s, s:[], s:[], s:[], s:[]}", "schema",
 				    "cupel.improve/1", "mode", modes[mode_of(session)],
-				    "bottlenecks", "trials", "watched"),
+				    "bottlenecks", "trials", "watched", "lessons"),
 	};
 	json_object_set_new(campaign->report, "seed", json_integer((json_int_t)campaign->seed));
 }
@@ -79,10 +80,6 @@ static int open_session(struct campaign *campaign)
 
 static void report_tests(struct campaign *campaign)
 {
-	json_t *flaky = json_array();
-
-	for (size_t i = 0; i < campaign->flaky.count; i++)
-		json_array_append_new(flaky, json_string(campaign->flaky.items[i].name));
 	json_object_set_new(campaign->report, "tests",
 			    json_pack("{s:I, s:I, s:I, s:o}", "passed",
 				      (json_int_t)cases_count(&campaign->cases, CASE_PASSED),
@@ -90,7 +87,7 @@ static void report_tests(struct campaign *campaign)
 				      (json_int_t)cases_count(&campaign->cases, CASE_FAILED),
 				      "skipped",
 				      (json_int_t)cases_count(&campaign->cases, CASE_SKIPPED),
-				      "flaky", flaky));
+				      "flaky", suite_names(&campaign->flaky)));
 	json_object_set_new(campaign->report, "metric",
 			    json_pack("{s:s, s:s, s:s, s:s}", "benchmark",
 				      campaign->metrics[0].benchmark->title, "name",
@@ -122,9 +119,11 @@ static int run(struct campaign *campaign)
 	int r = campaign_recover(campaign);
 
 	if (r == 0)
-		r = campaign_prepare(campaign, campaign->session->call->arguments);
+		r = campaign_read(campaign, campaign->session->call->arguments);
 	if (r == 0)
 		r = open_session(campaign);
+	if (r == 0)
+		r = campaign_prepare(campaign);
 	if (r == 0)
 		r = campaign_observe(campaign);
 	if (r == 0)
@@ -134,11 +133,8 @@ static int run(struct campaign *campaign)
 	if (r == 0 && campaign->mode != MODE_OBSERVE)
 		r = find_and_prove(campaign);
 	if (r == 0)
-		r = campaign_ask(campaign, "store.end",
-				 json_pack("{s:I, s:s}", "session",
-					   (json_int_t)campaign->session->id, "outcome",
-					   json_is_true(json_object_get(campaign->report, "found")) ?
-						   "found" : "nothing found"), NULL);
+		r = campaign_learn(campaign, json_is_true(json_object_get(campaign->report, "found")) ?
+						     "found" : "nothing found");
 	return r;
 }
 

@@ -26,6 +26,7 @@ static const char *const why_names[TUNER_WHY_COUNT] = {
 	[TUNER_MODEL] = "model",
 	[TUNER_EVOLUTION] = "evolution",
 	[TUNER_LOCAL] = "local",
+	[TUNER_LESSON] = "lesson",
 };
 
 static const char *const outcome_names[TUNER_OUTCOME_COUNT] = {

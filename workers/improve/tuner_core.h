@@ -54,6 +54,7 @@ enum tuner_why {
 	TUNER_MODEL,
 	TUNER_EVOLUTION,
 	TUNER_LOCAL,
+	TUNER_LESSON,		/* not proposed: known from earlier campaigns */
 	TUNER_WHY_COUNT
 };
 

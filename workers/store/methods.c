@@ -42,9 +42,13 @@ static const struct method methods[] = {
 		" FROM (SELECT 1) LEFT JOIN sessions s ON s.id = :session" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.end", {
+		"INSERT INTO lessons (workspace, scope, statement, evidence)"
+		" VALUES (:workspace, :scope, :statement, :evidence)"
+		" ON CONFLICT (workspace, scope, statement) DO UPDATE SET n = n + 1,"
+		" evidence = excluded.evidence, last_seen = " NOW,
 		"UPDATE sessions SET ended = " NOW ", outcome = :outcome WHERE id = :session"
 		" RETURNING id" },
-	  ANSWER_NOTHING, NULL, NULL, false, "there is no such session" },
+	  ANSWER_NOTHING, NULL, "lessons", false, NULL },
 
 	{ "store.metrics", {
 		"INSERT INTO performance_metrics (session_id, indexing_speed, memory_usage_mb,"
@@ -103,7 +107,8 @@ static const struct method methods[] = {
 		" FROM improvements i WHERE workspace = :workspace AND hash = :hash" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.status", {
-		"UPDATE improvements SET status = :to, reason = :reason"
+		"UPDATE improvements SET status = :to, reason = :reason,"
+		" confidence = coalesce(:confidence, confidence)"
 		" WHERE id = :improvement AND status = :from RETURNING id",
 		"INSERT INTO events (session_id, kind, data) SELECT session_id, 'status',"
 		" json_object('improvement', id, 'from', :from, 'to', :to, 'reason', :reason)"
@@ -236,6 +241,22 @@ static const struct method methods[] = {
 		"  AS false_accepts,"
 		" (SELECT coalesce(sum(alpha), 0) FROM experiments WHERE kind = 'validate')"
 		"  AS alpha_spent,"
+		" (SELECT json_group_array(json_object('source', source, 'proposed', proposed,"
+		"  'accepted', accepted, 'applied', applied, 'kept', kept, 'promised', promised))"
+		"  FROM (SELECT source, count(*) AS proposed, count(*) FILTER (WHERE EXISTS"
+		"   (SELECT 1 FROM experiments e WHERE e.improvement_id = i.id"
+		"    AND e.kind = 'validate' AND e.verdict = 'accept')) AS accepted,"
+		"   count(*) FILTER (WHERE status IN ('applied', 'rolling_back', 'rolled_back'))"
+		"    AS applied, count(*) FILTER (WHERE status = 'applied') AS kept,"
+		"   sum(confidence) FILTER (WHERE status IN ('applied', 'rolling_back',"
+		"    'rolled_back')) AS promised FROM improvements i"
+		"   WHERE :workspace IS NULL OR workspace = :workspace"
+		"   GROUP BY source)) AS \"sources::json\","
+		" (SELECT count(*) FROM executions) AS executions,"
+		" (SELECT count(*) FROM test_runs) AS test_runs,"
+		" (SELECT count(*) FROM test_cases) AS test_cases,"
+		" (SELECT count(*) FROM lessons WHERE :workspace IS NULL"
+		"  OR workspace = :workspace) AS lessons,"
 		" (SELECT count(*) FROM applied_improvements WHERE success = 1) AS applied,"
 		" (SELECT count(*) FROM applied_improvements WHERE rolled_back = 1) AS rolled_back" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
@@ -262,7 +283,7 @@ static const struct method methods[] = {
 		"INSERT INTO executions (session_id, command, cause, exit_code, wall_ns, user_ns,"
 		" system_ns, rss_bytes) VALUES (:session, :command, :cause, :exit_code, :wall_ns,"
 		" :user_ns, :system_ns, :rss_bytes) RETURNING id" },
-	  ANSWER_ROW, NULL, NULL, false, NULL },
+	  ANSWER_COUNT, "stored", "executions", false, NULL },
 	{ "store.test_run", {
 		"INSERT INTO test_runs (session_id, name, totals, flaky)"
 		" VALUES (:session, :name, :totals, :flaky) RETURNING id AS test_run",
@@ -275,19 +296,16 @@ static const struct method methods[] = {
 		"INSERT INTO baselines (workspace, commit_id, metrics)"
 		" VALUES (:workspace, :commit, :metrics) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
-	{ "store.lesson", {
-		"INSERT INTO lessons (workspace, scope, statement, evidence, wins, gain_sum)"
-		" VALUES (:workspace, :scope, :statement, :evidence, coalesce(:gain, 0) > 0,"
-		" coalesce(:gain, 0)) ON CONFLICT (workspace, scope, statement) DO UPDATE SET"
-		" n = n + 1, wins = wins + excluded.wins, gain_sum = gain_sum + excluded.gain_sum,"
-		" evidence = excluded.evidence, last_seen = " NOW " RETURNING id" },
-	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.lessons", {
 		"SELECT id, workspace, scope, statement, n, wins, gain_sum / n AS mean_gain,"
 		" evidence AS \"evidence::json\", first_seen, last_seen FROM lessons"
-		" WHERE workspace = :workspace AND (:scope IS NULL OR scope = :scope)"
+		" WHERE (:workspace IS NULL OR workspace = :workspace) AND (:days IS NULL OR"
+		"  last_seen >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || :days || ' days'))"
 		" ORDER BY last_seen DESC LIMIT coalesce(:limit, 50)" },
 	  ANSWER_LIST, "lessons", NULL, false, NULL },
+	{ "store.forget", {
+		"DELETE FROM lessons WHERE id = :lesson RETURNING statement" },
+	  ANSWER_ROW, NULL, NULL, true, "there is no such lesson" },
 
 	{ "store.call", {
 		"INSERT INTO calls (call, tool, client_role, outcome, attempts, wall_ns)"

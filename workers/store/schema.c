@@ -146,5 +146,28 @@ static const char *const first[] = {
 	NULL,
 };
 
-const char *const *const schema_migrations[] = { first };
+/*
+ * What became of a setting is a lesson, whoever decided. A rollback that did
+ * not succeed leads back to applied, which is nothing new.
+ */
+static const char *const second[] = {
+	"CREATE TRIGGER improvements_teach AFTER UPDATE OF status ON improvements"
+	" WHEN NEW.status IN ('rejected', 'applied', 'rolled_back')"
+	" AND NOT (OLD.status = 'rolling_back' AND NEW.status = 'applied') BEGIN"
+	" INSERT INTO lessons (workspace, scope, statement, evidence, wins, gain_sum)"
+	" SELECT NEW.workspace, 'setting', NEW.description, json_object('improvement', NEW.id,"
+	"  'session', NEW.session_id, 'status', NEW.status, 'reason', NEW.reason,"
+	"  'knobs', json_extract(NEW.code_changes, '$.knobs'), 'verdict', e.verdict,"
+	"  'gain', e.gain), NEW.status = 'applied',"
+	"  CASE NEW.status WHEN 'applied' THEN coalesce(e.gain_lower, 0) ELSE 0 END"
+	" FROM (SELECT 1) LEFT JOIN experiments e ON e.id = (SELECT max(id) FROM experiments"
+	"  WHERE improvement_id = NEW.id AND kind = 'validate' AND verdict IS NOT NULL)"
+	" WHERE true ON CONFLICT (workspace, scope, statement) DO UPDATE SET n = n + 1,"
+	"  wins = wins + excluded.wins, gain_sum = gain_sum + excluded.gain_sum,"
+	"  evidence = excluded.evidence, last_seen = " NOW ";"
+	" END;",
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first, second };
 const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);

@@ -1,0 +1,71 @@
+# What the tests of the improvement loop share; sourced by bash after
+# tests/support/sandbox.sh.
+#
+#	serve			a supervisor of one's own; sets $supervisor
+#	small DIRECTORY		a workspace whose campaign takes seconds: of its
+#				two knobs one is a gain nobody can miss, and one
+#				is a trap that its test catches
+#	commit DIRECTORY	makes it a repository with one commit
+#	rows SQL		what the store holds, a line a row
+export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config HOME=$work
+mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
+
+serves() {
+	"$cupel" status >/dev/null 2>&1
+}
+serve() {
+	"$CUPEL_BIN/cupeld" --user --foreground --run "$CUPEL_RUN" --state "$CUPEL_STATE" \
+		>>"$work/cupeld.log" 2>&1 </dev/null &
+	supervisor=$!
+	started+=("$supervisor")
+	for _ in $(seq 100); do
+		serves && return
+		sleep 0.1
+	done
+	return 1
+}
+unserve() {
+	kill "$supervisor" 2>/dev/null
+	wait "$supervisor" 2>/dev/null
+}
+trap 'unserve; clean_up' EXIT
+
+small() { # DIRECTORY
+	mkdir -p "$1"
+	cat >"$1/spin.sh" <<-'END'
+		COUNT=30000
+		MODE=good
+		i=0
+		while [ $i -lt $COUNT ]; do i=$((i + 1)); done
+		echo $MODE
+	END
+	cat >"$1/cupel.conf" <<-'END'
+		test answer { command = "test \"$(sh spin.sh)\" = good" }
+		benchmark spin {
+			command = { "sh", "spin.sh" }
+			metric time { from = cpu }
+		}
+		knob count {
+			kind = file  file = "spin.sh"  pattern = "COUNT=([0-9]+)"
+			values = { 3000, 30000 }
+		}
+		knob mode {
+			kind = file  file = "spin.sh"  pattern = "MODE=([a-z]+)"
+			values = { good, bad }
+		}
+		improve { gain = 40 }
+	END
+}
+commit() { # DIRECTORY
+	git -C "$1" init -q -b main
+	git -C "$1" add -A
+	git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m start
+}
+rows() { # SQL: of the store, as the loop left them
+	python3 - "$CUPEL_STATE/store/cupel.db" "$1" <<-'END'
+		import sqlite3, sys
+		database = sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True)
+		for row in database.execute(sys.argv[2]):
+		    print("|".join("" if column is None else str(column) for column in row))
+	END
+}

@@ -1,0 +1,76 @@
+#!/bin/bash
+# What a campaign leaves behind, and what the next one makes of it: commands,
+# runs of tests and their cases, lessons, and how far confidence was worth its
+# word. Speaks TAP.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+serve
+small small
+commit small
+cd small || exit 1
+
+# A machine too busy to measure on is refused, in words: that is no mistake.
+improve() { # OPTION...: leaves ../report
+	code=0
+	"$cupel" improve --json "$@" >../report 2>../said || code=$?
+	! grep -q 'too noisy to decide by' ../said
+}
+report() { # JQ
+	jq -c "$1" ../report
+}
+stats() { # JQ
+	"$cupel" stats --json | jq -c "$1"
+}
+tried='([.trials[].setting | select(test("bad"))] | length > 0)'
+
+if improve --mode propose --seed 1; then
+	is 'a gain is proven' "$code $(report .change)" '0 "count: 30000 to 3000"'
+	is 'the trap was tried' "$(report "$tried")" true
+	is 'commands, tests and cases are kept' \
+		"$(stats '.executions > 80, .test_runs >= 5, .test_cases >= .test_runs' | tr '\n' ' ')" \
+		'true true true '
+	is 'each with its end' "$(rows 'SELECT count(*) FROM executions WHERE cause IS NULL
+		OR wall_ns IS NULL OR user_ns IS NULL OR rss_bytes IS NULL')" 0
+	is 'the run of tests that failed' "$(rows "SELECT DISTINCT c.outcome FROM test_cases c
+		JOIN test_runs r ON r.id = c.test_run_id WHERE r.name = 'mode: good to bad'")" failed
+	is 'what the base takes is kept' "$(rows "SELECT count(*) FROM baselines
+		WHERE commit_id = '$(git rev-parse HEAD)'
+		AND json_extract(metrics, '\$.\"CPU time\".level') > 0")" 1
+	is 'what failed is a lesson' "$("$cupel" lessons --json |
+		jq -c '[.lessons[] | select(.scope == "knob") | .statement]')" '["mode=bad: a test fails"]'
+	is 'its source is proven once' \
+		"$(stats '.sources[0] | [.source, .proposed, .accepted, .applied]')" '["tuner",1,1,0]'
+
+	"$cupel" reject 1 --reason 'not this one' >../rejected
+	is 'what was rejected is a lesson' "$("$cupel" lessons --json | jq -c \
+		'.lessons[] | select(.scope == "setting") | [.statement, .evidence.status]')" \
+		'["count: 30000 to 3000","rejected"]'
+else
+	skip 'a first campaign' "$(<../said)"
+fi
+
+if [ -s ../rejected ] && improve --mode propose --seed 2; then
+	is 'neither is tried again' "$code $(report "$tried, .improvement, .found" | tr '\n' ' ')" \
+		'1 false null false '
+	is 'and that is said' "$(report '.lessons | sort')" \
+		'["count: 30000 to 3000","mode=bad: a test fails"]'
+	"$cupel" lessons | grep -o '^ *[0-9][0-9]*' | while read -r id; do
+		"$cupel" lessons --forget "$id"
+	done >../forgotten
+	is 'a lesson can be taken back' "$(sort ../forgotten | tr '\n' ';')$("$cupel" lessons --json | jq -c .lessons)" \
+		'forgotten: count: 30000 to 3000;forgotten: mode=bad: a test fails;[]'
+else
+	skip 'a second campaign' "$(<../said)"
+fi
+
+if [ -s ../forgotten ] && improve --mode propose --seed 3; then
+	is 'then it is tried again' "$(report "$tried")" true
+	is 'the verdict of the same change stands' "$(report '.known.verdict')" '"accept"'
+else
+	skip 'a third campaign' "$(<../said)"
+fi
+is 'no such lesson' "$("$cupel" lessons --forget 99 2>&1 | grep -c 'no such lesson')" 1
+is 'the working tree is as it was' "$(git status --porcelain)$(git rev-list --count HEAD)" 1
+done_testing

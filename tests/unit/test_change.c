@@ -1,0 +1,266 @@
+/*
+ * A change of a repository, killed at every system call that writes: what is
+ * left is old or new, whoever comes next completes it, and git finds nothing
+ * in its way.
+ */
+#include "tests/support/test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "workers/git/change.h"
+
+#define NUMBER 7
+#define POINTS_MAX 2000
+
+const char *git_folder = ".git";
+
+static char top[] = "/tmp/cupel-change.XXXXXX";
+static struct error why;
+
+/* ---- a repository, and what git says of it ---- */
+
+static void shell(const char *script)
+{
+	test_row(system(script) == 0, "%s", script);
+}
+
+static void say(const char *script, char ret[400])
+{
+	FILE *pipe = popen(script, "r");
+	size_t length = pipe ? fread(ret, 1, 399, pipe) : 0;
+
+	ret[length] = '\0';
+	if (pipe)
+		pclose(pipe);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (!mkdtemp(top) || chdir(top) < 0)
+		return -1;
+	git_libgit2_init();
+	shell("git init -q -b main before && cd before && git config user.name t &&"
+	      " git config user.email t@localhost && mkdir src && echo old >src/a.h &&"
+	      " echo theirs >theirs && chmod 600 src/a.h && git add -A && git commit -qm start &&"
+	      " echo edited >theirs && echo scratch >scratch");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char script[80];
+
+	(void)state;
+	git_libgit2_shutdown();
+	snprintf(script, sizeof(script), "rm -rf %s", top);
+	return chdir("/") == 0 && system(script) == 0 ? 0 : -1;
+}
+
+/* ---- what is done, in a process of its own ---- */
+
+static json_t *files_of(git_repository *repository)
+{
+	char sum[SHA256_TEXT_BYTES] = "";
+	git_object *blob;
+
+	if (git_revparse_single(&blob, repository, "HEAD:src/a.h") == 0) {
+		blob_sum((git_blob *)blob, sum);
+		git_object_free(blob);
+	}
+	return json_pack("[{s:s, s:s, s:s}]", "path", "src/a.h", "content", "new\n",
+			 "before_sha256", sum);
+}
+
+enum step { COMMIT, REVERT, RECOVER };
+
+static void head_of(git_repository *repository, char ret[GIT_OID_HEXSZ + 1])
+{
+	git_oid id;
+
+	ret[0] = '\0';
+	if (git_reference_name_to_id(&id, repository, "HEAD") == 0)
+		git_oid_tostr(ret, GIT_OID_HEXSZ + 1, &id);
+}
+
+/* As the worker does it; the call before it tells the tracer to begin. */
+static int act(enum step step)
+{
+	git_repository *repository;
+	char head[GIT_OID_HEXSZ + 1];
+	json_t *answer = NULL;
+	int r;
+
+	if (chdir("work") < 0 || git_repository_open(&repository, ".") < 0)
+		return 9;
+	head_of(repository, head);
+	const struct change change = {
+		.base = head, .message = "Tune a\n", .files = files_of(repository),
+		.improvement = NUMBER,
+	};
+
+	syscall(SYS_getppid);
+	r = step == COMMIT ? change_commit(repository, &change, &answer, &why) :
+	    step == REVERT ? change_revert(repository, head, NUMBER, &answer, &why) :
+			     change_find(repository, NUMBER, &answer, &why);
+	if (r < 0)
+		fprintf(stderr, "# %s\n", why.text);
+	return r < 0 ? 1 : 0;
+}
+
+/* ---- killed at the nth call that changes anything ---- */
+
+static bool changes_something(unsigned long long call)
+{
+	static const long calls[] = {
+		SYS_write, SYS_pwrite64, SYS_openat, SYS_openat2, SYS_open, SYS_creat, SYS_rename,
+		SYS_renameat, SYS_renameat2, SYS_link, SYS_linkat, SYS_unlink, SYS_unlinkat,
+		SYS_mkdir, SYS_mkdirat, SYS_ftruncate, SYS_fchmod, SYS_chmod, SYS_fsync,
+	};
+
+	for (size_t i = 0; i < COUNT(calls); i++)
+		if (call == (unsigned long long)calls[i])
+			return true;
+	return false;
+}
+
+/* False once the process ends by itself before that many. */
+static bool kill_at(enum step step, int point)
+{
+	bool begun = false, entering = true;
+	int status, count = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(act(step));
+	}
+	waitpid(pid, &status, 0);
+	ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+	for (;;) {
+		struct user_regs_struct registers;
+
+		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status)) {
+			test_row(WEXITSTATUS(status) == 0, "step %d ends with %d", step,
+				 WEXITSTATUS(status));
+			return false;
+		}
+		if (!WIFSTOPPED(status) || WSTOPSIG(status) != (SIGTRAP | 0x80))
+			continue;
+		ptrace(PTRACE_GETREGS, pid, NULL, &registers);
+		begun |= registers.orig_rax == SYS_getppid;
+		entering = !entering;
+		if (begun && entering && changes_something(registers.orig_rax) &&
+		    count++ == point)
+			break;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return true;
+}
+
+static void run_untraced(enum step step)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(act(step));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	test_row(status == 0, "step %d: status %x", step, (unsigned)status);
+}
+
+/* ---- what must hold ---- */
+
+static void check_torn(enum step step, int point)
+{
+	char got[400];
+
+	say("cd work && cat src/a.h && git show HEAD:src/a.h && cat theirs scratch &&"
+	    " git rev-list --count HEAD && git fsck 2>&1 | grep -v dangling", got);
+	const char *file = strncmp(got, "old\n", 4) == 0 ? "old" : "new";
+	const char *head = strncmp(got + 4, "old\n", 4) == 0 ? "old" : "new";
+	char want[80];
+
+	snprintf(want, sizeof(want), "%s\n%s\nedited\nscratch\n%d\n", file, head,
+		 step == COMMIT ? 1 + (strcmp(head, "new") == 0) :
+				  2 + (strcmp(head, "old") == 0));
+	test_row(strcmp(got, want) == 0, "step %d killed at %d: got\n%swant\n%s", step, point, got,
+		 want);
+}
+
+static void check_whole(enum step step, int point)
+{
+	char got[400];
+
+	say("cd work && git status --porcelain && cat src/a.h && stat -c %a src/a.h &&"
+	    " cat theirs scratch && git log --format=%b | grep -c '^Cupel-' &&"
+	    " git diff-index --cached --name-only HEAD; find .git -name '*.lock' ! -size 0;"
+	    " find .git -name 'index.lock' -o -name 'main.lock'; find . -name '.cupel*';"
+	    " git -c user.name=t -c user.email=t commit -q --allow-empty -m theirs && echo free",
+	    got);
+	const char *want = step == COMMIT ?
+		" M theirs\n?? scratch\nnew\n600\nedited\nscratch\n1\nfree\n" :
+		" M theirs\n?? scratch\nold\n600\nedited\nscratch\n2\nfree\n";
+
+	test_row(strcmp(got, want) == 0, "step %d killed at %d, completed: got\n%swant\n%s", step,
+		 point, got, want);
+}
+
+/* Each point on a fresh copy; what was cut short is then found, and done. */
+static void kill_everywhere(enum step step, const char *template)
+{
+	char copy[80];
+	int point = 0;
+
+	snprintf(copy, sizeof(copy), "rm -rf work && cp -a %s work", template);
+	for (bool cut = true; cut && point < POINTS_MAX; point++) {
+		shell(copy);
+		cut = kill_at(step, point);
+		check_torn(step, point);
+		if (cut)
+			run_untraced(RECOVER);
+		if (cut)
+			run_untraced(step);
+		check_whole(step, point);
+	}
+	test_row(point > 20, "only %d points", point);
+	print_message("# step %d: killed at %d points\n", step, point - 1);
+}
+
+static void a_commit_is_there_or_not(void **state)
+{
+	(void)state;
+	kill_everywhere(COMMIT, "before");
+}
+
+static void and_so_is_its_inverse(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("rm -rf after && cp -a work after");
+	kill_everywhere(REVERT, "after");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_commit_is_there_or_not),
+		cmocka_unit_test(and_so_is_its_inverse),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

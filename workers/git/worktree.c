@@ -1,0 +1,273 @@
+#include "workers/git/worktree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/error.h"
+#include "sandbox/path.h"
+#include "workers/git/copy.h"
+
+#define FILE_BYTES_MAX (1 << 20)
+#define NEW_NAME_BYTES 24
+#define INDEX "index"
+
+/* ---- what a file holds ---- */
+
+enum state { FILE_IS_BEFORE, FILE_IS_AFTER, FILE_IS_OTHER };
+
+static enum state state_of(const struct edit *edit, mode_t *ret_mode)
+{
+	AUTO_CLOSE int fd = path_open(AT_FDCWD, edit->path, O_RDONLY | O_NONBLOCK, 0,
+				      PATH_STRICT, NULL);
+	struct stat status;
+	git_oid id;
+
+	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+	    status.st_size > FILE_BYTES_MAX)
+		return FILE_IS_OTHER;
+	AUTO_FREE char *data = malloc((size_t)status.st_size + 1);
+
+	if (!data || read(fd, data, (size_t)status.st_size + 1) != status.st_size ||
+	    git_odb_hash(&id, data, (size_t)status.st_size, GIT_OBJECT_BLOB) < 0)
+		return FILE_IS_OTHER;
+	if (ret_mode)
+		*ret_mode = status.st_mode & 0777;
+	if (git_oid_equal(&id, &edit->before))
+		return FILE_IS_BEFORE;
+	return git_oid_equal(&id, &edit->after) ? FILE_IS_AFTER : FILE_IS_OTHER;
+}
+
+static int refuse(const char *path, const char *what, struct error *why)
+{
+	return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION,
+			      "%s has changes of yours that are not %s; commit or stash them first",
+			      path, what);
+}
+
+/* What is staged is the user's work as well. */
+static int check_index(const struct edits *edits, struct error *why)
+{
+	git_index *index;
+	int r = 0;
+
+	if (git_repository_index(&index, edits->repository) < 0 || git_index_read(index, 1) < 0)
+		return git_failure("index", why);
+	for (size_t i = 0; r == 0 && i < edits->count; i++) {
+		const struct edit *edit = &edits->items[i];
+		const git_index_entry *entry = git_index_get_bypath(index, edit->path, 0);
+
+		if (!entry || (!git_oid_equal(&entry->id, &edit->before) &&
+			       !git_oid_equal(&entry->id, &edit->after)))
+			r = refuse(edit->path, "committed", why);
+	}
+	git_index_free(index);
+	return r;
+}
+
+int worktree_check(const struct edits *edits, struct error *why)
+{
+	for (size_t i = 0; i < edits->count; i++)
+		if (state_of(&edits->items[i], NULL) == FILE_IS_OTHER)
+			return refuse(edits->items[i].path, "committed", why);
+	return check_index(edits, why);
+}
+
+bool worktree_lags(const struct edits *edits)
+{
+	git_index *index;
+	bool lags = false;
+
+	if (git_repository_index(&index, edits->repository) < 0)
+		return false;
+	git_index_read(index, 1);
+	for (size_t i = 0; i < edits->count; i++) {
+		const struct edit *edit = &edits->items[i];
+		const git_index_entry *entry = git_index_get_bypath(index, edit->path, 0);
+
+		lags |= state_of(edit, NULL) == FILE_IS_BEFORE ||
+			(entry && git_oid_equal(&entry->id, &edit->before));
+	}
+	git_index_free(index);
+	return lags;
+}
+
+/* ---- staging ---- */
+
+static int write_bytes(int fd, const char *data, size_t left)
+{
+	while (left > 0) {
+		ssize_t n = write(fd, data, left);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			left -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+static void name_of(size_t number, char ret[NEW_NAME_BYTES])
+{
+	snprintf(ret, NEW_NAME_BYTES, "new-%zu", number);
+}
+
+static int stage_file(const struct edits *edits, size_t number, int folder,
+		      struct error *why)
+{
+	const struct edit *edit = &edits->items[number];
+	char name[NEW_NAME_BYTES];
+	mode_t mode = 0644;
+	git_blob *blob;
+
+	name_of(number, name);
+	unlinkat(folder, name, 0);
+	if (state_of(edit, &mode) != FILE_IS_BEFORE)
+		return 0;
+	if (git_blob_lookup(&blob, edits->repository, &edit->after) < 0)
+		return git_failure(edit->path, why);
+	AUTO_CLOSE int fd = openat(folder, name,
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	int r = fd < 0 ? -errno : write_bytes(fd, git_blob_rawcontent(blob),
+					      (size_t)git_blob_rawsize(blob));
+
+	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+		r = -errno;
+	git_blob_free(blob);
+	return r < 0 ? error_set(why, r, "%s: %s", edit->path, strerror(-r)) : 0;
+}
+
+static int copy_bytes(int from, int to)
+{
+	char buffer[65536];
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = read(from, buffer, sizeof(buffer))) != 0)
+		r = n < 0 ? -errno : write_bytes(to, buffer, (size_t)n);
+	return r;
+}
+
+/* A private copy of the index, to be changed and renamed over it. */
+static int copy_index(int folder, struct error *why)
+{
+	unlinkat(folder, INDEX, 0);
+	unlinkat(folder, INDEX ".lock", 0);	/* libgit2's, of one that was killed */
+	AUTO_CLOSE int from = openat(folder, "../" INDEX, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_CLOSE int to = openat(folder, INDEX,
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int r = from < 0 || to < 0 ? -errno : copy_bytes(from, to);
+
+	return r < 0 ? error_set(why, r, "index: %s", strerror(-r)) : 0;
+}
+
+static int open_index(const struct edits *edits, git_index **ret, struct error *why)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s" COPY_FOLDER "/" INDEX,
+		 git_repository_path(edits->repository));
+	return git_index_open(ret, path) < 0 ? git_failure("index", why) : 0;
+}
+
+/* What git compares with lstat(2), so that it need not read the file. */
+static void fill_times(git_index_entry *entry)
+{
+	struct stat status;
+
+	if (lstat(entry->path, &status) < 0)
+		return;
+	entry->ctime = (git_index_time){ (int32_t)status.st_ctim.tv_sec,
+					 (uint32_t)status.st_ctim.tv_nsec };
+	entry->mtime = (git_index_time){ (int32_t)status.st_mtim.tv_sec,
+					 (uint32_t)status.st_mtim.tv_nsec };
+	entry->dev = (uint32_t)status.st_dev;
+	entry->ino = (uint32_t)status.st_ino;
+	entry->file_size = (uint32_t)status.st_size;
+}
+
+static int write_index(const struct edits *edits, bool placed, struct error *why)
+{
+	git_index *index;
+	int r = open_index(edits, &index, why);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < edits->count; i++) {
+		const struct edit *edit = &edits->items[i];
+		const git_index_entry *old = git_index_get_bypath(index, edit->path, 0);
+		git_index_entry entry = { .path = edit->path, .mode = (uint32_t)edit->mode,
+					  .id = edit->after };
+
+		entry.uid = old ? old->uid : 0;	/* as seen from outside */
+		entry.gid = old ? old->gid : 0;
+		if (placed && state_of(edit, NULL) == FILE_IS_AFTER)
+			fill_times(&entry);
+		r = git_index_add(index, &entry);
+	}
+	if (r == 0)
+		r = git_index_write(index);
+	git_index_free(index);
+	return r < 0 ? git_failure("index", why) : 0;
+}
+
+int worktree_stage(const struct edits *edits, struct error *why)
+{
+	AUTO_CLOSE int folder = copy_folder(true, why);
+	int r = folder < 0 ? folder : 0;
+
+	for (size_t i = 0; r == 0 && i < edits->count; i++)
+		r = stage_file(edits, i, folder, why);
+	if (r == 0)
+		r = copy_index(folder, why);
+	return r < 0 ? r : write_index(edits, false, why);
+}
+
+/* ---- following ---- */
+
+static int place_file(const struct edits *edits, size_t number, int folder,
+		      struct error *why)
+{
+	const struct edit *edit = &edits->items[number];
+	const char *slash = strrchr(edit->path, '/');
+	char directory[4096], name[NEW_NAME_BYTES];
+
+	if (state_of(edit, NULL) != FILE_IS_BEFORE)
+		return 0;	/* done, or the user's by now */
+	snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - edit->path) : 1,
+		 slash ? edit->path : ".");
+	name_of(number, name);
+	AUTO_CLOSE int to = path_open(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY, 0,
+				      PATH_STRICT, why);
+
+	if (to < 0)
+		return to;
+	if (renameat(folder, name, to, slash ? slash + 1 : edit->path) < 0)
+		return error_set(why, -errno, "%s: %s", edit->path, strerror(errno));
+	fsync(to);
+	return 0;
+}
+
+int worktree_follow(const struct edits *edits, struct error *why)
+{
+	AUTO_CLOSE int folder = copy_folder(true, why);
+	struct error ignored;
+	int r = folder < 0 ? folder : 0;
+
+	for (size_t i = 0; r == 0 && i < edits->count; i++)
+		r = place_file(edits, i, folder, why);
+	if (r < 0)
+		return r;
+	/* The staged one will do where this one does not fit on the disk. */
+	write_index(edits, true, &ignored);
+	if (renameat(folder, INDEX, folder, "../" INDEX) < 0)
+		return error_set(why, -errno, "index: %s", strerror(errno));
+	return 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * worktree.h - the checked-out files and the index, from some bytes to others.
+ *
+ *	worktree_check()	each file holds what the edit starts from, or ends at
+ *	worktree_stage()	all that will be needed, written and on the disk:
+ *				.git/cupel/new-N and .git/cupel/index
+ *	worktree_follow()	renames alone: the files, then the index
+ *
+ * So a disk that is full is noticed while nothing has changed yet, and a reader
+ * sees each file old or new and never half. A file that holds anything else is
+ * the user's work: it is refused by the check and left alone by the rest.
+ */
+#ifndef CUPEL_WORKERS_GIT_WORKTREE_H
+#define CUPEL_WORKERS_GIT_WORKTREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "workers/git/libgit.h"
+
+#define EDITS_MAX 64
+
+struct edit {
+	const char *path;
+	git_oid before, after;		/* blobs */
+	git_filemode_t mode;
+};
+
+struct edits {
+	git_repository *repository;
+	struct edit items[EDITS_MAX];
+	size_t count;
+};
+
+/* -EBUSY (FAILED_PRECONDITION) with the path of a file that is neither. */
+int worktree_check(const struct edits *edits, struct error *why);
+/* Whether a file or the index still is where an edit starts from. */
+bool worktree_lags(const struct edits *edits);
+int worktree_stage(const struct edits *edits, struct error *why);
+/* After it was staged, with index.lock held. */
+int worktree_follow(const struct edits *edits, struct error *why);
+
+#endif
