@@ -121,6 +121,16 @@ static void open_link(struct client *client)
 		die("no link");
 }
 
+/* Anew for each figure: one that was silent for long has been cut. */
+static void open_links(void)
+{
+	for (size_t i = 0; i < COUNT(links); i++) {
+		if (links[i].channel.fd > 0)
+			client_release(&links[i]);
+		open_link(&links[i]);
+	}
+}
+
 static long status_kib(pid_t pid, const char *file, const char *field)
 {
 	char path[64], line[256];
@@ -196,6 +206,13 @@ static uint64_t begin(struct client *client, const char *tool, struct span input
 	return call;
 }
 
+static void tell_failure(const struct client_event *event)
+{
+	if (event->result.code)
+		fprintf(stderr, "bench_pool: error %u, %.*s\n", event->result.code,
+			(int)event->result.reason.length, event->result.reason.data);
+}
+
 static unsigned finish(struct client *client, uint64_t call)
 {
 	struct client_event event = { 0 };
@@ -204,9 +221,7 @@ static unsigned finish(struct client *client, uint64_t call)
 		if (client_wait(client, -1, clock_now_ns() + 30 * NS_PER_S, &event) < 0)
 			die(client->why.text[0] ? client->why.text : "no answer");
 	} while (event.kind != CLIENT_RESULT || event.call != call);
-	if (event.result.code)
-		fprintf(stderr, "bench_pool: %.*s\n", (int)event.result.reason.length,
-			event.result.reason.data);
+	tell_failure(&event);
 	return event.result.code;
 }
 
@@ -258,6 +273,7 @@ static bool has_ended(struct client *client)
 
 	while (client_next(client, clock_now_ns(), &event) == 0)
 		if (event.kind == CLIENT_RESULT) {
+			tell_failure(&event);
 			if (event.result.code != 0)
 				die("job");
 			ended = true;
@@ -370,7 +386,7 @@ static bool death_figure(void)
 
 	make_mortals();
 	usleep(HEALTHY_US);
-	has_ended(&links[0]);	/* hears of the new catalog */
+	open_links();	/* which know the new catalog */
 	for (unsigned kind = 0; kind < 2; kind++) {
 		for (unsigned i = 0; i < DEATHS; i++) {
 			ms[i] = death_ms(kind * DEATHS + i);
@@ -521,10 +537,12 @@ int main(int argc, char **argv)
 		die(strerror(errno));
 	make_folders();
 	met = boot_figure();
-	open_link(&links[1]);
-	for (size_t i = 0; i < COUNT(figures); i++)
-		if (is_asked(figures[i].name, argc, argv))
-			met &= figures[i].run();
+	for (size_t i = 0; i < COUNT(figures); i++) {
+		if (!is_asked(figures[i].name, argc, argv))
+			continue;
+		open_links();
+		met &= figures[i].run();
+	}
 	kill(supervisor, SIGTERM);
 	waitpid(supervisor, &status, 0);
 	return met ? 0 : 1;
