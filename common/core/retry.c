@@ -116,6 +116,17 @@ static int64_t floor_ns(int64_t retry_after_ns)
 	return retry_after_ns;
 }
 
+/* A dead worker is no busy upstream: another may have the call at once, once. */
+static int64_t wait_ns(const struct retry_policy *policy,
+		       const struct retry_call *call, struct random *random)
+{
+	bool crashed = call->code == ERROR_CRASH_NOT_STARTED ||
+		       call->code == ERROR_CRASH_OUTCOME_UNKNOWN;
+
+	return crashed && call->attempts == 1 ? 0 :
+	       backoff_delay_ns(&policy->backoff, call->attempts - 1, random);
+}
+
 enum retry_verdict retry_decide(const struct retry_policy *policy,
 				const struct retry_call *call,
 				struct retry_budget *budget,
@@ -130,8 +141,7 @@ enum retry_verdict retry_decide(const struct retry_policy *policy,
 	if (call->attempts > policy->retries_max)
 		return RETRY_SPENT;
 
-	int64_t wait = backoff_delay_ns(&policy->backoff, call->attempts - 1,
-					random);
+	int64_t wait = wait_ns(policy, call, random);
 	int64_t floor = floor_ns(call->retry_after_ns);
 
 	if (wait < floor)

@@ -8,7 +8,7 @@
  * from the code's row and the tool's class: a call that certainly was not
  * executed always, one that may have been only if executing it twice does no
  * harm. The wait is the policy's back-off, but no less than what the upstream
- * asked for; a call whose deadline cannot hold wait and median answer is not
+ * asked for, and none the first time that a worker died; a call whose deadline cannot hold wait and median answer is not
  * retried, since nobody would be there to take the result.
  *
  * The budget bounds what retries add to a pool's load when everything fails:

@@ -313,12 +313,17 @@ static int place_workspace(struct monitor *monitor, const struct catalog_pool *p
 			 full ? plan->host_uid : (uid_t)-1, plan->host_gid, why);
 }
 
-/* Single-use workers come and go so often that making one each time would tell. */
+/*
+ * Making one takes longer than the rest of a start: single-use workers, which
+ * come and go, have all there are; of others only half may hold one.
+ */
 static void lend_network(struct monitor *monitor, struct worker *worker,
 			 const struct catalog_pool *pool, struct sandbox_plan *plan)
 {
-	if (pool->kind != POOL_PER_CALL || plan->policy->network != NETWORK_NONE ||
-	    plan->tier != TIER_FULL || !monitor->network_count)
+	unsigned kept = pool->kind == POOL_PER_CALL ? 0 : NETWORKS_MAX / 2;
+
+	if (plan->policy->network != NETWORK_NONE || plan->tier != TIER_FULL ||
+	    monitor->network_count <= kept)
 		return;
 	worker->network = monitor->networks[--monitor->network_count];
 	plan->network = worker->network;

@@ -3,6 +3,7 @@
  * how soon it serves again after a death.
  *
  * A supervisor of the bench's own, from $CUPEL_BIN, in a folder of its own.
+ * usage: bench_pool [FIGURE]... (all, if none is named)
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,9 +24,11 @@
 #include "common/wire/client.h"
 #include "tests/support/bench.h"
 
-#define DEATHS 60
+#define DEATHS 12		/* of each kind: within the monitor's budget of restarts */
+#define HEALTHY_US 12000000	/* such a run's end is followed at once */
 #define CALLS 2000
-#define RECORD 3		/* deaths a pool may have in a row */
+#define LAUNCHES 300
+#define REFILL_US 10000		/* until a pool has its spares again */
 
 static char folder[] = "/tmp/cupel-bench.XXXXXX";
 static struct client links[2];
@@ -41,7 +44,19 @@ static void die(const char *what)
 
 /* ---- the supervisor ---- */
 
-static void write_manifest(void)
+static FILE *open_manifest(const char *name)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/tools/%s.tool", folder, name);
+	file = fopen(path, "we");
+	if (!file)
+		die(strerror(errno));
+	return file;
+}
+
+static void make_folders(void)
 {
 	char path[128];
 	FILE *file;
@@ -49,15 +64,29 @@ static void write_manifest(void)
 	snprintf(path, sizeof(path), "%s/tools", folder);
 	if (chmod(folder, 0755) < 0 || mkdir(path, 0755) < 0)
 		die(strerror(errno));
-	snprintf(path, sizeof(path), "%s/tools/batch.tool", folder);
-	file = fopen(path, "we");
-	if (!file)
-		die(strerror(errno));
+	file = open_manifest("batch");
 	fputs("worker batch {\n\tprogram = cupel-job\n\tpolicy = tool\n"
 	      "\tpool = per_call\n\tsize = 4\n\tbatch = true\n}\n"
 	      "tool batch {\n\thelp = \"keep a processor busy\"\n\tclass = effectful\n}\n",
 	      file);
 	fclose(file);
+}
+
+/* Pools to die in: alone, 0 .. DEATHS - 1, or beside a spare. */
+static void make_mortals(void)
+{
+	for (unsigned i = 0; i < 2 * DEATHS; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "die%u", i);
+		FILE *file = open_manifest(name);
+
+		fprintf(file, "worker %s {\n\tprogram = cupel-echo\n\tsize = 2\n"
+			"\twarm = %u\n}\n"
+			"tool %s {\n\thelp = \"answer\"\n\tclass = pure\n}\n",
+			name, 1 + i / DEATHS, name);
+		fclose(file);
+	}
 }
 
 static void start_supervisor(void)
@@ -92,6 +121,16 @@ static void open_link(struct client *client)
 		die("no link");
 }
 
+/* Anew for each figure: one that was silent for long has been cut. */
+static void open_links(void)
+{
+	for (size_t i = 0; i < COUNT(links); i++) {
+		if (links[i].channel.fd > 0)
+			client_release(&links[i]);
+		open_link(&links[i]);
+	}
+}
+
 static long status_kib(pid_t pid, const char *file, const char *field)
 {
 	char path[64], line[256];
@@ -109,23 +148,24 @@ static long status_kib(pid_t pid, const char *file, const char *field)
 	return sum;
 }
 
-static size_t find_below(pid_t pid, const char *name, pid_t *ret, size_t count)
+/* A worker is called as its pool is. */
+static size_t find_below(pid_t pid, const char *pool, pid_t *ret, size_t count)
 {
-	char path[64], comm[32];
+	char path[64], name[32] = "";
 	int child;
 	FILE *file, *words;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
 	file = fopen(path, "re");
 	while (file && fscanf(file, "%d", &child) == 1) {
-		snprintf(path, sizeof(path), "/proc/%d/comm", child);
+		snprintf(path, sizeof(path), "/proc/%d/cmdline", child);
 		words = fopen(path, "re");
-		if (words && fscanf(words, "%31s", comm) == 1 && count < 64 &&
-		    strcmp(comm, name) == 0)
+		if (words && fgets(name, sizeof(name), words) && count < 64 &&
+		    strcmp(name, pool) == 0)
 			ret[count++] = child;
 		if (words)
 			fclose(words);
-		count = find_below(child, name, ret, count);
+		count = find_below(child, pool, ret, count);
 	}
 	if (file)
 		fclose(file);
@@ -166,6 +206,13 @@ static uint64_t begin(struct client *client, const char *tool, struct span input
 	return call;
 }
 
+static void tell_failure(const struct client_event *event)
+{
+	if (event->result.code)
+		fprintf(stderr, "bench_pool: error %u, %.*s\n", event->result.code,
+			(int)event->result.reason.length, event->result.reason.data);
+}
+
 static unsigned finish(struct client *client, uint64_t call)
 {
 	struct client_event event = { 0 };
@@ -174,6 +221,7 @@ static unsigned finish(struct client *client, uint64_t call)
 		if (client_wait(client, -1, clock_now_ns() + 30 * NS_PER_S, &event) < 0)
 			die(client->why.text[0] ? client->why.text : "no answer");
 	} while (event.kind != CLIENT_RESULT || event.call != call);
+	tell_failure(&event);
 	return event.result.code;
 }
 
@@ -183,45 +231,25 @@ static void call_well(struct client *client, const char *tool, struct span input
 		die(tool);
 }
 
-/* ---- two sides ---- */
+/* ---- launches ---- */
 
-static void spawn_true(void *context, uint64_t count)
+static void spawn_true(void)
 {
 	char *const argv[] = { (char *)(uintptr_t)"true", NULL };
 	int status;
 	pid_t pid;
 
-	(void)context;
-	for (uint64_t i = 0; i < count; i++)
-		if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) != 0 ||
-		    waitpid(pid, &status, 0) != pid)
-			die("posix_spawn");
+	if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) != 0 ||
+	    waitpid(pid, &status, 0) != pid)
+		die("posix_spawn");
 }
 
-static void job_true(void *context, uint64_t count)
+static void job_true(void)
 {
-	(void)context;
-	for (uint64_t i = 0; i < count; i++)
-		call_well(&links[0], "job", true_input);
+	call_well(&links[0], "job", true_input);
 }
 
-/* Two at a time, each waiting for its own. */
-static void two_jobs(void *context, uint64_t count)
-{
-	(void)context;
-	for (uint64_t i = 0; i < count; i += 2) {
-		uint64_t a = begin(&links[0], "job", true_input);
-		uint64_t b = begin(&links[1], "job", true_input);
-		struct client_event event;
-
-		while (client_next(&links[1], clock_now_ns(), &event) == 0)
-			;	/* sends it */
-		if (finish(&links[0], a) != 0 || finish(&links[1], b) != 0)
-			die("job");
-	}
-}
-
-static void two_bwraps(void *context, uint64_t count)
+static pid_t spawn_bwrap(void)
 {
 	static const char *const argv[] = {
 		"bwrap", "--unshare-all", "--die-with-parent", "--new-session",
@@ -230,19 +258,68 @@ static void two_bwraps(void *context, uint64_t count)
 		"--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev",
 		"--tmpfs", "/tmp", "--", "/bin/true", NULL,
 	};
+	pid_t pid;
+
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char **)(uintptr_t)argv, environ) != 0)
+		die("bwrap");
+	return pid;
+}
+
+/* Whether its job has ended; sends what is to be sent. */
+static bool has_ended(struct client *client)
+{
+	struct client_event event = { 0 };
+	bool ended = false;
+
+	while (client_next(client, clock_now_ns(), &event) == 0)
+		if (event.kind == CLIENT_RESULT) {
+			tell_failure(&event);
+			if (event.result.code != 0)
+				die("job");
+			ended = true;
+		}
+	return ended;
+}
+
+/* Two clients, each with one job after the other; one process plays both. */
+static void two_jobs(void *context, uint64_t count)
+{
+	struct pollfd polls[2] = { { links[0].channel.fd, POLLIN, 0 },
+				   { links[1].channel.fd, POLLIN, 0 } };
+	uint64_t begun = 0, done = 0;
+	bool running[2] = { false };
 
 	(void)context;
-	for (uint64_t i = 0; i < count; i += 2) {
-		pid_t pids[2];
-		int status;
+	while (done < count) {
+		for (int i = 0; i < 2; i++) {
+			if (running[i] && has_ended(&links[i])) {
+				running[i] = false;
+				done++;
+			}
+			if (!running[i] && begun < count) {
+				begin(&links[i], "job", true_input);
+				running[i] = true;
+				begun++;
+				has_ended(&links[i]);
+			}
+		}
+		if (done < count)
+			poll(polls, 2, 10000);
+	}
+}
 
-		for (int j = 0; j < 2; j++)
-			if (posix_spawnp(&pids[j], argv[0], NULL, NULL,
-					 (char **)(uintptr_t)argv, environ) != 0)
-				die("bwrap");
-		for (int j = 0; j < 2; j++)
-			if (waitpid(pids[j], &status, 0) != pids[j] || status != 0)
-				die("bwrap failed");
+static void two_bwraps(void *context, uint64_t count)
+{
+	int status;
+
+	(void)context;
+	for (uint64_t begun = 0, done = 0; done < count; done++) {
+		while (begun < count && begun < done + 2) {
+			spawn_bwrap();
+			begun++;
+		}
+		if (wait(&status) < 0 || status != 0)
+			die("bwrap failed");
 	}
 }
 
@@ -274,43 +351,89 @@ static double call_p99_us(void)
 	return percentile(us, CALLS, 99);
 }
 
-/* A record of deaths is forgotten by disabling and enabling the pool. */
-static void forgive(void)
+/* ---- deaths ---- */
+
+static void call_mortal(unsigned pool, char name[16])
 {
-	call_well(&links[0], "router.pool", span_of_text("disable echo"));
-	usleep(30000);
-	call_well(&links[0], "router.pool", span_of_text("enable echo"));
-	call_well(&links[0], "router.breaker", span_of_text("reset echo"));
-	while (finish(&links[0], begin(&links[0], "echo",
-				       (struct span){ echo_input, sizeof(echo_input) })) != 0)
-		usleep(5000);
-	usleep(50000);
+	snprintf(name, 16, "die%u", pool);
+	call_well(&links[0], name, (struct span){ echo_input, sizeof(echo_input) });
 }
 
+static double death_ms(unsigned pool)
+{
+	char name[16];
+	pid_t pids[64];
+	int64_t from_ns;
+
+	call_mortal(pool, name);
+	if (find_below(supervisor, name, pids, 0) != 1 + pool / DEATHS)
+		die("no worker to be killed");
+	from_ns = bench_now_ns();
+	kill(pids[0], SIGKILL);
+	call_mortal(pool, name);
+	return (double)(bench_now_ns() - from_ns) / 1e6;
+}
+
+/* Each in a pool of its own: the first death of a healthy worker. */
 static bool death_figure(void)
 {
-	static double ms[DEATHS];
-	pid_t pids[64];
+	static const struct { const char *name; double bar; } kinds[] = {
+		{ "kill -9 to next call served, slowest", 25 },
+		{ "the same beside a warm spare, slowest", 5 },
+	};
+	double ms[DEATHS];
+	bool met = true;
 
-	for (size_t i = 0; i < DEATHS; i++) {
-		size_t count;
-		int64_t from_ns;
-
-		if (i % RECORD == 0)
-			forgive();
-		count = find_below(supervisor, "cupel-echo", pids, 0);
-		from_ns = bench_now_ns();
-		for (size_t j = 0; j < count; j++)
-			kill(pids[j], SIGKILL);
-		while (finish(&links[0], begin(&links[0], "echo",
-			      (struct span){ echo_input, sizeof(echo_input) })) != 0)
-			usleep(500);
-		ms[i] = (double)(bench_now_ns() - from_ns) / 1e6;
+	make_mortals();
+	usleep(HEALTHY_US);
+	open_links();	/* which know the new catalog */
+	for (unsigned kind = 0; kind < 2; kind++) {
+		for (unsigned i = 0; i < DEATHS; i++) {
+			ms[i] = death_ms(kind * DEATHS + i);
+			usleep(REFILL_US);
+		}
+		printf("  kill -9, next call served: median %.1f ms of %d\n",
+		       percentile(ms, DEATHS, 50), DEATHS);
+		met &= bench_figure(kinds[kind].name, ms[DEATHS - 1], kinds[kind].bar, "ms");
 	}
-	printf("  kill -9 of all workers, next call served: median %.1f ms\n",
-	       percentile(ms, DEATHS, 50));
-	return bench_figure("kill -9 to next call served, p99", percentile(ms, DEATHS, 99),
-			    25, "ms");
+	return met;
+}
+
+/* ---- launches ---- */
+
+static double launch_us(void (*launch)(void))
+{
+	usleep(REFILL_US);
+
+	int64_t from_ns = bench_now_ns();
+
+	launch();
+	return (double)(bench_now_ns() - from_ns) / 1e3;
+}
+
+/* One at a time, when a worker waits: what a call costs, not what follows it. */
+static bool job_figure(void)
+{
+	static double job[LAUNCHES], bare[LAUNCHES], ratio[LAUNCHES];
+
+	for (size_t i = 0; i < LAUNCHES; i++) {
+		job[i] = launch_us(job_true);
+		bare[i] = launch_us(spawn_true);
+		ratio[i] = job[i] / bare[i];
+	}
+	printf("  job: median %.0f us, p99 %.0f us; posix_spawn: %.0f us, %.0f us\n",
+	       percentile(job, LAUNCHES, 50), percentile(job, LAUNCHES, 99),
+	       percentile(bare, LAUNCHES, 50), percentile(bare, LAUNCHES, 99));
+	return bench_figure("warm job of /bin/true, to posix_spawn",
+			    percentile(ratio, LAUNCHES, 50), 1.4, "x");
+}
+
+/* One after the other as fast as may be: its worker's start and end as well. */
+static bool jobs_figure(void)
+{
+	return bench_pair("two clients, job after job",
+			  (struct bench_side){ "job", two_jobs, NULL },
+			  (struct bench_side){ "bwrap", two_bwraps, NULL }, 0.4);
 }
 
 static bool parked_figure(void)
@@ -323,7 +446,7 @@ static bool parked_figure(void)
 	FILE *file;
 
 	usleep(200000);
-	count = find_below(supervisor, "cupel-job", pids, 0);
+	count = find_below(supervisor, "job", pids, 0);
 	if (count == 0)
 		die("no job waits");
 	for (size_t i = 0; i < count; i++) {
@@ -378,7 +501,29 @@ static bool boot_figure(void)
 			    (double)(bench_now_ns() - from_ns) / 1e6, 300, "ms");
 }
 
-int main(void)
+static bool memory_figure(void)
+{
+	return bench_figure("resident memory of the monitor",
+			    (double)status_kib(supervisor, "status", "VmRSS"), 4096, "KiB");
+}
+
+static const struct {
+	const char *name;
+	bool (*run)(void);
+} figures[] = {
+	{ "parked", parked_figure }, { "batch", batch_figure }, { "job", job_figure },
+	{ "jobs", jobs_figure }, { "death", death_figure }, { "memory", memory_figure },
+};
+
+static bool is_asked(const char *name, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return true;
+	return argc < 2;
+}
+
+int main(int argc, char **argv)
 {
 	bool met;
 	int status;
@@ -390,18 +535,14 @@ int main(void)
 	spin_input = pack("{\"argv\":[\"/bin/sh\",\"-c\",\"while :; do :; done\"]}");
 	if (!mkdtemp(folder))
 		die(strerror(errno));
-	write_manifest();
+	make_folders();
 	met = boot_figure();
-	open_link(&links[1]);
-	met &= parked_figure();
-	met &= batch_figure();
-	met &= bench_pair("warm job of /bin/true", (struct bench_side){ "job", job_true, NULL },
-			  (struct bench_side){ "posix_spawn", spawn_true, NULL }, 1.4);
-	met &= bench_pair("two jobs at a time", (struct bench_side){ "job", two_jobs, NULL },
-			  (struct bench_side){ "bwrap", two_bwraps, NULL }, 0.4);
-	met &= death_figure();
-	met &= bench_figure("resident memory of the monitor",
-			    (double)status_kib(supervisor, "status", "VmRSS"), 4096, "KiB");
+	for (size_t i = 0; i < COUNT(figures); i++) {
+		if (!is_asked(figures[i].name, argc, argv))
+			continue;
+		open_links();
+		met &= figures[i].run();
+	}
 	kill(supervisor, SIGTERM);
 	waitpid(supervisor, &status, 0);
 	return met ? 0 : 1;

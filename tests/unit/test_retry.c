@@ -170,6 +170,31 @@ static void attempts_end_and_waits_grow(void **state)
 	}
 }
 
+static void a_dead_worker_s_call_goes_to_another_at_once(void **state)
+{
+	static const struct {
+		enum error_code code;
+		unsigned attempts;
+		bool at_once;
+	} cases[] = {
+		{ ERROR_CRASH_NOT_STARTED, 1, true },
+		{ ERROR_CRASH_OUTCOME_UNKNOWN, 1, true },
+		{ ERROR_CRASH_NOT_STARTED, 2, false },
+		{ ERROR_UNAVAILABLE, 1, false },
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		start(&f);
+		f.call.code = cases[i].code;
+		f.call.attempts = cases[i].attempts;
+		test_row(decide(&f, RETRY_CALL, NOW) == RETRY_GO &&
+			 (f.wait_ns == 0) == cases[i].at_once,
+			 "row %zu: waits %" PRId64 " ns", i, f.wait_ns);
+	}
+}
+
 static void what_the_upstream_asks_for_is_a_floor(void **state)
 {
 	static const struct {
@@ -306,6 +331,7 @@ int main(void)
 		cmocka_unit_test(jittered_delays_never_exceed_the_cap),
 		cmocka_unit_test(code_and_tool_class_say_what_is_safe),
 		cmocka_unit_test(attempts_end_and_waits_grow),
+		cmocka_unit_test(a_dead_worker_s_call_goes_to_another_at_once),
 		cmocka_unit_test(what_the_upstream_asks_for_is_a_floor),
 		cmocka_unit_test(the_deadline_must_hold_wait_and_answer),
 		cmocka_unit_test(a_refusal_takes_no_token),
