@@ -492,15 +492,19 @@ static bool try_again(struct router *router, struct call *call,
 		.p50_ns = latency_percentile_ns(&tool->latency, 50),
 		.retry_after_ns = ending->retry_after_ms * NS_PER_MS,
 	};
+	enum retry_verdict verdict;
 	int64_t wait_ns;
 
 	if (!pool || !tool->present || call->stop != STOP_NONE ||
 	    call->answered || call->chunks_out > 0 ||
 	    (router->poisoned &&
 	     poison_until_ns(&router->poison, call_signature(router, call),
-			     now_ns) > 0) ||
-	    retry_decide(retry_preset(RETRY_CALL), &failed, &pool->budget,
-			 &router->random, now_ns, &wait_ns) != RETRY_GO)
+			     now_ns) > 0))
+		return false;
+	verdict = retry_decide(retry_preset(RETRY_CALL), &failed, &pool->budget,
+			       &router->random, now_ns, &wait_ns);
+	router->totals.unaffordable += verdict == RETRY_OVER_BUDGET;
+	if (verdict != RETRY_GO)
 		return false;
 	if (call->kept)
 		parcels_clear(&call->kept->parcels, &router->store);

@@ -85,6 +85,7 @@ static void init_tables(struct router *router, int64_t now_ns)
 			(struct timer){ .kind = TIMER_TOOL, .index = i };
 	list_init(&router->free_calls);
 	wheel_init(&router->wheel, ROUTER_TICK_NS, now_ns);
+	retry_budget_init(&router->retries, RETRY_SHARE_ALL, NULL, now_ns);
 }
 
 struct router *router_init(void *memory, const struct router_size *size,

@@ -237,7 +237,7 @@ struct call {
 
 struct totals {
 	uint64_t accepted, ok, failed, retried, shed, poisoned;
-	uint64_t refused, clients, faults, stalled, deaths;
+	uint64_t refused, clients, faults, stalled, deaths, unaffordable;
 	uint64_t bytes_in, bytes_out;
 };
 
@@ -256,6 +256,7 @@ struct router {
 	struct client *clients;		/* and one for calls without a client */
 	struct slot *slots;
 	struct pool pools[CATALOG_POOLS_MAX];
+	struct retry_budget retries;	/* of all pools together */
 	struct tool *tools;
 	struct queue_entry *entries;	/* size.queue a tool */
 	struct queue_lane *lanes;

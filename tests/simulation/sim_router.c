@@ -38,14 +38,14 @@ enum seen {
 	SEEN_OK, SEEN_NOT_STARTED, SEEN_UNKNOWN, SEEN_DEADLINE, SEEN_CANCELLED,
 	SEEN_POISON, SEEN_BREAKER, SEEN_RETRY, SEEN_KILL, SEEN_STALE, SEEN_SHARED,
 	SEEN_FULL, SEEN_HELD, SEEN_REFUSED, SEEN_STREAM, SEEN_CREDIT, SEEN_PARTS,
-	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_COUNT
+	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_BUDGET, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
 	"ok", "not started", "outcome unknown", "deadline", "cancelled", "poison",
 	"breaker", "retry", "kill", "faulty worker", "shared", "full link",
 	"held", "refused", "streamed", "credit", "argument parts", "drained",
-	"reloaded", "came back", "doomed twice",
+	"reloaded", "came back", "doomed twice", "no budget",
 };
 
 struct task {
@@ -100,6 +100,7 @@ struct world {
 	bool calm, print, left;
 	unsigned first_pool;		/* the number of "many" */
 	unsigned deaths[2];		/* by the killer, as "effect" and as "job" */
+	uint64_t calls;			/* that clients have made */
 };
 
 static uint64_t seen[SEEN_COUNT];
@@ -682,6 +683,7 @@ static void send_call(uint32_t index)
 	if (call->outstanding || id % IDS == SHARED)
 		return;
 	client->next_id = id;
+	world.calls++;
 	*call = (struct sim_call){
 		.outstanding = true, .effect = tool < 2, .killer = killer,
 		.accepted = tool >= 2 || killer, /* whoever ran it accepted */
@@ -816,6 +818,16 @@ static void check_deadlines(void)
 	}
 }
 
+/* Whatever fails: one a second, ten at once, and a fifth of the calls. */
+static void check_retries(void)
+{
+	double most = 10 + (double)(world.now_ns - NS_PER_S) / NS_PER_S +
+		      (double)world.calls / 5;
+
+	if ((double)world.router->totals.retried > most)
+		fail("more retries than the budget", world.calls);
+}
+
 static void turn(void)
 {
 	world.now_ns += (int64_t)random_below(&world.random,
@@ -837,6 +849,7 @@ static void turn(void)
 	if (router_next_ns(world.router) <= world.now_ns)
 		step((struct router_event){ .kind = ROUTER_TICK });
 	check_deadlines();
+	check_retries();
 }
 
 /* ---- the end ---- */
@@ -855,6 +868,7 @@ static void check_end(void)
 		}
 	}
 	seen[SEEN_HELD] += world.router->held;
+	seen[SEEN_BUDGET] += totals->unaffordable;
 	seen[SEEN_SHARED] += world.router->flights.stats.coalesced;
 	if (world.router->call_count != world.router->held)
 		fail("calls are left over", world.router->call_count);
