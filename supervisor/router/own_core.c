@@ -330,8 +330,7 @@ void own_call(struct router *router, struct call *call, int64_t now_ns)
 		call_end(router, call, &ending, now_ns);
 		return;
 	}
-	router->totals.ok++;
-	router->ends[ERROR_OK]++;
+	call_count_end(router, call, ERROR_OK);
 	call->flags &= ~(uint32_t)CALL_DETACHED;
 	call->keep_ns = call->limits.absolute_ns;
 	call_enter(router, call, CALL_DELIVERING);

@@ -129,9 +129,7 @@ static void serve_kept(struct router *router, struct call *call,
 	kept->references++;
 	call->kept = kept;
 	call->collecting = false;
-	router->ends[code]++;
-	router->tools[call->tool].ends[code]++;
-	*(code == ERROR_OK ? &router->totals.ok : &router->totals.failed) += 1;
+	call_count_end(router, call, code);
 	if (call->client == NONE) {
 		call->keep_ns = now_ns + HELD_NS;
 		router->held++;

@@ -5,7 +5,10 @@
  * clients_core	clients and their words; sending to any peer
  * admit_core	a call comes in: checks, queue
  * dispatch_core	a call goes out to a worker
- * calls_core	what becomes of it: results, retries, ends
+ * calls_core	a call's record: its state, its places, its time
+ * action_core	what the events of its life do; whether it is tried again
+ * answer_core	its client's answer, told or kept
+ * ending_core	how it ended, in words
  * share_core	equal calls become one; results that are kept
  * slots_core	workers and their words; the monitor's records
  * own_core	the router's own methods; report_core, metrics_core: their text
@@ -371,31 +374,62 @@ void dispatch_arguments(struct router *router, struct call *call,
 struct call *call_new(struct router *router, int64_t now_ns);
 void call_enter(struct router *router, struct call *call,
 		enum call_state state);
+void call_rearm(struct router *router, struct call *call);
 void call_due(struct router *router, struct call *call, int64_t now_ns);
-void call_event(struct router *router, struct call *call,
-		enum call_event event, const struct message *message,
-		int64_t now_ns);
 uint64_t call_handle(const struct router *router, const struct call *call);
 struct call *call_of_handle(struct router *router, uint64_t handle);
 struct signature call_signature(struct router *router, struct call *call);
+void call_free(struct router *router, struct call *call);
+
+/* Off its worker; out of its queue or wherever else it is listed. */
+void call_leave_slot(struct router *router, struct call *call);
+void call_detach(struct router *router, struct call *call);
+void call_grant(struct router *router, struct call *call, size_t bytes,
+		int64_t now_ns);
+void calls_round(struct router *router, int64_t now_ns);
+
+/* ---- action_core ---- */
+
+void call_event(struct router *router, struct call *call,
+		enum call_event event, const struct message *message,
+		int64_t now_ns);
+void call_stop(struct router *router, struct call *call, enum stop_cause cause,
+	       int64_t now_ns);
+
+/* ---- answer_core ---- */
+
+void call_announce(struct router *router, struct call *call, int64_t now_ns);
+void call_count_end(struct router *router, const struct call *call,
+		    enum error_code code);
+void call_send_result(struct router *router, struct call *call,
+		      const struct ending *ending, struct span body,
+		      int64_t now_ns);
+
+/* The client has its one answer; the worker may still have the call. */
+void call_answer(struct router *router, struct call *call,
+		 const struct ending *ending, struct span body,
+		 int64_t now_ns);
+
+/* The call is over: answers (unless answered) and frees it, or keeps it. */
+void call_end(struct router *router, struct call *call,
+	      const struct ending *ending, int64_t now_ns);
+
+/* The same with the worker's RESULT. */
+void call_end_with_result(struct router *router, struct call *call,
+			  const struct message *message,
+			  const struct ending *ending, int64_t now_ns);
+
+/* ---- ending_core ---- */
 
 struct ending ending_of(enum error_code code, const char *reason);
 void ending_add(struct ending *ending, const char *text);
 void ending_add_number(struct ending *ending, uint64_t number);
-
-/* The call is over: answers (unless answered) and frees it. */
-void call_end(struct router *router, struct call *call,
-	      const struct ending *ending, int64_t now_ns);
-void call_free(struct router *router, struct call *call);
-
-/* Out of its queue, off its worker: wherever it is listed. */
-void call_detach(struct router *router, struct call *call);
-void call_stop(struct router *router, struct call *call, enum stop_cause cause,
-	       int64_t now_ns);
-void call_announce(struct router *router, struct call *call, int64_t now_ns);
-void call_grant(struct router *router, struct call *call, size_t bytes,
-		int64_t now_ns);
-void calls_round(struct router *router, int64_t now_ns);
+struct ending ending_of_result(const struct message *message);
+struct ending ending_of_stop(struct router *router, const struct call *call);
+struct ending ending_of_death(const struct slot *slot,
+			      const struct call *call);
+const char *stop_reason(enum stop_cause cause);
+bool slot_end_is_own(enum slot_end end);
 
 /* ---- share_core ---- */
 
