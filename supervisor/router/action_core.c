@@ -12,6 +12,13 @@ static void report(struct router *router, struct call *call,
 	tool_watch(router, tool, now_ns);
 }
 
+/* Others may have seen output of it. */
+static bool is_looked_on(const struct call *call)
+{
+	return call->kept && call->kept->references > 1 &&
+	       call->kept->parcels.first;
+}
+
 /* False: it is over. Nothing of an attempt that is repeated was seen. */
 static bool try_again(struct router *router, struct call *call,
 		      enum error_code code, const struct ending *ending,
@@ -32,7 +39,7 @@ static bool try_again(struct router *router, struct call *call,
 	int64_t wait_ns;
 
 	if (!pool || !tool->present || call->stop != STOP_NONE ||
-	    call->answered || call->chunks_out > 0 ||
+	    call->answered || call->chunks_out > 0 || is_looked_on(call) ||
 	    (router->poisoned &&
 	     poison_until_ns(&router->poison, call_signature(router, call),
 			     now_ns) > 0))
@@ -124,22 +131,11 @@ static void do_start(struct router *router, struct call *call,
 		do_fault(router, call, message, now_ns);
 		return;
 	}
-	call->accepted = true;
+	call->accepted = call->begun = true;
 	deadline_pair_progress(&call->limits, now_ns);
 	if (!call->silent)
 		call_announce(router, call, now_ns);
-}
-
-static void forward_progress(struct router *router, struct call *call,
-			     const struct message *message, int64_t now_ns)
-{
-	struct message progress = *message;
-
-	if (call->answered || call->silent || call->client == NONE)
-		return;
-	progress.call_id = call->client_id;
-	progress.generation = 0;
-	peer_send(router, call->client, &progress, now_ns);
+	effect_tell(router, call, message, now_ns);
 }
 
 static void forward_chunk(struct router *router, struct call *call,
@@ -151,13 +147,12 @@ static void forward_chunk(struct router *router, struct call *call,
 	call->output_bytes += message->body.length;
 	share_collect(router, call, message);
 	if (call->silent || call->client == NONE) {
+		share_deliver(router, call, now_ns);
 		call_grant(router, call, message->body.length, now_ns);
 	} else if (!call->answered) {
 		credit_take(&call->to_client, message->body.length);
-		chunk.call_id = call->client_id;
-		chunk.generation = 0;
 		chunk.chunk.sequence = call->chunks_out++;
-		peer_send(router, call->client, &chunk, now_ns);
+		call_pass_on(router, call, &chunk, now_ns);
 		call_grant(router, call, 0, now_ns);
 	}
 	if (most && call->output_bytes > most)
@@ -179,7 +174,8 @@ static void do_forward(struct router *router, struct call *call,
 	if (chunk)
 		forward_chunk(router, call, message, now_ns);
 	else
-		forward_progress(router, call, message, now_ns);
+		call_pass_on(router, call, message, now_ns);
+	effect_tell(router, call, message, now_ns);
 }
 
 /* BUSY: certainly not executed, so another worker, or this one later, may. */
@@ -341,11 +337,9 @@ static void do_hold(struct router *router, struct call *call,
 		call_free(router, call);
 		return;
 	}
-	call->next_kept = call->kept->parcels.first;
+	call->last_kept = NULL;
 	call->chunks_out = 0;
-	call->keep_ns = now_ns + HELD_NS;
-	router->held++;
-	call_rearm(router, call);
+	call_hold(router, call, now_ns + HELD_NS);
 }
 
 static void (*const actions[LIFE_ACTION_COUNT])(struct router *, struct call *,

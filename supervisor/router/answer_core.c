@@ -9,6 +9,18 @@ void call_announce(struct router *router, struct call *call, int64_t now_ns)
 		.kind = MESSAGE_ACCEPT, .call_id = call->client_id }, now_ns);
 }
 
+void call_pass_on(struct router *router, struct call *call,
+		  const struct message *message, int64_t now_ns)
+{
+	struct message copy = *message;
+
+	if (call->answered || call->silent || call->client == NONE)
+		return;
+	copy.call_id = call->client_id;
+	copy.generation = 0;
+	peer_send(router, call->client, &copy, now_ns);
+}
+
 void call_count_end(struct router *router, const struct call *call,
 		    enum error_code code)
 {
@@ -67,9 +79,7 @@ static void end_kept(struct router *router, struct call *call,
 {
 	call_count_end(router, call, ending->code);
 	if (call->client == NONE) {
-		call->keep_ns = now_ns + HELD_NS;
-		router->held++;
-		call_enter(router, call, CALL_HELD);
+		call_hold(router, call, now_ns + HELD_NS);
 		return;
 	}
 	call->keep_ns = call->limits.absolute_ns > now_ns + HELD_ACK_NS ?
@@ -104,9 +114,7 @@ static void conclude(struct router *router, struct call *call,
 		call_free(router, call);
 		return;
 	}
-	call->keep_ns = now_ns + HELD_ACK_NS;
-	router->held++;
-	call_enter(router, call, CALL_HELD);
+	call_hold(router, call, now_ns + HELD_ACK_NS);
 }
 
 static void keep_ending(struct router *router, struct call *call,
@@ -128,8 +136,10 @@ void call_end(struct router *router, struct call *call,
 {
 	call_detach(router, call);
 	share_land(router, call, false, now_ns);
-	if (call->flags & CALL_DETACHED && !call->answered)
+	if ((call->flags & CALL_DETACHED && !call->answered) ||
+	    call->effect != NONE)
 		keep_ending(router, call, ending);
+	effect_land(router, call, ending, now_ns);
 	conclude(router, call, ending, (struct span){ 0 }, now_ns);
 }
 
@@ -142,11 +152,14 @@ void call_end_with_result(struct router *router, struct call *call,
 	struct ending lost;
 	bool kept;
 
+	if (message->result.code != (uint32_t)ending->code)
+		result = result_of(call, ending, message->body);
 	result.result.origin = (uint32_t)ending->origin;
 	result.result.attempts = call->attempts;
 	share_collect(router, call, &result);
 	kept = call->collecting;
 	share_land(router, call, kept && !call->answered, now_ns);
+	effect_land(router, call, ending, now_ns);
 	if (call->silent && !kept && !call->answered) {
 		lost = ending_of(ERROR_DATA_LOSS, "the result was too large "
 				 "to be kept for a client that left");

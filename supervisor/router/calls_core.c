@@ -44,7 +44,7 @@ struct call *call_new(struct router *router, int64_t now_ns)
 		.kind = TIMER_CALL,
 		.index = (uint32_t)(call - router->calls) };
 	call->state = CALL_RECEIVED;
-	call->client = call->slot = call->tool = NONE;
+	call->client = call->slot = call->tool = call->effect = NONE;
 	call->received_ns = now_ns;
 	call->from_client = call->to_client = fresh;
 	router->call_count++;
@@ -147,6 +147,7 @@ void call_free(struct router *router, struct call *call)
 	struct client *client = client_of(router, call);
 
 	assert(call->slot == NONE && call->permit.generation == 0);
+	assert(call->effect == NONE);
 	join_client(router, call);
 	client->waiting--;
 	list_remove(&call->client_link);
@@ -169,6 +170,34 @@ void call_free(struct router *router, struct call *call)
 	call->state = CALL_FREE;
 	call->generation = handle_next_generation(call->generation);
 	list_append(&router->free_calls, &call->client_link);
+}
+
+/* Of those whose client is not there, the one that was to go first. */
+static void drop_held(struct router *router, const struct call *but)
+{
+	struct list *lost = &router->clients[router->size.clients].calls;
+	struct call *oldest = NULL;
+
+	for (struct list *link = lost->next; link != lost; link = link->next) {
+		struct call *call = LIST_OWNER(link, struct call, client_link);
+
+		if (call->state == CALL_HELD && call != but &&
+		    (!oldest || call->keep_ns < oldest->keep_ns))
+			oldest = call;
+	}
+	if (!oldest)
+		return;
+	router->held--;
+	call_free(router, oldest);
+}
+
+void call_hold(struct router *router, struct call *call, int64_t keep_ns)
+{
+	call->keep_ns = keep_ns;
+	router->held++;
+	call_enter(router, call, CALL_HELD);
+	if (router->held > HELD_MAX)
+		drop_held(router, call);
 }
 
 /* ---- leaving places ---- */
@@ -214,6 +243,7 @@ void call_detach(struct router *router, struct call *call)
 	if (call->state == CALL_HELD)
 		router->held--;
 	share_leave(router, call);
+	effect_leave(router, call);
 }
 
 /* ---- credit towards the worker ---- */

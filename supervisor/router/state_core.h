@@ -10,6 +10,7 @@
  * answer_core	its client's answer, told or kept
  * ending_core	how it ended, in words
  * share_core	equal calls become one; results that are kept
+ * effect_core	a side effect that has a name happens once
  * slots_core	workers and their words; the monitor's records
  * own_core	the router's own methods; report_core, metrics_core: their text
  *
@@ -29,6 +30,7 @@
 #include "common/core/queue.h"
 #include "common/core/restart.h"
 #include "common/core/retry.h"
+#include "supervisor/router/effect_core.h"
 #include "supervisor/router/health_core.h"
 #include "supervisor/router/latency_core.h"
 #include "supervisor/router/life_core.h"
@@ -205,6 +207,7 @@ struct call {
 	uint64_t parent;
 	bool probe, alone;		/* alone: joins nobody */
 	bool accepted;			/* the worker has, in this attempt */
+	bool begun;			/* or in one before */
 	bool announced;			/* the client has had an ACCEPT */
 	bool stopping;			/* the worker has had a CANCEL */
 	bool silent;			/* its client has left: all into kept */
@@ -231,11 +234,12 @@ struct call {
 
 	struct kept *kept;		/* being collected, or delivered */
 	bool collecting;
-	struct parcel *next_kept;
+	struct parcel *last_kept;	/* that the client has had; NULL: none */
+	uint32_t effect;		/* that it leads; NONE: none */
 	uint64_t ticket, flight;	/* 0: none */
 	struct flight_waiter waiter;
 
-	struct list id_link, client_link, slot_link, parked_link;
+	struct list id_link, client_link, slot_link, parked_link, effect_link;
 };
 
 struct totals {
@@ -276,6 +280,7 @@ struct router {
 	uint8_t *cache_keys;
 	struct flight_table flights;
 	struct flight *flight_rows;
+	struct effect_ledger effects;
 	struct poison poison;
 	bool poisoned;			/* somebody has died of something */
 
@@ -381,6 +386,9 @@ struct call *call_of_handle(struct router *router, uint64_t handle);
 struct signature call_signature(struct router *router, struct call *call);
 void call_free(struct router *router, struct call *call);
 
+/* Over; its result stays for a client that may come, or come back. */
+void call_hold(struct router *router, struct call *call, int64_t keep_ns);
+
 /* Off its worker; out of its queue or wherever else it is listed. */
 void call_leave_slot(struct router *router, struct call *call);
 void call_detach(struct router *router, struct call *call);
@@ -399,6 +407,10 @@ void call_stop(struct router *router, struct call *call, enum stop_cause cause,
 /* ---- answer_core ---- */
 
 void call_announce(struct router *router, struct call *call, int64_t now_ns);
+
+/* A worker's message, under the client's own number. */
+void call_pass_on(struct router *router, struct call *call,
+		  const struct message *message, int64_t now_ns);
 void call_count_end(struct router *router, const struct call *call,
 		    enum error_code code);
 void call_send_result(struct router *router, struct call *call,
@@ -447,7 +459,16 @@ void share_land(struct router *router, struct call *call, bool result,
 		int64_t now_ns);
 void share_leave(struct router *router, struct call *call);
 
-/* Sends what is kept as the client's credit allows; may free the call. */
+void share_begin_collecting(struct router *router, struct call *call);
+
+/* The call is over, and that is its result. */
+void share_serve(struct router *router, struct call *call, struct kept *kept,
+		 int64_t now_ns);
+
+/*
+ * Sends what is kept as the client's credit allows; with its RESULT it is
+ * over, and the call may be freed.
+ */
 void share_deliver(struct router *router, struct call *call, int64_t now_ns);
 struct kept *kept_new(struct router *router);
 void kept_release(struct router *router, struct kept *kept);
