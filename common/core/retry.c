@@ -11,7 +11,6 @@
 
 #define BUDGET_PER_S 1
 #define BUDGET_BURST 10
-#define BUDGET_SHARE 0.1
 #define BUDGET_WINDOW_NS (10 * NS_PER_S)
 
 /* base and cap in milliseconds; jitter in percent of the nominal delay */
@@ -44,12 +43,13 @@ const struct retry_policy *retry_preset_named(const char *name)
 	return NULL;
 }
 
-void retry_budget_init(struct retry_budget *budget, int64_t now_ns)
+void retry_budget_init(struct retry_budget *budget, double share,
+		       struct retry_budget *wider, int64_t now_ns)
 {
+	*budget = (struct retry_budget){ .share = share, .pot_at_ns = now_ns,
+					 .wider = wider };
 	bucket_init(&budget->steady, BUDGET_PER_S, NS_PER_S, BUDGET_BURST,
 		    now_ns);
-	budget->pot = 0;
-	budget->pot_at_ns = now_ns;
 }
 
 static void drain_pot(struct retry_budget *budget, int64_t now_ns)
@@ -64,18 +64,26 @@ static void drain_pot(struct retry_budget *budget, int64_t now_ns)
 
 void retry_budget_call(struct retry_budget *budget, int64_t now_ns)
 {
+	for (; budget; budget = budget->wider) {
+		drain_pot(budget, now_ns);
+		budget->pot += budget->share;
+	}
+}
+
+static bool has_token(struct retry_budget *budget, int64_t now_ns)
+{
 	drain_pot(budget, now_ns);
-	budget->pot += BUDGET_SHARE;
+	return budget->pot >= 1 || bucket_next_ns(&budget->steady, 1) <= now_ns;
 }
 
 static bool budget_take(struct retry_budget *budget, int64_t now_ns)
 {
-	if (bucket_take(&budget->steady, 1, now_ns))
-		return true;
-	drain_pot(budget, now_ns);
-	if (budget->pot < 1)
-		return false;
-	budget->pot -= 1;
+	for (struct retry_budget *b = budget; b; b = b->wider)
+		if (!has_token(b, now_ns))
+			return false;
+	for (; budget; budget = budget->wider)
+		if (!bucket_take(&budget->steady, 1, now_ns))
+			budget->pot -= 1;
 	return true;
 }
 

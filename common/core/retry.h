@@ -11,12 +11,14 @@
  * asked for, and none the first time that a worker died; a call whose deadline cannot hold wait and median answer is not
  * retried, since nobody would be there to take the result.
  *
- * The budget bounds what retries add to a pool's load when everything fails:
- * one a second (ten at once) plus a tenth of the calls. The tenth is held in a
- * pot that every call pays into and that drains with a time constant of 10 s,
- * so an old flood of calls pays for no retries today. Its token is taken when
- * the retry is scheduled: one taken at the end of the wait lets every waiting
- * retry believe the budget is free (Envoy issue 30205).
+ * A budget bounds what retries add to the load when everything fails: one a
+ * second (ten at once) plus a share of the calls, a tenth in one pool. The
+ * share is held in a pot that every call pays into and that drains with a time
+ * constant of 10 s, so an old flood of calls pays for no retries today. A
+ * budget may stand within a wider one, a fifth of all calls: each pool keeps
+ * to its own, and all of them together to that. A token is taken from both, or
+ * from neither, when the retry is scheduled: one taken at the end of the wait
+ * lets every waiting retry believe the budget is free (Envoy issue 30205).
  *
  * Pure; policies are constant rows, a budget has one owner. Sources: Beyer and
  * others, Site Reliability Engineering, 2016, chapter 21 (budgets, one layer);
@@ -63,13 +65,20 @@ const struct retry_policy *retry_preset(enum retry_preset preset);
 /* The preset of that name, or NULL. */
 const struct retry_policy *retry_preset_named(const char *name);
 
+#define RETRY_SHARE_POOL 0.1
+#define RETRY_SHARE_ALL 0.2
+
 struct retry_budget {
 	struct bucket steady;
+	double share;		/* of a retry that one call pays for */
 	double pot;		/* retries the calls have paid for */
 	int64_t pot_at_ns;
+	struct retry_budget *wider;
 };
 
-void retry_budget_init(struct retry_budget *budget, int64_t now_ns);
+/* wider outlives the budget, or is NULL: this one is nobody's part. */
+void retry_budget_init(struct retry_budget *budget, double share,
+		       struct retry_budget *wider, int64_t now_ns);
 
 /* A first attempt went out; retries do not pay for retries. */
 void retry_budget_call(struct retry_budget *budget, int64_t now_ns);
@@ -97,7 +106,7 @@ enum retry_verdict {
 
 /*
  * Decides; with RETRY_GO *ret_wait_ns is the wait from now and a token is
- * taken from the budget. Otherwise neither is touched.
+ * taken from the budget and every wider one. Otherwise none is touched.
  */
 enum retry_verdict retry_decide(const struct retry_policy *policy,
 				const struct retry_call *call,

@@ -380,6 +380,8 @@ void admit_complete(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	}
 	tool = &router->tools[call->tool];
+	if (effect_join(router, call, now_ns) != 0)
+		return;
 	if (admit_is_poison(router, call, &why, now_ns)) {
 		call_end(router, call, &why, now_ns);
 		return;

@@ -159,8 +159,9 @@ void client_closed(struct router *router, uint32_t index, int64_t now_ns)
 		*(with_worker ? &client->running : &client->waiting) += 1;
 		list_append(&client->calls, &call->client_link);
 		client = &router->clients[index];
-		if (call->flags & CALL_DETACHED &&
-		    call->state != CALL_DELIVERING && call->state != CALL_HELD)
+		if (effect_is_awaited(router, call) ||
+		    (call->flags & CALL_DETACHED &&
+		     call->state != CALL_DELIVERING && call->state != CALL_HELD))
 			call->silent = true;
 		else
 			call_event(router, call, LIFE_LOST, NULL, now_ns);
@@ -248,6 +249,8 @@ static void adopt(struct router *router, uint32_t index, struct span session,
 			call->answered = false;
 			call_enter(router, call, CALL_DELIVERING);
 			share_deliver(router, call, now_ns);
+		} else if (call->silent) {
+			share_deliver(router, call, now_ns);
 		}
 	}
 }
@@ -321,9 +324,10 @@ static void on_credit(struct router *router, uint32_t index,
 			     now_ns);
 		return;
 	}
-	if (call->state == CALL_DELIVERING)
+	if (call->state == CALL_DELIVERING || call->state == CALL_JOINED ||
+	    call->silent)
 		share_deliver(router, call, now_ns);
-	else if (!call->collecting)
+	else
 		call_grant(router, call, message->credit.bytes, now_ns);
 }
 

@@ -315,7 +315,11 @@ ROUTER_NUMBER(write_accepted, router->totals.accepted)
 ROUTER_NUMBER(write_in_flight, router->running)
 ROUTER_NUMBER(write_waiting, router->waiting - router->held)
 ROUTER_NUMBER(write_held, router->held)
+ROUTER_NUMBER(write_joined, router->effects.joined)
+ROUTER_NUMBER(write_effects, router->effects.known)
+ROUTER_NUMBER(write_effect_bytes, router->effects.bytes)
 ROUTER_NUMBER(write_retried, router->totals.retried)
+ROUTER_NUMBER(write_unaffordable, router->totals.unaffordable)
 ROUTER_NUMBER(write_shed, router->totals.shed)
 ROUTER_NUMBER(write_poisoned, router->totals.poisoned)
 ROUTER_NUMBER(write_clients, router->totals.clients)
@@ -355,7 +359,11 @@ static const struct family families[] = {
 	{ "cupel_calls_in_flight", "Calls that workers have.", "gauge", write_in_flight },
 	{ "cupel_calls_waiting", "Calls that wait for anything else.", "gauge", write_waiting },
 	{ "cupel_calls_held", "Results kept for clients that may come back.", "gauge", write_held },
+	{ "cupel_effects_joined_total", "Calls that waited for another of the same effect.", "counter", write_joined },
+	{ "cupel_effects_known", "Effects that are over and known by name.", "gauge", write_effects },
+	{ "cupel_effects_kept_bytes", "Bytes of their results.", "gauge", write_effect_bytes },
 	{ "cupel_calls_retried_total", "Calls sent again.", "counter", write_retried },
+	{ "cupel_retries_refused_total", "Retries there was no budget for.", "counter", write_unaffordable },
 	{ "cupel_calls_shed_total", "Calls that made room for more urgent ones.", "counter", write_shed },
 	{ "cupel_calls_poisoned_total", "Calls refused because they kill workers.", "counter", write_poisoned },
 	{ "cupel_clients", "Clients connected.", "gauge", write_clients },

@@ -4,6 +4,7 @@
 #include "supervisor/router/report_core.h"
 
 #define OWN_PREFIX "router."
+#define OWN_ATTACH "router.attach"
 #define OWN_PIECE_BYTES 131072	/* of output, as one frame */
 #define OWN_WORDS 3
 #define OWNER (1U << ROLE_OWNER)
@@ -304,7 +305,18 @@ static struct ending run(struct router *router, struct call *call,
 	return ending;
 }
 
-void own_call(struct router *router, struct call *call, int64_t now_ns)
+static bool is_attach(const struct call *call)
+{
+	const struct message_text *name =
+		&call->arguments.first->message.call.tool;
+
+	return span_equal((struct span){ (const uint8_t *)name->data,
+					 name->length },
+			  span_of_text(OWN_ATTACH));
+}
+
+static void answer_order(struct router *router, struct call *call,
+			 int64_t now_ns)
 {
 	struct output output = { .router = router,
 				 .kept = kept_new(router) };
@@ -330,12 +342,21 @@ void own_call(struct router *router, struct call *call, int64_t now_ns)
 		call_end(router, call, &ending, now_ns);
 		return;
 	}
-	router->totals.ok++;
-	router->ends[ERROR_OK]++;
+	call_count_end(router, call, ERROR_OK);
 	call->flags &= ~(uint32_t)CALL_DETACHED;
+	call->last_kept = NULL;
 	call->keep_ns = call->limits.absolute_ns;
 	call_enter(router, call, CALL_DELIVERING);
 	share_deliver(router, call, now_ns);
+}
+
+/* Everything else is done at once; whoever attaches waits. */
+void own_call(struct router *router, struct call *call, int64_t now_ns)
+{
+	if (is_attach(call))
+		effect_attach(router, call, now_ns);
+	else
+		answer_order(router, call, now_ns);
 }
 
 /* ---- health: a look at every component ---- */

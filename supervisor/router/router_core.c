@@ -11,6 +11,7 @@
 const struct router_size router_size_default = {
 	.calls = ROUTER_CALLS, .clients = ROUTER_CLIENTS,
 	.slots = ROUTER_SLOTS, .queue = QUEUE_CAPACITY_DEFAULT, .cached = 512,
+	.effects = ROUTER_EFFECTS,
 	.store_bytes = ROUTER_STORE_BYTES,
 };
 
@@ -55,6 +56,8 @@ static size_t lay_out(struct router *router, const struct router_size *size,
 	r->cache_entries = divide(&d, size->cached, sizeof(*r->cache_entries));
 	r->cache_keys = divide(&d, size->cached, ROUTER_KEY_BYTES);
 	r->flight_rows = divide(&d, ROUTER_FLIGHTS, sizeof(*r->flight_rows));
+	r->effects.rows = divide(&d, size->effects, sizeof(struct effect));
+	r->effects.chains = divide(&d, size->effects, sizeof(struct list));
 	levels = divide(&d, size->store_bytes / STORE_PIECE_LEAST, 1);
 	region = divide(&d, size->store_bytes, 1);
 	if (router)
@@ -85,6 +88,7 @@ static void init_tables(struct router *router, int64_t now_ns)
 			(struct timer){ .kind = TIMER_TOOL, .index = i };
 	list_init(&router->free_calls);
 	wheel_init(&router->wheel, ROUTER_TICK_NS, now_ns);
+	retry_budget_init(&router->retries, RETRY_SHARE_ALL, NULL, now_ns);
 }
 
 struct router *router_init(void *memory, const struct router_size *size,
@@ -102,6 +106,7 @@ struct router *router_init(void *memory, const struct router_size *size,
 		router->keys[i / 2].words[i % 2] = random_next(&router->random);
 	init_tables(router, now_ns);
 	share_init(router);
+	effect_init(router);
 	router->supervisor = SUPERVISOR_RUNNING;
 	router->started_ns = router->monitor_ns = now_ns;
 	router->round_ns = router->health_ns = now_ns;
@@ -145,6 +150,7 @@ static void run_round(struct router *router, int64_t now_ns)
 	slots_round(router, now_ns);
 	calls_round(router, now_ns);
 	cache_sweep(&router->cache, now_ns);
+	effect_round(router, now_ns);
 	if (now_ns >= router->health_ns) {
 		router->health_ns = now_ns + HEALTH_INTERVAL_NS;
 		health_round(router, now_ns);
@@ -275,6 +281,8 @@ static void check_call(const struct call *call)
 	assert((call->state == CALL_PARKED) ==
 	       list_is_linked(&call->parked_link));
 	assert((call->state == CALL_QUEUED) == (call->queue_id != 0));
+	assert(!list_is_linked(&call->effect_link) ||
+	       call->state == CALL_JOINED);
 	assert(!call->answered || call->state == CALL_CANCELLING ||
 	       call->state == CALL_HELD);
 	/* Nothing waits without a timer: something will happen. */

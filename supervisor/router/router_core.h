@@ -23,6 +23,7 @@
 
 #define ROUTER_CALLS 4096
 #define ROUTER_CLIENTS 256
+#define ROUTER_EFFECTS 16384
 #define ROUTER_SLOTS CONTROL_SLOTS_MAX
 #define ROUTER_STORE_BYTES (64U << 20)
 
@@ -32,6 +33,7 @@ struct router_size {
 	uint32_t calls, clients, slots;
 	uint32_t queue;		/* calls that may wait for a tool, at most */
 	uint32_t cached;	/* results kept */
+	uint32_t effects;	/* whose names are known; more than calls */
 	size_t store_bytes;	/* of all that waits; a multiple of 256 KiB */
 };
 

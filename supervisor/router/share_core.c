@@ -50,6 +50,7 @@ static void stop_collecting(struct router *router, struct call *call)
 {
 	kept_release(router, call->kept);
 	call->kept = NULL;
+	call->last_kept = NULL;
 	call->collecting = false;
 }
 
@@ -70,7 +71,7 @@ void share_collect(struct router *router, struct call *call,
 		stop_collecting(router, call);
 }
 
-static void begin_collecting(struct router *router, struct call *call)
+void share_begin_collecting(struct router *router, struct call *call)
 {
 	if (!call->kept)
 		call->kept = kept_new(router);
@@ -87,55 +88,63 @@ static void end_delivery(struct router *router, struct call *call,
 		call_free(router, call);
 		return;
 	}
-	call->keep_ns = now_ns + HELD_ACK_NS;
 	call->answered = true;
-	router->held++;
-	call_enter(router, call, CALL_HELD);
+	call_hold(router, call, now_ns + HELD_ACK_NS);
 }
 
-void share_deliver(struct router *router, struct call *call, int64_t now_ns)
+/* Whether its RESULT was among what went out. */
+static bool send_kept(struct router *router, struct call *call, int64_t now_ns)
 {
-	if (call->client == NONE)
-		return;
-	if (!call->announced) {
-		call_announce(router, call, now_ns);
-		call->chunks_out = 0;
-		call->next_kept = call->kept->parcels.first;
-	}
-	while (call->next_kept &&
-	       credit_take(&call->to_client, call->next_kept->bytes)) {
-		struct message message = call->next_kept->message;
+	struct parcel *next;
+
+	while ((next = call->last_kept ? call->last_kept->next
+				       : call->kept->parcels.first) &&
+	       credit_take(&call->to_client, next->bytes)) {
+		struct message message = next->message;
 
 		message.call_id = call->client_id;
 		if (message.kind == MESSAGE_CHUNK)
 			message.chunk.sequence = call->chunks_out++;
 		else
 			message.result.chunks = call->chunks_out;
-		call->next_kept = call->next_kept->next;
+		call->last_kept = next;
 		peer_send(router, call->client, &message, now_ns);
+		if (message.kind == MESSAGE_RESULT)
+			return true;
 	}
-	if (!call->next_kept)
+	return false;
+}
+
+void share_deliver(struct router *router, struct call *call, int64_t now_ns)
+{
+	if (call->client == NONE || call->answered || !call->kept ||
+	    !call->kept->parcels.first)
+		return;
+	if (!call->announced) {
+		call_announce(router, call, now_ns);
+		call->chunks_out = 0;
+		call->last_kept = NULL;
+	}
+	if (send_kept(router, call, now_ns))
 		end_delivery(router, call, now_ns);
 }
 
-static void serve_kept(struct router *router, struct call *call,
-		       struct kept *kept, int64_t now_ns)
+void share_serve(struct router *router, struct call *call, struct kept *kept,
+		 int64_t now_ns)
 {
 	const struct message *result = &kept->parcels.last->message;
 	enum error_code code = (enum error_code)result->result.code;
 
+	kept->references++;
 	if (call->kept)
 		kept_release(router, call->kept);
-	kept->references++;
+	if (call->kept != kept)
+		call->last_kept = NULL;
 	call->kept = kept;
 	call->collecting = false;
-	router->ends[code]++;
-	router->tools[call->tool].ends[code]++;
-	*(code == ERROR_OK ? &router->totals.ok : &router->totals.failed) += 1;
+	call_count_end(router, call, code);
 	if (call->client == NONE) {
-		call->keep_ns = now_ns + HELD_NS;
-		router->held++;
-		call_enter(router, call, CALL_HELD);
+		call_hold(router, call, now_ns + HELD_NS);
 		return;
 	}
 	call->keep_ns = call->limits.absolute_ns;
@@ -186,7 +195,7 @@ static int join_flight(struct router *router, struct call *call,
 	}
 	if (r != FLIGHT_LEAD)
 		call->flight = 0;
-	begin_collecting(router, call);
+	share_begin_collecting(router, call);
 	return 0;
 }
 
@@ -197,14 +206,14 @@ int share_join(struct router *router, struct call *call, int64_t now_ns)
 	struct cache_found found;
 
 	if (call->flags & CALL_DETACHED)
-		begin_collecting(router, call);
+		share_begin_collecting(router, call);
 	if (!shares(router, call))
 		return 0;
 	key_of(router, call, key);
 	found = cache_get(&router->cache, bytes, now_ns);
 	if (found.state == CACHE_FRESH) {
 		router->tools[call->tool].hits++;
-		serve_kept(router, call, found.value, now_ns);
+		share_serve(router, call, found.value, now_ns);
 		return 1;
 	}
 	router->tools[call->tool].misses++;
@@ -234,7 +243,7 @@ static void release_followers(struct router *router, int64_t now_ns)
 		struct call *call = LIST_OWNER(waiter, struct call, waiter);
 
 		if (waiter->status == 0) {
-			serve_kept(router, call, waiter->result, now_ns);
+			share_serve(router, call, waiter->result, now_ns);
 			continue;
 		}
 		call->alone = true;

@@ -5,8 +5,12 @@
  * clients_core	clients and their words; sending to any peer
  * admit_core	a call comes in: checks, queue
  * dispatch_core	a call goes out to a worker
- * calls_core	what becomes of it: results, retries, ends
+ * calls_core	a call's record: its state, its places, its time
+ * action_core	what the events of its life do; whether it is tried again
+ * answer_core	its client's answer, told or kept
+ * ending_core	how it ended, in words
  * share_core	equal calls become one; results that are kept
+ * effect_core	a side effect that has a name happens once
  * slots_core	workers and their words; the monitor's records
  * own_core	the router's own methods; report_core, metrics_core: their text
  *
@@ -26,6 +30,7 @@
 #include "common/core/queue.h"
 #include "common/core/restart.h"
 #include "common/core/retry.h"
+#include "supervisor/router/effect_core.h"
 #include "supervisor/router/health_core.h"
 #include "supervisor/router/latency_core.h"
 #include "supervisor/router/life_core.h"
@@ -202,6 +207,7 @@ struct call {
 	uint64_t parent;
 	bool probe, alone;		/* alone: joins nobody */
 	bool accepted;			/* the worker has, in this attempt */
+	bool begun;			/* or in one before */
 	bool announced;			/* the client has had an ACCEPT */
 	bool stopping;			/* the worker has had a CANCEL */
 	bool silent;			/* its client has left: all into kept */
@@ -228,16 +234,17 @@ struct call {
 
 	struct kept *kept;		/* being collected, or delivered */
 	bool collecting;
-	struct parcel *next_kept;
+	struct parcel *last_kept;	/* that the client has had; NULL: none */
+	uint32_t effect;		/* that it leads; NONE: none */
 	uint64_t ticket, flight;	/* 0: none */
 	struct flight_waiter waiter;
 
-	struct list id_link, client_link, slot_link, parked_link;
+	struct list id_link, client_link, slot_link, parked_link, effect_link;
 };
 
 struct totals {
 	uint64_t accepted, ok, failed, retried, shed, poisoned;
-	uint64_t refused, clients, faults, stalled, deaths;
+	uint64_t refused, clients, faults, stalled, deaths, unaffordable;
 	uint64_t bytes_in, bytes_out;
 };
 
@@ -256,6 +263,7 @@ struct router {
 	struct client *clients;		/* and one for calls without a client */
 	struct slot *slots;
 	struct pool pools[CATALOG_POOLS_MAX];
+	struct retry_budget retries;	/* of all pools together */
 	struct tool *tools;
 	struct queue_entry *entries;	/* size.queue a tool */
 	struct queue_lane *lanes;
@@ -272,6 +280,7 @@ struct router {
 	uint8_t *cache_keys;
 	struct flight_table flights;
 	struct flight *flight_rows;
+	struct effect_ledger effects;
 	struct poison poison;
 	bool poisoned;			/* somebody has died of something */
 
@@ -373,31 +382,69 @@ void dispatch_arguments(struct router *router, struct call *call,
 struct call *call_new(struct router *router, int64_t now_ns);
 void call_enter(struct router *router, struct call *call,
 		enum call_state state);
+void call_rearm(struct router *router, struct call *call);
 void call_due(struct router *router, struct call *call, int64_t now_ns);
-void call_event(struct router *router, struct call *call,
-		enum call_event event, const struct message *message,
-		int64_t now_ns);
 uint64_t call_handle(const struct router *router, const struct call *call);
 struct call *call_of_handle(struct router *router, uint64_t handle);
 struct signature call_signature(struct router *router, struct call *call);
+void call_free(struct router *router, struct call *call);
+
+/* Over; its result stays for a client that may come, or come back. */
+void call_hold(struct router *router, struct call *call, int64_t keep_ns);
+
+/* Off its worker; out of its queue or wherever else it is listed. */
+void call_leave_slot(struct router *router, struct call *call);
+void call_detach(struct router *router, struct call *call);
+void call_grant(struct router *router, struct call *call, size_t bytes,
+		int64_t now_ns);
+void calls_round(struct router *router, int64_t now_ns);
+
+/* ---- action_core ---- */
+
+void call_event(struct router *router, struct call *call,
+		enum call_event event, const struct message *message,
+		int64_t now_ns);
+void call_stop(struct router *router, struct call *call, enum stop_cause cause,
+	       int64_t now_ns);
+
+/* ---- answer_core ---- */
+
+void call_announce(struct router *router, struct call *call, int64_t now_ns);
+
+/* A worker's message, under the client's own number. */
+void call_pass_on(struct router *router, struct call *call,
+		  const struct message *message, int64_t now_ns);
+void call_count_end(struct router *router, const struct call *call,
+		    enum error_code code);
+void call_send_result(struct router *router, struct call *call,
+		      const struct ending *ending, struct span body,
+		      int64_t now_ns);
+
+/* The client has its one answer; the worker may still have the call. */
+void call_answer(struct router *router, struct call *call,
+		 const struct ending *ending, struct span body,
+		 int64_t now_ns);
+
+/* The call is over: answers (unless answered) and frees it, or keeps it. */
+void call_end(struct router *router, struct call *call,
+	      const struct ending *ending, int64_t now_ns);
+
+/* The same with the worker's RESULT. */
+void call_end_with_result(struct router *router, struct call *call,
+			  const struct message *message,
+			  const struct ending *ending, int64_t now_ns);
+
+/* ---- ending_core ---- */
 
 struct ending ending_of(enum error_code code, const char *reason);
 void ending_add(struct ending *ending, const char *text);
 void ending_add_number(struct ending *ending, uint64_t number);
-
-/* The call is over: answers (unless answered) and frees it. */
-void call_end(struct router *router, struct call *call,
-	      const struct ending *ending, int64_t now_ns);
-void call_free(struct router *router, struct call *call);
-
-/* Out of its queue, off its worker: wherever it is listed. */
-void call_detach(struct router *router, struct call *call);
-void call_stop(struct router *router, struct call *call, enum stop_cause cause,
-	       int64_t now_ns);
-void call_announce(struct router *router, struct call *call, int64_t now_ns);
-void call_grant(struct router *router, struct call *call, size_t bytes,
-		int64_t now_ns);
-void calls_round(struct router *router, int64_t now_ns);
+struct ending ending_of_result(const struct message *message);
+struct ending ending_of_stop(struct router *router, const struct call *call);
+struct ending ending_of_death(const struct slot *slot,
+			      const struct call *call);
+const char *stop_reason(enum stop_cause cause);
+bool slot_end_is_own(enum slot_end end);
 
 /* ---- share_core ---- */
 
@@ -415,7 +462,16 @@ void share_land(struct router *router, struct call *call, bool result,
 		int64_t now_ns);
 void share_leave(struct router *router, struct call *call);
 
-/* Sends what is kept as the client's credit allows; may free the call. */
+void share_begin_collecting(struct router *router, struct call *call);
+
+/* The call is over, and that is its result. */
+void share_serve(struct router *router, struct call *call, struct kept *kept,
+		 int64_t now_ns);
+
+/*
+ * Sends what is kept as the client's credit allows; with its RESULT it is
+ * over, and the call may be freed.
+ */
 void share_deliver(struct router *router, struct call *call, int64_t now_ns);
 struct kept *kept_new(struct router *router);
 void kept_release(struct router *router, struct kept *kept);

@@ -143,7 +143,8 @@ static void load_pool(struct router *router, const struct catalog *catalog,
 	}
 	*pool = same ? *same : (struct pool){ .state = RESTART_DEGRADED };
 	if (!same)
-		retry_budget_init(&pool->budget, now_ns);
+		retry_budget_init(&pool->budget, RETRY_SHARE_POOL,
+				  &router->retries, now_ns);
 	pool->row = catalog->pools[index];
 	pool->present = true;
 	pool->slot_count = pool->ready_count = pool->parked_count = 0;

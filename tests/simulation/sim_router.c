@@ -25,6 +25,8 @@
 #define CHUNK_BYTES 60000
 #define CHUNKS 6		/* more than there is credit for at first */
 #define KILLER 77		/* the second word of a call no worker survives */
+#define NAMES 32		/* of effects, for whoever wants one */
+#define UNUSED NAMES		/* a name nobody has used */
 #define PARTS 2			/* of an argument, after the CALL */
 #define SHARED 511		/* the id of all calls whose bytes are equal */
 
@@ -38,7 +40,8 @@ enum seen {
 	SEEN_OK, SEEN_NOT_STARTED, SEEN_UNKNOWN, SEEN_DEADLINE, SEEN_CANCELLED,
 	SEEN_POISON, SEEN_BREAKER, SEEN_RETRY, SEEN_KILL, SEEN_STALE, SEEN_SHARED,
 	SEEN_FULL, SEEN_HELD, SEEN_REFUSED, SEEN_STREAM, SEEN_CREDIT, SEEN_PARTS,
-	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED,
+	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_BUDGET,
+	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
 	SEEN_NO_ENTRY, SEEN_COUNT
 };
 
@@ -46,7 +49,8 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"ok", "not started", "outcome unknown", "deadline", "cancelled", "poison",
 	"breaker", "retry", "kill", "faulty worker", "shared", "full link",
 	"held", "refused", "streamed", "credit", "argument parts", "drained",
-	"reloaded", "came back", "doomed twice", "no entry",
+	"reloaded", "came back", "doomed twice", "no budget", "joined",
+	"had again", "attached", "unknown name", "misused name", "no entry",
 };
 
 struct task {
@@ -72,6 +76,10 @@ struct sim_worker {
 struct sim_call {
 	bool outstanding, effect, accepted, detached, killer, unconfirmed;
 	bool back;			/* it was asked for in an earlier life */
+	uint32_t name;			/* what its result says */
+	bool named;			/* it is of world.effects */
+	bool misused;			/* with another argument than that has */
+	bool attached, late;		/* late: that was begun before */
 	unsigned executed;
 	int64_t deadline_ns;
 	uint32_t chunks;
@@ -93,6 +101,7 @@ struct world {
 	struct router *router;
 	struct sim_client clients[CLIENTS];
 	struct sim_worker workers[SLOTS];
+	struct sim_call effects[NAMES + 1];	/* what became of each */
 	bool faults[FAULT_COUNT];
 	bool starved[CLIENTS + SLOTS];
 	bool closing[CLIENTS + SLOTS];
@@ -101,11 +110,12 @@ struct world {
 	bool calm, print, left;
 	unsigned first_pool;		/* the number of "many" */
 	unsigned deaths[2];		/* by the killer, as "effect" and as "job" */
+	uint64_t calls;			/* that clients have made */
 };
 
 static uint64_t seen[SEEN_COUNT];
 static struct world world;
-static uint32_t names[CLIENTS << 16];	/* what results say: each its index */
+static uint32_t names[(CLIENTS + 1) << 16];	/* what results say: each its index */
 static const uint8_t nothing[CHUNK_BYTES];
 
 static bool chance(unsigned percent)
@@ -137,20 +147,53 @@ static void note_trace(uint64_t a, uint64_t b, uint64_t c)
 
 /* ---- what the router does ---- */
 
+/* Whose executions count: an effect's, whoever asks for it. */
+static struct sim_call *call_of(uint32_t id)
+{
+	return id >> 16 == CLIENTS ? &world.effects[id & 0xffff] :
+	       &world.clients[id >> 16].calls[(id & 0xffff) % IDS];
+}
+
+/* Under a name there is one call, and it is remembered once it was begun. */
+static void check_named(const struct sim_call *call, unsigned code,
+			const struct message *message)
+{
+	const struct sim_call *effect = &world.effects[call->name & 0xffff];
+
+	if (call->misused && code == ERROR_OK)
+		fail("another call under the same name", message->call_id);
+	if (call->late && (code == ERROR_NOT_FOUND ||
+			   code == ERROR_CRASH_NOT_STARTED))
+		fail("an effect is forgotten", message->call_id);
+	if (effect == &world.effects[UNUSED] && code != ERROR_NOT_FOUND &&
+	    code != ERROR_DEADLINE_EXCEEDED && code != ERROR_CANCELLED &&
+	    code != ERROR_RESOURCE_EXHAUSTED && code != ERROR_QUEUE_FULL)
+		fail("the end of what nobody has begun", code);
+	seen[SEEN_AGAIN] += call->late && code == ERROR_OK && !call->attached;
+	seen[SEEN_ATTACHED] += call->attached && code == ERROR_OK;
+	seen[SEEN_UNKNOWN_NAME] += call->attached && code == ERROR_NOT_FOUND;
+	seen[SEEN_MISUSED] += call->misused && code == ERROR_INVALID_ARGUMENT;
+}
+
 /* Of a call that is another's equal, nobody knows who ran it. */
-static void check_result(uint32_t client, const struct sim_call *call,
+static void check_result(const struct sim_call *call,
 			 const struct message *message)
 {
-	uint32_t name = client << 16 | (uint32_t)(message->call_id % IDS);
+	const struct sim_call *ran = call->named ? call_of(call->name) : call;
+	uint32_t name = call->name;
 	unsigned code = message->result.code;
 
 	if (!call->outstanding && !(call->detached && call->back))
 		fail("a result for a call that has none due", message->call_id);
 	if (message->result.chunks != call->chunks)
 		fail("chunks were lost", message->call_id);
-	if (code == ERROR_CRASH_OUTCOME_UNKNOWN && !call->accepted)
+	if (code == ERROR_CRASH_OUTCOME_UNKNOWN && !ran->accepted)
 		fail("outcome unknown without accept", message->call_id);
-	if (code == ERROR_CRASH_NOT_STARTED && call->effect && call->executed)
+	if (call->named)
+		check_named(call, code, message);
+	/* What waited on a full link was true when it was said. */
+	if (code == ERROR_CRASH_NOT_STARTED && ran->effect && ran->executed &&
+	    !(call->named && world.faults[FAULT_FULL]))
 		fail("not executed, it says, but it was", message->call_id);
 	if (code == ERROR_OK && call->effect && !call->killer &&
 	    (message->body.length != sizeof(name) ||
@@ -164,7 +207,7 @@ static void see_result(uint32_t client, const struct message *message)
 		message->call_id % IDS];
 	unsigned code = message->result.code;
 
-	check_result(client, call, message);
+	check_result(call, message);
 	call->outstanding = false;
 	call->unconfirmed = call->detached;
 	seen[SEEN_OK] += code == ERROR_OK;
@@ -476,11 +519,6 @@ static void tell_death(uint32_t slot)
 		fail("a dead worker has a place", slot);
 }
 
-static struct sim_call *call_of(uint32_t id)
-{
-	return &world.clients[id >> 16].calls[(id & 0xffff) % IDS];
-}
-
 static void accept_task(struct sim_worker *worker, struct task *task)
 {
 	struct sim_call *call = call_of(task->id);
@@ -647,14 +685,17 @@ static void send_grants(uint32_t index)
 	struct sim_client *client = &world.clients[index];
 	uint32_t last = client->next_id;
 
-	for (uint32_t id = last > 64 ? last - 64 : 1; id <= last; id++) {
+	for (uint32_t id = last > SHARED ? last - SHARED : 1; id <= last; id++) {
 		struct sim_call *call = &client->calls[id % IDS];
 		size_t bytes = call->received;
 
+		if (bytes == 0 && !call->unconfirmed)
+			continue;
 		if (!client->open || chance(30))
 			continue;
 		call->received = 0;
-		if (bytes > 0 && (call->outstanding || call->back) &&
+		if (bytes > 0 && (call->outstanding ||
+				  (call->detached && call->back)) &&
 		    credit_add(&call->credit, bytes))
 			say(index, &(struct message){
 				.kind = MESSAGE_CREDIT, .call_id = id,
@@ -676,23 +717,37 @@ static void send_call(uint32_t index)
 	uint32_t body[2] = { 0, tool == 2 ?
 		(uint32_t)random_below(&world.random, 3) : 0 };
 	uint32_t id = client->next_id + 1, name = index << 16 | id % IDS;
+	uint8_t effect = 0;
 	struct sim_call *call = &client->calls[id % IDS];
-	bool killer = tool < 2 && chance(10);
-	bool parts = tool < 2 && !killer && !client->parts_of && chance(20);
+	bool named = !world.calm && chance(25);
+	bool attaches = named && chance(20);
+	bool killer = tool < 2 && !named && chance(10);
+	bool parts = !named && tool < 2 && !killer && !client->parts_of && chance(20);
 
 	if (call->outstanding || id % IDS == SHARED)
 		client->next_id += id % IDS == SHARED;
 	if (call->outstanding || id % IDS == SHARED)
 		return;
 	client->next_id = id;
+	world.calls++;
 	*call = (struct sim_call){
-		.outstanding = true, .effect = tool < 2, .killer = killer,
+		.outstanding = true, .effect = tool < 2 || named, .killer = killer,
+		.name = name, .named = named, .attached = attaches,
 		.accepted = tool >= 2 || killer, /* whoever ran it accepted */
-		.detached = chance(8), .credit = fresh,
+		.detached = chance(8) && !attaches, .credit = fresh,
 		.deadline_ns = world.now_ns + (int64_t)(1 +
 			random_below(&world.random, 8)) * NS_PER_S };
 	body[0] = tool < 2 && !killer ? name : SHARED;
 	body[1] = killer ? KILLER : body[1];
+	if (named) {
+		effect = (uint8_t)random_below(&world.random,
+					       attaches ? NAMES + 1 : NAMES);
+		tool = effect & 1;
+		call->name = body[0] = CLIENTS << 16 | effect;
+		call->late = world.effects[effect].executed > 0;
+		call->misused = call->late && !attaches && chance(20);
+		body[1] = call->misused;
+	}
 	if (parts) {
 		client->parts_of = id;
 		client->parts_sent = 0;
@@ -700,7 +755,9 @@ static void send_call(uint32_t index)
 	say(index, &(struct message){
 		.kind = MESSAGE_CALL, .call_id = id,
 		.deadline_ns = call->deadline_ns,
-		.call = { .tool = message_text_of(tools[tool]),
+		.call = { .tool = message_text_of(attaches ? "router.attach" :
+						  tools[tool]),
+			  .effect = { &effect, named },
 			  .priority = (uint32_t)random_below(&world.random, 4),
 			  .workspace = tool == 1,
 			  .flags = (call->detached ? CALL_DETACHED : 0U) |
@@ -826,6 +883,16 @@ static void check_deadlines(void)
 	}
 }
 
+/* Whatever fails: one a second, ten at once, and a fifth of the calls. */
+static void check_retries(void)
+{
+	double most = 10 + (double)(world.now_ns - NS_PER_S) / NS_PER_S +
+		      (double)world.calls / 5;
+
+	if ((double)world.router->totals.retried > most)
+		fail("more retries than the budget", world.calls);
+}
+
 static void turn(void)
 {
 	world.now_ns += (int64_t)random_below(&world.random,
@@ -847,6 +914,7 @@ static void turn(void)
 	if (router_next_ns(world.router) <= world.now_ns)
 		step((struct router_event){ .kind = ROUTER_TICK });
 	check_deadlines();
+	check_retries();
 }
 
 /* ---- the end ---- */
@@ -865,6 +933,8 @@ static void check_end(void)
 		}
 	}
 	seen[SEEN_HELD] += world.router->held;
+	seen[SEEN_BUDGET] += totals->unaffordable;
+	seen[SEEN_JOINED] += world.router->effects.joined;
 	seen[SEEN_SHARED] += world.router->flights.stats.coalesced;
 	if (world.router->call_count != world.router->held)
 		fail("calls are left over", world.router->call_count);
@@ -916,6 +986,8 @@ static uint64_t run(uint64_t seed, void *memory, size_t bytes,
 	random_init(&world.random, seed);
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
 		world.faults[i] = chance(50);
+	for (unsigned i = 0; i <= NAMES; i++)
+		world.effects[i].effect = true;
 	world.now_ns = NS_PER_S;
 	world.router = router_init(memory, size, &catalogs[0].catalog, &sink, seed,
 				   world.now_ns);
@@ -942,7 +1014,7 @@ static uint64_t run(uint64_t seed, void *memory, size_t bytes,
 int main(void)
 {
 	const struct router_size size = { .calls = 48, .clients = CLIENTS,
-		.slots = SLOTS, .queue = 8, .cached = 8,
+		.slots = SLOTS, .queue = 8, .cached = 8, .effects = 64,
 		.store_bytes = 64 * STORE_PIECE_MOST };
 	size_t bytes = router_bytes(&size) - size.store_bytes;
 	void *memory = malloc(bytes + size.store_bytes);

@@ -77,7 +77,7 @@ struct fixture {
 static void start(struct fixture *f)
 {
 	memset(f, 0x5a, sizeof(*f));
-	retry_budget_init(&f->budget, NOW);
+	retry_budget_init(&f->budget, RETRY_SHARE_POOL, NULL, NOW);
 	random_init(&f->random, 1);
 	f->call = (struct retry_call){
 		.code = ERROR_UNAVAILABLE, .tool = TOOL_PURE, .attempts = 1,
@@ -324,6 +324,62 @@ static void an_old_flood_pays_for_no_retries(void **state)
 	assert_in_range(granted, 10, 13);
 }
 
+/*
+ * Eight pools fail at a time, of which each keeps to its own budget; together
+ * they keep to the wider one, and what it refuses costs no pool a token.
+ */
+static void all_pools_together_add_a_fifth(void **state)
+{
+	static const int64_t calls_per_s[] = { 1, 10, 100, 1000 };
+	struct fixture pools[8];
+	struct retry_budget all;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(calls_per_s); i++) {
+		int64_t calls = 100 * calls_per_s[i], retries = 0, most;
+
+		retry_budget_init(&all, RETRY_SHARE_ALL, NULL, NOW);
+		for (size_t p = 0; p < COUNT(pools); p++) {
+			start(&pools[p]);
+			pools[p].budget.share = 1;
+			pools[p].budget.wider = &all;
+		}
+		for (int64_t c = 0; c < calls; c++) {
+			int64_t now = NOW + c * NS_PER_S / calls_per_s[i];
+			struct fixture *f = &pools[c % (int64_t)COUNT(pools)];
+
+			retry_budget_call(&f->budget, now);
+			retries += decide(f, RETRY_CALL, now) == RETRY_GO;
+			retries += decide(f, RETRY_CALL, now) == RETRY_GO;
+		}
+		most = 10 + 100 + calls / 5;
+		test_row(retries <= most && retries >= most * 8 / 10,
+			 "%" PRId64 "/s: %" PRId64 " retries, nearly %" PRId64,
+			 calls_per_s[i], retries, most);
+	}
+}
+
+static void what_the_wider_budget_refuses_costs_nothing(void **state)
+{
+	struct retry_budget all;
+	struct fixture f;
+
+	(void)state;
+	start(&f);
+	retry_budget_init(&all, RETRY_SHARE_ALL, NULL, NOW);
+	f.budget.wider = &all;
+	while (bucket_take(&all.steady, 1, NOW))
+		;
+	assert_int_equal(decide(&f, RETRY_CALL, NOW), RETRY_OVER_BUDGET);
+	f.budget.wider = NULL;
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(decide(&f, RETRY_CALL, NOW), RETRY_GO);
+	f.budget.wider = &all;
+	all.pot = 1;
+	assert_int_equal(decide(&f, RETRY_CALL, NOW), RETRY_OVER_BUDGET);
+	assert_true(all.pot == 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +394,8 @@ int main(void)
 		cmocka_unit_test(retries_add_a_tenth_and_one_a_second),
 		cmocka_unit_test(calls_pay_from_the_time_they_are_made),
 		cmocka_unit_test(an_old_flood_pays_for_no_retries),
+		cmocka_unit_test(all_pools_together_add_a_fifth),
+		cmocka_unit_test(what_the_wider_budget_refuses_costs_nothing),
 	};
 
 	return cmocka_run_group_tests_name("retry", tests, NULL, NULL);

@@ -1,0 +1,353 @@
+#include "supervisor/router/effect_core.h"
+
+#include <assert.h>
+
+#include "supervisor/router/state_core.h"
+
+/* ---- rows ---- */
+
+static struct span name_of(const struct call *call)
+{
+	return call->arguments.first->message.call.effect;
+}
+
+/* Hashes with two keys only we know stand for whose and which it is. */
+static struct signature sign(const struct router *router,
+			     const struct call *call)
+{
+	struct signature name;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct hash_key *key = &router->keys[i];
+
+		name.words[i] = hash_number(key, hash_number(key, call->uid) ^
+					    hash_bytes(key, name_of(call)));
+	}
+	return name;
+}
+
+static bool is_same(struct signature a, struct signature b)
+{
+	return a.words[0] == b.words[0] && a.words[1] == b.words[1];
+}
+
+static struct list *chain_of(struct effect_ledger *ledger,
+			     struct signature name)
+{
+	struct list *head =
+		&ledger->chains[hash_chain(name.words[0], ledger->size)];
+
+	if (!head->next)
+		list_init(head);
+	return head;
+}
+
+static struct effect *find(struct effect_ledger *ledger, struct signature name)
+{
+	struct list *head = chain_of(ledger, name);
+
+	for (struct list *link = head->next; link != head; link = link->next) {
+		struct effect *effect = LIST_OWNER(link, struct effect,
+						   chain_link);
+
+		if (is_same(effect->name, name))
+			return effect;
+	}
+	return NULL;
+}
+
+static size_t bytes_of(const struct kept *kept)
+{
+	return kept->parcels.bytes +
+	       (kept->parcels.count + 1) * (size_t)STORE_PIECE_LEAST;
+}
+
+static void drop_result(struct router *router, struct effect *effect)
+{
+	if (!effect->kept)
+		return;
+	router->effects.bytes -= bytes_of(effect->kept);
+	list_remove(&effect->kept_link);
+	kept_release(router, effect->kept);
+	effect->kept = NULL;
+}
+
+static void forget(struct router *router, struct effect *effect)
+{
+	drop_result(router, effect);
+	if (list_is_linked(&effect->age_link)) {
+		list_remove(&effect->age_link);
+		router->effects.known--;
+	}
+	list_remove(&effect->chain_link);
+	list_append(&router->effects.free, &effect->age_link);
+}
+
+/* There are more rows than calls, so that one is over if none is free. */
+static struct effect *new_row(struct router *router)
+{
+	struct effect_ledger *ledger = &router->effects;
+	struct list *link;
+
+	if (list_is_empty(&ledger->free) && ledger->fresh < ledger->size)
+		return &ledger->rows[ledger->fresh++];
+	if (list_is_empty(&ledger->free))
+		forget(router, LIST_OWNER(ledger->over.next, struct effect,
+					  age_link));
+	link = list_take_first(&ledger->free);
+	return LIST_OWNER(link, struct effect, age_link);
+}
+
+void effect_init(struct router *router)
+{
+	struct effect_ledger *ledger = &router->effects;
+
+	assert(router->size.effects > router->size.calls);
+	ledger->size = router->size.effects;
+	list_init(&ledger->free);
+	list_init(&ledger->over);
+	list_init(&ledger->kept);
+}
+
+/* ---- joining ---- */
+
+static void lead(struct router *router, struct call *call,
+		 struct signature name)
+{
+	struct effect *effect = new_row(router);
+
+	*effect = (struct effect){
+		.name = name, .asked = call_signature(router, call),
+		.leader = (uint32_t)(call - router->calls),
+	};
+	list_init(&effect->waiters);
+	list_append(chain_of(&router->effects, name), &effect->chain_link);
+	call->effect = (uint32_t)(effect - router->effects.rows);
+	call->alone = true;
+	share_begin_collecting(router, call);
+}
+
+/* What it looked on at is not its own. */
+static void let_go(struct router *router, struct call *call)
+{
+	if (call->kept)
+		kept_release(router, call->kept);
+	call->kept = NULL;
+	call->last_kept = NULL;
+}
+
+static void wait_for(struct router *router, struct effect *effect,
+		     struct call *call, int64_t now_ns)
+{
+	const struct call *leader = &router->calls[effect->leader];
+
+	let_go(router, call);
+	call->kept = leader->collecting ? leader->kept : NULL;
+	if (call->kept)
+		call->kept->references++;
+	call->collecting = false;
+	router->effects.joined++;
+	list_append(&effect->waiters, &call->effect_link);
+	call_enter(router, call, CALL_JOINED);
+	if (leader->begun)
+		call_announce(router, call, now_ns);
+	share_deliver(router, call, now_ns);
+}
+
+static void serve(struct router *router, const struct effect *effect,
+		  struct call *call, int64_t now_ns)
+{
+	struct ending lost;
+
+	/* Of the output it has seen nothing, or the beginning of what is kept. */
+	if (effect->kept && (!call->last_kept || call->kept == effect->kept)) {
+		share_serve(router, call, effect->kept, now_ns);
+		return;
+	}
+	let_go(router, call);
+	lost = ending_of(ERROR_DATA_LOSS, "it has ended (");
+	ending_add(&lost, error_row((int)effect->code)->name);
+	ending_add(&lost, "), and its result is not kept");
+	call_end(router, call, &lost, now_ns);
+}
+
+static void join(struct router *router, struct effect *effect,
+		 struct call *call, int64_t now_ns)
+{
+	if (effect->leader != NONE)
+		wait_for(router, effect, call, now_ns);
+	else
+		serve(router, effect, call, now_ns);
+}
+
+int effect_join(struct router *router, struct call *call, int64_t now_ns)
+{
+	struct signature name;
+	struct effect *effect;
+	struct ending why;
+
+	if (call->probe || name_of(call).length == 0)
+		return 0;
+	name = sign(router, call);
+	effect = find(&router->effects, name);
+	if (!effect) {
+		lead(router, call, name);
+		return 0;
+	}
+	if (is_same(effect->asked, call_signature(router, call))) {
+		join(router, effect, call, now_ns);
+		return 1;
+	}
+	why = ending_of(ERROR_INVALID_ARGUMENT,
+			"another call has been made under this effect's id");
+	call_end(router, call, &why, now_ns);
+	return 1;
+}
+
+void effect_attach(struct router *router, struct call *call, int64_t now_ns)
+{
+	struct effect *effect = find(&router->effects, sign(router, call));
+	struct ending why;
+
+	call->flags &= ~(uint32_t)CALL_DETACHED;
+	if (effect) {
+		join(router, effect, call, now_ns);
+		return;
+	}
+	why = ending_of(ERROR_NOT_FOUND, "no call of this id is known; one is "
+			"for a day, and while the supervisor runs");
+	call_end(router, call, &why, now_ns);
+}
+
+/* ---- while it runs ---- */
+
+static struct effect *led_by(struct router *router, const struct call *call)
+{
+	return call->effect == NONE ? NULL
+				    : &router->effects.rows[call->effect];
+}
+
+bool effect_is_awaited(const struct router *router, const struct call *call)
+{
+	return call->effect != NONE &&
+	       !list_is_empty(&router->effects.rows[call->effect].waiters);
+}
+
+void effect_tell(struct router *router, struct call *call,
+		 const struct message *message, int64_t now_ns)
+{
+	struct effect *effect = led_by(router, call);
+
+	if (!effect)
+		return;
+	for (struct list *link = effect->waiters.next; link != &effect->waiters;
+	     link = link->next) {
+		struct call *waiter = LIST_OWNER(link, struct call, effect_link);
+
+		if (message->kind == MESSAGE_ACCEPT)
+			call_announce(router, waiter, now_ns);
+		else if (message->kind == MESSAGE_PROGRESS)
+			call_pass_on(router, waiter, message, now_ns);
+		else
+			share_deliver(router, waiter, now_ns);
+	}
+}
+
+void effect_leave(struct router *router, struct call *call)
+{
+	if (!list_is_linked(&call->effect_link))
+		return;
+	list_remove(&call->effect_link);
+	let_go(router, call);
+}
+
+/* ---- its end ---- */
+
+static void settle(struct router *router, struct effect *effect,
+		   struct call *call, const struct ending *ending,
+		   int64_t now_ns)
+{
+	struct effect_ledger *ledger = &router->effects;
+	struct kept *kept = call->kept;
+
+	effect->leader = NONE;
+	effect->code = ending->code;
+	effect->until_ns = now_ns + EFFECT_KEPT_NS;
+	list_append(&ledger->over, &effect->age_link);
+	ledger->known++;
+	if (!kept || !kept->parcels.last ||
+	    kept->parcels.last->message.kind != MESSAGE_RESULT)
+		return;
+	effect->kept = kept;
+	kept->references++;
+	list_append(&ledger->kept, &effect->kept_link);
+	ledger->bytes += bytes_of(kept);
+}
+
+/* The oldest results make room; their names stay. */
+static void trim(struct router *router)
+{
+	struct effect_ledger *ledger = &router->effects;
+
+	while (ledger->bytes > EFFECT_BYTES_MAX)
+		drop_result(router, LIST_OWNER(ledger->kept.next, struct effect,
+					       kept_link));
+}
+
+/* It was not begun: whoever brings the arguments along may be the next. */
+static void release(struct router *router, struct call *call,
+		    const struct ending *ending, int64_t now_ns)
+{
+	effect_leave(router, call);
+	if (call->tool == NONE) {
+		call_end(router, call, ending, now_ns);
+		return;
+	}
+	call_enter(router, call, CALL_RECEIVED);
+	admit_complete(router, call, now_ns);
+}
+
+void effect_land(struct router *router, struct call *call,
+		 const struct ending *ending, int64_t now_ns)
+{
+	struct effect *effect = led_by(router, call);
+	struct list waiters, *link;
+	bool over = call->begun;
+
+	if (!effect)
+		return;
+	call->effect = NONE;
+	list_init(&waiters);
+	while ((link = list_take_first(&effect->waiters)))
+		list_append(&waiters, link);
+	if (over)
+		settle(router, effect, call, ending, now_ns);
+	else
+		forget(router, effect);
+	while (!list_is_empty(&waiters)) {
+		struct call *waiter = LIST_OWNER(waiters.next, struct call,
+						 effect_link);
+
+		if (!over) {
+			release(router, waiter, ending, now_ns);
+			continue;
+		}
+		list_remove(&waiter->effect_link);
+		serve(router, effect, waiter, now_ns);
+	}
+	trim(router);
+}
+
+void effect_round(struct router *router, int64_t now_ns)
+{
+	struct list *over = &router->effects.over;
+
+	while (!list_is_empty(over)) {
+		struct effect *effect = LIST_OWNER(over->next, struct effect,
+						   age_link);
+
+		if (effect->until_ns > now_ns)
+			return;
+		forget(router, effect);
+	}
+}
