@@ -125,6 +125,12 @@ enum breaker_answer breaker_admit(struct breaker *breaker, uint64_t call_id,
 void breaker_running_slow(struct breaker *breaker,
 			  struct breaker_permit *permit, int64_t now_ns);
 
+/* What time the call takes from here on is not its callee's doing. */
+static inline void breaker_excuse(struct breaker_permit *permit)
+{
+	permit->slow_at_ns = DEADLINE_NEVER;
+}
+
 /*
  * The call has ended: outcome as error_row() gives it, crash other than NONE
  * only with OUTCOME_FAIL. The permit is spent.

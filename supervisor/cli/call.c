@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/convert.h"
+#include "common/sha256.h"
 #include "common/text.h"
 #include "common/wire/pack.h"
 #include "supervisor/cli/cli.h"
@@ -16,14 +18,71 @@
 
 #define INPUT_BYTES_MAX (8U << 20)
 #define ROUTER_PREFIX "router."
+#define ATTACH_MOST_NS (24 * 3600 * NS_PER_S)
+#define ID_BYTES 33
 
 struct request {
 	const char *tool, *json, *workspace;
+	const char *attach;	/* NULL: it is a call of its own */
+	const char *id;		/* of the effect; NULL: it has none */
+	char made[ID_BYTES];	/* where that is from, if not from the user */
 	int64_t timeout_ns;	/* 0: the tool's own */
 	bool stream, detach, envelope;
 };
 
 /* ---- arguments ---- */
+
+static bool take_option(int option, struct request *ret)
+{
+	struct error why;
+
+	switch (option) {
+	case 's':
+		return ret->stream = true;
+	case 'd':
+		return ret->detach = true;
+	case 'j':
+		return ret->envelope = true;
+	case 'w':
+		return (ret->workspace = optarg);
+	case 'a':
+		return (ret->attach = ret->id = optarg);
+	case 'e':
+		ret->id = optarg;
+		return *optarg || (fputs("cupel: an effect's id is not empty\n", stderr), false);
+	default:
+		if (text_parse_duration(optarg, &ret->timeout_ns, &why) == 0 &&
+		    ret->timeout_ns > 0)
+			return true;
+		fprintf(stderr, "cupel: --timeout %s: a duration such as "
+			"500ms, 30s, 10m, above 0\n", optarg);
+		return false;
+	}
+}
+
+/* Nobody else knows it, so nobody joins who was not told. */
+static bool make_id(struct request *ret)
+{
+	uint8_t bytes[(ID_BYTES - 1) / 2];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return perror("cupel: getrandom"), false;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(ret->made + 2 * i, 3, "%02x", bytes[i]);
+	ret->id = ret->made;
+	return true;
+}
+
+/* An id is any text; what goes over the wire has a fixed length. */
+static void pack_id(const char *id, uint8_t ret[CLIENT_EFFECT_BYTES])
+{
+	const struct span text = span_of_text(id);
+	char sum[SHA256_TEXT_BYTES];
+
+	sha256_text(&text, 1, sum);
+	for (size_t i = 0; i < CLIENT_EFFECT_BYTES; i++)
+		sscanf(sum + 2 * i, "%2hhx", &ret[i]);
+}
 
 static bool take_options(const struct verb *verb, int argc, char **argv,
 			 struct request *ret)
@@ -32,32 +91,30 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 		{ "stream", no_argument, NULL, 's' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "detach", no_argument, NULL, 'd' },
+		{ "attach", required_argument, NULL, 'a' },
+		{ "effect-id", required_argument, NULL, 'e' },
 		{ "workspace", required_argument, NULL, 'w' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
-	struct error why;
 	int option;
 
 	cli_begin_options();
-	while ((option = cli_next_option(verb, argc, argv, options, NULL)) > 0) {
-		if (option == 's')
-			ret->stream = true;
-		else if (option == 'd')
-			ret->detach = true;
-		else if (option == 'j')
-			ret->envelope = true;
-		else if (option == 'w')
-			ret->workspace = optarg;
-		else if (text_parse_duration(optarg, &ret->timeout_ns, &why) < 0 ||
-			 ret->timeout_ns <= 0)
-			return fprintf(stderr, "cupel: --timeout %s: a duration such as "
-				       "500ms, 30s, 10m, above 0\n", optarg), false;
-	}
+	while ((option = cli_next_option(verb, argc, argv, options, NULL)) > 0)
+		if (!take_option(option, ret))
+			return false;
 	if (option == 0)
 		return false;
+	if (ret->attach) {
+		ret->tool = ret->attach;
+		if (optind < argc || ret->detach || ret->workspace)
+			return cli_refuse_usage(verb), false;
+		return true;
+	}
 	if (optind == argc || argc > optind + 2)
 		return cli_refuse_usage(verb), false;
+	if (ret->detach && !ret->id && !make_id(ret))
+		return false;
 	ret->tool = argv[optind];
 	ret->json = argc == optind + 2 ? argv[optind + 1] : "{}";
 	return true;
@@ -187,8 +244,9 @@ static int tell(const struct request *request, const struct course *course)
 	int code = exit_of_code(course->answer.code), r = EXIT_OK;
 
 	if (!course->over) {
-		fprintf(stderr, "cupel: %s has begun and goes on by itself\n",
-			course->name);
+		puts(request->id);
+		fprintf(stderr, "cupel: %s has begun and goes on by itself; "
+			"'cupel call --attach %s' waits for it\n", course->name, request->id);
 		return EXIT_OK;
 	}
 	if (request->envelope)
@@ -213,11 +271,12 @@ static int call_tool(const struct request *request, struct span input)
 	};
 	AUTO_DISCONNECT struct connection *connection = NULL;
 	struct client_ask ask = {
-		.tool = request->tool, .input = input,
-		.flags = request->detach ? CALL_DETACHED : 0,
+		.tool = request->attach ? ROUTER_PREFIX "attach" : request->tool,
+		.input = input, .flags = request->detach ? CALL_DETACHED : 0,
 	};
+	uint8_t effect[CLIENT_EFFECT_BYTES];
 	struct error why;
-	int code = cli_connect(true, &connection);
+	int code = cli_connect(!request->attach, &connection);
 
 	if (code != EXIT_OK)
 		return code;
@@ -228,6 +287,12 @@ static int call_tool(const struct request *request, struct span input)
 		return cli_fail(&why);
 	ask.deadline_ns = request->timeout_ns ?
 		deadline_after(clock_now_ns(), request->timeout_ns) : DEADLINE_NEVER;
+	if (request->attach && !request->timeout_ns)	/* the call has its own */
+		ask.deadline_ns = deadline_after(clock_now_ns(), ATTACH_MOST_NS);
+	if (request->id) {
+		pack_id(request->id, effect);
+		ask.effect = (struct span){ effect, sizeof(effect) };
+	}
 	if (course_run(&course, &connection->client, &ask, &why) < 0)
 		return cli_fail(&why);
 	return tell(request, &course);
@@ -242,11 +307,13 @@ int cli_call(const struct verb *verb, int argc, char **argv)
 
 	if (!take_options(verb, argc, argv, &request))
 		return EXIT_USAGE;
-	if (strncmp(request.tool, ROUTER_PREFIX, strlen(ROUTER_PREFIX)) == 0) {
+	if (!request.attach && strncmp(request.tool, ROUTER_PREFIX, strlen(ROUTER_PREFIX)) == 0) {
 		fprintf(stderr, "cupel: %s is no tool; its verb is 'cupel %s'\n",
 			request.tool, request.tool + strlen(ROUTER_PREFIX));
 		return EXIT_USAGE;
 	}
+	if (request.attach)
+		return call_tool(&request, (struct span){ 0 });
 	if (read_input(&request, &input, &length, &why) < 0) {
 		fprintf(stderr, "cupel: %s\n", why.text);
 		return EXIT_DATA;
@@ -260,7 +327,9 @@ void cli_call_explain(FILE *out)
 	      "out) and prints its result as JSON on one line.\n\n"
 	      "  --stream         pass on what it writes while it runs\n"
 	      "  --timeout D      give up after 500ms, 30s, 10m; else the tool's own limit\n"
-	      "  --detach         leave once it has begun; it goes on by itself\n"
+	      "  --detach         leave once it has begun, and print its id; it goes on\n"
+	      "  --attach ID      no TOOL: wait for the call of that id, and tell its end\n"
+	      "  --effect-id ID   do under that id (any text) once what is asked for twice\n"
 	      "  --workspace DIR  let it work in that directory\n"
 	      "  --json           print one object that also says how the call ended\n\n"
 	      "Ctrl-C cancels the call, a second one leaves at once. The exit status is 0,\n"

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -161,16 +160,9 @@ static int block_signals(struct error *why)
 int course_run(struct course *course, struct client *client,
 	       const struct client_ask *ask, struct error *why)
 {
-	uint8_t effect[CLIENT_EFFECT_BYTES];
-	struct client_ask mine = *ask;
-
 	course->client = client;
 	course->started_ns = clock_now_ns();
-	if (getrandom(effect, sizeof(effect), 0) != sizeof(effect))
-		return error_set(why, -EIO, "getrandom: %s", strerror(errno));
-	if (mine.effect.length == 0)
-		mine.effect = (struct span){ effect, sizeof(effect) };
-	int r = client_call(client, &mine, &course->call, why);
+	int r = client_call(client, ask, &course->call, why);
 
 	if (r < 0)
 		return r;

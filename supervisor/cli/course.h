@@ -36,9 +36,8 @@ void course_release(struct course *course);
 #define AUTO_COURSE __attribute__((cleanup(course_release)))
 
 /*
- * Calls; an effect's id is made if the ask has none. 0 once the result is in
- * course->answer (or the call was left), whatever it says; negative if there
- * is none.
+ * Calls. 0 once the result is in course->answer (or the call was left),
+ * whatever it says; negative if there is none.
  */
 int course_run(struct course *course, struct client *client,
 	       const struct client_ask *ask, struct error *why);

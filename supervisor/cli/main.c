@@ -22,7 +22,7 @@ static const struct verb verbs[] = {
 	{ "breaker", "breaker reset TOOL | isolate TOOL [DURATION]",
 	  "let calls of a tool out again, or none", cli_breaker,
 	  cli_breaker_explain },
-	{ "call", "call [OPTION...] TOOL [JSON | -]",
+	{ "call", "call [OPTION...] TOOL [JSON | -] | --attach ID",
 	  "call a tool", cli_call, cli_call_explain },
 	{ "config",
 	  "config check FILE... | dump [--json] [FILE] | default | man",

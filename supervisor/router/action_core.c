@@ -89,12 +89,17 @@ static void learn(struct tool *tool, int64_t took_ns, int64_t now_ns)
 		latency_percentile_ns(&tool->latency, 50));
 }
 
-/* A deadline that was hopeless from the start says nothing of the callee. */
+/*
+ * A deadline that was hopeless from the start says nothing of the callee, nor
+ * does one that passed while nobody read what it had to say.
+ */
 static enum outcome outcome_of(struct router *router, const struct call *call,
 			       const struct ending *ending)
 {
 	const struct tool *tool = &router->tools[call->tool];
 
+	if (call->unread && ending->code != ERROR_OK)
+		return OUTCOME_NEUTRAL;
 	if (call->stop == STOP_DEADLINE && ending->code != ERROR_OK)
 		return call->limits.absolute_ns - call->sent_ns <
 			       latency_percentile_ns(&tool->latency, 50) ?

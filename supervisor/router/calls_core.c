@@ -318,10 +318,34 @@ static void send_again(struct router *router, struct call *call,
 		admit_queue(router, call, now_ns);
 }
 
+/* Its worker may not go on: what it has said is not read, or has no room. */
+static bool is_held_up(const struct router *router, const struct call *call)
+{
+	bool spent = call->from_worker.bytes <= CREDIT_CALL_BYTES / 2;
+
+	if (call->owed > 0 && spent)
+		return true;
+	return call->client != NONE && !call->silent && call->chunks_out > 0 &&
+	       (call->to_client.bytes <= CREDIT_CALL_BYTES / 2 ||
+		(spent && router->clients[call->client].peer.waiting.count > 0));
+}
+
+/* Past its slow limit: one mark against the callee, if it is the callee's. */
+static void be_slow(struct router *router, struct call *call, int64_t now_ns)
+{
+	struct tool *tool = &router->tools[call->tool];
+
+	if (is_held_up(router, call)) {
+		breaker_excuse(&call->permit);
+		return;
+	}
+	breaker_running_slow(&tool->breaker, &call->permit, now_ns);
+	call->permit.counted_slow = true;	/* asked once */
+	tool_watch(router, tool, now_ns);
+}
+
 void call_due(struct router *router, struct call *call, int64_t now_ns)
 {
-	struct tool *tool;
-
 	if (call->state == CALL_FREE)
 		return;
 	if (call->state == CALL_WAITING && call->retry_ns <= now_ns &&
@@ -330,12 +354,8 @@ void call_due(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	}
 	if ((call->state == CALL_SENT || call->state == CALL_RUNNING) &&
-	    call->permit.slow_at_ns <= now_ns && !call->permit.counted_slow) {
-		tool = &router->tools[call->tool];
-		breaker_running_slow(&tool->breaker, &call->permit, now_ns);
-		call->permit.counted_slow = true;	/* asked once */
-		tool_watch(router, tool, now_ns);
-	}
+	    call->permit.slow_at_ns <= now_ns && !call->permit.counted_slow)
+		be_slow(router, call, now_ns);
 	if (call->state == CALL_CANCELLING && call->kill_ns &&
 	    call->kill_ns <= now_ns) {
 		kill_for(router, call, now_ns);
@@ -348,6 +368,8 @@ void call_due(struct router *router, struct call *call, int64_t now_ns)
 		call_rearm(router, call);
 		return;
 	}
+	if (call->stop == STOP_NONE)
+		call->unread = is_held_up(router, call);
 	if (call->stop == STOP_NONE)
 		call->stop = deadline_pair_check(&call->limits, now_ns) ==
 			     DEADLINE_IDLE ? STOP_IDLE : STOP_DEADLINE;

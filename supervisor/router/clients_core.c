@@ -136,6 +136,17 @@ void client_open(struct router *router, uint32_t index, uint32_t uid,
 	router->totals.clients++;
 }
 
+/* What its client has not paid for any more is paid for here. */
+static void fall_silent(struct router *router, struct call *call,
+			int64_t now_ns)
+{
+	size_t room = CREDIT_CALL_BYTES - call->from_worker.bytes;
+
+	call->silent = true;
+	call_grant(router, call, room > call->owed ? room - call->owed : 0,
+		   now_ns);
+}
+
 /* Every call of a client that is gone: stopped, dropped or held. */
 void client_closed(struct router *router, uint32_t index, int64_t now_ns)
 {
@@ -162,7 +173,7 @@ void client_closed(struct router *router, uint32_t index, int64_t now_ns)
 		if (effect_is_awaited(router, call) ||
 		    (call->flags & CALL_DETACHED &&
 		     call->state != CALL_DELIVERING && call->state != CALL_HELD))
-			call->silent = true;
+			fall_silent(router, call, now_ns);
 		else
 			call_event(router, call, LIFE_LOST, NULL, now_ns);
 	}

@@ -112,6 +112,8 @@ struct ending ending_of_stop(struct router *router,
 		add_ms(&ending, ", without progress ",
 		       router->tools[call->tool].row.idle_ns);
 	ending_add(&ending, ")");
+	if (call->unread)
+		ending_add(&ending, "; what it had written was not read");
 	if (call->accepted)
 		ending_add(&ending, "; it had begun and is being stopped");
 	else if (call->slot == NONE)

@@ -211,6 +211,7 @@ struct call {
 	bool announced;			/* the client has had an ACCEPT */
 	bool stopping;			/* the worker has had a CANCEL */
 	bool silent;			/* its client has left: all into kept */
+	bool unread;			/* nobody read it when its time was over */
 	bool answered;			/* the client has had its RESULT */
 	bool more;			/* the argument is not complete */
 	bool hashed;

@@ -1,0 +1,54 @@
+#!/bin/bash
+# Breakers, and the deaths of workers, as callers see them.
+. tests/support/calls.sh
+
+breaks() {
+	local pid start took code
+	start_supervisor
+	for _ in {1..5}; do ask call echo.fail '{"code":13}' >/dev/null 2>&1; done
+	is "$tier: five failures open the breaker" "$(breaker_of echo.fail)" open
+	is "$tier: it refuses, with a time" "$(words_of call echo.fail '{"code":13}' |
+		grep -c 'breaker_open from the router, try again after [0-9]* ms')" 1
+	is "$tier: a later try may succeed" "$(code_of call echo.fail '{"code":13}')" 75
+	is "$tier: others go on" "$(ask call echo '1')" 1
+	ask breaker reset echo.fail >/dev/null
+	is "$tier: reset closes it" "$(breaker_of echo.fail)" closed
+	ask breaker isolate echo 1m >/dev/null
+	is "$tier: isolated" "$(code_of call echo '1')" 75
+	ask breaker reset echo >/dev/null
+	is "$tier: and back" "$(ask call echo '1')" 1
+
+	"${as_user[@]}" "$work/bin/cupel" call --json echo.effect '{"token":"killed","ms":20000}' \
+		>"$space/killed" 2>/dev/null </dev/null &
+	caller=$!
+	wait_for 5 grep -q '"killed\|killed\\"' "$log"
+	for pid in $(named cupel-echo) $(named echo); do kill -9 "$pid"; done
+	start=$(milliseconds)
+	wait $caller
+	took=$(($(milliseconds) - start))
+	is "$tier: its worker was killed: the outcome is unknown" \
+		"$(jq -r .status "$space/killed")" crash_outcome_unknown
+	holds "$tier: which is told at once ($took ms)" test $took -lt 1000
+	is "$tier: the next is served" "$(ask call echo '2')" 2
+	is "$tier: the effect was once" "$(grep -c 'killed' "$log")" 1
+	is "$tier: a crash on demand" "$(ask call --json echo.crash '{"signal":11}' 2>/dev/null |
+		jq -r .status | grep -c 'crash\|poison')" 1
+	is "$tier: is followed by service" "$(ask call echo '3')" 3
+	stop_supervisor
+}
+
+# The breaker of a tool whose callee is well again.
+recovers() {
+	start_supervisor
+	for _ in {1..5}; do ask call echo.fail '{"code":13}' >/dev/null 2>&1; done
+	half_open() { breaker_is echo.fail half_open; }
+	holds "$tier: an open breaker lets probes out after its time" wait_for 20 half_open
+	closes() { ask call echo.fail '{"code":3}' >/dev/null 2>&1; breaker_is echo.fail closed; }
+	holds "$tier: and closes when they succeed" wait_for 45 closes
+	stop_supervisor
+}
+
+for part in breaks recovers; do
+	for_each_tier "$part"
+done
+done_testing

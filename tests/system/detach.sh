@@ -1,0 +1,102 @@
+#!/bin/bash
+# Calls that outlive their callers, and calls that are asked for twice.
+. tests/support/calls.sh
+
+status_of() { ask "$@" --json 2>/dev/null | jq -r .status; }
+
+attaches() {
+	local id start took
+	start_supervisor
+	id=$(ask call --detach echo.sleep '{"ms":1500}' 2>"$space/err")
+	is "$tier: a detached call has an id" "$(grep -cE '^[0-9a-f]{32}$' <<<"$id")" 1
+	is "$tier: and says how to come back" "$(grep -c "call --attach $id" "$space/err")" 1
+	start=$(milliseconds)
+	ask call --attach "$id" >"$space/second" &
+	second=$!
+	is "$tier: whoever comes back waits for it" "$(ask call --attach "$id")" '{"ms":1500}'
+	took=$(($(milliseconds) - start))
+	holds "$tier: as long as it takes ($took ms)" test $took -ge 500 -a $took -lt 5000
+	wait $second
+	is "$tier: so does another" "$?:$(<"$space/second")" '0:{"ms":1500}'
+	is "$tier: and whoever comes later" "$(ask call --attach "$id")" '{"ms":1500}'
+	is "$tier: as JSON" "$(ask call --attach "$id" --json | jq -rc '[.tool, .status, .result]')" \
+		"[\"$id\",\"ok\",{\"ms\":1500}]"
+
+	id=$(ask call --detach echo.flood '{"bytes":400000,"stream":1}' 2>/dev/null)
+	is "$tier: its output is kept" \
+		"$(ask call --attach "$id" --stream | head -c 400000 | cksum)" \
+		"$(for _ in {1..7}; do
+			yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c 65536
+		   done | head -c 400000 | cksum)"
+	id=$(ask call --detach echo.flood '{"bytes":4000000,"stream":1}' 2>/dev/null)
+	is "$tier: but not too much of it" "$(status_of call --attach "$id")" data_loss
+	id=$(ask call --detach echo.fail '{"code":9}' 2>/dev/null)
+	is "$tier: its failure is told" "$(status_of call --attach "$id")" failed_precondition
+	is "$tier: by the exit status, too" "$(code_of call --attach "$id")" "$(code_of call echo.fail '{"code":9}')"
+	id=$(ask call --detach --timeout 700ms echo.sleep '{"ms":9000}' 2>/dev/null)
+	is "$tier: and its deadline" "$(code_of call --attach "$id")" 124
+
+	id=$(ask call --detach echo.sleep '{"ms":2500}' 2>/dev/null)
+	is "$tier: not waiting any more" "$(code_of call --attach "$id" --timeout 300ms)" 124
+	is "$tier: is not the end of the call" "$(ask call --attach "$id")" '{"ms":2500}'
+
+	is "$tier: an id nobody has" "$(words_of call --attach nobody)" \
+		'cupel: nobody: no call of this id is known; one is for a day, and while the supervisor runs (not_found from the router)'
+	is "$tier: is the caller's fault" "$(code_of call --attach nobody)" 65
+	is "$tier: attaching takes no tool" "$(code_of call --attach nobody echo)" 64
+	stop_supervisor
+	is "$tier: and starts no supervisor" "$(code_of call --attach "$id")" 69
+}
+
+# How often that effect has happened, by the worker's own word.
+times() { grep -c "\"token\":\"$1\"\|token.....$1\b" "$log"; }
+
+happens_once() {
+	local i
+	start_supervisor
+	for i in {1..5}; do
+		ask call --effect-id paid echo.effect '{"token":"paid","ms":700}' >"$space/paid.$i" 2>&1 &
+		callers[i]=$!
+	done
+	wait "${callers[@]}"
+	is "$tier: five who ask at a time for one effect have its result" \
+		"$(sort "$space"/paid.* | uniq -c | awk '{ print $1 }')" 5
+	is "$tier: and so has whoever asks later" \
+		"$(ask call --effect-id paid echo.effect '{"token":"paid","ms":700}')" "$(<"$space/paid.1")"
+	is "$tier: it has happened once" "$(times paid)" 1
+	is "$tier: what is something else is refused" \
+		"$(words_of call --effect-id paid echo.effect '{"token":"other"}' | grep -c 'another call has been made under')" 1
+	is "$tier: as the caller's fault" "$(code_of call --effect-id paid echo.sleep '{"ms":1}')" 65
+	is "$tier: without an id it happens again" \
+		"$(code_of call echo.effect '{"token":"twice"}')$(code_of call echo.effect '{"token":"twice"}')$(times twice)" 002
+
+	ask call --effect-id torn echo.effect '{"token":"torn","ms":20000}' >/dev/null 2>&1 &
+	i=$!
+	begun() { [ "$(times torn)" = 1 ]; }
+	holds "$tier: an effect has begun" wait_for 5 begun
+	for pid in $(named cupel-echo) $(named echo); do kill -9 "$pid"; done
+	wait $i
+	is "$tier: its worker is killed, and whoever asks again learns that nobody knows" \
+		"$(status_of call --effect-id torn echo.effect '{"token":"torn","ms":20000}')" crash_outcome_unknown
+	is "$tier: it is not done again" "$(times torn)" 1
+
+	# Whoever leads may leave: the others want it, too.
+	"${as_user[@]}" "$work/bin/cupel" call --effect-id left echo.effect '{"token":"left","ms":1500}' \
+		>/dev/null 2>&1 </dev/null &
+	i=$!
+	begun() { [ "$(times left)" = 1 ]; }
+	wait_for 5 begun
+	ask call --effect-id left echo.effect '{"token":"left","ms":1500}' >"$space/left" 2>&1 &
+	caller=$!
+	sleep 0.3
+	kill -9 $i
+	wait $i 2>/dev/null
+	wait $caller
+	is "$tier: the first to ask is gone, and the second has the result" "$?:$(times left)" 0:1
+	stop_supervisor
+}
+
+for part in attaches happens_once; do
+	for_each_tier "$part"
+done
+done_testing
