@@ -2,6 +2,7 @@
 #
 #   make              programs into build/bin
 #   make chaos MINUTES=n  storms of faults on real processes
+#   make resume       200 kills of the improvement loop
 #   make check        every test                       make bench     figures against peers
 #   make check-asan   the same under ASan and UBSan    make fuzz      bounded fuzzing
 #   make check-layers purity, includes, linked libraries
@@ -112,7 +113,7 @@ containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
 storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
 
-.PHONY: all chaos check demo check-asan check-containment check-layers fuzz bench lint install clean
+.PHONY: all chaos resume check demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -266,6 +267,11 @@ chaos: $(bins) $(probe) $(storms)
 		echo "CUPEL_SEED=$$seed"; \
 		TEST_SECONDS=900 CUPEL_SEED=$$seed tests/run $(out) $(chaos) || exit 1; \
 	done
+
+# The improvement loop under 200 kills at random moments.
+resume: $(bins) $(probe)
+	@RESUME_SECONDS=5400 RESUME_ROUNDS=200 TEST_SECONDS=6000 CUPEL_SEED=$(or $(CUPEL_SEED),1) \
+		tests/run $(out) tests/chaos/resume.sh
 
 # What a confined command can do, and nothing else.
 check-containment: $(bins) $(probe) $(mutants)

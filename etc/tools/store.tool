@@ -80,11 +80,11 @@ tool store.status {
 	schema = { '{"type": "object", "required": ["improvement", "from", "to", "reason"]}' }
 }
 
-tool store.result {
-	help = "keep the result of a test"
+tool store.settle {
+	help = "keep a verdict, its result, and what becomes of the change"
 	class = effectful
 	roles = { owner, improve }
-	schema = { '{"type": "object", "required": ["improvement", "success"]}' }
+	schema = { '{"type": "object", "required": ["improvement", "success", "reason", "to", "confidence"]}' }
 }
 
 tool store.experiment {

@@ -25,6 +25,7 @@ serve() {
 	return 1
 }
 unserve() {
+	[ -n "${supervisor-}" ] || return
 	kill "$supervisor" 2>/dev/null
 	wait "$supervisor" 2>/dev/null
 }

@@ -48,6 +48,16 @@ static const char *ask(const char *name, const char *arguments)
 	return text;
 }
 
+/* A result as a settled decision leaves it. */
+static void keep_result(int improvement, bool success)
+{
+	json_t *row = json_pack("{s:i, s:b}", "improvement", improvement, "success", success);
+
+	assert_int_equal(database_run(database, "INSERT INTO test_results (improvement_id, success)"
+				      " VALUES (:improvement, :success)", row, NULL, &why), 0);
+	json_decref(row);
+}
+
 #define IS(name, arguments, want) assert_string_equal(ask(name, arguments), want)
 
 static void propose(void)
@@ -55,7 +65,7 @@ static void propose(void)
 	IS("store.session", "{'workspace':'/w','kind':'improve','seed':7,'options':{'a':[1]}}", "{\"session\":1}");
 	IS("store.propose", "{'session':1,'workspace':'/w','bottleneck':null,'type':'optimization',"
 	   "'source':'tuner','description':'d','changes':{'x':1},'hash':'h','expected':5,'confidence':0.5}",
-	   "{\"fresh\":1,\"improvement\":1,\"known\":false,\"status\":\"proposed\",\"verdict\":null}");
+	   "{\"certainty\":0.5,\"fresh\":1,\"improvement\":1,\"known\":false,\"status\":\"proposed\",\"verdict\":null}");
 }
 
 static void a_session_is_found_until_it_ends(void **state)
@@ -114,8 +124,7 @@ static void the_database_enforces_the_workflow(void **state)
 			snprintf(order, sizeof(order), "{'session':1,'workspace':'/w','type':'caching',"
 				 "'source':'s','description':'d','changes':{},'hash':'%d','confidence':1}", ++number);
 			ask("store.propose", order);
-			snprintf(order, sizeof(order), "{'improvement':%d,'success':true}", number + 1);
-			ask("store.result", order);
+			keep_result(number + 1, true);
 			for (int i = 0; i < 4 && paths[from][i]; i++) {
 				snprintf(order, sizeof(order), "{'improvement':%d,'from':'%s','to':'%s','reason':''}",
 					 number + 1, at, paths[from][i]);
@@ -139,13 +148,52 @@ static void nothing_is_approved_without_a_proof(void **state)
 	propose();
 	IS("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}",
 	   "nothing is approved without a test that succeeded");
-	ask("store.result", "{'improvement':1,'success':false}");
+	keep_result(1, false);
 	IS("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}",
 	   "nothing is approved without a test that succeeded");
-	ask("store.result", "{'improvement':1,'success':true,'before':{},'after':{},'change_percent':3.5}");
+	keep_result(1, true);
 	IS("store.status", "{'improvement':1,'from':'testing','to':'approved','reason':''}",
 	   "there is no such improvement with that status");
 	IS("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}", "{}");
+}
+
+static void a_verdict_is_settled_as_one(void **state)
+{
+	static const char order[] = "{'experiment':1,'verdict':'accept','reason':'proved','gain':0.3,"
+		"'gain_lower':0.2,'pairs':10,'alpha':0.01,'improvement':1,'success':true,"
+		"'before':{'t':2},'after':{'t':1},'errors':[],'execution_s':1.5,'to':'%s','confidence':0.9}";
+	char text[600];
+
+	(void)state;
+	propose();
+	ask("store.experiment", "{'session':1,'improvement':1,'kind':'validate','plan':{}}");
+	ask("store.status", "{'improvement':1,'from':'proposed','to':'testing','reason':''}");
+	snprintf(text, sizeof(text), order, "applied");	/* not from testing: nothing is kept */
+	assert_non_null(strstr(ask("store.settle", text), "cannot take that step"));
+	assert_null(strstr(ask("store.improvement", "{'improvement':1}"), "accept"));
+	snprintf(text, sizeof(text), order, "approved");
+	IS("store.settle", text, "{}");
+	const char *got = ask("store.improvement", "{'improvement':1}");
+
+	assert_non_null(strstr(got, "\"status\":\"approved\""));
+	assert_non_null(strstr(got, "\"confidence\":0.9"));
+	assert_non_null(strstr(got, "\"change_percent\":30.0"));
+	assert_non_null(strstr(got, "\"verdict\":\"accept\""));
+	IS("store.verdict", "{'experiment':1,'verdict':'reject','reason':''}",
+	   "that experiment has its verdict");
+}
+
+/* What was applied, rejected or taken back teaches, in the same transaction. */
+static void what_became_of_it_is_a_lesson(void **state)
+{
+	(void)state;
+	propose();
+	ask("store.status", "{'improvement':1,'from':'proposed','to':'rejected','reason':'no'}");
+	const char *got = ask("store.lessons", "{'workspace':'/w'}");
+
+	assert_non_null(strstr(got, "\"statement\":\"d\""));
+	assert_non_null(strstr(got, "\"status\":\"rejected\""));
+	assert_non_null(strstr(got, "\"scope\":\"setting\""));
 }
 
 static void apply_and_roll_back_are_chained(void **state)
@@ -156,7 +204,7 @@ static void apply_and_roll_back_are_chained(void **state)
 	propose();
 	IS("store.apply_begin", "{'improvement':1,'before':{},'rollback':{}}",
 	   "only an approved improvement can be applied");
-	ask("store.result", "{'improvement':1,'success':true}");
+	keep_result(1, true);
 	ask("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}");
 	IS("store.apply_begin", "{'improvement':1,'before':{},'rollback':{'base':'b','files':[]}}", "{\"apply\":1}");
 	assert_non_null(strstr(ask("store.recover", "{'workspace':'/w'}"), "\"apply\":{"));
@@ -292,6 +340,8 @@ int main(void)
 		TEST(the_same_proposal_is_known),
 		TEST(the_database_enforces_the_workflow),
 		TEST(nothing_is_approved_without_a_proof),
+		TEST(a_verdict_is_settled_as_one),
+		TEST(what_became_of_it_is_a_lesson),
 		TEST(apply_and_roll_back_are_chained),
 		TEST(what_was_being_tested_goes_back),
 		TEST(bottlenecks_are_kept_once_each),

@@ -156,11 +156,18 @@ static int move_reference(struct work *work, const git_oid *commit, const char *
 	return r < 0 ? git_failure(work->reference, why) : 0;
 }
 
+static json_t *hex_of(const git_oid *id)
+{
+	char hex[GIT_OID_HEXSZ + 1];
+
+	return json_string(git_oid_tostr(hex, sizeof(hex), id));
+}
+
 static json_t *describe(const struct work *work, const git_oid *commit)
 {
 	const struct edits *edits = &work->edits;
 	json_t *files = json_array();
-	char hex[GIT_OID_HEXSZ + 1], sums[2][SHA256_TEXT_BYTES];
+	char sums[2][SHA256_TEXT_BYTES];
 	const char *branch = work->reference ? work->reference : "";
 
 	if (strncmp(branch, "refs/heads/", 11) == 0)
@@ -181,8 +188,7 @@ static json_t *describe(const struct work *work, const git_oid *commit)
 						       edits->items[i].path, "before_sha256",
 						       sums[0], "after_sha256", sums[1]));
 	}
-	git_oid_tostr(hex, sizeof(hex), commit);
-	return json_pack("{s:s, s:s, s:o}", "commit", hex, "branch", branch, "files", files);
+	return json_pack("{s:o, s:s, s:o}", "commit", hex_of(commit), "branch", branch, "files", files);
 }
 
 /* Up to here nothing has changed; a full disk is noticed here at the latest. */
@@ -385,8 +391,8 @@ static int find(struct work *work, json_int_t improvement, json_t **ret, struct 
 
 	look(repository, improvement, &found);
 	if (!found.done) {
-		*ret = json_pack("{s:n, s:b, s:n, s:[]}", "commit", "reverted", 0, "branch",
-				 "files");
+		*ret = json_pack("{s:n, s:b, s:n, s:n, s:[]}", "commit", "reverted", 0,
+				 "revert", "branch", "files");
 		return 0;
 	}
 	/* What happened last is what the work tree has to follow. */
@@ -401,6 +407,8 @@ static int find(struct work *work, json_int_t improvement, json_t **ret, struct 
 	if (r == 0) {
 		*ret = describe(work, &found.commit);
 		json_object_set_new(*ret, "reverted", json_boolean(found.undone));
+		json_object_set_new(*ret, "revert", found.undone ? hex_of(&found.revert) :
+								   json_null());
 	}
 	free_paths(&work->edits);
 	git_commit_free(commit);
@@ -599,8 +607,12 @@ static int revert_once(struct work *work, const char *commit, json_int_t improve
 	if (!found.done)
 		return error_set(why, -ENOENT, "no branch here holds improvement %lld",
 				 (long long)improvement);
-	if (found.undone)
-		return find(work, improvement, ret, why);
+	if (found.undone) {
+		r = find(work, improvement, ret, why);
+		if (r == 0)
+			json_object_set(*ret, "commit", json_object_get(*ret, "revert"));
+		return r;
+	}
 	r = lookup_commit(work->edits.repository, commit, &done, why);
 	if (r == 0)
 		r = read_edits(&work->edits, done, why);

@@ -46,7 +46,7 @@ int change_commit(git_repository *repository, const struct change *change,
 int change_revert(git_repository *repository, const char *commit,
 		  json_int_t improvement, json_t **ret, struct error *why);
 
-/* {"commit": null or hex, "reverted", "branch", "files"} */
+/* {"commit": null or hex, "reverted", "revert": likewise, "branch", "files"} */
 int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
 		struct error *why);
 

@@ -5,7 +5,9 @@
  *	store.rollback_begin  git.revert  store.rollback_end
  *
  * Git's own step is atomic and knows the improvement's number, so whatever is
- * cut short between the rows is settled by asking git what it has.
+ * cut short between the rows, or ends in an error that may have come too late,
+ * is settled by asking git what it has. Where even that cannot be asked the
+ * row stays open for campaign_recover().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -81,6 +83,36 @@ static int end_apply(struct campaign *campaign, int64_t apply, const json_t *com
 	return campaign_ask(campaign, "store.apply_end", row, NULL);
 }
 
+static int find(struct campaign *campaign, int64_t improvement, json_t **ret)
+{
+	return campaign_ask(campaign, "git.find",
+			    json_pack("{s:I}", "improvement", (json_int_t)improvement), ret);
+}
+
+/* Ends the open row by what there is; *ret is NULL if there is no commit. */
+static int settle_apply(struct campaign *campaign, int64_t improvement, int64_t apply,
+			const char *notes, json_t **ret)
+{
+	json_t *found;
+	int r = find(campaign, improvement, &found);
+
+	*ret = NULL;
+	if (r < 0)
+		return r;
+	if (json_is_string(json_object_get(found, "commit")))
+		*ret = json_incref(found);
+	r = end_apply(campaign, apply, *ret, *ret ? "" : notes);
+	json_decref(found);
+	return r;
+}
+
+static void report_commit(struct campaign *campaign, const json_t *commit)
+{
+	json_object_set(campaign->report, "commit", json_object_get(commit, "commit"));
+	json_object_set(campaign->report, "branch", json_object_get(commit, "branch"));
+	json_object_set_new(campaign->report, "status", json_string("applied"));
+}
+
 static int commit(struct campaign *campaign, const json_t *row, int64_t improvement,
 		  json_t *files, bool here)
 {
@@ -98,29 +130,39 @@ static int commit(struct campaign *campaign, const json_t *row, int64_t improvem
 	r = campaign_ask(campaign, "git.commit",
 			 commit_order(campaign, row, improvement, files, here), &done);
 	why = *campaign->why;
-	int ended = end_apply(campaign, apply, r == 0 ? done : NULL, r == 0 ? "" : why.text);
+	int ended = r == 0 ? end_apply(campaign, apply, done, "") :
+			     settle_apply(campaign, improvement, apply, why.text, &done);
 
-	if (r == 0 && ended == 0) {
-		json_object_set(campaign->report, "commit", json_object_get(done, "commit"));
-		json_object_set(campaign->report, "branch", json_object_get(done, "branch"));
-		json_object_set_new(campaign->report, "status", json_string("applied"));
-	}
-	if (r < 0)
+	if (done && ended == 0)
+		report_commit(campaign, done);
+	if (!done)
 		*campaign->why = why;
+	ended = done ? ended : r;
 	json_decref(done);
-	return r < 0 ? r : ended;
+	return ended;
 }
 
-int improvement_apply(struct campaign *campaign, int64_t improvement, bool here)
+static bool has_status(const json_t *row, const char *status)
+{
+	const char *text = json_string_value(json_object_get(row, "status"));
+
+	return text && strcmp(text, status) == 0;
+}
+
+static int apply_row(struct campaign *campaign, const json_t *row, int64_t improvement,
+		     bool here)
 {
 	struct space_config config;
-	json_t *row = NULL, *files = NULL;
-	int r = read_improvement(campaign, improvement, &row);
+	json_t *files = NULL;
+	int r;
 
-	if (r == 0)
-		r = knobs_config(&campaign->knobs,
-				 json_object_get(json_object_get(row, "changes"), "knobs"),
-				 &config, campaign->why);
+	if (has_status(row, "applied")) {	/* and the caller never heard of it */
+		report_commit(campaign, json_object_get(row, "apply"));
+		return 0;
+	}
+	r = knobs_config(&campaign->knobs,
+			 json_object_get(json_object_get(row, "changes"), "knobs"), &config,
+			 campaign->why);
 	if (r == 0)
 		files = knobs_files(&campaign->knobs, &config, true,
 				    session_memory(campaign->session));
@@ -130,6 +172,16 @@ int improvement_apply(struct campaign *campaign, int64_t improvement, bool here)
 	if (r == 0)
 		r = commit(campaign, row, improvement, files, here);
 	json_decref(files);
+	return r;
+}
+
+int improvement_apply(struct campaign *campaign, int64_t improvement, bool here)
+{
+	json_t *row = NULL;
+	int r = read_improvement(campaign, improvement, &row);
+
+	if (r == 0)
+		r = apply_row(campaign, row, improvement, here);
 	json_decref(row);
 	return r;
 }
@@ -182,71 +234,93 @@ static int end_roll_back(struct campaign *campaign, int64_t improvement,
 	return campaign_ask(campaign, "store.rollback_end", row, NULL);
 }
 
+/* As settle_apply(). */
+static int settle_roll_back(struct campaign *campaign, int64_t improvement,
+			    const char *notes, bool *ret_undone)
+{
+	json_t *found;
+	int r = find(campaign, improvement, &found);
+
+	*ret_undone = false;
+	if (r < 0)
+		return r;
+	*ret_undone = json_is_true(json_object_get(found, "reverted"));
+	json_object_set(found, "commit", json_object_get(found, "revert"));
+	r = end_roll_back(campaign, improvement, *ret_undone ? found : NULL,
+			  *ret_undone ? "" : notes);
+	json_decref(found);
+	return r;
+}
+
+static int revert_row(struct campaign *campaign, const json_t *row, int64_t improvement)
+{
+	const json_t *apply = json_object_get(row, "apply");
+	json_t *answer = NULL;
+	bool undone = true;
+	int r = campaign_ask(campaign, "git.revert",
+			     json_pack("{s:O, s:I, s:O}", "commit",
+				       json_object_get(apply, "commit"), "improvement",
+				       (json_int_t)improvement, "files",
+				       json_object_get(json_object_get(apply, "rollback"),
+						       "files")), &answer);
+	struct error why = *campaign->why;
+	int ended = r == 0 ? end_roll_back(campaign, improvement, answer, "") :
+			     settle_roll_back(campaign, improvement, why.text, &undone);
+
+	json_decref(answer);
+	if (!undone)
+		*campaign->why = why;
+	return undone ? ended : r;
+}
+
 static int revert(struct campaign *campaign, int64_t improvement)
 {
-	json_t *row, *answer = NULL;
+	json_t *row;
 	int r = read_improvement(campaign, improvement, &row);
 
 	if (r < 0)
 		return r;
-	const json_t *apply = json_object_get(row, "apply");
-
-	r = campaign_ask(campaign, "git.revert",
-			 json_pack("{s:O, s:I, s:O}", "commit", json_object_get(apply, "commit"),
-				   "improvement", (json_int_t)improvement, "files",
-				   json_object_get(json_object_get(apply, "rollback"), "files")),
-			 &answer);
-	struct error why = *campaign->why;
-	int ended = end_roll_back(campaign, improvement, r == 0 ? answer : NULL,
-				  r == 0 ? "" : why.text);
-
-	if (r < 0)
-		*campaign->why = why;
+	r = revert_row(campaign, row, improvement);
 	json_decref(row);
-	json_decref(answer);
-	return r < 0 ? r : ended;
+	return r;
 }
 
 int improvement_roll_back(struct campaign *campaign, int64_t improvement,
 			  const char *reason)
 {
-	int r = campaign_ask(campaign, "store.rollback_begin",
-			     json_pack("{s:I, s:s}", "improvement", (json_int_t)improvement,
-				       "reason", reason), NULL);
+	json_t *row;
+	int r = read_improvement(campaign, improvement, &row);
 
-	return r < 0 ? r : revert(campaign, improvement);
+	if (r < 0)
+		return r;
+	if (!has_status(row, "rolled_back")) {
+		r = campaign_ask(campaign, "store.rollback_begin",
+				 json_pack("{s:I, s:s}", "improvement", (json_int_t)improvement,
+					   "reason", reason), NULL);
+		if (r == 0)
+			r = revert_row(campaign, row, improvement);
+	}
+	json_decref(row);
+	return r;
 }
 
 /* ---- what was cut short ---- */
 
-static int finish_apply(struct campaign *campaign, int64_t improvement, int64_t apply)
-{
-	json_t *found;
-	int r = campaign_ask(campaign, "git.find",
-			     json_pack("{s:I}", "improvement", (json_int_t)improvement), &found);
-
-	if (r < 0)
-		return r;
-	bool there = json_is_string(json_object_get(found, "commit"));
-
-	r = end_apply(campaign, apply, there ? found : NULL,
-		      there ? "found done after an interruption" : "interrupted");
-	json_decref(found);
-	return r;
-}
-
 static int settle_one(struct campaign *campaign, const json_t *row)
 {
 	int64_t improvement = json_integer_value(json_object_get(row, "improvement"));
-	const char *status = json_string_value(json_object_get(row, "status"));
 	const json_t *apply = json_object_get(row, "apply");
+	json_t *found = NULL;
+	int r = 0;
 
-	if (status && strcmp(status, "rolling_back") == 0)
+	if (has_status(row, "rolling_back"))
 		return revert(campaign, improvement);
 	if (json_is_object(apply))
-		return finish_apply(campaign, improvement,
-				    json_integer_value(json_object_get(apply, "id")));
-	return 0;	/* the store has put it back to proposed */
+		r = settle_apply(campaign, improvement,
+				 json_integer_value(json_object_get(apply, "id")),
+				 "interrupted", &found);
+	json_decref(found);
+	return r;	/* what was being tested is proposed again by now */
 }
 
 int campaign_recover(struct campaign *campaign)

@@ -156,22 +156,19 @@ static int decide(struct campaign *campaign, const struct arm *candidate,
 	return r;
 }
 
-static int end_experiment(struct campaign *campaign, int64_t experiment,
-			  const struct decision *decision, bool crashed)
+/* What the decision was, as columns of its experiment. */
+static json_t *verdict_row(int64_t experiment, const struct decision *decision)
 {
 	const struct decision_look *look = decision_latest(decision);
-	json_t *row = json_pack("{s:I, s:s, s:s, s:i, s:f}", "experiment",
-				(json_int_t)experiment, "verdict",
-				crashed ? "reject" : decision_verdict_name(decision->verdict),
-				"reason", crashed ? campaign->why->text :
-						    decision_reason_name(decision->reason),
-				"pairs", (int)decision->pairs, "alpha", decision->plan.alpha);
+	bool bounded = look && isfinite(look->gain_lower);
 
-	json_object_set_new(row, "gain", look ? json_real(look->gain) : json_null());
-	json_object_set_new(row, "gain_lower",
-			    look && isfinite(look->gain_lower) ? json_real(look->gain_lower) :
-								 json_null());
-	return campaign_ask(campaign, "store.verdict", row, NULL);
+	return json_pack("{s:I, s:s, s:s, s:i, s:f, s:o, s:o}", "experiment",
+			 (json_int_t)experiment, "verdict",
+			 decision_verdict_name(decision->verdict), "reason",
+			 decision_reason_name(decision->reason), "pairs", (int)decision->pairs,
+			 "alpha", decision->plan.alpha, "gain",
+			 look ? json_real(look->gain) : json_null(), "gain_lower",
+			 bounded ? json_real(look->gain_lower) : json_null());
 }
 
 /* How many decisions this campaign has begun, and all campaigns together. */
@@ -208,7 +205,7 @@ static int check_self(struct campaign *campaign, struct decision *decision)
 	if (r == 0)
 		r = decide(campaign, &copy, experiment, decision, &crashed);
 	if (r == 0)
-		r = end_experiment(campaign, experiment, decision, crashed);
+		r = campaign_ask(campaign, "store.verdict", verdict_row(experiment, decision), NULL);
 	arm_release(&copy);
 	return r;
 }
@@ -248,11 +245,19 @@ static int read_confidence(struct campaign *campaign, struct confidence_record *
 	return 0;
 }
 
-static int propose(struct campaign *campaign, double confidence, int64_t *ret,
-		   json_t **ret_verdict)
+/* The candidate's row, which may have been there before. */
+struct proposal {
+	int64_t improvement;
+	char status[32];
+	double confidence;
+	json_t *verdict;	/* owned; null: none yet */
+	bool judged;
+};
+
+static int propose(struct campaign *campaign, struct proposal *proposal)
 {
 	size_t best = tuner_best(campaign->tuner);
-	char hash[128], words[400], status[32];
+	char hash[128], words[400];
 	json_t *answer;
 
 	content_hash(campaign, hash);
@@ -264,23 +269,26 @@ static int propose(struct campaign *campaign, double confidence, int64_t *ret,
 		"changes", "base", campaign->base, "knobs",
 		knobs_changes(&campaign->knobs, &campaign->winner), "hash", hash, "expected",
 		best == SIZE_MAX ? 0 : 100 * (1 - campaign->tuner->trials[best].cost),
-		"confidence", confidence), &answer);
+		"confidence", proposal->confidence), &answer);
 
 	if (r < 0)
 		return r;
-	*ret = json_integer_value(json_object_get(answer, "improvement"));
-	*ret_verdict = json_incref(json_object_get(answer, "verdict"));
-	snprintf(status, sizeof(status), "%s",
+	proposal->improvement = json_integer_value(json_object_get(answer, "improvement"));
+	proposal->verdict = json_incref(json_object_get(answer, "verdict"));
+	proposal->confidence = json_number_value(json_object_get(answer, "certainty"));
+	snprintf(proposal->status, sizeof(proposal->status), "%s",
 		 json_string_value(json_object_get(answer, "status")));
 	json_decref(answer);
-	json_object_set_new(campaign->report, "improvement", json_integer(*ret));
+	json_object_set_new(campaign->report, "improvement", json_integer(proposal->improvement));
 	json_object_set_new(campaign->report, "change", json_string(words));
-	if (json_is_object(*ret_verdict) || strcmp(status, "proposed") != 0)
-		return 1;	/* known and judged */
+	proposal->judged = json_is_object(proposal->verdict) ||
+			   strcmp(proposal->status, "proposed") != 0;
+	if (proposal->judged)
+		return 0;
 	return campaign_ask(campaign, "store.status",
-			    json_pack("{s:I, s:s, s:s, s:s}", "improvement", (json_int_t)*ret,
-				      "from", "proposed", "to", "testing", "reason", "proof"),
-			    NULL);
+			    json_pack("{s:I, s:s, s:s, s:s}", "improvement",
+				      (json_int_t)proposal->improvement, "from", "proposed",
+				      "to", "testing", "reason", "proof"), NULL);
 }
 
 static double last_value(const struct decision *decision, bool candidate,
@@ -294,24 +302,6 @@ static double last_value(const struct decision *decision, bool candidate,
 		return base;
 	return campaign->metrics[0].metric->better ? base * (1 + look->gain) :
 						     base * (1 - look->gain);
-}
-
-static int store_result(struct campaign *campaign, int64_t improvement, bool success,
-			const struct decision *decision, const char *reason, double seconds)
-{
-	const char *name = campaign->metrics[0].metric->title;
-	const struct decision_look *look = decision ? decision_latest(decision) : NULL;
-	json_t *row = json_pack(
-		"{s:I, s:b, s:{s:f}, s:{s:f}, s:o, s:[], s:f}", "improvement",
-		(json_int_t)improvement, "success", success, "before", name,
-		campaign->calibration.level[campaign->judge], "after", name,
-		decision ? last_value(decision, true, campaign) :
-			   campaign->calibration.level[campaign->judge],
-		"errors", success ? json_array() : json_pack("[s]", reason), "warnings",
-		"execution_s", seconds);
-
-	json_object_set_new(row, "change_percent", look ? json_real(100 * look->gain) : json_null());
-	return campaign_ask(campaign, "store.result", row, NULL);
 }
 
 static void report_decision(struct campaign *campaign, const struct decision *decision,
@@ -332,43 +322,73 @@ static void report_decision(struct campaign *campaign, const struct decision *de
 	json_object_set_new(campaign->report, "decision", row);
 }
 
-/* What a verdict means for the improvement's status. */
-static int settle(struct campaign *campaign, int64_t improvement,
-		  const struct decision *decision, const char *why_not, double confidence,
-		  double seconds)
+/* How it was judged; why_not: without a decision, or in spite of it. */
+struct judgement {
+	int64_t improvement, experiment;
+	const struct decision *decision;	/* NULL: none was begun */
+	const char *why_not;
+	double confidence, seconds;
+};
+
+static json_t *settle_row(const struct campaign *campaign,
+			  const struct judgement *judgement, bool accepted)
 {
+	const char *name = campaign->metrics[0].metric->title;
+	const struct decision *decision = judgement->decision;
+	double before = campaign->calibration.level[campaign->judge];
+	json_t *row = decision ? verdict_row(judgement->experiment, decision) : json_object();
+
+	json_object_set_new(row, "improvement", json_integer(judgement->improvement));
+	json_object_set_new(row, "success", json_boolean(accepted));
+	json_object_set_new(row, "confidence", json_real(judgement->confidence));
+	json_object_set_new(row, "execution_s", json_real(judgement->seconds));
+	json_object_set_new(row, "before", json_pack("{s:f}", name, before));
+	json_object_set_new(row, "after", json_pack("{s:f}", name, decision ?
+			    last_value(decision, true, campaign) : before));
+	if (judgement->why_not) {
+		json_object_set_new(row, "verdict", json_string("reject"));
+		json_object_set_new(row, "reason", json_string(judgement->why_not));
+	}
+	json_object_set_new(row, "errors", accepted ? json_array() :
+			    json_pack("[O]", json_object_get(row, "reason")));
+	return row;
+}
+
+/* What a verdict means for the improvement's status, in one transaction. */
+static int settle(struct campaign *campaign, const struct judgement *judgement)
+{
+	const struct decision *decision = judgement->decision;
+	const char *why_not = judgement->why_not;
 	bool accepted = !why_not && decision->verdict == DECISION_ACCEPT;
 	bool review = !why_not && decision->verdict == DECISION_REVIEW;
-	const char *verdict = why_not ? "reject" : decision_verdict_name(decision->verdict);
-	const char *reason = why_not ? why_not : decision_reason_name(decision->reason);
 	const char *to = accepted && campaign->mode >= MODE_APPROVE ? "approved" :
 			 accepted || review ? "proposed" : "rejected";
-	int r = store_result(campaign, improvement, accepted, decision, reason, seconds);
+	json_t *row = settle_row(campaign, judgement, accepted);
 
-	report_decision(campaign, decision, verdict, reason, confidence);
+	report_decision(campaign, decision, why_not ? "reject" :
+			decision_verdict_name(decision->verdict),
+			why_not ? why_not : decision_reason_name(decision->reason),
+			judgement->confidence);
+	json_object_set_new(row, "to", json_string(to));
 	json_object_set_new(campaign->report, "status", json_string(to));
-	if (r == 0)
-		r = campaign_ask(campaign, "store.status",
-				 json_pack("{s:I, s:s, s:s, s:s, s:f}", "improvement",
-					   (json_int_t)improvement, "from", "testing", "to", to,
-					   "reason", reason, "confidence", confidence), NULL);
-	return r;
+	return campaign_ask(campaign, "store.settle", row, NULL);
 }
 
 /* Tests, the held-out ones too, then the decision. */
-static int judge(struct campaign *campaign, const struct arm *arm, int64_t improvement,
-		 struct decision *decision, double *confidence)
+static int judge(struct campaign *campaign, const struct arm *arm,
+		 struct judgement *judgement, struct decision *decision)
 {
 	struct confidence_record record;
 	struct decision_plan plan;
 	enum tuner_outcome outcome;
-	int64_t experiment, all = 0, began_ns = clock_now_ns();
+	int64_t all = 0, began_ns = clock_now_ns();
 	bool crashed = false;
 	unsigned nth = 1;
 	int r = arm_test(campaign, arm, true, &outcome);
 
+	judgement->why_not = campaign->why->text;
 	if (r == 0 && outcome != TUNER_OK)
-		return settle(campaign, improvement, NULL, campaign->why->text, *confidence, 0);
+		return settle(campaign, judgement);
 	if (r == 0)
 		r = read_alpha(campaign, &nth, &all);
 	if (r == 0 && all % SELF_CHECK_EVERY == SELF_CHECK_EVERY - 1)
@@ -377,43 +397,81 @@ static int judge(struct campaign *campaign, const struct arm *arm, int64_t impro
 		return r;
 	make_plan(campaign, decision_alpha(nth), &plan);
 	decision_init(decision, &plan);
-	r = begin_experiment(campaign, "validate", improvement, &plan, &experiment);
+	r = begin_experiment(campaign, "validate", judgement->improvement, &plan,
+			     &judgement->experiment);
 	if (r == 0)
-		r = decide(campaign, arm, experiment, decision, &crashed);
-	if (r == 0)
-		r = end_experiment(campaign, experiment, decision, crashed);
+		r = decide(campaign, arm, judgement->experiment, decision, &crashed);
 	if (r == 0)
 		r = read_confidence(campaign, &record);
 	if (r < 0)
 		return r;
-	*confidence = confidence_accepted(&record, plan.alpha, PLANNING_POWER);
-	return settle(campaign, improvement, decision, crashed ? campaign->why->text : NULL,
-		      *confidence, (double)(clock_now_ns() - began_ns) * 1e-9);
+	judgement->decision = decision;
+	judgement->why_not = crashed ? campaign->why->text : NULL;
+	judgement->confidence = confidence_accepted(&record, plan.alpha, PLANNING_POWER);
+	judgement->seconds = (double)(clock_now_ns() - began_ns) * 1e-9;
+	return settle(campaign, judgement);
+}
+
+/*
+ * What was judged before keeps its verdict: if that was for the change, it is
+ * taken from there on, be it that a campaign was cut short or that the mode
+ * asked for less.
+ */
+static int take_up(struct campaign *campaign, const struct proposal *proposal,
+		   int64_t *ret_improvement)
+{
+	const json_t *verdict = proposal->verdict;
+	const char *words = json_string_value(json_object_get(verdict, "verdict"));
+	bool proposed = strcmp(proposal->status, "proposed") == 0;
+	int r = 0;
+
+	json_object_set(campaign->report, "known", proposal->verdict);
+	if (!words || strcmp(words, "accept") != 0 || campaign->mode < MODE_APPROVE ||
+	    (!proposed && strcmp(proposal->status, "approved") != 0))
+		return 0;
+	if (proposed)
+		r = campaign_ask(campaign, "store.status",
+				 json_pack("{s:I, s:s, s:s, s:s}", "improvement",
+					   (json_int_t)proposal->improvement, "from", "proposed",
+					   "to", "approved", "reason", "proved before"), NULL);
+	if (r < 0)
+		return r;
+	json_object_set_new(campaign->report, "status", json_string("approved"));
+	json_object_set_new(campaign->report, "decision", json_pack(
+		"{s:s, s:O, s:f, s:O, s:f, s:f}", "verdict", words, "reason",
+		json_object_get(verdict, "reason"), "confidence", proposal->confidence, "pairs",
+		json_object_get(verdict, "pairs"), "gain_percent",
+		100 * json_number_value(json_object_get(verdict, "gain")), "gain_lower_percent",
+		100 * json_number_value(json_object_get(verdict, "gain_lower"))));
+	*ret_improvement = proposal->improvement;
+	return 0;
 }
 
 static int prove_arm(struct campaign *campaign, const struct arm *arm,
 		     struct decision *decision, int64_t *ret_improvement)
 {
 	struct confidence_record record;
-	double confidence = 0;
-	json_t *known = NULL;
-	int64_t improvement;
+	struct proposal proposal = { 0 };
 	int r = read_confidence(campaign, &record);
 
 	if (r == 0) {
-		confidence = confidence_proposed(&record);
-		r = propose(campaign, confidence, &improvement, &known);
+		proposal.confidence = confidence_proposed(&record);
+		r = propose(campaign, &proposal);
 	}
-	if (r == 1) {	/* judged before: the verdict stands */
-		json_object_set(campaign->report, "known", known);
-		json_decref(known);
-		return 0;
+	if (r == 0 && proposal.judged) {
+		r = take_up(campaign, &proposal, ret_improvement);
+		json_decref(proposal.verdict);
+		return r;
 	}
+	json_decref(proposal.verdict);
+	struct judgement judgement = { .improvement = proposal.improvement,
+				       .confidence = proposal.confidence };
+
 	if (r == 0)
-		r = judge(campaign, arm, improvement, decision, &confidence);
-	if (r == 0 && decision->verdict == DECISION_ACCEPT)
-		*ret_improvement = improvement;
-	json_decref(known);
+		r = judge(campaign, arm, &judgement, decision);
+	if (r == 0 && judgement.decision && decision->verdict == DECISION_ACCEPT &&
+	    !judgement.why_not)
+		*ret_improvement = proposal.improvement;
 	return r;
 }
 

@@ -99,7 +99,7 @@ static const struct method methods[] = {
 		" VALUES (:bottleneck, :session, :workspace, :type, :source, :description,"
 		" :changes, :hash, :expected, :confidence)"
 		" ON CONFLICT (workspace, hash) DO NOTHING RETURNING id AS fresh",
-		"SELECT i.id AS improvement, i.status, :fresh IS NULL AS \"known::bool\","
+		"SELECT i.id AS improvement, i.status, i.confidence AS certainty, :fresh IS NULL AS \"known::bool\","
 		" (SELECT json_object('verdict', verdict, 'reason', reason, 'gain', gain,"
 		"  'gain_lower', gain_lower, 'pairs', pairs, 'timestamp', timestamp)"
 		"  FROM experiments WHERE improvement_id = i.id AND kind = 'validate'"
@@ -107,20 +107,28 @@ static const struct method methods[] = {
 		" FROM improvements i WHERE workspace = :workspace AND hash = :hash" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.status", {
-		"UPDATE improvements SET status = :to, reason = :reason,"
-		" confidence = coalesce(:confidence, confidence)"
+		"UPDATE improvements SET status = :to, reason = :reason"
 		" WHERE id = :improvement AND status = :from RETURNING id",
 		"INSERT INTO events (session_id, kind, data) SELECT session_id, 'status',"
 		" json_object('improvement', id, 'from', :from, 'to', :to, 'reason', :reason)"
 		" FROM improvements WHERE id = :improvement" },
 	  ANSWER_NOTHING, NULL, NULL, true,
 	  "there is no such improvement with that status" },
-	{ "store.result", {
+	/* A verdict, its result and what becomes of the change: all, or none. */
+	{ "store.settle", {
+		"UPDATE experiments SET verdict = :verdict, reason = :reason, gain = :gain,"
+		" gain_lower = :gain_lower, pairs = :pairs, alpha = :alpha"
+		" WHERE id = :experiment AND verdict IS NULL",
 		"INSERT INTO test_results (improvement_id, success, performance_before,"
 		" performance_after, performance_change_percent, errors, warnings, execution_time)"
-		" VALUES (:improvement, :success, :before, :after, :change_percent, :errors,"
-		" :warnings, :execution_s) RETURNING id" },
-	  ANSWER_ROW, NULL, NULL, false, NULL },
+		" SELECT id, :success, :before, :after, 100 * :gain, :errors, '[]', :execution_s"
+		" FROM improvements WHERE id = :improvement AND status = 'testing'",
+		"UPDATE improvements SET status = :to, reason = :reason, confidence = :confidence"
+		" WHERE id = :improvement AND status = 'testing'",
+		"INSERT INTO events (session_id, kind, data) SELECT session_id, 'status',"
+		" json_object('improvement', id, 'from', 'testing', 'to', :to, 'reason', :reason)"
+		" FROM improvements WHERE id = :improvement" },
+	  ANSWER_NOTHING, NULL, NULL, true, NULL },
 
 	{ "store.experiment", {
 		"INSERT INTO experiments (session_id, improvement_id, kind, plan)"

@@ -1,0 +1,200 @@
+#!/bin/bash
+# The improvement loop under kill -9: a campaign, an apply and a rollback, in
+# each of which a process of the house is killed at a random moment, and which
+# are then asked for again until they end. After every kill: HEAD old or new,
+# files old or new and never half, what is the user's as it was, the database
+# whole. At the end: exactly one commit, exactly one inverse, and git free to
+# work. Speaks TAP.
+#
+# RESUME_SECONDS (80) and RESUME_ROUNDS (none) bound it, a round being a kill;
+# CUPEL_SEED (1) says which moments and victims. `make resume` does 200 rounds.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+seconds=${RESUME_SECONDS:-80} rounds_max=${RESUME_ROUNDS:-1000000}
+RANDOM=${CUPEL_SEED:-1}
+echo "# CUPEL_SEED=${CUPEL_SEED:-1}"
+rounds=0 hit=0 began=$SECONDS
+declare -A kills
+
+# ---- the user's ----
+
+theirs() {
+	mkdir -p "$1/doc"
+	echo read >"$1/doc/read.me"
+	commit "$1"
+	echo edited >"$1/doc/read.me"
+	echo scratch >"$1/scratch"
+	printf '#!/bin/sh\nexit 1\n' >"$1/.git/hooks/pre-commit"
+	chmod +x "$1/.git/hooks/pre-commit"
+}
+print_of_theirs() { # DIRECTORY
+	(cd "$1" && sha256sum doc/read.me scratch .git/config .git/hooks/pre-commit cupel.conf &&
+		stat -c %a spin.sh doc/read.me) | sha256sum
+}
+
+# ---- a kill ----
+
+# "PID NAME" of every process of the house, below the supervisor and itself.
+house() {
+	ps -e -o pid=,ppid=,comm= | awk -v top="$supervisor" '
+		{ parent[$1] = $2; name[$1] = $3 }
+		END {
+			for (pid in name) {
+				up = pid
+				while (up != top && up in parent)
+					up = parent[up]
+				if (up == top && (pid == top ||
+				    name[pid] ~ /^cupel-(improve|store|git|job|router)$/))
+					print pid, name[pid]
+			}
+		}' | sort -n
+}
+strike() { # MILLISECONDS: at most so late, and only while $asked runs
+	local ms=$(((RANDOM * 32768 + RANDOM) % $1)) choice=$RANDOM members victim
+	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+	rounds=$((rounds + 1))
+	mapfile -t members < <(house)
+	kill -0 "$asked" 2>/dev/null && [ ${#members[@]} -gt 0 ] || return
+	victim=${members[choice % ${#members[@]}]}
+	kill -9 "${victim% *}" 2>/dev/null || return
+	hit=$((hit + 1))
+	kills[${victim#* }]=$((${kills[${victim#* }]:-0} + 1))
+}
+revive() {
+	kill -0 "$supervisor" 2>/dev/null && serves && return
+	kill -9 "$supervisor" 2>/dev/null
+	wait "$supervisor" 2>/dev/null
+	serve || not_ok 'a supervisor starts again' "$(tail -n 3 "$work/cupeld.log")"
+}
+
+# ---- what must hold ----
+
+old=30000 new=3000
+check_now() { # WHAT: right after a kill
+	local file head count want
+	file=$(grep -o 'COUNT=[0-9]*' "$work/ws/spin.sh")
+	head=$(git -C "$work/ws" show HEAD:spin.sh | grep -o 'COUNT=[0-9]*')
+	count=$(git -C "$work/ws" rev-list --count HEAD)
+	case $head:$count in
+	COUNT=$old:1 | COUNT=$new:2 | COUNT=$old:3) want=1 ;;
+	*) want=0 ;;
+	esac
+	case $file in COUNT=$old | COUNT=$new) ;; *) want=0 ;; esac
+	[ "$(wc -l <"$work/ws/spin.sh")" -eq 5 ] || want=0
+	[ "$(print_of_theirs "$work/ws")" = "$print" ] || want=0
+	git -C "$work/ws" fsck --strict >"$work/fsck" 2>&1 || want=0
+	[ $want = 1 ] || torn+="$1: HEAD $head of $count commits, file $file; $(<"$work/fsck")"$'\n'
+}
+check_store() {
+	[ "$(rows 'PRAGMA integrity_check')" = ok ] || torn+="the database is torn"$'\n'
+	[ "$("$cupel" call store.verify '{}' | jq -c .broken)" = '[]' ] ||
+		torn+="the audit is broken"$'\n'
+}
+# HEAD's count of commits, the file's value, what git says besides, and locks.
+whole() {
+	(
+		cd "$work/ws" || exit
+		echo "$(git rev-list --count HEAD) $(grep -o 'COUNT=[0-9]*' spin.sh)" \
+			"$(git log --format=%b | grep -c '^Cupel-Improvement: 1$')" \
+			"$(git log --format=%b | grep -c '^Cupel-Reverts: 1$')" \
+			"$(git status --porcelain | tr '\n' ' ')" \
+			"$(find .git -name '*.lock' -size +0; find .git -name 'index.lock'; find . -name '.cupel*')"
+	)
+}
+
+# Asks until it is done, with a kill in each of the first so many tries.
+until_done() { # KILLS MILLISECONDS VERB...
+	local kills_left=$1 ms=$2 tries=0 start
+	shift 2
+	for ((code = 99; code > 1 && tries < 15; tries++)); do
+		start=$(date +%s%N)
+		"$cupel" "$@" >"$work/said" 2>&1 </dev/null &
+		asked=$!
+		[ $((kills_left--)) -gt 0 ] && strike "$ms"
+		code=0
+		wait "$asked" || code=$?
+		check_now "$*"
+		revive
+		# Longer each time, lest everything be killed before it gets anywhere.
+		ms=$((ms + ($(date +%s%N) - start) / 2000000))
+	done
+	last=$(tail -n 3 "$work/said")
+	[ $code -le 1 ]
+}
+status_of() {
+	rows 'SELECT status FROM improvements WHERE id = 1'
+}
+time_left() {
+	[ $((SECONDS - began)) -lt "$seconds" ] && [ $rounds -lt "$rounds_max" ]
+}
+# As they were: the workspace, and what the store knew of it.
+reset() { # TEMPLATE
+	unserve
+	cd "$work" && rm -rf ws state && cp -a "$1/." . && serve && cd ws
+}
+
+small ws
+theirs ws
+print=$(print_of_theirs ws)
+mkdir fresh proven
+cp -a ws fresh
+torn=
+
+# ---- one without a kill, to start an apply from ----
+
+serve && cd ws || exit 1
+start=$(date +%s%N)
+until_done 0 0 improve --mode approve --seed 1
+whole_ms=$((($(date +%s%N) - start) / 1000000))
+if [ "$(rows 'SELECT status FROM improvements')" != approved ]; then
+	skip 'the loop under kill -9' "nothing was proven on this machine: $last"
+	done_testing
+	exit
+fi
+unserve
+cp -a "$work/ws" "$work/state" "$work/proven"
+done_dirty=' M doc/read.me ?? scratch '
+
+campaigns=0 lame=
+campaign() {
+	reset fresh
+	until_done 3 "$whole_ms" improve --mode auto --seed "$RANDOM"
+	check_store
+	is_whole="2 COUNT=$new 1 0 $done_dirty"
+	if grep -q 'too noisy' "$work/said"; then
+		echo "# too noisy for a campaign: $last"
+	elif [ "$(whole)" != "$is_whole " ] ||
+		[ "$(rows "SELECT count(*) FROM improvements WHERE status = 'applied'")" != 1 ]; then
+		lame+="after $rounds kills: $(whole)"$'\n'"$last"$'\n'
+	fi
+	campaigns=$((campaigns + 1))
+}
+applies=0 lost=
+apply_and_back() {
+	reset proven
+	until_done 1 "$apply_ms" apply 1 --here
+	[ "$(whole) $(status_of)" = "2 COUNT=$new 1 0 $done_dirty  applied" ] ||
+		lost+="apply, after $rounds kills: $(whole) $(status_of)"$'\n'"$last"$'\n'
+	until_done 1 "$apply_ms" rollback 1
+	[ "$(whole) $(status_of)" = "3 COUNT=$old 1 1 $done_dirty  rolled_back" ] ||
+		lost+="rollback, after $rounds kills: $(whole) $(status_of)"$'\n'"$last"$'\n'
+	check_store
+	applies=$((applies + 1))
+}
+
+apply_ms=200
+while time_left; do
+	for _ in 1 2 3 4; do
+		time_left && apply_and_back
+	done
+	time_left && campaign
+done
+echo "# $rounds rounds, $hit kills: $(for v in "${!kills[@]}"; do echo -n "$v ${kills[$v]} "; done)"
+echo "# $applies times applied and taken back, $campaigns campaigns of $whole_ms ms"
+is 'nothing is ever torn' "$torn" ''
+is 'an apply and a rollback are done once each' "$lost" ''
+is 'a campaign goes on and ends with its one commit' "$lame" ''
+holds 'there were kills' test "$hit" -ge $((rounds / 2))
+done_testing
