@@ -228,7 +228,7 @@ static void print_failure(const struct course *course)
 {
 	const struct answer *answer = &course->answer;
 	char again[48] = "";
-	bool unknown = answer->code == ERROR_NOT_FOUND && answer->origin == ORIGIN_ROUTER;
+	bool unknown = strncmp(answer->reason, "no such tool", 12) == 0;
 
 	if (answer->retry_after_ms)
 		snprintf(again, sizeof(again), ", try again after %u ms",

@@ -757,7 +757,10 @@ int main(int argc, char **argv)
 	tell(all_fired, "every fault has been seen to fire");
 	tell(fired[FAULT_KILL] >= strtoull(argv[5], NULL, 10), "so many workers were killed");
 	tell(started_calls == ended_calls, "each call has one result");
-	tell(ends[ERROR_OK] > started_calls / 10, "some ended well");
+	/* Refusals cost nothing: how many there are depends on the machine. */
+	uint64_t taken = ended_calls - ends[ERROR_SHED] - ends[ERROR_BREAKER_OPEN];
+
+	tell(ends[ERROR_OK] > taken / 5, "of the calls taken on, a fifth ended well");
 	tell(violations == 0, "no promise was broken");
 	tell(well == pools, "every pool serves again");
 	tell(kill(supervisor, 0) == 0, "the monitor is the same");
