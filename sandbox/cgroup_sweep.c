@@ -43,9 +43,12 @@ static bool is_orphan(const char *name, const struct cgroup_launcher *self)
 {
 	struct cgroup_launcher launcher;
 
-	return cgroup_name_parse(name, &launcher) &&
-	       launcher.pid_namespace == self->pid_namespace &&
-	       launcher_is_gone(&launcher);
+	if (!cgroup_name_parse(name, &launcher) ||
+	    launcher.pid_namespace != self->pid_namespace)
+		return false;
+	bool own = launcher.pid == self->pid && launcher.start_ticks == self->start_ticks;
+
+	return !own && launcher_is_gone(&launcher);
 }
 
 /* How many orphans are there, removing them if asked. No memory is allocated. */

@@ -23,10 +23,15 @@ static int keep(void *argument)
 	sigset_t all;
 	char byte;
 
-	/* Only SIGKILL ends it early; its parent's death is what it waits for. */
+	/*
+	 * Only SIGKILL ends it early, and not one to the launcher's group; its
+	 * parent's death is what it waits for. A session of its own would give
+	 * it, with autogroups (sched(7)), a turn of its own on a busy machine,
+	 * which each launch had to wait for.
+	 */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	setsid();
+	setpgid(0, 0);
 	dup2(pipe, 0);
 	close_range(1, ~0U, 0);
 	prctl(PR_SET_NAME, "cupel-keeper");

@@ -4,7 +4,7 @@
  * A killed launcher takes its namespaces along, and with them processes,
  * mounts and temporary files; a cgroup is the one thing that stays. The keeper
  * waits for the parent's end of a pipe to close without a word and then
- * removes what the parent left (cgroup_sweep()). It has its own session and no
+ * removes what the parent left (cgroup_sweep()). It has its own group and no
  * other descriptor, so neither Ctrl-C nor a waiting reader ever meets it.
  *
  * It shares its parent's memory, as a copy would cost a tenth of a launch: it

@@ -283,6 +283,33 @@ static int place_pts(struct builder *b)
 	return r < 0 ? r : attach(b, pts, "dev/pts");
 }
 
+/*
+ * The terminal of --tty is one of the host's /dev/pts: as /dev/console it has
+ * a name inside for who asks (ttyname(3)), unless it cannot be found there.
+ */
+static int place_console(struct builder *b)
+{
+	int terminal = b->plan->stdio[0];
+	char link[40], name[64];
+	struct stat given, found;
+
+	if (!b->plan->tty)
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", terminal);
+	ssize_t length = readlink(link, name, sizeof(name) - 1);
+
+	if (length < 0)
+		return fail(b, "readlink", link);
+	name[length] = '\0';
+	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, name, O_PATH | O_NOFOLLOW, 0, PATH_HOST,
+				      NULL);
+
+	if (fd < 0 || fstat(terminal, &given) < 0 || fstat(fd, &found) < 0 ||
+	    given.st_dev != found.st_dev || given.st_ino != found.st_ino)
+		return 0;
+	return bind_fd(b, fd, "dev/console", 0);
+}
+
 static int place_devices(struct builder *b)
 {
 	int r = 0;
@@ -302,6 +329,8 @@ static int place_devices(struct builder *b)
 					 "%s is not a character device", path);
 		r = bind_fd(b, fd, path + 1, 0);	/* one device, nothing to execute */
 	}
+	if (r == 0)
+		r = place_console(b);
 	return r < 0 ? r : place_pts(b);
 }
 

@@ -9,7 +9,7 @@
  *	/usr /bin /lib ...	read-only, from the host (policy binds)
  *	/etc			a few files, the rest made here
  *	/proc			fresh, read-only, dangerous entries masked
- *	/dev			null zero full random urandom tty, pts, shm
+ *	/dev			null zero full random urandom tty, pts, shm; console with --tty
  *	/tmp /var/tmp /run	writable parts of the root's own, limited tmpfs
  *	the workspace		at its own path
  */

@@ -58,7 +58,13 @@ static void launch(const char *const argv[], int out_fd)
 	posix_spawn_file_actions_destroy(&actions);
 }
 
-/* ---- cold launches: one of each in turn, so that a slow moment hits all ---- */
+/*
+ * ---- cold launches: one of each in turn, so that a slow moment hits all ----
+ *
+ * A launcher's namespaces are torn down beside whoever comes next, which costs
+ * that one the more the heavier they were: so the order of each round is
+ * drawn anew, from the same seed every time.
+ */
 
 enum { OURS, BWRAP, FIREJAIL, FLOOR, LAUNCHER_COUNT };
 
@@ -100,6 +106,16 @@ static double ms_of(const char *const argv[])
 	return (double)(bench_now_ns() - start) / 1e6;
 }
 
+static void shuffle(int order[LAUNCHER_COUNT])
+{
+	for (int k = LAUNCHER_COUNT - 1; k > 0; k--) {
+		int other = (int)(random() % (k + 1)), kept = order[k];
+
+		order[k] = order[other];
+		order[other] = kept;
+	}
+}
+
 /*
  * The bare launch says whether somebody else has the machine: a round counts
  * if the one in it and the one just before take no longer than they do on a
@@ -107,12 +123,15 @@ static double ms_of(const char *const argv[])
  */
 static size_t launch_in_turn(void)
 {
+	int order[LAUNCHER_COUNT] = { OURS, BWRAP, FIREJAIL, FLOOR };
 	double usual;
 	size_t count = 0;
 
-	for (int i = 0; i < LAUNCHES; i++)
+	for (int i = 0; i < LAUNCHES; i++) {
+		shuffle(order);
 		for (int k = 0; k < LAUNCHER_COUNT; k++)
-			ms[k][i] = ms_of(launchers[k].argv);
+			ms[order[k]][i] = ms_of(launchers[order[k]].argv);
+	}
 	usual = percentile(ms[FLOOR], LAUNCHES, 10);
 	for (int i = 1; i < LAUNCHES; i++) {
 		quiet[i] = ms[FLOOR][i] <= 1.5 * usual && ms[FLOOR][i - 1] <= 1.5 * usual;

@@ -44,6 +44,7 @@ bombs='
 	inodes		inode		9000	disk:1			disk:1		inodes=500
 	depth		depth		9000	disk:1			disk:1		inodes=2000
 	descriptors	descriptor	900	exited:1		exited:1	files=64
+	few-descriptors	descriptor	900	exited:1		exited:1	files=16
 	output		output		300	output:(3|137)		output:(3|137)	output=1M
 	processor	time		400	cpu:124			cpu:124		cpu=500ms
 '

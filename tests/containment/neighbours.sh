@@ -86,6 +86,9 @@ type_inside() {
 	is "$tier: nothing is typed with --tty" \
 		"$("${on[@]}" --tty -- /probe type | tr -d '\r' | grep -v 'TIOCSCTTY on')" \
 		/dev/tty$'\n''typed 0'
+	is "$tier: its own terminal has a name" \
+		"$("${on[@]}" --tty -- sh -c 'tty; stty -a </dev/tty >/dev/null && echo settings' | tr -d '\r')" \
+		/dev/console$'\n'settings$'\n''typed 0'
 }
 for_each_tier type_inside
 done_testing
