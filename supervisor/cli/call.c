@@ -171,20 +171,18 @@ static void print_failure(const struct course *course)
 {
 	const struct answer *answer = &course->answer;
 	char again[48] = "";
-	bool unknown = answer->code == ERROR_NOT_FOUND && answer->origin == ORIGIN_ROUTER;
 
 	if (answer->retry_after_ms)
 		snprintf(again, sizeof(again), ", try again after %u ms",
 			 answer->retry_after_ms);
-	fprintf(stderr, "cupel: %s: %s%s (%s from the %s%s)\n", course->name,
+	fprintf(stderr, "cupel: %s: %s (%s from the %s%s)\n", course->name,
 		answer->reason[0] ? answer->reason : "it failed",
-		unknown ? "; 'cupel tools' lists them" : "",
 		error_row((int)answer->code)->name, error_origin_name(answer->origin), again);
 }
 
 static int tell(const struct request *request, const struct course *course)
 {
-	int code = exit_of_code(course->answer.code), r = EXIT_OK;
+	int code = exit_of_code(course->answer.code, course->answer.origin), r = EXIT_OK;
 
 	if (!course->over) {
 		fprintf(stderr, "cupel: %s has begun and goes on by itself\n",
