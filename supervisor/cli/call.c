@@ -124,11 +124,12 @@ static int print_result(const struct course *course)
 static json_t *text_json(const struct answer *stream)
 {
 	size_t room = 4 * stream->length + 1;
-	AUTO_FREE char *text = malloc(room);
 	struct span bytes = { (uint8_t *)stream->text, stream->length };
 
 	if (text_is_utf8(bytes) && !memchr(stream->text, 0, stream->length))
 		return json_stringn(stream->text, stream->length);
+	AUTO_FREE char *text = malloc(room);
+
 	return text ? json_stringn(text, text_escape(bytes, text, room)) : NULL;
 }
 
