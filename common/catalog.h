@@ -108,9 +108,9 @@ struct catalog {
 };
 
 /*
- * Whether that many bytes at catalog (aligned as malloc(3) does) hold one: every count, offset, name and
- * enum is in range, every string ended, names are unique and sorted by
- * strcmp(3). 0, or -EBADMSG with the row at fault.
+ * Whether that many bytes at catalog (aligned as malloc(3) does) hold one:
+ * every count, offset, name and enum is in range, every string ended, names are
+ * unique and sorted by strcmp(3). 0, or -EBADMSG with the row at fault.
  */
 int catalog_check(const struct catalog *catalog, size_t bytes,
 		  struct error *why);

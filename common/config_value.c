@@ -191,7 +191,7 @@ void config_value_range(const struct config_row *row,
 			char ret[CONFIG_RANGE_BYTES])
 {
 	const struct number *number = &numbers[row->type];
-	char least[NUMBER_BYTES], most[NUMBER_BYTES];
+	char least[NUMBER_BYTES] = "", most[NUMBER_BYTES] = "";
 
 	if (row->type == CONFIG_BOOL || row->type == CONFIG_ENUM) {
 		list_choices(choices_of(row), ret);

@@ -79,7 +79,8 @@ enum sandbox_phase {
  * its exec, never copied from the plan.
  */
 struct sandbox_enforced {
-	uint32_t namespaces;	/* bit per CLONE_NEW* whose inode differs from the launcher's: see namespaces.h */
+	uint32_t namespaces;	/* bit per CLONE_NEW* whose inode differs from the
+				 * launcher's: see namespaces.h */
 	int landlock_abi;	/* 0: not in force */
 	bool landlock_denies;	/* a canary outside every rule was refused */
 	int seccomp_mode;	/* 2 = filter */

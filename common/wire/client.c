@@ -86,6 +86,20 @@ void client_cancel(struct client *client, uint64_t id)
 		call->cancel_due = true;
 }
 
+static void end_waiting(struct client_call *call)
+{
+	call->over = true;
+	call->cancel_due = call->called;
+}
+
+void client_abandon(struct client *client, uint64_t id)
+{
+	struct client_call *call = id ? find(client, id) : NULL;
+
+	if (call && !call->over)
+		end_waiting(call);
+}
+
 unsigned client_running(const struct client *client)
 {
 	unsigned count = 0;
@@ -237,8 +251,7 @@ static void push(struct client *client)
 static void end_call(struct client_call *call, enum error_code code,
 		     const char *reason, struct client_event *ret)
 {
-	call->over = true;
-	call->cancel_due = call->called;	/* nobody waits for it any more */
+	end_waiting(call);
 	*ret = (struct client_event){
 		.kind = CLIENT_RESULT,
 		.call = call->id,

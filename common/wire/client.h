@@ -30,7 +30,8 @@
 
 struct client_ask {
 	const char *tool;	/* "fs.read"; borrowed like input */
-	struct span input;	/* of any length; borrowed until the result */
+	struct span input;	/* of any length; borrowed until the result,
+				 * or until it is abandoned */
 	int64_t deadline_ns;	/* monotonic, required */
 	uint32_t workspace;	/* number; 0: none */
 	uint32_t priority;	/* 0 .. 7; 0 is the most urgent */
@@ -109,6 +110,12 @@ int client_call(struct client *client, const struct client_ask *ask,
 
 /* Asks for the end of a call; its result still comes. Idempotent. */
 void client_cancel(struct client *client, uint64_t call);
+
+/*
+ * Nobody waits for the call any more: it has no result, what was not sent never
+ * is, and nothing is borrowed any longer.
+ */
+void client_abandon(struct client *client, uint64_t call);
 
 /* Calls whose result is still to come. */
 unsigned client_running(const struct client *client);

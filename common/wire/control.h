@@ -58,15 +58,20 @@ enum router_descriptor {
 
 enum control_kind {
 	/* Monitor to router. */
-	CONTROL_SLOT_UP = 1,	/* slot, generation, pool, workspace; detail 1: a canary; link attached */
+	CONTROL_SLOT_UP = 1,	/* slot, generation, pool, workspace; link attached;
+				 * detail 1: a canary */
 	CONTROL_CLIENT_UP,	/* slot, generation; detail: enum caller_role; link attached */
-	CONTROL_SLOT_DOWN,	/* slot, generation, pool; detail: enum slot_end; call; argument: exit status or signal */
+	CONTROL_SLOT_DOWN,	/* slot, generation, pool; detail: enum slot_end;
+				 * call; argument: exit status or signal */
 	CONTROL_SLOT_USAGE,	/* slot, generation; argument: resident bytes; call: processor ns */
-	CONTROL_POOL_STATE,	/* pool; detail: enum restart_state; argument: retry at, monotonic ns */
+	CONTROL_POOL_STATE,	/* pool; detail: enum restart_state;
+				 * argument: retry at, monotonic ns */
 	CONTROL_CATALOG,	/* argument: catalog generation; sealed memory attached */
-	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state; argument: the monitor's resident bytes */
+	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state;
+				 * argument: the monitor's resident bytes */
 	CONTROL_SLOT_POOL,	/* slot, generation, pool: its number in the present catalog */
-	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic ns: no new call, then RECYCLE */
+	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic
+				 * ns: no new call, then RECYCLE */
 	CONTROL_STOP,		/* argument: deadline, monotonic ns: drain, then leave */
 	CONTROL_NO_ENTRY,	/* pool, workspace: no worker gets into it */
 

@@ -122,7 +122,7 @@ int ask_router_json(struct connection *connection, const char *method,
 
 /* ---- how it is told ---- */
 
-int exit_of_code(enum error_code code)
+int exit_of_code(enum error_code code, enum error_origin origin)
 {
 	static const int by_class[ERROR_CLASS_COUNT] = {
 		[ERROR_CLASS_NONE] = EXIT_OK,
@@ -135,7 +135,7 @@ int exit_of_code(enum error_code code)
 
 	if (code == ERROR_DEADLINE_EXCEEDED || code == ERROR_TIMEOUT_KILLED)
 		return EXIT_TIMEOUT;
-	if (code == ERROR_UNAVAILABLE)
+	if (code == ERROR_UNAVAILABLE && origin == ORIGIN_CLIENT)
 		return EXIT_UNAVAILABLE;
 	if (code == ERROR_CANCELLED)
 		return EXIT_CANCELLED;
@@ -144,27 +144,17 @@ int exit_of_code(enum error_code code)
 
 int cli_fail(const struct error *why)
 {
-	int code = exit_of_code(why->code);
+	int code = exit_of_code(why->code, why->origin);
 
 	fprintf(stderr, "cupel: %s\n", why->text);
 	return code == EXIT_OK ? EXIT_INTERNAL : code;
 }
 
-/* No supervisor is the one thing that is nobody's fault here. */
-static int fail_to_connect(int r, const struct error *why)
-{
-	int code = cli_fail(why);
-
-	return r == -EACCES || r == -EPERM ? EXIT_PERMISSION :
-	       r == -ENOMEM ? code : EXIT_UNAVAILABLE;
-}
-
 int cli_connect(bool start, struct connection **ret)
 {
 	struct error why;
-	int r = connect_open(start, ret, &why);
 
-	return r < 0 ? fail_to_connect(r, &why) : EXIT_OK;
+	return connect_open(start, ret, &why) < 0 ? cli_fail(&why) : EXIT_OK;
 }
 
 int cli_order(const char *method, const char *words, const char *done)

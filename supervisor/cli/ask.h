@@ -45,8 +45,11 @@ int ask_router(struct connection *connection, const char *method,
 int ask_router_json(struct connection *connection, const char *method,
 		    const char *words, json_t **ret, struct error *why);
 
-/* The exit code that tells a caller's script how a call ended. */
-int exit_of_code(enum error_code code);
+/*
+ * The exit code that tells a caller's script how a call ended: 69 only if there
+ * is no supervisor, which this side of the socket finds.
+ */
+int exit_of_code(enum error_code code, enum error_origin origin);
 
 /* "cupel: why", and the exit code for it. */
 int cli_fail(const struct error *why);

@@ -181,11 +181,12 @@ static int print_result(const struct course *course)
 static json_t *text_json(const struct answer *stream)
 {
 	size_t room = 4 * stream->length + 1;
-	AUTO_FREE char *text = malloc(room);
 	struct span bytes = { (uint8_t *)stream->text, stream->length };
 
 	if (text_is_utf8(bytes) && !memchr(stream->text, 0, stream->length))
 		return json_stringn(stream->text, stream->length);
+	AUTO_FREE char *text = malloc(room);
+
 	return text ? json_stringn(text, text_escape(bytes, text, room)) : NULL;
 }
 
@@ -228,20 +229,18 @@ static void print_failure(const struct course *course)
 {
 	const struct answer *answer = &course->answer;
 	char again[48] = "";
-	bool unknown = strncmp(answer->reason, "no such tool", 12) == 0;
 
 	if (answer->retry_after_ms)
 		snprintf(again, sizeof(again), ", try again after %u ms",
 			 answer->retry_after_ms);
-	fprintf(stderr, "cupel: %s: %s%s (%s from the %s%s)\n", course->name,
+	fprintf(stderr, "cupel: %s: %s (%s from the %s%s)\n", course->name,
 		answer->reason[0] ? answer->reason : "it failed",
-		unknown ? "; 'cupel tools' lists them" : "",
 		error_row((int)answer->code)->name, error_origin_name(answer->origin), again);
 }
 
 static int tell(const struct request *request, const struct course *course)
 {
-	int code = exit_of_code(course->answer.code), r = EXIT_OK;
+	int code = exit_of_code(course->answer.code, course->answer.origin), r = EXIT_OK;
 
 	if (!course->over) {
 		puts(request->id);

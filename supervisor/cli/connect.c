@@ -241,6 +241,15 @@ static int attempt(bool start, struct connection *connection, struct error *why)
 	return fd < 0 ? fd : greet(connection, fd, why);
 }
 
+/* Whatever keeps a supervisor from answering, unless it is a lack of rights. */
+static void tell_absence(int r, struct error *why)
+{
+	if (r == -EACCES || r == -EPERM || r == -ENOMEM)
+		return;
+	why->code = ERROR_UNAVAILABLE;
+	why->origin = ORIGIN_CLIENT;
+}
+
 int connect_open(bool start, struct connection **ret, struct error *why)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -250,10 +259,12 @@ int connect_open(bool start, struct connection **ret, struct error *why)
 		return error_set(why, -ENOMEM, "out of memory");
 	for (int i = 0; i < ATTEMPTS_MAX && r == -EPIPE; i++)
 		r = attempt(start, connection, why);
-	if (r < 0)
+	if (r < 0) {
 		free(connection);
-	else
+		tell_absence(r, why);
+	} else {
 		*ret = connection;
+	}
 	return r;
 }
 

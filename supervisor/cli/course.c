@@ -193,9 +193,12 @@ static int result_json(const struct course *course, json_t **ret, struct error *
 	const struct answer *answer = &course->answer;
 	const struct span bytes = { (const uint8_t *)answer->text, answer->length };
 
-	if (answer->code != ERROR_OK)
-		return error_set_code(why, -EPROTO, answer->code, "%s", answer->reason[0] ?
-				      answer->reason : error_row((int)answer->code)->name);
+	if (answer->code != ERROR_OK) {
+		error_set_code(why, -EPROTO, answer->code, "%s", answer->reason[0] ?
+			       answer->reason : error_row((int)answer->code)->name);
+		why->origin = answer->origin;
+		return -EPROTO;
+	}
 	return convert_to_json(bytes, ret, why);
 }
 

@@ -10,7 +10,7 @@
 #define GAP 2
 #define CELL_BYTES 1024
 #define ELASTIC_LEAST 8
-#define WRAPPED_LEAST 24
+#define WRAPPED_LEAST 12
 
 static const char *const colours_of_tone[] = {
 	[TABLE_PLAIN] = "", [TABLE_GOOD] = "\033[32m",

@@ -88,9 +88,9 @@ static int ask(struct connection *connection, const char *tool, uint32_t workspa
 			  timeout_ns, ret, why);
 }
 
-/* Asks the store alone; an exit code. missing: what to say if it has no such thing. */
+/* Asks the store alone; an exit code. instead: what to say in place of that refusal. */
 static int ask_store_for(const char *tool, json_t *arguments, json_t **ret,
-			 const char *missing)
+			 enum error_code refusal, const char *instead)
 {
 	AUTO_DISCONNECT struct connection *connection = NULL;
 	struct error why;
@@ -102,14 +102,14 @@ static int ask_store_for(const char *tool, json_t *arguments, json_t **ret,
 	}
 	int r = ask(connection, tool, 0, arguments, STORE_NS, ret, &why);
 
-	if (r < 0 && why.code == ERROR_NOT_FOUND && missing)
-		error_set_code(&why, r, why.code, "%s", missing);
+	if (r < 0 && why.code == refusal)
+		error_set_code(&why, r, refusal, "%s", instead);
 	return r < 0 ? cli_fail(&why) : EXIT_OK;
 }
 
 static int ask_store(const char *tool, json_t *arguments, json_t **ret)
 {
-	return ask_store_for(tool, arguments, ret, NULL);
+	return ask_store_for(tool, arguments, ret, ERROR_OK, "");
 }
 
 /* The repository one is in; with --all, or outside of any, all of them. */
@@ -296,7 +296,7 @@ static int fetch(const struct wanted *wanted, json_int_t *ret_id, json_t **ret)
 		 "there is no improvement %lld; 'cupel improvements --all' lists them",
 		 (long long)*ret_id);
 	code = ask_store_for("store.improvement", json_pack("{s:I}", "improvement", *ret_id),
-			     &answer, missing);
+			     &answer, ERROR_NOT_FOUND, missing);
 	if (code != EXIT_OK)
 		return code;
 	*ret = json_incref(json_object_get(answer, "improvement"));
@@ -330,6 +330,7 @@ static int move(const struct verb *verb, int argc, char **argv, const char *to)
 	struct wanted wanted;
 	json_int_t id;
 	json_t *row, *answer = NULL, *arguments;
+	char instead[100];
 	int code;
 
 	if (!take(verb, argc, argv, "jr", 1, &wanted))
@@ -340,15 +341,20 @@ static int move(const struct verb *verb, int argc, char **argv, const char *to)
 	arguments = json_pack("{s:I, s:O, s:s, s:s}", "improvement", id, "from",
 			      json_object_get(row, "status"), "to", to, "reason",
 			      wanted.reason ? wanted.reason : "by hand");
+	snprintf(instead, sizeof(instead), "improvement %lld is %.20s and cannot become %s",
+		 (long long)id, member_text(row, "status"), to);
 	json_decref(row);
-	code = ask_store("store.status", arguments, &answer);
+	code = ask_store_for("store.status", arguments, &answer, ERROR_FAILED_PRECONDITION,
+			     instead);
 	json_decref(answer);
 	if (code != EXIT_OK)
 		return code;
 	if (wanted.json)
 		return cli_print_json(json_pack("{s:I, s:s}", "improvement", id, "status", to));
-	printf("improvement %lld is %s%s\n", (long long)id, to,
-	       strcmp(to, "approved") == 0 ? "; 'cupel apply' commits it" : "");
+	printf("improvement %lld is %s", (long long)id, to);
+	if (strcmp(to, "approved") == 0)
+		printf("; 'cupel apply %lld' commits it", (long long)id);
+	putchar('\n');
 	return EXIT_OK;
 }
 

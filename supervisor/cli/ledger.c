@@ -155,11 +155,18 @@ static void show_experiments(const struct table *table, const json_t *experiment
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)experiments, i, row)
-		row_of(table, i ? "" : "experiments", "%s: %s, %s; %.0f pairs, %.1f %% at alpha %.2g",
-		       member_text(row, "kind"), member_text(row, "verdict"),
-		       member_text(row, "reason"), member_number(row, "pairs"),
-		       100 * member_number(row, "gain"), member_number(row, "alpha"));
+	json_array_foreach((json_t *)(uintptr_t)experiments, i, row) {
+		const char *name = i ? "" : "experiments", *kind = member_text(row, "kind");
+
+		if (json_is_string(json_object_get(row, "verdict")))
+			row_of(table, name, "%s: %s, %s; %.0f pairs, %.1f %% at alpha %.2g", kind,
+			       member_text(row, "verdict"), member_text(row, "reason"),
+			       member_number(row, "pairs"), 100 * member_number(row, "gain"),
+			       member_number(row, "alpha"));
+		else
+			row_of(table, name, "%s: begun at %.19s", kind,
+			       member_text(row, "timestamp"));
+	}
 }
 
 static void show_changes(const struct table *table, const json_t *changes)

@@ -23,6 +23,7 @@
 #define FOLLOW_NS (NS_PER_S / 5)
 #define DAY_CHARACTERS 10	/* of "2026-01-02T03:04:05.123456789Z" */
 #define TIME_CHARACTERS 12
+#define WORDS_COLUMN 22	/* behind time and level */
 
 struct request {
 	enum log_level least;
@@ -178,23 +179,23 @@ static bool is_wanted(const json_t *record, const struct request *request)
 
 /* ---- telling ---- */
 
-static void print_escaped(const char *text)
+static void print_escaped(FILE *out, const char *text)
 {
 	char escaped[LOG_LINE_BYTES];
 
 	text_escape(span_of_text(text), escaped, sizeof(escaped));
-	fputs(escaped, stdout);
+	fputs(escaped, out);
 }
 
-static void print_field(const char *name, const json_t *value, int *count)
+static void print_field(FILE *out, const char *name, const json_t *value, int *count)
 {
-	fputs((*count)++ ? ", " : " (", stdout);
-	print_escaped(name);
-	putchar(' ');
+	fputs((*count)++ ? ", " : " (", out);
+	print_escaped(out, name);
+	fputc(' ', out);
 	if (json_is_string(value))
-		print_escaped(json_string_value(value));
+		print_escaped(out, json_string_value(value));
 	else
-		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+		json_dumpf(value, out, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
 /* What stands in columns of its own is not told again. */
@@ -216,38 +217,56 @@ static void print_day(const char *stamp)
 		return;
 	snprintf(day, sizeof(day), "%s", stamp);
 	printf("--- ");
-	print_escaped(day);
+	print_escaped(stdout, day);
 	printf(", UTC\n");
 }
 
-static void print_record(json_t *record)
+static void print_words(FILE *out, json_t *record)
 {
-	const char *stamp = member_text(record, "ts"), *name;
+	const char *name;
 	int count = 0;
 	json_t *value;
 
-	print_day(stamp);
-	if (strlen(stamp) > DAY_CHARACTERS)
-		printf("%.*s", TIME_CHARACTERS, stamp + DAY_CHARACTERS + 1);
-	printf(" %-8s ", member_text(record, "level"));
-	print_escaped(member_text(record, "component"));
-	fputs(": ", stdout);
-	print_escaped(member_text(record, "msg"));
+	print_escaped(out, member_text(record, "component"));
+	fputs(": ", out);
+	print_escaped(out, member_text(record, "msg"));
 	json_object_foreach(record, name, value)
 		if (!has_column(name))
-			print_field(name, value, &count);
-	fputs(count ? ")\n" : "\n", stdout);
+			print_field(out, name, value, &count);
+	fputs(count ? ")" : "", out);
+}
+
+/* On a terminal the words wrap; elsewhere a record is a line. */
+static void print_record(json_t *record, const struct table *look)
+{
+	const char *stamp = member_text(record, "ts");
+	AUTO_FREE char *words = NULL;
+	size_t length;
+	FILE *out = open_memstream(&words, &length);
+
+	print_day(stamp);
+	printf("%-*.*s %-8s ", TIME_CHARACTERS, TIME_CHARACTERS,
+	       strlen(stamp) > DAY_CHARACTERS ? stamp + DAY_CHARACTERS + 1 : "",
+	       member_text(record, "level"));
+	if (!out)
+		return;
+	print_words(out, record);
+	fclose(out);
+	if (look->terminal)
+		table_wrap(look, WORDS_COLUMN, words);
+	else
+		puts(words);
 }
 
 /* A line that is no record is told as it is, unless records are chosen. */
-static void tell(const char *line, const struct request *request)
+static void tell(const char *line, const struct request *request, const struct table *look)
 {
 	json_t *record;
 
 	if (json_parse(span_of_text(line), LINE_LIMITS, &record, NULL) < 0) {
 		if (request->filters)
 			return;
-		print_escaped(line);
+		print_escaped(stdout, line);
 		putchar('\n');
 		return;
 	}
@@ -256,18 +275,20 @@ static void tell(const char *line, const struct request *request)
 	else if (request->json)
 		puts(line);
 	else
-		print_record(record);
+		print_record(record, look);
 	json_decref(record);
 }
 
 static void tell_all(struct logtail *tail, const struct request *request)
 {
 	const struct timespec pause = { 0, FOLLOW_NS };
+	struct table look;
 	const char *line;
 
+	table_init(&look, stdout, 0, 0);
 	do {
 		while ((line = logtail_next(tail)))
-			tell(line, request);
+			tell(line, request, &look);
 		fflush(stdout);
 		if (request->follow) {
 			nanosleep(&pause, NULL);

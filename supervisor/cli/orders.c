@@ -18,7 +18,8 @@ int cli_drain(const struct verb *verb, int argc, char **argv)
 	if (argc != 1)
 		return cli_refuse_usage(verb);
 	return cli_order("router.drain", NULL,
-			 "no new calls are taken; those that run may finish");
+			 "no new calls are taken; those that run may finish, "
+			 "then 'cupel shutdown' ends it");
 }
 
 int cli_shutdown(const struct verb *verb, int argc, char **argv)
@@ -33,7 +34,7 @@ int cli_shutdown(const struct verb *verb, int argc, char **argv)
 int cli_breaker(const struct verb *verb, int argc, char **argv)
 {
 	static const char *const actions[] = { "reset", "isolate", NULL };
-	char words[WORDS_BYTES];
+	char words[WORDS_BYTES], done[WORDS_BYTES];
 	const char *meant;
 	int64_t time_ns = 0;
 	struct error why;
@@ -53,13 +54,17 @@ int cli_breaker(const struct verb *verb, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (time_ns)
+		snprintf(done, sizeof(done), "its calls are refused for %s; 'cupel breaker reset' "
+			 "lets them out sooner", argv[3]);
+	else
+		snprintf(done, sizeof(done), isolate ? "its calls are refused for an hour; "
+			 "'cupel breaker reset' lets them out sooner" : "its calls go out again");
+	if (time_ns)
 		snprintf(words, sizeof(words), "isolate %.80s %lld", argv[2],
 			 (long long)((time_ns + NS_PER_S - 1) / NS_PER_S));
 	else
 		snprintf(words, sizeof(words), "%s %.80s", argv[1], argv[2]);
-	return cli_order("router.breaker", words,
-			 isolate ? "calls of it are refused until 'cupel breaker reset'" :
-				   "calls of it go out again");
+	return cli_order("router.breaker", words, done);
 }
 
 void cli_breaker_explain(FILE *out)

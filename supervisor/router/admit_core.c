@@ -76,7 +76,7 @@ static bool check_access(struct router *router, struct asked *asked,
 	near = catalog_nearest_tool(router->catalog, call->tool.data,
 				    call->tool.length);
 	*why = ending_of(ERROR_NOT_FOUND, near ? "no such tool; did you mean "
-					       : "no such tool");
+					       : "no such tool; 'cupel tools' lists them");
 	if (near) {
 		ending_add(why, near);
 		ending_add(why, "?");
@@ -94,7 +94,8 @@ static bool check_duty(struct router *router, struct asked *asked,
 		*why = ending_of(ERROR_DRAINING,
 				 "the supervisor takes no new calls");
 	else if (!asked->tool->enabled)
-		*why = ending_of(ERROR_UNAVAILABLE, "the tool is disabled");
+		*why = ending_of(ERROR_UNAVAILABLE,
+				 "the tool is disabled; 'cupel tools enable' takes it in again");
 	else if (router->supervisor == SUPERVISOR_BROWNOUT &&
 		 asked->priority >= QUEUE_BATCH)
 		*why = ending_of(ERROR_SHED,
@@ -332,11 +333,12 @@ static bool is_broken(struct router *router, struct tool *tool,
 				 "the tool's breaker is open: ");
 	else
 		return false;
-	if (why->code == ERROR_UNAVAILABLE)
-		ending_add(why, restart_state_name(
-				   tool_pool(router, tool)->state));
-	else
+	if (why->code == ERROR_UNAVAILABLE) {
+		ending_add(why, restart_state_name(tool_pool(router, tool)->state));
+		ending_add(why, "; 'cupel log' says why, 'cupel breaker reset' tries them now");
+	} else {
 		ending_add(why, breaker_reason_name(tool->breaker.reason));
+	}
 	why->retry_after_ms = tool_retry_ms(router, tool, now_ns);
 	return true;
 }

@@ -296,12 +296,12 @@ static struct ending run(struct router *router, struct call *call,
 		return ending_of(ERROR_DENIED_BY_ACL,
 				 "only the supervisor's owner may do this");
 	ending.code = methods[i].run(router, &words, writer, now_ns);
-	if (ending.code == ERROR_NOT_FOUND)
-		ending_add(&ending, "no such tool or pool; expected: ");
-	else if (ending.code != ERROR_OK)
+	if (ending.code == ERROR_NOT_FOUND) {
+		ending_add(&ending, "no such tool or pool; 'cupel tools' lists the tools");
+	} else if (ending.code != ERROR_OK) {
 		ending_add(&ending, "expected: ");
-	if (ending.code != ERROR_OK)
 		ending_add(&ending, methods[i].usage);
+	}
 	return ending;
 }
 

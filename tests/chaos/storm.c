@@ -400,7 +400,8 @@ static void take_result(struct pending *call, const struct client_event *event,
 	    strcmp(call->kind->method, ".progress") != 0 &&
 	    !span_equal(event->body, (struct span){ call->input, call->input_length }))
 		violated("%s: the answer of another call", call->tool);
-	if (code == ERROR_OK && (call->kind->fault == FAULT_FAIL || call->kind->fault == FAULT_CRASH))
+	if (code == ERROR_OK &&
+	    (call->kind->fault == FAULT_FAIL || call->kind->fault == FAULT_CRASH))
 		violated("%s: ended well", call->tool);
 	if (call->kind->effect)
 		fprintf(token_file, "storm-%llu %s\n", (unsigned long long)call->token,

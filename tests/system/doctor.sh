@@ -167,7 +167,7 @@ is 'no file of an attempt is left' "$(ls -d /tmp/cupel-verify-* 2>/dev/null)" ''
 # ---- misuse ----
 
 is 'an unknown policy is named' "$(lines 'nope' "$cupel" verify --policy nope)" \
-	"$(printf "exit 125\ncupel verify: there is no policy 'nope'; 'cupel policy list' shows them")"
+	"$(printf "exit 78\ncupel verify: there is no policy 'nope'; 'cupel policy list' shows them")"
 is 'a word too many is refused' "$(lines 'what is' "$cupel" verify now)" \
 	"$(printf "exit 64\ncupel verify: what is 'now'?")"
 is 'an option unknown to doctor is refused' "$(lines 'no option' "$cupel" doctor --fast)" \

@@ -39,7 +39,7 @@ says 'no cupel.conf' 'cupel init' "$cupel" test
 says 'nothing to recognise' 'by hand' "$cupel" init
 says 'a mode that is none' 'observe, propose' "$cupel" improve --mode fast
 says 'a budget that is none' 'time=5m' "$cupel" improve --budget 5m
-says 'an improvement that is none' 'there is no improvement' "$cupel" show 4711
+says 'an improvement that is none' 'there is no improvement 4711' "$cupel" show 4711
 says 'a number that is none' 'cupel improvements' "$cupel" apply x
 cd ..
 

@@ -204,7 +204,8 @@ static void any_bytes_are_judged_within_the_block(void **state)
 			const struct catalog_tool *tool = &copy->tools[i];
 
 			assert_int_equal(strlen(catalog_text(copy, tool->help)), tool->help.length);
-			assert_int_equal(catalog_find_tool(copy, tool->name, strlen(tool->name)), i);
+			assert_int_equal(catalog_find_tool(copy, tool->name,
+							   strlen(tool->name)), i);
 		}
 	}
 	assert_in_range(accepted, 100, 19000);

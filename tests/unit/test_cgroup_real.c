@@ -392,7 +392,8 @@ ON_BOTH(removing_kills_and_leaves_nothing)
 
 static void without_v2_the_layout_is_v1(void **state)
 {
-	struct cgroup cgroup = make(&host_v1, (struct limits){ .memory_bytes = 32 * MIB, .pids = 5 });
+	const struct limits limits = { .memory_bytes = 32 * MIB, .pids = 5 };
+	struct cgroup cgroup = make(&host_v1, limits);
 	struct cgroup_usage usage;
 
 	(void)state;

@@ -262,6 +262,57 @@ static void test_a_cancel_is_sent_once_and_the_result_awaited(void **state)
 	expect_result(call, ERROR_CANCELLED);
 }
 
+/* Its input may be gone the moment after. */
+static void test_an_abandoned_call_is_not_sent_later(void **state)
+{
+	char input[] = "noble";
+	uint64_t call;
+
+	(void)state;
+	welcome();
+	client_abandon(&client, 0);
+	call = ask_with(span_of_text(input));
+	client_abandon(&client, call);
+	memset(input, 0, sizeof(input));
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(hear(), 0);
+	assert_int_equal(client_running(&client), 0);
+
+	call = ask();
+	client_abandon(&client, call);
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(hear(), MESSAGE_CANCEL);
+	say((struct message){ .kind = MESSAGE_RESULT, .call_id = call,
+			      .result.code = ERROR_CANCELLED });
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(hear(), MESSAGE_RESULT_ACK);
+	assert_int_equal(client.calls[0].id, 0);
+}
+
+/* What is left of a long input is not sent, though there is credit for it. */
+static void test_of_an_abandoned_call_no_more_is_sent(void **state)
+{
+	static uint8_t input[2 * CREDIT_CALL_BYTES];
+	uint64_t call;
+
+	(void)state;
+	welcome();
+	call = ask_with((struct span){ input, sizeof(input) });
+	for (int i = 0; i < 10; i++) {
+		next();
+		while (hear())
+			;
+	}
+	assert_int_equal(client.calls[0].sent, CREDIT_CALL_BYTES);
+	client_abandon(&client, call);
+	say((struct message){ .kind = MESSAGE_CREDIT, .call_id = call,
+			      .credit.bytes = CREDIT_CALL_BYTES });
+	assert_int_equal(next(), -EAGAIN);
+	while (hear())
+		assert_int_equal(heard.kind, MESSAGE_CANCEL);
+	assert_int_equal(client.calls[0].sent, CREDIT_CALL_BYTES);
+}
+
 static void test_a_silent_router_does_not_keep_a_call(void **state)
 {
 	int64_t late_ns = DEADLINE_NS + CLIENT_GRACE_NS;
@@ -440,6 +491,8 @@ int main(void)
 		TEST(test_a_long_input_is_sent_in_pieces_against_credit),
 		TEST(test_a_long_output_is_granted_as_it_is_used),
 		TEST(test_a_cancel_is_sent_once_and_the_result_awaited),
+		TEST(test_an_abandoned_call_is_not_sent_later),
+		TEST(test_of_an_abandoned_call_no_more_is_sent),
 		TEST(test_a_silent_router_does_not_keep_a_call),
 		TEST(test_a_lost_link_ends_every_call_once),
 		TEST(test_a_goaway_is_told_in_its_own_words),

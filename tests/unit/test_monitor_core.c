@@ -252,7 +252,8 @@ static void tell_fact(struct world *world, uint32_t i)
 	if (event.facts & FACT_REAPED) {
 		bool exits = !world->lossy || chance(world, 30);
 
-		event.exit_status = exits ? (chance(world, 70) ? 0 : chance(world, 10) ? 78 : 1) : -1;
+		event.exit_status = !exits ? -1 : chance(world, 70) ? 0 :
+				    chance(world, 10) ? 78 : 1;
 		event.signal = exits ? 0 : chance(world, 10) ? 31 : 9;
 		event.oom = !exits && chance(world, 10);
 		event.call = random_below(&world->random, 3);
@@ -408,8 +409,10 @@ static uint64_t run(struct world *world, uint64_t seed)
 				print_message("# seed %llu slot %u %s timer %lld facts %u/%u\n",
 					      (unsigned long long)seed, i,
 					      worker_state_name(world->core.slots[i].state),
-					      (long long)(world->core.slots[i].timer_ns - world->now_ns),
-					      world->core.slots[i].facts, world->processes[i].facts);
+					      (long long)(world->core.slots[i].timer_ns -
+							  world->now_ns),
+					      world->core.slots[i].facts,
+					      world->processes[i].facts);
 	assert_true(world->exited);
 	return world->trace;
 }

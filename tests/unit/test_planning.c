@@ -99,7 +99,7 @@ static void a_planned_gain_is_found(void **state)
 
 static void calibration_sees_levels_noise_and_shares(void **state)
 {
-	struct calibration_pair pairs[CALIBRATION_PAIRS_MAX];
+	struct calibration_pair pairs[CALIBRATION_PAIRS_MAX] = { 0 };
 	struct calibration got;
 	struct random random;
 

@@ -55,7 +55,8 @@ static void every_kind_is_understood(void **state)
 		for (size_t j = 0; j < COUNT(texts); j++)
 			for (int folders = 0; folders < 2; folders++) {
 				struct written written;
-				int r = write_and_read(recipes[i].name, texts[j], folders, &written);
+				int r = write_and_read(recipes[i].name, texts[j], folders,
+						       &written);
 
 				test_row(r == 0, "%s, text %zu: %s\n%s", recipes[i].name, j,
 					 written.why.text, written.text);

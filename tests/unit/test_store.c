@@ -43,7 +43,8 @@ static const char *ask(const char *name, const char *arguments)
 	json_decref(value);
 	if (r < 0)
 		return why.text;
-	assert_true(json_write(answer, JSON_COMPACT | JSON_SORT_KEYS, text, sizeof(text), NULL) > 0);
+	assert_true(json_write(answer, JSON_COMPACT | JSON_SORT_KEYS, text, sizeof(text),
+			       NULL) > 0);
 	json_decref(answer);
 	return text;
 }

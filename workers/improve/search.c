@@ -328,6 +328,7 @@ static double loss_high(double *differences, unsigned count)
 	struct moments moments = { 0 };
 
 	for (unsigned i = 0; i < count; i++)
+		/* cppcheck-suppress uninitvar ; count of them are set */
 		moments_add(&moments, -differences[i]);
 	return moments.mean + 1.9 * sqrt(moments_variance(&moments) / count);
 }

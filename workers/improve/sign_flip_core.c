@@ -50,6 +50,7 @@ struct score_table {
 static void tabulate(const uint16_t *weights, struct score_table *table)
 {
 	for (unsigned chunk = 0; chunk < CHUNKS; chunk++) {
+		/* cppcheck-suppress uninitvar ; it is set here */
 		uint16_t *of = table->of[chunk];
 
 		of[0] = 0;

@@ -149,7 +149,7 @@ static bool propose_current(struct tuner *tuner, struct random *random,
 static size_t factor_at(const struct tuner *tuner, size_t pass, size_t place)
 {
 	struct hash_key key = { { tuner->seed, pass } };
-	size_t order[SPACE_PARAMETERS_MAX];
+	size_t order[SPACE_PARAMETERS_MAX] = { 0 };
 	struct random random;
 
 	random_init(&random, hash_number(&key, 0));
@@ -380,6 +380,7 @@ static bool propose_by_bandit(struct tuner *tuner, struct random *random,
 				best = i;
 			}
 		}
+		assert(best < ARM_COUNT);
 		if (arms[best].propose(tuner, random, ret))
 			return true;
 		tried[best] = true;
