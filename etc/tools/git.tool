@@ -19,6 +19,16 @@ tool git.status {
 	}
 }
 
+tool git.snapshot {
+	help = "where there is no git: the files as they are, as a commit"
+	class = idempotent
+	roles = { owner, improve }
+	deadline = 2m
+	schema = {
+		'{"type": "object"}'
+	}
+}
+
 tool git.read {
 	help = "a text file of a commit"
 	class = pure
