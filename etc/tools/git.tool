@@ -64,6 +64,17 @@ tool git.protect {
 	}
 }
 
+tool git.artefacts {
+	help = "a number for what a build has made in a copy"
+	class = pure
+	roles = { owner, improve }
+	deadline = 2m
+	schema = {
+		'{"type": "object", "required": ["commit", "copy", "except"], "properties": {"except":',
+		' {"type": "array", "maxItems": 64, "items": {"type": "string"}}}}'
+	}
+}
+
 tool git.clean {
 	help = "remove private copies"
 	class = idempotent

@@ -116,8 +116,13 @@ static void print_trials(const struct table *table, const json_t *report)
 
 	if (!json_is_object(search))
 		return;
-	row(table, "tried", TABLE_PLAIN, "%.0f settings, until %s",
-	    member_number(search, "evaluations"), member_text(search, "stopped"));
+	double reused = member_number(search, "reused");
+	char built[48] = "";
+
+	if (reused > 0)
+		snprintf(built, sizeof(built), " and %.0f that build the same", reused);
+	row(table, "tried", TABLE_PLAIN, "%.0f settings%s, until %s",
+	    member_number(search, "evaluations"), built, member_text(search, "stopped"));
 	json_array_foreach((json_t *)(uintptr_t)trials, i, trial)
 		if (strcmp(member_text(trial, "outcome"), "ok") != 0 &&
 		    shown++ < TRIALS_SHOWN)

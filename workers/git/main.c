@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/text.h"
+#include "workers/git/artefacts.h"
 #include "workers/git/change.h"
 #include "workers/git/copy.h"
 #include "workers/git/snapshot.h"
@@ -221,6 +222,22 @@ static int protect(struct worker_call *call, json_t **ret, struct error *why)
 	return r;
 }
 
+static int artefacts(struct worker_call *call, json_t **ret, struct error *why)
+{
+	json_int_t hash, files;
+	git_commit *commit;
+	int r = lookup(call, &commit, why);
+
+	if (r < 0)
+		return r;
+	r = artefacts_hash(commit, text_of(call, "copy"),
+			   json_object_get(call->arguments, "except"), &hash, &files, why);
+	git_commit_free(commit);
+	if (r == 0)
+		*ret = json_pack("{s:I, s:I}", "hash", hash, "files", files);
+	return r;
+}
+
 static int clean(struct worker_call *call, json_t **ret, struct error *why)
 {
 	const json_t *copies = json_object_get(call->arguments, "copies");
@@ -290,6 +307,7 @@ static const struct worker_tool tools[] = {
 	{ .name = "git.read", .serve = read_file },
 	{ .name = "git.checkout", .serve = checkout },
 	{ .name = "git.protect", .serve = protect },
+	{ .name = "git.artefacts", .serve = artefacts },
 	{ .name = "git.clean", .serve = clean },
 	{ .name = "git.commit", .serve = commit },
 	{ .name = "git.revert", .serve = revert },

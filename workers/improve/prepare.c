@@ -160,7 +160,7 @@ static int test_baseline(struct campaign *campaign)
 	const struct suite suite = {
 		.file = &campaign->file,
 		.workspace = campaign->session->copies[COPY_BASE],
-		.environment = campaign->baseline.environment, .holdout = true,
+		.environment = campaign->baseline.run_environment, .holdout = true,
 		.slots = campaign->slots,
 	};
 	struct arena *memory = session_memory(campaign->session);
