@@ -249,7 +249,13 @@ int campaign_apply(struct campaign *campaign, int64_t improvement)
 		json_object_set_new(campaign->report, "not_applied", json_string(why_not));
 		return 0;
 	}
-	return improvement_apply(campaign, improvement, true);
+	int r = improvement_apply(campaign, improvement, true);
+
+	if (r != -EBUSY)
+		return r;
+	/* Somebody's work is in the way: it stays approved. */
+	json_object_set_new(campaign->report, "not_applied", json_string(campaign->why->text));
+	return 0;
 }
 
 /* ---- back ---- */
