@@ -86,6 +86,16 @@ void client_cancel(struct client *client, uint64_t id)
 		call->cancel_due = true;
 }
 
+void client_drop(struct client *client, uint64_t id)
+{
+	struct client_call *call = id ? find(client, id) : NULL;
+
+	if (!call || call->over)
+		return;
+	call->over = true;
+	call->cancel_due = call->called;
+}
+
 unsigned client_running(const struct client *client)
 {
 	unsigned count = 0;

@@ -110,6 +110,12 @@ int client_call(struct client *client, const struct client_ask *ask,
 /* Asks for the end of a call; its result still comes. Idempotent. */
 void client_cancel(struct client *client, uint64_t call);
 
+/*
+ * Nobody waits for it any more: no event tells of it, what it borrowed is not
+ * looked at again, and the other side is asked to end it.
+ */
+void client_drop(struct client *client, uint64_t call);
+
 /* Calls whose result is still to come. */
 unsigned client_running(const struct client *client);
 

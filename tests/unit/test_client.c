@@ -262,6 +262,43 @@ static void test_a_cancel_is_sent_once_and_the_result_awaited(void **state)
 	expect_result(call, ERROR_CANCELLED);
 }
 
+/* One that was never sent is not, another is cancelled; both silently. */
+static void test_a_dropped_call_is_forgotten(void **state)
+{
+	static uint8_t input[3 * CREDIT_CALL_BYTES];
+	uint64_t sent, unsent;
+
+	(void)state;
+	welcome();
+	sent = ask_with((struct span){ input, sizeof(input) });
+	for (int turns = 0; turns < 100 && heard.call_id != sent; turns++) {
+		assert_int_equal(next(), -EAGAIN);
+		hear();
+	}
+	channel_consume(&router, heard.body.length);
+	unsent = ask_with((struct span){ NULL, 1 });	/* must not be looked at */
+	client_drop(&client, unsent);
+	client_drop(&client, sent);
+	client_drop(&client, 99);
+	assert_int_equal(client_running(&client), 0);
+	say((struct message){ .kind = MESSAGE_CREDIT, .call_id = sent,
+			      .credit.bytes = CREDIT_CALL_BYTES });
+	for (int turns = 0; turns < 100 && heard.kind != MESSAGE_CANCEL; turns++) {
+		assert_int_equal(next(), -EAGAIN);
+		if (hear() == MESSAGE_CHUNK_REQ) {	/* it was on its way */
+			assert_false(heard.chunk_req.last);
+			channel_consume(&router, heard.body.length);
+		}
+	}
+	assert_int_equal(heard.kind, MESSAGE_CANCEL);
+	assert_int_equal(heard.call_id, sent);
+	assert_int_equal(hear(), 0);
+	say((struct message){ .kind = MESSAGE_RESULT, .call_id = sent,
+			      .result.code = ERROR_CANCELLED });
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(hear(), MESSAGE_RESULT_ACK);
+}
+
 static void test_a_silent_router_does_not_keep_a_call(void **state)
 {
 	int64_t late_ns = DEADLINE_NS + CLIENT_GRACE_NS;
@@ -440,6 +477,7 @@ int main(void)
 		TEST(test_a_long_input_is_sent_in_pieces_against_credit),
 		TEST(test_a_long_output_is_granted_as_it_is_used),
 		TEST(test_a_cancel_is_sent_once_and_the_result_awaited),
+		TEST(test_a_dropped_call_is_forgotten),
 		TEST(test_a_silent_router_does_not_keep_a_call),
 		TEST(test_a_lost_link_ends_every_call_once),
 		TEST(test_a_goaway_is_told_in_its_own_words),

@@ -220,8 +220,10 @@ int session_ask(struct session *session, const char *tool, uint32_t workspace,
 
 	if (r == 0)
 		r = session_wait(session, &ask);
-	if (!ask.done)	/* the stack must not be written to later */
+	if (!ask.done) {	/* nor sent, nor written to the stack, later */
 		forget(session, &ask);
+		client_drop(session->client, ask.call);
+	}
 	if (r < 0) {
 		*why = ask.why;
 		json_decref(ask.answer);
@@ -251,5 +253,7 @@ void session_end(struct session *session)
 		if (r == 0)
 			take(session, &event);
 	}
+	for (struct ask *ask = session->asks; ask; ask = ask->next)
+		client_drop(session->client, ask->call);
 	session->asks = NULL;
 }
