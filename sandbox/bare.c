@@ -76,12 +76,26 @@ static bool below(const char *path, const char *directory)
 	       (path[length] == '/' || path[length] == '\0');
 }
 
+static bool has_repository(const char *workspace)
+{
+	AUTO_CLOSE int folder = !workspace ? -1 :
+		path_open(PATH_ABSOLUTE, workspace, O_PATH | O_DIRECTORY, 0, PATH_HOST, NULL);
+	struct stat about;
+
+	return folder >= 0 && (fstatat(folder, ".git", &about, AT_SYMLINK_NOFOLLOW) == 0 ||
+			       fstatat(folder, ".cupel", &about, AT_SYMLINK_NOFOLLOW) == 0);
+}
+
 static int refuse_mounts(const struct policy *policy, const struct sandbox_plan *plan,
 			 struct error *why)
 {
 	if (plan->workspace_mode == WORKSPACE_OVERLAY)
 		return error_set(why, -EOPNOTSUPP,
 				 "an overlay needs mounts, which --tier landlock has not; take DIR:direct or DIR:readonly");
+	if (policy->repository_readonly && plan->workspace_mode == WORKSPACE_DIRECT &&
+	    has_repository(plan->workspace))
+		return error_set(why, -EOPNOTSUPP,
+				 "keeping the workspace's .git read-only needs a mount, which --tier landlock has not; take DIR:readonly, or another policy");
 	for (size_t i = 0; i < policy->bind_count; i++) {
 		const struct bind *bind = &policy->binds[i];
 

@@ -438,6 +438,36 @@ static int descriptor_path(char *buffer, size_t size, int fd, const char *below)
 }
 
 /*
+ * What git and cupel keep beside the work tree says what programs they start
+ * (hooks, core.fsmonitor ...): a command that may not touch it finds it
+ * read-only. As a mount point it can be neither renamed nor replaced.
+ */
+static int guard_repository(struct builder *b, int workspace)
+{
+	static const char *const names[] = { ".git", ".cupel" };
+	const struct sandbox_plan *plan = b->plan;
+
+	if (!plan->policy->repository_readonly || plan->workspace_mode == WORKSPACE_READONLY)
+		return 0;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		AUTO_CLOSE int fd = path_open(workspace, names[i], O_PATH, 0, PATH_STRICT, b->why);
+
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0)
+			return fd;
+		AUTO_CLOSE int tree = mounter_clone(&b->mounter, fd, WALL | MOUNT_ATTR_RDONLY,
+						    names[i], b->why);
+		int r = tree < 0 ? tree :
+			mounter_attach(&b->mounter, tree, workspace, names[i], b->why);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/*
  * overlayfs wants paths of mounts in our own namespace: both layers are
  * attached, named through /proc/self/fd, and detached again; the upper one
  * lives on in the descriptor that the launcher gets.
@@ -474,7 +504,10 @@ static int place_overlay(struct builder *b, int lower, const char *target)
 	};
 	AUTO_CLOSE int overlay = mounter_make(&b->mounter, "overlay", options, WALL, b->why);
 
-	return overlay < 0 ? overlay : attach(b, overlay, target);
+	if (overlay < 0)
+		return overlay;
+	r = attach(b, overlay, target);
+	return r < 0 ? r : guard_repository(b, overlay);
 }
 
 static int place_workspace(struct builder *b)
@@ -495,8 +528,10 @@ static int place_workspace(struct builder *b)
 
 	if (r < 0)
 		return r;
-	return overlay ? place_overlay(b, tree, plan->workspace + 1) :
-			 attach(b, tree, plan->workspace + 1);
+	if (overlay)
+		return place_overlay(b, tree, plan->workspace + 1);
+	r = attach(b, tree, plan->workspace + 1);
+	return r < 0 ? r : guard_repository(b, tree);
 }
 
 /*

@@ -62,6 +62,7 @@ struct policy {
 	bool observed;		/* calls with paths are shown to the launcher: observe.h */
 	bool bare;		/* no namespace is around it: bare.h; neither is ever a file's */
 	enum workspace_mode workspace;		/* what a run gets unless it asks for less */
+	bool repository_readonly;	/* its .git and .cupel, where they are: see mounts.c */
 	struct limits limits;
 };
 

@@ -18,10 +18,11 @@ const char *const workspace_mode_names[] = {
 	"none", "direct", "readonly", "overlay", NULL,
 };
 static const char *const proc_names[] = { "pids", "full", NULL };
+static const char *const repository_names[] = { "writable", "readonly", NULL };
 
 struct file {
 	const char *include, *description;
-	unsigned workspace, proc, network;
+	unsigned workspace, proc, network, repository;
 	bool write_execute, interfaces;
 	struct config_list read, write, bind, hide, allow, deny, pass, set;
 	const char *wall, *cpu, *cpus, *memory, *pids, *output, *disk, *inodes, *files;
@@ -91,6 +92,12 @@ static int take_network(struct loading *loading, const char *text)
 static int take_proc(struct loading *loading, const char *text)
 {
 	loading->policy->proc_full = place_among(proc_names, text) == 1;
+	return 0;
+}
+
+static int take_repository(struct loading *loading, const char *text)
+{
+	loading->policy->repository_readonly = place_among(repository_names, text) == 1;
 	return 0;
 }
 
@@ -256,6 +263,8 @@ static const struct config_row files_rows[] = {
 	{ "bind", LIST(bind), "Paths that appear at another place.", NULL },
 	{ "hide", LIST(hide), "Paths covered by nothing, also below others.", NULL },
 	{ "proc", CHOICE(proc, "pids"), "What /proc shows.", proc_names },
+	{ "repository", CHOICE(repository, "writable"), "A workspace's own .git and .cupel.",
+	  repository_names },
 };
 static const struct config_row syscalls_rows[] = {
 	{ "allow", LIST(allow), "Calls and groups that are allowed.", NULL },
@@ -302,6 +311,7 @@ static const struct {
 	{ "workspace", take_workspace },   { "read", take_read },
 	{ "write", take_write },	   { "bind", take_bind },
 	{ "hide", take_hide },		   { "proc", take_proc },
+	{ "repository", take_repository },
 	{ "allow", take_allow },	   { "deny", take_deny },
 	{ "pass", take_pass },		   { "set", take_set },
 	{ "mode", take_network },	   { "interfaces", take_interfaces },

@@ -91,7 +91,10 @@ static void print_files(FILE *out, const struct policy *policy)
 	print_binds(out, policy, "write");
 	print_binds(out, policy, "bind");
 	print_list(out, "hide", policy->hidden, policy->hidden_count);
-	fprintf(out, "\tproc = %s\n}\n", policy->proc_full ? "full" : "pids");
+	fprintf(out, "\tproc = %s\n", policy->proc_full ? "full" : "pids");
+	if (policy->repository_readonly)
+		fputs("\trepository = readonly\n", out);
+	fputs("}\n", out);
 }
 
 /* ---- system calls: groups that nearly fit, then what is over and under ---- */

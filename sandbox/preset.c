@@ -126,6 +126,7 @@ struct preset {
 	bool interfaces;
 	enum network_mode network;
 	enum workspace_mode workspace;
+	bool repository_readonly;
 	struct limits limits;
 };
 
@@ -166,6 +167,7 @@ static const struct preset presets[] = {
 		.relaxed = true,
 		.interfaces = true,
 		.workspace = WORKSPACE_DIRECT,
+		.repository_readonly = true,
 		.limits = {
 			.wall_ns = 30 * MINUTE, .memory_bytes = 4 * GIB,
 			.pids = 1000, .output_bytes = 64 * MIB,
@@ -259,6 +261,7 @@ static void complete(const struct preset *preset, struct policy *ret)
 		.network = preset->network,
 		.interfaces = preset->interfaces,
 		.workspace = preset->workspace,
+		.repository_readonly = preset->repository_readonly,
 		.limits = preset->limits,
 	};
 	snprintf(ret->name, sizeof(ret->name), "%s", preset->name);

@@ -49,6 +49,12 @@ static size_t reach(const char *directory, const char *path)
 	return length;
 }
 
+/* Of a path as it goes on below the workspace. */
+static bool in_repository(const char *rest)
+{
+	return reach("/.git", rest) || reach("/.cupel", rest);
+}
+
 struct view view_of(const struct policy *policy, const char *workspace,
 		    enum workspace_mode mode, const char *path)
 {
@@ -73,8 +79,10 @@ struct view view_of(const struct policy *policy, const char *workspace,
 			view = (struct view){ VIEW_MADE, NULL, made_places[i].what };
 		}
 	if (workspace && reach(workspace, path) > best)
-		view = (struct view){ mode == WORKSPACE_READONLY ? VIEW_READ : VIEW_WRITE,
-				      NULL, NULL };
+		view = (struct view){ mode == WORKSPACE_READONLY ||
+				      (policy->repository_readonly &&
+				       in_repository(path + reach(workspace, path))) ?
+				      VIEW_READ : VIEW_WRITE, NULL, NULL };
 	return view;
 }
 

@@ -19,6 +19,16 @@ tool git.status {
 	}
 }
 
+tool git.snapshot {
+	help = "where there is no git: the files as they are, as a commit"
+	class = idempotent
+	roles = { owner, improve }
+	deadline = 2m
+	schema = {
+		'{"type": "object"}'
+	}
+}
+
 tool git.read {
 	help = "a text file of a commit"
 	class = pure
@@ -50,6 +60,17 @@ tool git.protect {
 	deadline = 2m
 	schema = {
 		'{"type": "object", "required": ["commit", "copy", "paths"], "properties": {"paths":',
+		' {"type": "array", "maxItems": 64, "items": {"type": "string"}}}}'
+	}
+}
+
+tool git.artefacts {
+	help = "a number for what a build has made in a copy"
+	class = pure
+	roles = { owner, improve }
+	deadline = 2m
+	schema = {
+		'{"type": "object", "required": ["commit", "copy", "except"], "properties": {"except":',
 		' {"type": "array", "maxItems": 64, "items": {"type": "string"}}}}'
 	}
 }

@@ -116,8 +116,13 @@ static void print_trials(const struct table *table, const json_t *report)
 
 	if (!json_is_object(search))
 		return;
-	row(table, "tried", TABLE_PLAIN, "%.0f settings, until %s",
-	    member_number(search, "evaluations"), member_text(search, "stopped"));
+	double reused = member_number(search, "reused");
+	char built[48] = "";
+
+	if (reused > 0)
+		snprintf(built, sizeof(built), " and %.0f that build the same", reused);
+	row(table, "tried", TABLE_PLAIN, "%.0f settings%s, until %s",
+	    member_number(search, "evaluations"), built, member_text(search, "stopped"));
 	json_array_foreach((json_t *)(uintptr_t)trials, i, trial)
 		if (strcmp(member_text(trial, "outcome"), "ok") != 0 &&
 		    shown++ < TRIALS_SHOWN)
@@ -163,12 +168,20 @@ static void print_watched(const struct table *table, const json_t *report)
 
 /* ---- what came of it ---- */
 
+/* Without git a commit is our own affair. */
+static bool in_repository(const json_t *report)
+{
+	return !json_is_false(json_object_get(report, "repository"));
+}
+
 static void print_commit(const struct table *table, const json_t *report)
 {
 	const char *commit = text_of(report, "commit");
 	const char *why_not = text_of(report, "not_applied");
 
-	if (commit)
+	if (commit && !in_repository(report))
+		row(table, "applied", TABLE_GOOD, "to the files that are there");
+	else if (commit)
 		row(table, "commit", TABLE_GOOD, "%.12s on %s", commit,
 		    member_text(report, "branch"));
 	else if (why_not)
@@ -182,7 +195,7 @@ static void print_by_hand(const struct table *table, const json_t *report)
 	const char *base = text_of(report, "base");
 	char command[LINE_BYTES];
 
-	if (!text_of(report, "commit") || !base || !benchmark)
+	if (!text_of(report, "commit") || !base || !benchmark || !in_repository(report))
 		return;
 	fputs("  by hand:\n", table->out);
 	snprintf(command, sizeof(command),
@@ -199,7 +212,11 @@ static void print_next(const struct table *table, const json_t *report)
 
 	if (!status)
 		return;
-	if (strcmp(status, "applied") == 0)
+	if (strcmp(status, "applied") == 0 && !in_repository(report))
+		row(table, "next", TABLE_PLAIN,
+		    "'cupel show %.0f --inverse' is the patch back; 'cupel rollback %.0f' does it",
+		    id, id);
+	else if (strcmp(status, "applied") == 0)
 		row(table, "next", TABLE_PLAIN, "git show %.12s; 'cupel rollback %.0f' takes it back",
 		    member_text(report, "commit"), id);
 	else if (strcmp(status, "approved") == 0)

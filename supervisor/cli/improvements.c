@@ -19,7 +19,7 @@
 #define APPLY_NS (10 * 60 * NS_PER_S)
 
 struct wanted {
-	bool json, all, here;
+	bool json, all, here, inverse;
 	const char *reason;
 	const char *forget;
 	const char *word;	/* the argument; NULL: none */
@@ -31,6 +31,7 @@ static const struct option known_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "all", no_argument, NULL, 'a' },
 	{ "here", no_argument, NULL, 'h' },
+	{ "inverse", no_argument, NULL, 'i' },
 	{ "reason", required_argument, NULL, 'r' },
 	{ "forget", required_argument, NULL, 'f' },
 	{ 0 },
@@ -48,6 +49,7 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 		ret->json |= option == 'j';
 		ret->all |= option == 'a';
 		ret->here |= option == 'h';
+		ret->inverse |= option == 'i';
 		if (option == 'r')
 			ret->reason = optarg;
 		if (option == 'f')
@@ -116,9 +118,10 @@ static int ask_store(const char *tool, json_t *arguments, json_t **ret)
 static json_t *scope(const struct wanted *wanted)
 {
 	char path[PATH_MAX];
+	struct error ignored;
 	json_t *ret = json_object();
 
-	if (!wanted->all && repository_find(".", ".git", path, NULL) == 0)
+	if (!wanted->all && repository_top(".", path, &ignored) == 0)
 		json_object_set_new(ret, "workspace", json_string(path));
 	return ret;
 }
@@ -194,7 +197,7 @@ int cli_trend(const struct verb *verb, int argc, char **argv)
 			wanted.word);
 		return EXIT_USAGE;
 	}
-	if (repository_find(".", ".git", path, &why) < 0)
+	if (repository_top(".", path, &why) < 0)
 		return cli_fail(&why);
 	arguments = json_pack("{s:s, s:s}", "workspace", path, "metric", wanted.word);
 	code = ask_store("store.trend", arguments, &answer);
@@ -304,6 +307,18 @@ static int fetch(const struct wanted *wanted, json_int_t *ret_id, json_t **ret)
 	return *ret ? EXIT_OK : EXIT_INTERNAL;
 }
 
+/* The patch alone, for patch(1). */
+static int print_inverse(const json_t *row, json_int_t id)
+{
+	const json_t *rollback = json_object_get(json_object_get(row, "apply"), "rollback");
+	const char *patch = json_string_value(json_object_get(rollback, "inverse"));
+
+	if (patch && *patch)
+		return fputs(patch, stdout) < 0 ? EXIT_INTERNAL : EXIT_OK;
+	fprintf(stderr, "cupel: improvement %lld was never applied\n", (long long)id);
+	return EXIT_FAILED;
+}
+
 int cli_show(const struct verb *verb, int argc, char **argv)
 {
 	struct wanted wanted;
@@ -312,9 +327,14 @@ int cli_show(const struct verb *verb, int argc, char **argv)
 	json_t *row;
 	int code;
 
-	if (!take(verb, argc, argv, "j", 1, &wanted))
+	if (!take(verb, argc, argv, "ji", 1, &wanted))
 		return EXIT_USAGE;
 	code = fetch(&wanted, &id, &row);
+	if (code == EXIT_OK && wanted.inverse) {
+		code = print_inverse(row, id);
+		json_decref(row);
+		return code;
+	}
 	if (code != EXIT_OK || wanted.json)
 		return code != EXIT_OK ? code : cli_print_json(row);
 	table_init(&table, stdout, LEDGER_NAME_WIDTH, 0);
@@ -415,9 +435,13 @@ int cli_apply(const struct verb *verb, int argc, char **argv)
 		return cli_fail(&why);
 	if (wanted.json)
 		return cli_print_json(report);
-	printf("improvement %lld is %.12s on %s; 'cupel rollback %lld' takes it back\n",
-	       (long long)id, member_text(report, "commit"), member_text(report, "branch"),
-	       (long long)id);
+	printf("improvement %lld is ", (long long)id);
+	if (json_is_false(json_object_get(report, "repository")))
+		printf("in the files");
+	else
+		printf("%.12s on %s", member_text(report, "commit"),
+		       member_text(report, "branch"));
+	printf("; 'cupel rollback %lld' takes it back\n", (long long)id);
 	json_decref(report);
 	return EXIT_OK;
 }
@@ -426,6 +450,7 @@ void cli_apply_explain(FILE *out)
 {
 	fputs("\nCommits an approved improvement on top of the present commit, on the branch\n"
 	      "cupel/improve-ID.\n\n"
+	      "Without git the files are changed, as --here does.\n\n"
 	      "  --here  on the branch that is checked out; its files change with it, unless\n"
 	      "          one of them has changes of yours: then nothing is done\n", out);
 }
@@ -452,7 +477,7 @@ int cli_rollback(const struct verb *verb, int argc, char **argv)
 	if (wanted.json)
 		return cli_print_json(report);
 	json_decref(report);
-	printf("improvement %lld is taken back; 'git log -1' shows the commit\n", (long long)id);
+	printf("improvement %lld is taken back\n", (long long)id);
 	return EXIT_OK;
 }
 

@@ -65,7 +65,7 @@ static const struct verb verbs[] = {
 	  "take an applied improvement back", cli_rollback, cli_rollback_explain },
 	{ "run", "run [OPTION...] -- COMMAND [ARGUMENT...]",
 	  "run one command confined", cli_run_command, cli_run_command_explain },
-	{ "show", "show ID [--json]", "show all that is known of an improvement", cli_show,
+	{ "show", "show ID [--inverse] [--json]", "show all that is known of an improvement", cli_show,
 	  NULL },
 	{ "shutdown", "shutdown", "let the supervisor finish and leave",
 	  cli_shutdown, NULL },

@@ -202,11 +202,12 @@ static json_t *limits_json(const struct limits *limits)
 static json_t *policy_json(const struct policy *policy)
 {
 	return json_pack(
-		"{s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:s, s:b, s:o}",
+		"{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:s, s:b, s:o}",
 		"schema_version", 1,
 		"name", policy->name,
 		"description", policy->description,
 		"workspace", workspace_mode_names[policy->workspace],
+		"repository", policy->repository_readonly ? "readonly" : "writable",
 		"binds", binds_json(policy),
 		"hidden", texts_json(policy->hidden, policy->hidden_count),
 		"proc", policy->proc_full ? "full" : "pids",

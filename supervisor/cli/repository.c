@@ -12,7 +12,6 @@
 #include "sandbox/path.h"
 
 #define CONFIG_BYTES_MAX (256U << 10)
-#define COPIES_FOLDER ".git/cupel"
 
 /* ---- where ---- */
 
@@ -27,12 +26,8 @@ static bool holds(const char *directory, const char *entry)
 
 static int say_missing(const char *start, const char *entry, struct error *why)
 {
-	if (strcmp(entry, ".git") == 0)
-		return error_set(why, -ENOENT,
-				 "%s is in no git repository; begin one there: git init && git add -A && git commit -m start",
-				 start);
 	return error_set(why, -ENOENT,
-			 "there is no " REPOSITORY_CONFIG " in %s or above; 'cupel init' writes a first one",
+			 "there is no %s in %s or above; 'cupel init' writes a first one", entry,
 			 start);
 }
 
@@ -63,16 +58,26 @@ static bool is_directory(const char *parent, const char *entry)
 	return lstat(path, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
+int repository_top(const char *start, char ret[PATH_MAX], struct error *why)
+{
+	struct error ignored;
+
+	return repository_find(start, ".git", ret, &ignored) == 0 ? 0 :
+	       repository_find(start, REPOSITORY_CONFIG, ret, why);
+}
+
 int repository_open(struct repository *ret, const char *start, bool copies,
 		    struct error *why)
 {
 	int r;
 
 	*ret = (struct repository){ 0 };
-	r = repository_find(start, copies ? ".git" : REPOSITORY_CONFIG, ret->path, why);
+	r = copies ? repository_top(start, ret->path, why) :
+		     repository_find(start, REPOSITORY_CONFIG, ret->path, why);
 	if (r < 0 || !copies)
 		return r;
-	if (!is_directory(ret->path, ".git"))
+	ret->folder = holds(ret->path, ".git") ? ".git" : ".cupel";
+	if (holds(ret->path, ".git") && !is_directory(ret->path, ".git"))
 		return error_set(why, -ENOTSUP,
 				 "%s is a linked worktree or a submodule; work in a clone of its own: git clone %s",
 				 ret->path, ret->path);
@@ -122,10 +127,10 @@ static int register_copy(struct repository *repository,
 			 const struct connection *connection, int top, size_t index,
 			 struct error *why)
 {
-	char name[sizeof(COPIES_FOLDER) + 2];
+	char name[32];
 	int r;
 
-	snprintf(name, sizeof(name), COPIES_FOLDER "/%c", (char)('a' + index));
+	snprintf(name, sizeof(name), "%s/cupel/%c", repository->folder, (char)('a' + index));
 	r = path_make(top, name, true, why);
 	if (r < 0)
 		return r;

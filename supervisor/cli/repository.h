@@ -2,7 +2,8 @@
  * repository.h - the workspace a verb works on, and its private copies.
  *
  *	REPOSITORY/cupel.conf		what may be tested, measured, tuned
- *	REPOSITORY/.git/cupel/{a..h}	copies that builds and runs happen in
+ *	REPOSITORY/.git/cupel/{a..h}	copies that builds and runs happen in; without
+ *					git, REPOSITORY/.cupel/cupel/{a..h}
  *
  * Code under test has written into the copies, and a build of the workspace
  * itself may write anywhere below it: what is handed to the supervisor is
@@ -20,6 +21,7 @@
 
 struct repository {
 	char path[PATH_MAX];	/* canonical; the store's key of it */
+	const char *folder;	/* ".git", or ".cupel" where there is none */
 	uint32_t number;	/* of the workspace; 0: not registered */
 	uint32_t copies[REPOSITORY_COPIES];
 	int fds[1 + REPOSITORY_COPIES];	/* that keep the numbers */
@@ -33,9 +35,12 @@ struct repository {
 int repository_find(const char *start, const char *entry, char ret[PATH_MAX],
 		    struct error *why);
 
+/* The top of the git repository, or the folder with a cupel.conf. */
+int repository_top(const char *start, char ret[PATH_MAX], struct error *why);
+
 /*
  * Finds the workspace of start: where its cupel.conf is, which for one with
- * copies has to be the top of a git repository.
+ * copies has to be the top of a git repository if there is one.
  */
 int repository_open(struct repository *ret, const char *start, bool copies,
 		    struct error *why);

@@ -34,7 +34,7 @@ says() { # NAME WORDS COMMAND...: the command fails and says so
 
 mkdir plain
 cd plain
-says 'no repository' 'git init' "$cupel" improve
+says 'no cupel.conf to improve by' 'cupel init' "$cupel" improve
 says 'no cupel.conf' 'cupel init' "$cupel" test
 says 'nothing to recognise' 'by hand' "$cupel" init
 says 'a mode that is none' 'observe, propose' "$cupel" improve --mode fast

@@ -114,6 +114,7 @@ static void equal_policies(const struct policy *a, const struct policy *b)
 	assert_int_equal(a->network, b->network);
 	assert_int_equal(a->interfaces, b->interfaces);
 	assert_int_equal(a->workspace, b->workspace);
+	assert_int_equal(a->repository_readonly, b->repository_readonly);
 	assert_memory_equal(&a->limits, &b->limits, sizeof(a->limits));
 }
 

@@ -310,7 +310,7 @@ static void a_newer_file_and_a_stranger_are_refused(void **state)
 	assert_int_equal(database_run(other, "PRAGMA user_version = 99", NULL, NULL, &why), 0);
 	database_close(other);
 	assert_int_equal(database_open(&other, "newer", &why), -EUCLEAN);
-	assert_non_null(strstr(why.text, "is of a newer cupel"));
+	assert_non_null(strstr(why.text, "made by a newer cupel"));
 	file = fopen("text", "w");
 	fputs("this is no database at all, but a text of some length that goes on", file);
 	fclose(file);

@@ -163,6 +163,34 @@ static json_t *hex_of(const git_oid *id)
 	return json_string(git_oid_tostr(hex, sizeof(hex), id));
 }
 
+/* What patch(1) takes the edits back with; empty where libgit2 has no room. */
+static json_t *inverse_of(const struct edits *edits)
+{
+	git_buf text = { 0 };
+	json_t *ret = json_string("");
+
+	for (size_t i = 0; i < edits->count; i++) {
+		const struct edit *edit = &edits->items[i];
+		git_blob *from = NULL, *to = NULL;
+		git_patch *patch = NULL;
+
+		if (git_blob_lookup(&from, edits->repository, &edit->after) == 0 &&
+		    git_blob_lookup(&to, edits->repository, &edit->before) == 0 &&
+		    git_patch_from_blobs(&patch, from, edit->path, to, edit->path, NULL) == 0 &&
+		    git_patch_to_buf(&text, patch) == 0) {
+			json_t *longer = json_sprintf("%s%s", json_string_value(ret), text.ptr);
+
+			json_decref(ret);
+			ret = longer ? longer : json_string("");
+		}
+		git_buf_dispose(&text);
+		git_patch_free(patch);
+		git_blob_free(from);
+		git_blob_free(to);
+	}
+	return ret;
+}
+
 static json_t *describe(const struct work *work, const git_oid *commit)
 {
 	const struct edits *edits = &work->edits;
@@ -188,7 +216,8 @@ static json_t *describe(const struct work *work, const git_oid *commit)
 						       edits->items[i].path, "before_sha256",
 						       sums[0], "after_sha256", sums[1]));
 	}
-	return json_pack("{s:o, s:s, s:o}", "commit", hex_of(commit), "branch", branch, "files", files);
+	return json_pack("{s:o, s:o, s:s, s:o}", "inverse", inverse_of(edits), "commit",
+			 hex_of(commit), "branch", branch, "files", files);
 }
 
 /* Up to here nothing has changed; a full disk is noticed here at the latest. */
@@ -579,7 +608,7 @@ int change_commit(git_repository *repository, const struct change *change,
 }
 
 /* The branch must still hold what the commit made of each file. */
-static int turn_round(struct work *work, struct error *why)
+static int turn_round(struct work *work, json_int_t improvement, struct error *why)
 {
 	for (size_t i = 0; i < work->edits.count; i++) {
 		struct edit *edit = &work->edits.items[i];
@@ -587,8 +616,8 @@ static int turn_round(struct work *work, struct error *why)
 
 		if (!find_blob(work->edits.repository, work->parent, edit->path, &now, NULL) ||
 		    !git_oid_equal(&now, &edit->after))
-			return refuse(why, "%s has changed since; take the change back by hand: git revert",
-				      edit->path);
+			return refuse(why, "%s has changed since; take the change back by hand, with the patch of 'cupel show %lld --inverse'",
+				      edit->path, (long long)improvement);
 		edit->before = edit->after;
 		edit->after = was;
 	}
@@ -619,7 +648,7 @@ static int revert_once(struct work *work, const char *commit, json_int_t improve
 	if (r == 0)
 		r = take_tip(work, found.reference, why);
 	if (r == 0)
-		r = turn_round(work, why);
+		r = turn_round(work, improvement, why);
 	if (r == 0) {
 		snprintf(message, sizeof(message),
 			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n\n" TRAILER_UNDONE ": %lld\n",

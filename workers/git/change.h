@@ -32,8 +32,8 @@ struct change {
 };
 
 /*
- * 0 with {"commit", "branch", "files": [{"path", "before_sha256",
- * "after_sha256"}]}; idempotent by the improvement's number. -EBUSY
+ * 0 with {"commit", "branch", "inverse": a patch, "files": [{"path",
+ * "before_sha256", "after_sha256"}]}; idempotent by the improvement's number. -EBUSY
  * (FAILED_PRECONDITION) with the path when the branch or the work tree has
  * changed such a file since, or HEAD is detached and no branch named.
  */

@@ -39,10 +39,14 @@ int copy_folder(bool make, struct error *why)
 	return r < 0 ? r : path_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
 }
 
-static int open_copy(const char *name, struct error *why)
+int copy_open(const char *name, struct error *why)
 {
-	AUTO_CLOSE int folder = copy_folder(true, why);
+	AUTO_CLOSE int folder = -1;
+	int r = check_name(name, why);
 
+	if (r < 0)
+		return r;
+	folder = copy_folder(true, why);
 	if (folder < 0)
 		return folder;
 	if (mkdirat(folder, name, 0755) < 0 && errno != EEXIST)
@@ -284,15 +288,12 @@ int copy_fill(git_repository *repository, const git_commit *commit,
 	struct fill fill = { .repository = repository, .files = files, .skipped = skipped,
 			     .times = { time, time }, .why = why };
 	git_tree *tree;
-	int r = check_name(name, why);
-
-	if (r < 0)
-		return r;
-	AUTO_CLOSE int copy = open_copy(name, why);
+	AUTO_CLOSE int copy = copy_open(name, why);
 
 	if (copy < 0)
 		return copy;
-	r = empty(copy, 0, why);
+	int r = empty(copy, 0, why);
+
 	if (r < 0)
 		return r;
 	if (git_commit_tree(&tree, commit) < 0)
@@ -410,11 +411,7 @@ int copy_protect(git_repository *repository, const git_commit *commit,
 		.paths = paths, .changed = changed, .missing = missing,
 	};
 	git_tree *tree;
-	int r = check_name(name, why);
-
-	if (r < 0)
-		return r;
-	AUTO_CLOSE int copy = open_copy(name, why);
+	AUTO_CLOSE int copy = copy_open(name, why);
 
 	if (copy < 0)
 		return copy;

@@ -39,6 +39,9 @@ int copy_protect(git_repository *repository, const git_commit *commit,
 /* The folder that all copies are in; -ENOENT unless it is to be made. */
 int copy_folder(bool make, struct error *why);
 
+/* The copy of that name, made empty if it is not there. */
+int copy_open(const char *name, struct error *why);
+
 /* Removes a copy, or with a name of NULL all of them. */
 int copy_remove(const char *name, struct error *why);
 

@@ -3,7 +3,8 @@
  *
  * It is started in the repository's work tree and can reach nothing else. The
  * repository's configuration names no program that would run, and those of
- * user and system are not read.
+ * user and system are not read. Where there is no repository, one of our own
+ * takes its place; see snapshot.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +13,10 @@
 
 #include "common/cleanup.h"
 #include "common/text.h"
+#include "workers/git/artefacts.h"
 #include "workers/git/change.h"
 #include "workers/git/copy.h"
+#include "workers/git/snapshot.h"
 #include "workers/worker.h"
 
 #define DIRTY_MAX 100
@@ -30,6 +33,13 @@ static const char *text_of(const struct worker_call *call, const char *name)
 	return json_string_value(json_object_get(call->arguments, name));
 }
 
+static bool has_git(void)
+{
+	struct stat status;
+
+	return lstat(".git", &status) == 0;
+}
+
 static int open_repository(struct error *why)
 {
 	struct stat status;
@@ -37,8 +47,7 @@ static int open_repository(struct error *why)
 	if (repository)
 		return 0;
 	if (lstat(".git", &status) < 0)
-		return error_set_code(why, -ENOENT, ERROR_FAILED_PRECONDITION,
-				      "this is not the top of a git repository; run git init, or name the top folder");
+		return snapshot_open(&repository, why);
 	if (!S_ISDIR(status.st_mode))
 		return error_set_code(why, -ENOTSUP, ERROR_FAILED_PRECONDITION,
 				      "this is a linked work tree or a submodule; name the repository itself");
@@ -95,13 +104,13 @@ static int status(struct worker_call *call, json_t **ret, struct error *why)
 	int r = open_repository(why);
 
 	(void)call;
-	if (r == 0)
+	if (r == 0 && has_git())
 		r = count_status(dirty, &untracked, why);
 	if (r < 0) {
 		json_decref(dirty);
 		return r;
 	}
-	row = json_pack("{s:b, s:b, s:o, s:I}", "repository", 1, "clean",
+	row = json_pack("{s:b, s:b, s:o, s:I}", "repository", has_git(), "clean",
 			json_array_size(dirty) == 0, "dirty", dirty, "untracked", untracked);
 	detached = git_repository_head_detached(repository) == 1;
 	json_object_set_new(row, "head", json_null());
@@ -116,6 +125,18 @@ static int status(struct worker_call *call, json_t **ret, struct error *why)
 	}
 	*ret = row;
 	return 0;
+}
+
+/* ---- git.snapshot ---- */
+
+static int snapshot(struct worker_call *call, json_t **ret, struct error *why)
+{
+	int r = open_repository(why);
+
+	(void)call;
+	if (r == 0 && has_git())
+		r = error_set(why, -EEXIST, "this is a git repository, which needs no snapshot");
+	return r < 0 ? r : snapshot_take(repository, ret, why);
 }
 
 /* ---- git.read ---- */
@@ -201,6 +222,22 @@ static int protect(struct worker_call *call, json_t **ret, struct error *why)
 	return r;
 }
 
+static int artefacts(struct worker_call *call, json_t **ret, struct error *why)
+{
+	json_int_t hash, files;
+	git_commit *commit;
+	int r = lookup(call, &commit, why);
+
+	if (r < 0)
+		return r;
+	r = artefacts_hash(commit, text_of(call, "copy"),
+			   json_object_get(call->arguments, "except"), &hash, &files, why);
+	git_commit_free(commit);
+	if (r == 0)
+		*ret = json_pack("{s:I, s:I}", "hash", hash, "files", files);
+	return r;
+}
+
 static int clean(struct worker_call *call, json_t **ret, struct error *why)
 {
 	const json_t *copies = json_object_get(call->arguments, "copies");
@@ -266,9 +303,11 @@ static int start(struct worker *worker, struct error *why)
 
 static const struct worker_tool tools[] = {
 	{ .name = "git.status", .serve = status },
+	{ .name = "git.snapshot", .serve = snapshot },
 	{ .name = "git.read", .serve = read_file },
 	{ .name = "git.checkout", .serve = checkout },
 	{ .name = "git.protect", .serve = protect },
+	{ .name = "git.artefacts", .serve = artefacts },
 	{ .name = "git.clean", .serve = clean },
 	{ .name = "git.commit", .serve = commit },
 	{ .name = "git.revert", .serve = revert },

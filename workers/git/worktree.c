@@ -43,11 +43,13 @@ static enum state state_of(const struct edit *edit, mode_t *ret_mode)
 	return git_oid_equal(&id, &edit->after) ? FILE_IS_AFTER : FILE_IS_OTHER;
 }
 
-static int refuse(const char *path, const char *what, struct error *why)
+static int refuse(const char *path, struct error *why)
 {
 	return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION,
-			      "%s has changes of yours that are not %s; commit or stash them first",
-			      path, what);
+			      git_is_users() ?
+			      "%s has changes of yours that are not committed; commit or stash them first" :
+			      "%s has changed since, so nothing was done; run cupel improve again, or use the patch of 'cupel show ID --inverse'",
+			      path);
 }
 
 /* What is staged is the user's work as well. */
@@ -64,7 +66,7 @@ static int check_index(const struct edits *edits, struct error *why)
 
 		if (!entry || (!git_oid_equal(&entry->id, &edit->before) &&
 			       !git_oid_equal(&entry->id, &edit->after)))
-			r = refuse(edit->path, "committed", why);
+			r = refuse(edit->path, why);
 	}
 	git_index_free(index);
 	return r;
@@ -74,7 +76,7 @@ int worktree_check(const struct edits *edits, struct error *why)
 {
 	for (size_t i = 0; i < edits->count; i++)
 		if (state_of(&edits->items[i], NULL) == FILE_IS_OTHER)
-			return refuse(edits->items[i].path, "committed", why);
+			return refuse(edits->items[i].path, why);
 	return check_index(edits, why);
 }
 

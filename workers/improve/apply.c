@@ -78,8 +78,10 @@ static int end_apply(struct campaign *campaign, int64_t apply, const json_t *com
 				success, "after", "notes", notes);
 
 	json_object_set(row, "commit", success ? json_object_get(commit, "commit") : json_null());
-	if (success)
+	if (success) {
 		json_object_set(row, "files", json_object_get(commit, "files"));
+		json_object_set(row, "inverse", json_object_get(commit, "inverse"));
+	}
 	return campaign_ask(campaign, "store.apply_end", row, NULL);
 }
 
@@ -149,6 +151,33 @@ static bool has_status(const json_t *row, const char *status)
 	return text && strcmp(text, status) == 0;
 }
 
+/*
+ * Without git nobody has said that a file is to be as it is now: it has to be
+ * the one that was measured.
+ */
+static int check_unchanged(struct campaign *campaign, const json_t *row, const json_t *files)
+{
+	const json_t *base = json_object_get(json_object_get(row, "changes"), "base");
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < json_array_size(files); i++) {
+		const json_t *file = json_array_get(files, i), *path = json_object_get(file, "path");
+		json_t *was;
+
+		r = campaign_ask(campaign, "git.read",
+				 json_pack("{s:O, s:O}", "commit", base, "path", path), &was);
+		if (r < 0)
+			break;
+		if (!json_equal(json_object_get(was, "sha256"),
+				json_object_get(file, "before_sha256")))
+			r = error_set_code(campaign->why, -EBUSY, ERROR_FAILED_PRECONDITION,
+					   "%s has changed since this was measured, so nothing was done; run cupel improve again",
+					   json_string_value(path));
+		json_decref(was);
+	}
+	return r;
+}
+
 static int apply_row(struct campaign *campaign, const json_t *row, int64_t improvement,
 		     bool here)
 {
@@ -169,6 +198,8 @@ static int apply_row(struct campaign *campaign, const json_t *row, int64_t impro
 	if (r == 0 && json_array_size(files) == 0)
 		r = error_set(campaign->why, -EALREADY, "improvement %lld changes nothing here",
 			      (long long)improvement);
+	if (r == 0 && !campaign->repository)
+		r = check_unchanged(campaign, row, files);
 	if (r == 0)
 		r = commit(campaign, row, improvement, files, here);
 	json_decref(files);
@@ -218,7 +249,13 @@ int campaign_apply(struct campaign *campaign, int64_t improvement)
 		json_object_set_new(campaign->report, "not_applied", json_string(why_not));
 		return 0;
 	}
-	return improvement_apply(campaign, improvement, true);
+	int r = improvement_apply(campaign, improvement, true);
+
+	if (r != -EBUSY)
+		return r;
+	/* Somebody's work is in the way: it stays approved. */
+	json_object_set_new(campaign->report, "not_applied", json_string(campaign->why->text));
+	return 0;
 }
 
 /* ---- back ---- */

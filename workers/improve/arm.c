@@ -84,6 +84,7 @@ static int make(struct campaign *campaign, const char *commit, json_t *files,
 	const char name[] = { (char)('a' + arm->copy), '\0' };
 
 	*ret_outcome = TUNER_OK;
+	arm->run_environment = knobs_run_environment(&campaign->knobs, arm->environment);
 	int r = campaign_ask(campaign, "git.checkout",
 			     json_pack("{s:s, s:s, s:o}", "commit", commit, "copy", name,
 				       "files", files), NULL);
@@ -126,7 +127,31 @@ int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commi
 void arm_release(struct arm *arm)
 {
 	json_decref(arm->environment);
-	arm->environment = NULL;
+	json_decref(arm->run_environment);
+	arm->environment = arm->run_environment = NULL;
+}
+
+int arm_binary(struct campaign *campaign, const struct arm *arm, uint64_t *ret)
+{
+	const char name[] = { (char)('a' + arm->copy), '\0' };
+	json_t *paths = json_array(), *answer;
+
+	*ret = 0;
+	if (campaign->file.build.command.count == 0 ||
+	    !knobs_build_decides(&campaign->knobs, &arm->config, paths)) {
+		json_decref(paths);
+		return 0;
+	}
+	int r = campaign_ask(campaign, "git.artefacts",
+			     json_pack("{s:s, s:s, s:o}", "commit", campaign->base, "copy", name,
+				       "except", paths), &answer);
+
+	if (r < 0)
+		return r;
+	if (json_integer_value(json_object_get(answer, "files")) > 0)
+		*ret = (uint64_t)json_integer_value(json_object_get(answer, "hash"));
+	json_decref(answer);
+	return 0;
 }
 
 int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
@@ -135,7 +160,7 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 	const struct suite suite = {
 		.file = &campaign->file,
 		.workspace = campaign->session->copies[arm->copy],
-		.environment = arm->environment, .holdout = holdout,
+		.environment = arm->run_environment, .holdout = holdout,
 		.slots = campaign->slots,
 	};
 	struct case_difference difference;

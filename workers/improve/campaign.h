@@ -39,7 +39,8 @@ struct arm {
 	unsigned copy;
 	struct space_config config;
 	const char *name;		/* for people; in the call's memory */
-	json_t *environment;		/* owned */
+	json_t *environment;		/* owned; of the build */
+	json_t *run_environment;	/* owned; of tests and benchmarks */
 };
 
 /* A metric that is looked at in every pair: the primary one, then guards. */
@@ -156,6 +157,9 @@ int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commi
 		     json_t *environment, struct arm *ret,
 		     enum tuner_outcome *ret_outcome);
 void arm_release(struct arm *arm);
+
+/* A number for what was built; 0 if that does not say how it will run. */
+int arm_binary(struct campaign *campaign, const struct arm *arm, uint64_t *ret);
 
 /* Runs the tests, and keeps how they ended in the store. TUNER_WRONG with the
  * first difference in campaign->why. */

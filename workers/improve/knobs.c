@@ -296,6 +296,44 @@ json_t *knobs_environment(const struct knobs *knobs, const struct space_config *
 	return ret;
 }
 
+json_t *knobs_run_environment(const struct knobs *knobs, const json_t *environment)
+{
+	json_t *ret = json_copy((json_t *)(uintptr_t)environment);
+
+	for (size_t i = 0; i < knobs->space.count; i++)
+		if (knob_at(knobs, i)->kind == KNOB_ENV && knob_at(knobs, i)->build_only)
+			json_object_del(ret, variable_of(knob_at(knobs, i)));
+	return ret;
+}
+
+static bool is_in_file(const struct workspace_knob *knob, const char *path)
+{
+	return knob->kind == KNOB_FILE && strcmp(knob->file, path) == 0;
+}
+
+bool knobs_build_decides(const struct knobs *knobs, const struct space_config *config,
+			 json_t *paths)
+{
+	for (size_t i = 0; i < knobs->space.count; i++)
+		if (differs(knobs, config, i) && knob_at(knobs, i)->kind == KNOB_ENV &&
+		    !knob_at(knobs, i)->build_only)
+			return false;
+	for (size_t f = 0; f < knobs->file_count; f++) {
+		const char *path = knobs->files[f].path;
+		bool built = false, read = false;
+
+		for (size_t i = 0; i < knobs->space.count; i++) {
+			if (!is_in_file(knob_at(knobs, i), path))
+				continue;
+			built = true;
+			read |= !knob_at(knobs, i)->build_only;
+		}
+		if (built && !read)
+			json_array_append_new(paths, json_string(path));
+	}
+	return true;
+}
+
 /* The text with that place replaced. */
 static const char *replace(struct arena *arena, const char *text, struct place place,
 			   const char *value)

@@ -65,6 +65,17 @@ void knobs_value(const struct knobs *knobs, size_t index, unsigned level,
 /* The environment that a config asks for: an object of texts, or NULL. */
 json_t *knobs_environment(const struct knobs *knobs, const struct space_config *config);
 
+/* The same without what only the build may see. */
+json_t *knobs_run_environment(const struct knobs *knobs, const json_t *environment);
+
+/*
+ * The paths of the files that only build_only knobs are in. False if some
+ * knob in the environment, or other, may be read while running: what was built
+ * does then not say all.
+ */
+bool knobs_build_decides(const struct knobs *knobs, const struct space_config *config,
+			 json_t *paths);
+
 /*
  * The files a config changes: [{"path", "content", "before_sha256"}]. With
  * settle, changed environment knobs are written to WORKSPACE_FILE_NAME too.

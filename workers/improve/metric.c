@@ -14,7 +14,7 @@
 
 static int no_number(const struct workspace_metric *metric, struct error *why)
 {
-	return error_set(why, -ENODATA,
+	return error_set_code(why, -ENODATA, ERROR_FAILED_PRECONDITION,
 			 "metric %s: '%s' finds no number in what the benchmark wrote; see its output and mend the %s",
 			 metric->title, *metric->pattern ? metric->pattern : metric->json,
 			 *metric->pattern ? "pattern" : "path");

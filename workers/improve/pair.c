@@ -59,7 +59,7 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 {
 	const struct command command = {
 		.tool = COMMAND_TRY, .workspace = campaign->session->copies[arm->copy],
-		.argv = benchmark->command, .environment = arm->environment,
+		.argv = benchmark->command, .environment = arm->run_environment,
 		.collect = benchmark_report(benchmark), .timeout_ns = benchmark->timeout_ns,
 	};
 	struct command_outcome outcome;

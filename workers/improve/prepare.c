@@ -25,6 +25,20 @@ static const char *keep_text(struct campaign *campaign, const json_t *object,
 
 /* ---- the repository ---- */
 
+/* Where there is no repository the files are kept as they are now. */
+static int take_snapshot(struct campaign *campaign)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "git.snapshot", json_object(), &answer);
+
+	if (r < 0)
+		return r;
+	campaign->base = keep_text(campaign, answer, "commit");
+	campaign->branch = "main";
+	json_decref(answer);
+	return campaign->base ? 0 : error_set(campaign->why, -EBADMSG, "git.snapshot: no commit");
+}
+
 static int read_status(struct campaign *campaign)
 {
 	json_t *status;
@@ -37,6 +51,9 @@ static int read_status(struct campaign *campaign)
 	campaign->base = keep_text(campaign, status, "head");
 	campaign->branch = keep_text(campaign, status, "branch");
 	json_decref(status);
+	json_object_set_new(campaign->report, "repository", json_boolean(campaign->repository));
+	if (!campaign->repository)
+		return take_snapshot(campaign);
 	if (!campaign->base)
 		return error_set(campaign->why, -ENOENT,
 				 "there is no commit to start from; commit the workspace first");
@@ -143,7 +160,7 @@ static int test_baseline(struct campaign *campaign)
 	const struct suite suite = {
 		.file = &campaign->file,
 		.workspace = campaign->session->copies[COPY_BASE],
-		.environment = campaign->baseline.environment, .holdout = true,
+		.environment = campaign->baseline.run_environment, .holdout = true,
 		.slots = campaign->slots,
 	};
 	struct arena *memory = session_memory(campaign->session);

@@ -179,10 +179,15 @@ static int run_trial(struct campaign *campaign, struct tuner_trial *trial)
 	trial->outcome = TUNER_OK;
 	if (trial->why == TUNER_CURRENT) {
 		trial->cost = 1;
-		return 0;
+		return arm_binary(campaign, &campaign->baseline, &trial->binary);
 	}
 	r = arm_build(campaign, COPY_CANDIDATE, &trial->config, &arm, &trial->outcome);
 	if (r == 0 && trial->outcome == TUNER_OK)
+		r = arm_binary(campaign, &arm, &trial->binary);
+	if (r == 0 && trial->outcome == TUNER_OK && trial->binary &&
+	    tuner_find_binary(campaign->tuner, trial->binary, trial))
+		error_set(campaign->why, -EEXIST, "it builds what was built before");
+	else if (r == 0 && trial->outcome == TUNER_OK)
 		r = measure_trial(campaign, &arm, trial);
 	arm_release(&arm);
 	return r;
@@ -208,9 +213,9 @@ static void report_trial(struct campaign *campaign, const struct tuner_trial *tr
 	char words[300];
 
 	knobs_describe(&campaign->knobs, &trial->config, words, sizeof(words));
-	json_t *row = json_pack("{s:s, s:s, s:s}", "setting", words, "outcome",
+	json_t *row = json_pack("{s:s, s:s, s:s, s:b}", "setting", words, "outcome",
 				tuner_outcome_name(trial->outcome), "from",
-				tuner_why_name(trial->why));
+				tuner_why_name(trial->why), "reused", trial->reused);
 
 	if (trial->outcome == TUNER_OK)
 		json_object_set_new(row, "cost", json_real(trial->cost));
@@ -222,6 +227,17 @@ static void report_trial(struct campaign *campaign, const struct tuner_trial *tr
 static bool budget_left(const struct campaign *campaign)
 {
 	return clock_now_ns() < campaign->until_ns && campaign->runs_left > 0;
+}
+
+/* Settings that cost no more than their build. */
+static json_int_t reused_trials(const struct campaign *campaign)
+{
+	const struct tuner *tuner = campaign->tuner;
+	json_int_t reused = 0;
+
+	for (size_t i = 0; tuner && i < tuner->count; i++)
+		reused += tuner->trials[i].reused && tuner->trials[i].why != TUNER_LESSON;
+	return reused;
 }
 
 int campaign_search(struct campaign *campaign)
@@ -244,9 +260,9 @@ int campaign_search(struct campaign *campaign)
 		}
 	}
 	json_object_set_new(campaign->report, "search",
-			    json_pack("{s:I, s:s}", "evaluations",
+			    json_pack("{s:I, s:I, s:s}", "evaluations",
 				      (json_int_t)(campaign->tuner ? campaign->tuner->evaluations : 0),
-				      "stopped", stop == TUNER_GO_ON ? "budget of time or runs" :
+				      "reused", reused_trials(campaign), "stopped", stop == TUNER_GO_ON ? "budget of time or runs" :
 						 tuner_stop_name(stop)));
 	return r;
 }

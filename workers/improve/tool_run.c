@@ -192,7 +192,8 @@ static int apply_it(struct campaign *campaign, int64_t improvement)
 {
 	const json_t *here = json_object_get(campaign->session->call->arguments, "here");
 
-	return improvement_apply(campaign, improvement, json_is_true(here));
+	return improvement_apply(campaign, improvement,
+				 json_is_true(here) || !campaign->repository);
 }
 
 static int roll_it_back(struct campaign *campaign, int64_t improvement)

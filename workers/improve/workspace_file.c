@@ -124,6 +124,8 @@ static const struct config_row knob_rows[] = {
 	  "Values that are relaxed, whatever the class of the knob.", NULL },
 	{ "unsafe", SETTING(struct workspace_knob, unsafe, LIST), 0, WORKSPACE_VALUES_MAX, "", NULL,
 	  "Values that are unsafe, whatever the class of the knob.", NULL },
+	{ "build_only", SETTING(struct workspace_knob, build_only, BOOL), 0, 0, "false", NULL,
+	  "Only the build reads it: what builds the same is measured once, and its variable is kept from tests and benchmarks.", NULL },
 	{ "when", SETTING(struct workspace_knob, when, STRING), 0, TEXT_MAX, "", NULL,
 	  "KNOB=VALUE: the knob means something only with that value of another.", NULL },
 };

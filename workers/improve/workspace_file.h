@@ -99,6 +99,7 @@ struct workspace_knob {
 	bool ordered;			/* neighbours in the list are alike */
 	unsigned semantics;		/* enum knob_semantics, of all values but: */
 	struct config_list relaxed, unsafe;
+	bool build_only;		/* tests and benchmarks do not see it */
 	const char *when;		/* "KNOB=VALUE": means something only then */
 };
 

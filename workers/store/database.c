@@ -104,12 +104,15 @@ static int back_up(struct database *database, const char *path, int version,
 
 static int migrate(struct database *database, size_t from, struct error *why)
 {
+	_Static_assert(APPLICATION_ID == 1131769964, "the pragma takes no name");
 	char version[64];
 
 	for (size_t i = from; i < schema_version; i++) {
 		int r = execute(database, "BEGIN IMMEDIATE", why);
 
 		snprintf(version, sizeof(version), "PRAGMA user_version = %zu", i + 1);
+		if (r == 0)	/* with the version, or it would be a stranger's */
+			r = execute(database, "PRAGMA application_id = 1131769964", why);
 		for (const char *const *sql = schema_migrations[i]; r == 0 && *sql; sql++)
 			r = execute(database, *sql, why);
 		if (r == 0)
@@ -135,10 +138,10 @@ static int check_version(struct database *database, const char *path, struct err
 		return r;
 	if (version < 0 || (size_t)version > schema_version)
 		return error_set(why, -EUCLEAN,
-				 "%s is of a newer cupel (version %d, this one knows %zu); update cupel, or name another state directory",
-				 path, version, schema_version);
+				 "made by a newer cupel (version %d, this one knows %zu); update cupel, or name another state directory by CUPEL_STATE",
+				 version, schema_version);
 	if (version > 0 && application != APPLICATION_ID)
-		return error_set(why, -EUCLEAN, "%s is another program's database", path);
+		return error_set(why, -EUCLEAN, "another program's database; name another state directory by CUPEL_STATE");
 	if (version > 0 && (size_t)version < schema_version)
 		r = back_up(database, path, version, why);
 	return r == 0 ? migrate(database, (size_t)version, why) : r;
@@ -150,12 +153,10 @@ static int set_up(struct database *database, const char *path, struct error *why
 		"PRAGMA journal_mode = WAL",
 		"PRAGMA synchronous = NORMAL",
 		"PRAGMA foreign_keys = ON",
-		"PRAGMA application_id = 1131769964",	/* APPLICATION_ID */
 		"PRAGMA cache_size = -4096",
 	};
 	int r = 0;
 
-	_Static_assert(APPLICATION_ID == 1131769964, "the pragma takes no name");
 	sqlite3_busy_timeout(database->sqlite, 2000);
 	sqlite3_create_function(database->sqlite, "chain", CHAIN_PARTS,
 				SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,

@@ -171,7 +171,7 @@ static const struct method methods[] = {
 		"UPDATE applied_improvements SET success = :success, commit_id = :commit,"
 		" performance_after = :after, notes = :notes, rollback_data = CASE"
 		"  WHEN :files IS NULL THEN rollback_data"
-		"  ELSE json_set(rollback_data, '$.files', json(:files)) END"
+		"  ELSE json_set(rollback_data, '$.files', json(:files), '$.inverse', :inverse) END"
 		" WHERE id = :apply AND success IS NULL RETURNING improvement_id AS improvement",
 		"UPDATE improvements SET status = 'applied' WHERE id = :improvement AND :success = 1",
 		AUDIT("apply_end", "json_object('improvement', :improvement, 'apply', :apply,"

@@ -1,0 +1,155 @@
+#!/bin/bash
+# What the loop cannot work with is said in one sentence with the way out, and
+# nothing is changed by it. Speaks TAP.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+serve
+
+print() { # DIRECTORY
+	(cd "$1" && git rev-parse HEAD && git status --porcelain && git show-ref && git stash list &&
+		find . -path ./.git -prune -o -type f -exec sha256sum {} + | sort)
+}
+# improve fails so, says so in one line, and leaves everything as it is.
+refuses() { # NAME CODE WORDS OPTION...
+	local name=$1 want=$2 words=$3 before after
+	shift 3
+	before=$(print .)
+	"$cupel" improve "$@" >../out 2>../said
+	local code=$?
+	after=$(print .)
+	is "$name" "$code $(wc -l <../said) $(grep -c -- "$words" ../said)" "$want 1 1"
+	[ "$before" = "$after" ] || not_ok "$name: nothing is changed" "$after"
+}
+fresh() { # NAME: a small workspace, committed, and one is in it
+	cd "$work" || exit
+	small "$1"
+	commit "$1"
+	cd "$1" || exit
+}
+amend() {
+	git -c user.name=test -c user.email=test@localhost commit -qam changed
+}
+noisy() {
+	grep -q 'too noisy to decide by' ../said
+}
+
+# ---- what is missing or wrong ----
+
+fresh no_conf
+git rm -q --cached cupel.conf && amend
+refuses 'cupel.conf is not committed' 65 'cupel.conf is not in the commit.*commit it first'
+rm cupel.conf
+refuses 'no cupel.conf' 65 "cupel init"
+
+cd "$work" && mkdir empty && cd empty && git init -q
+small .
+before=$(ls -A)
+"$cupel" improve >../out 2>../said
+is 'no commit' "$? $(grep -c 'commit the workspace first' ../said)$(ls -A | diff - <(echo "$before"))" '65 1'
+
+fresh no_number
+sed -i 's/metric time.*/metric time { from = stdout  pattern = "took ([0-9]+)" }/' cupel.conf && amend
+refuses 'a benchmark without a metric line' 65 'finds no number in what the benchmark wrote.*mend the pattern'
+
+fresh no_match
+sed -i 's/COUNT=(/COUNTS=(/' cupel.conf && amend
+refuses 'a knob whose pattern matches nothing' 65 'knob count: .*spin.sh'
+
+fresh no_metric
+refuses 'a metric that is none' 65 'there is no' --metric spin.memory
+
+fresh broken
+sed -i '1s/^/build { command = "echo no compiler >\&2; exit 3" }\n/' cupel.conf && amend
+refuses 'a build that fails' 65 'no compiler'
+
+# ---- a test that is not the same every time ----
+
+fresh flaky
+cat >random.sh <<'END'
+echo 1..9
+n=0
+for byte in $(od -An -N8 -tu1 /dev/urandom); do
+	n=$((n + 1))
+	[ $((byte % 2)) = 0 ] && echo "ok $n - coin $n" || echo "not ok $n - coin $n"
+done
+echo "ok 9 - sure"
+END
+sed -i '1s/^/test coins { command = "sh random.sh"  format = tap }\n/' cupel.conf
+git add -A && amend
+"$cupel" improve --mode observe --json >../report 2>../said
+if noisy; then
+	skip 'a flaky test' "$(<../said)"
+else
+	is 'flaky tests are set apart, by name' "$(jq -c '[.tests.flaky | length > 0,
+		all(.[]; test("^coins: .*coin [1-8]$"))]' ../report)" '[true,true]'
+	"$cupel" improve --mode observe >../out 2>/dev/null
+	noisy || is 'and told' "$(grep -c 'flaky.*coin' ../out)" 1
+fi
+
+# ---- nothing is applied without tests ----
+
+fresh untested
+sed -i '/^test /d' cupel.conf && amend
+before=$(print .)
+"$cupel" improve --mode auto --seed 1 --json >../report 2>../said
+code=$?
+if noisy; then
+	skip 'no tests' "$(<../said)"
+else
+	is 'no tests: proven, and not applied' "$code $(jq -c '[.status, .commit, .not_applied]' ../report)" \
+		'0 ["approved",null,"there are no tests; declare one in cupel.conf"]'
+	is 'no tests: nothing is changed' "$(print .)" "$before"
+fi
+
+# ---- where HEAD is, and whose files they are ----
+
+fresh detached
+git checkout -q --detach
+before=$(print .)
+"$cupel" improve --mode auto --seed 1 --json >../report 2>../said
+code=$?
+id=$(jq .improvement ../report)
+if noisy; then
+	skip 'a detached HEAD' "$(<../said)"
+else
+	is 'a detached HEAD: proven, and not applied' "$code $(jq -c '[.status, .commit]' ../report)" \
+		'0 ["approved",null]'
+	is 'a detached HEAD: the way out' \
+		"$(jq -r .not_applied ../report | grep -c 'check out a branch')" 1
+	is 'a detached HEAD: nothing is changed' "$(print .)" "$before"
+
+	git checkout -q main
+	echo '# mine' >>spin.sh
+	before=$(print .)
+	"$cupel" apply "$id" --here 2>../said
+	is 'a file with changes of mine' \
+		"$? $(grep -c 'spin.sh has changes of yours that are not committed; commit or stash' ../said)" '65 1'
+	git add spin.sh
+	git show HEAD:spin.sh >spin.sh
+	"$cupel" apply "$id" --here 2>../said
+	is 'one that is only staged' \
+		"$? $(grep -c 'spin.sh has changes of yours' ../said)" '65 1'
+	git reset -q && echo '# mine' >>spin.sh
+	is 'nothing is changed' "$(print .)" "$before"
+	# What was committed is measured and applied all the same; mine stays.
+	git checkout -q spin.sh && echo mine >scratch && echo '# mine' >>cupel.conf
+	"$cupel" apply "$id" --here >../out 2>../said
+	is 'other changes of mine are no hindrance, and stay' \
+		"$? $(git status --porcelain | tr '\n' ' ')$(git show --stat --format= HEAD | head -1 | tr -d ' ')" \
+		'0  M cupel.conf ?? scratch spin.sh|2+-'
+fi
+
+# ---- a database of another cupel ----
+
+unserve
+python3 - "$CUPEL_STATE/store/cupel.db" <<'END'
+import sqlite3, sys
+sqlite3.connect(sys.argv[1]).execute("PRAGMA user_version = 99")
+END
+cp "$CUPEL_STATE/store/cupel.db" "$work/newer"
+serve
+refuses 'a database of a newer cupel' 65 'made by a newer cupel (version 99.*update cupel' --seed 2
+is 'it is left as it is' "$(cmp "$CUPEL_STATE/store/cupel.db" "$work/newer" 2>&1)" ''
+done_testing

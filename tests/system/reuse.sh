@@ -1,0 +1,50 @@
+#!/bin/bash
+# Settings that build the same are measured once, and what only the build may
+# read is not there for what was built. Speaks TAP.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+serve
+mkdir made
+cat >made/build.sh <<'END'
+case $LEVEL in two) count=3000 ;; *) count=30000 ;; esac
+cat >made.sh <<DONE
+i=0
+while [ \$i -lt $count ]; do i=\$((i + 1)); done
+echo \${LEVEL-unset} \${NICE-unset}
+DONE
+END
+cat >made/cupel.conf <<'END'
+build { command = "sh build.sh" }
+test unseen { command = "test \"$(sh made.sh | cut -d' ' -f1)\" = unset" }
+test seen { command = "test \"$(sh made.sh | cut -d' ' -f2)\" != unset" }
+benchmark spin {
+	command = { "sh", "made.sh" }
+	metric time { from = cpu }
+}
+knob LEVEL { values = { zero, one, two }  current = zero  build_only = true }
+knob NICE { values = { yes, no }  current = no }
+improve { gain = 40 }
+END
+commit made
+cd made || exit 1
+"$cupel" improve --mode propose --seed 1 --json >../report 2>../said
+code=$?
+if grep -q 'too noisy to decide by' ../said; then
+	skip 'what builds the same' "$(<../said)"
+	done_testing
+	exit
+fi
+[ $code -eq 0 ] || sed 's/^/# /' ../said
+trial() { # SETTING
+	jq -c --arg s "$1" '.trials[] | select(.setting == $s) | [.outcome, .reused, .cost == 1]' ../report
+}
+is 'what builds what the base is costs nothing' "$(trial 'LEVEL: zero to one')" '["ok",true,true]'
+is 'what builds something else is measured' "$(trial 'LEVEL: zero to two')" '["ok",false,false]'
+is 'so is what may be read while it runs' \
+	"$(jq -c '[.trials[] | select((.setting | test("NICE")) and .reused)]' ../report)" '[]'
+is 'and that is counted' "$(jq -c '[.search.reused >= 1, .search.evaluations + .search.reused]' ../report)" '[true,6]'
+is 'the gain is found' "$code$(jq -r '.change | test("LEVEL: zero to two")' ../report)" 0true
+is 'tests see only what may be seen' "$(jq -c '[.tests.passed, .tests.failed]' ../report)" '[2,0]'
+done_testing
