@@ -9,6 +9,7 @@
 #   make lint         clang-tidy, cppcheck, manual pages
 #   make install      DESTDIR, PREFIX                  make clean
 #   make demo         the improvement loop on a small project, or on REPO=/path
+#   make check-debian the same on programs of Debian's, PROJECTS="mawk lz4"; half an hour
 #
 # V=1 shows the commands. SANITIZE=1 and FUZZ=1 are the two other ways to
 # compile the same sources; each has its own folder below build/.
@@ -113,7 +114,7 @@ containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
 storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
 
-.PHONY: all chaos resume check demo check-asan check-containment check-layers fuzz bench lint install clean
+.PHONY: all chaos resume check check-debian demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -302,6 +303,12 @@ bench: $(bins) $(benches)
 # Under three minutes; the scratch folder it leaves is named at its end.
 demo: $(bins)
 	@tests/demo $(out)/bin/cupel $(REPO)
+
+# Fetches sources; needs an archive of them. The table is what they gained.
+check-debian: $(bins) $(probe)
+	@etc/setup debian
+	@TEST_SECONDS=7200 tests/run $(out) tests/workspaces/debian.sh; code=$$?; \
+		sed -n 's/^# | /  /p' $(out)/results/debian.sh.tap; exit $$code
 
 lint: $(setup)
 	@etc/setup lint

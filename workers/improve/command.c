@@ -144,22 +144,48 @@ bool command_succeeded(const struct command_outcome *outcome)
 	return outcome->exit_code == 0 && strcmp(outcome->cause, "exited") == 0;
 }
 
+#define LINE_SHOWN 200
+
+/* What compilers, linkers and shells say where they give up. */
+static const char *const telling[] = {
+	"error:", "Error:", "cannot ", "undefined ", "not found", "No such ",
+};
+
+static bool tells(struct span line)
+{
+	for (size_t i = 0; i < COUNT(telling); i++)
+		if (memmem(line.data, line.length, telling[i], strlen(telling[i])))
+			return true;
+	return false;
+}
+
+/* What a person would look for: the first line that tells, or the last one. */
+static struct span telling_line(struct span errors)
+{
+	struct span line = { errors.data, 0 }, last = line;
+
+	for (size_t i = 0; i <= errors.length; i++) {
+		if (i < errors.length && errors.data[i] != '\n')
+			continue;
+		line.length = (size_t)(errors.data + i - line.data);
+		if (tells(line))
+			return line;
+		if (line.length > 0)
+			last = line;
+		line.data = errors.data + i + 1;
+	}
+	return last;
+}
+
 void command_describe(const struct command_outcome *outcome, char *ret, size_t size)
 {
-	struct span errors = outcome->errors;
-	size_t end = errors.length;
+	struct span line = telling_line(outcome->errors);
 
-	/* The last line says most: what a person would look at first. */
-	while (end > 0 && errors.data[end - 1] == '\n')
-		end--;
-	size_t start = end;
-
-	while (start > 0 && errors.data[start - 1] != '\n' && end - start < 200)
-		start--;
-	if (strcmp(outcome->cause, "exited") == 0)
-		snprintf(ret, size, "exit status %d%s%.*s", outcome->exit_code,
-			 end > start ? ": " : "", (int)(end - start),
-			 (const char *)errors.data + start);
-	else
+	if (strcmp(outcome->cause, "exited") != 0)
 		snprintf(ret, size, "ended by %s", outcome->cause);
+	else
+		snprintf(ret, size, "exit status %d%s%.*s", outcome->exit_code,
+			 line.length > 0 ? ": " : "",
+			 (int)(line.length < LINE_SHOWN ? line.length : LINE_SHOWN),
+			 (const char *)line.data);
 }
