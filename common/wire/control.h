@@ -68,6 +68,7 @@ enum control_kind {
 	CONTROL_SLOT_POOL,	/* slot, generation, pool: its number in the present catalog */
 	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic ns: no new call, then RECYCLE */
 	CONTROL_STOP,		/* argument: deadline, monotonic ns: drain, then leave */
+	CONTROL_NO_ENTRY,	/* pool, workspace: no worker gets into it */
 
 	/* Router to monitor. */
 	CONTROL_BEAT,		/* argument: turns of its loop; call: calls in hand */

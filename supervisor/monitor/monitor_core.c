@@ -503,9 +503,14 @@ static bool ended_by_us(const struct core_slot *slot)
 static struct judgement judge(const struct core *core, const struct core_slot *slot,
 			      int64_t now_ns)
 {
+	static const enum restart_exit of_start[] = {
+		[START_FAULT_PASSING] = RESTART_EXIT_ABNORMAL,
+		[START_FAULT_HOPELESS] = RESTART_EXIT_HOPELESS,
+		[START_FAULT_WORKSPACE] = RESTART_EXIT_NORMAL,
+	};
+
 	if (slot->failed_errno)
-		return (struct judgement){ SLOT_END_START, slot->hopeless ?
-			RESTART_EXIT_HOPELESS : RESTART_EXIT_ABNORMAL };
+		return (struct judgement){ SLOT_END_START, of_start[slot->start_fault] };
 	switch (slot->fate) {
 	case FATE_NONE:
 		break;
@@ -1046,7 +1051,11 @@ static void on_not_started(struct core *core, uint32_t index,
 
 	if (slot->state == WORKER_SPAWNING) {
 		slot->failed_errno = (int)event->value;
-		slot->hopeless = event->hopeless;
+		slot->start_fault = event->fault;
+		if (event->fault == START_FAULT_WORKSPACE)
+			tell(core, (struct control){
+				.kind = CONTROL_NO_ENTRY, .workspace = slot->workspace,
+				.pool = core->pools[slot->pool].number });
 		if (event->facts == FACT_ALL)
 			slot->up = false;
 		else

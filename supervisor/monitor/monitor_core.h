@@ -65,6 +65,13 @@ struct core_pool_spec {
 	int64_t start_ns;
 };
 
+/* Why a worker could not be started. */
+enum start_fault {
+	START_FAULT_PASSING,	/* trying again may help */
+	START_FAULT_HOPELESS,	/* only a new binary or an operator helps */
+	START_FAULT_WORKSPACE	/* the caller's directory: its calls fail, no pool */
+};
+
 /* Why a worker is dead, bit by bit. */
 enum death_fact {
 	FACT_ENDED = 1,		/* the pidfd is readable */
@@ -83,7 +90,8 @@ struct core_slot {
 	unsigned facts;
 	int exit_status, signal;	/* once reaped; -1 and 0 as in restart.h */
 	int failed_errno;		/* it could not be started */
-	bool oom, hopeless, useful;
+	enum start_fault start_fault;
+	bool oom, useful;
 	bool killed;		/* the router wanted it so, for a caller */
 	bool forced;		/* its cgroup has been killed */
 	bool failed;		/* the last one here did: this start is a restart */
@@ -115,7 +123,7 @@ enum core_reload { RELOAD_NONE, RELOAD_CANARY, RELOAD_WATCH };
 enum core_event_kind {
 	CORE_TIMER,
 	CORE_STARTED,		/* slot: exec'd */
-	CORE_NOT_STARTED,	/* slot; value: errno; hopeless; facts, if known */
+	CORE_NOT_STARTED,	/* slot; value: errno; fault; facts, if known */
 	CORE_BEAT,		/* slot; beat; not one of them: BAD */
 	CORE_FACTS,		/* slot; facts, and with REAPED how it ended */
 	CORE_USAGE,		/* slot; value: resident bytes; call: processor ns */
@@ -135,7 +143,8 @@ struct core_event {
 	uint64_t value, call;
 	unsigned facts;
 	int exit_status, signal;
-	bool oom, hopeless;
+	bool oom;
+	enum start_fault fault;
 	const struct core_pool_spec *specs;
 	uint32_t spec_count;
 };

@@ -95,7 +95,7 @@ static void not_started(struct worker *worker, const struct sandbox_report *foun
 			       log_text("reason", found->detail)));
 	report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
-		.hopeless = hopeless });
+		.fault = hopeless ? START_FAULT_HOPELESS : START_FAULT_PASSING });
 }
 
 static void read_reports(struct worker *worker)
@@ -446,7 +446,7 @@ static void tell_up(struct worker *worker, const struct core_slot *slot,
 }
 
 static int start(struct monitor *monitor, struct worker *worker, struct links *links,
-		 struct error *why)
+		 enum start_fault *ret_fault, struct error *why)
 {
 	const struct core_slot *slot = &monitor->core.slots[worker->index];
 	const struct core_pool *pool = &monitor->core.pools[slot->pool];
@@ -457,6 +457,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 
 	if (!entry)
 		return error_set(why, -ESTALE, "its pool is of no catalog any more");
+	*ret_fault = START_FAULT_HOPELESS;
 	if (generation->plans[row] < 0)
 		return error_set(why, -ENOENT, "there is no policy %s", entry->policy);
 	if (generation->programs[row].fd < 0)
@@ -475,6 +476,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	plan.program_is_script = generation->programs[row].script;
 	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
 
+	*ret_fault = r < 0 && slot->workspace ? START_FAULT_WORKSPACE : START_FAULT_PASSING;
 	if (r == 0)
 		r = make_links(worker, entry, links, why);
 	if (r == 0)
@@ -506,11 +508,12 @@ void worker_spawn(struct monitor *monitor, uint32_t index)
 {
 	struct worker *worker = &monitor->workers[index];
 	struct links links = { { -1, -1 }, { -1, -1 }, { -1, -1 }, -1 };
+	enum start_fault fault = START_FAULT_PASSING;
 	struct error why;
 
 	worker->generation = monitor->core.slots[index].generation;
 	name_worker(monitor, worker);
-	int r = start(monitor, worker, &links, &why);
+	int r = start(monitor, worker, &links, &fault, &why);
 
 	close_theirs(&links);
 	if (r == 0)
@@ -520,7 +523,7 @@ void worker_spawn(struct monitor *monitor, uint32_t index)
 		    LOG_FIELDS(log_text("reason", why.text)));
 	report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)-r, .facts = FACT_ALL,
-		.exit_status = -1, .hopeless = r == -ENOENT });
+		.exit_status = -1, .fault = fault });
 }
 
 /* ---- orders ---- */

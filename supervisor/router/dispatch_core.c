@@ -261,6 +261,23 @@ static void send_queued(struct router *router, struct pool *pool,
 	}
 }
 
+void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t workspace,
+		       int64_t now_ns)
+{
+	struct ending why = ending_of(ERROR_FAILED_PRECONDITION,
+				      "no worker can enter the workspace: "
+				      "is the directory still there?");
+
+	for (struct list *link = pool->parked.next, *next; link != &pool->parked;
+	     link = next) {
+		struct call *call = LIST_OWNER(link, struct call, parked_link);
+
+		next = link->next;
+		if (call->workspace == workspace)
+			call_end(router, call, &why, now_ns);
+	}
+}
+
 /* ---- more workers ---- */
 
 static uint32_t waiting_in(const struct pool *pool)

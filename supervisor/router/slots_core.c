@@ -457,6 +457,16 @@ static void on_pool_state(struct router *router,
 	dispatch_mark(router, record->pool);
 }
 
+static void on_no_entry(struct router *router, const struct router_event *event,
+			int64_t now_ns)
+{
+	const struct control *record = event->record;
+
+	if (record->pool < CATALOG_POOLS_MAX && router->pools[record->pool].present)
+		dispatch_no_entry(router, &router->pools[record->pool],
+				  record->workspace, now_ns);
+}
+
 static void on_catalog(struct router *router, const struct router_event *event,
 		       int64_t now_ns)
 {
@@ -507,6 +517,7 @@ static void (*const on_record[CONTROL_KIND_COUNT])(struct router *,
 	[CONTROL_SLOT_POOL]  = on_slot_pool,  [CONTROL_SLOT_DRAIN] = on_slot_drain,
 	[CONTROL_POOL_STATE] = on_pool_state, [CONTROL_CATALOG]    = on_catalog,
 	[CONTROL_SUPERVISOR] = on_supervisor, [CONTROL_STOP]       = on_stop,
+	[CONTROL_NO_ENTRY]   = on_no_entry,
 };
 
 void control_record(struct router *router, const struct router_event *event,

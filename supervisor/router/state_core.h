@@ -362,6 +362,9 @@ void call_register(struct router *router, struct call *call);
 /* Sends what can be sent in the pools marked dirty. */
 void dispatch(struct router *router, int64_t now_ns);
 void dispatch_mark(struct router *router, uint32_t pool);
+/* No worker can be started in that workspace: what waits for one is ended. */
+void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t workspace,
+		       int64_t now_ns);
 void dispatch_arguments(struct router *router, struct call *call,
 			int64_t now_ns);
 

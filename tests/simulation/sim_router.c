@@ -31,21 +31,22 @@
 enum fault {
 	FAULT_CRASH, FAULT_BUSY, FAULT_CANCEL, FAULT_LEAVE, FAULT_FULL,
 	FAULT_NONSENSE, FAULT_HANG, FAULT_POOL, FAULT_PHASES, FAULT_DRAIN,
-	FAULT_RELOAD, FAULT_COUNT
+	FAULT_RELOAD, FAULT_ENTRY, FAULT_COUNT
 };
 
 enum seen {
 	SEEN_OK, SEEN_NOT_STARTED, SEEN_UNKNOWN, SEEN_DEADLINE, SEEN_CANCELLED,
 	SEEN_POISON, SEEN_BREAKER, SEEN_RETRY, SEEN_KILL, SEEN_STALE, SEEN_SHARED,
 	SEEN_FULL, SEEN_HELD, SEEN_REFUSED, SEEN_STREAM, SEEN_CREDIT, SEEN_PARTS,
-	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_COUNT
+	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED,
+	SEEN_NO_ENTRY, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
 	"ok", "not started", "outcome unknown", "deadline", "cancelled", "poison",
 	"breaker", "retry", "kill", "faulty worker", "shared", "full link",
 	"held", "refused", "streamed", "credit", "argument parts", "drained",
-	"reloaded", "came back", "doomed twice",
+	"reloaded", "came back", "doomed twice", "no entry",
 };
 
 struct task {
@@ -174,6 +175,7 @@ static void see_result(uint32_t client, const struct message *message)
 	seen[SEEN_POISON] += code == ERROR_POISON;
 	seen[SEEN_BREAKER] += code == ERROR_BREAKER_OPEN;
 	seen[SEEN_REFUSED] += code == ERROR_NOT_FOUND;
+	seen[SEEN_NO_ENTRY] += code == ERROR_FAILED_PRECONDITION;
 	seen[SEEN_RETRY] += message->result.attempts > 1;
 	seen[SEEN_STREAM] += message->result.chunks > 0;
 	seen[SEEN_BACK] += call->back;
@@ -349,9 +351,10 @@ static void step(struct router_event event)
 #define SEEDS_DEFAULT 10000
 #endif
 
-#define POOL(pool, how, places, calls)                                        \
+#define POOL(pool, how, places, calls, bound)                                 \
 	{ .name = pool, .program = "/x", .kind = how, .size = places,         \
-	  .warm = places, .calls_max = calls, .client_role = ROLE_COUNT }
+	  .warm = places, .calls_max = calls, .client_role = ROLE_COUNT,      \
+	  .flags = bound }
 #define TOOL(tool, number, kind)                                              \
 	{ .name = tool, .pool = number, .class = kind, .roles = 15,           \
 	  .queue = 8, .deadline_ns = 5 * NS_PER_S,                            \
@@ -365,8 +368,8 @@ static struct {
 } catalogs[] = { { .catalog = {
 	.magic = CATALOG_MAGIC, .generation = 1, .pool_count = 2,
 	.tool_count = 3, .text_bytes = 1,
-	.pools = { POOL("many", POOL_STATIC, 4, 4),
-		   POOL("once", POOL_PER_CALL, 2, 1) },
+	.pools = { POOL("many", POOL_STATIC, 4, 4, 0),
+		   POOL("once", POOL_PER_CALL, 2, 1, POOL_WORKSPACE) },
 	.tools = {
 		TOOL("effect", 0, TOOL_EFFECTFUL) },
 		TOOL("job", 1, TOOL_EFFECTFUL) },
@@ -376,9 +379,9 @@ static struct {
 } }, { .catalog = {
 	.magic = CATALOG_MAGIC, .generation = 1, .pool_count = 3,
 	.tool_count = 2, .text_bytes = 1,
-	.pools = { POOL("else", POOL_STATIC, 1, 1),
-		   POOL("many", POOL_STATIC, 4, 4),
-		   POOL("once", POOL_PER_CALL, 2, 1) },
+	.pools = { POOL("else", POOL_STATIC, 1, 1, 0),
+		   POOL("many", POOL_STATIC, 4, 4, 0),
+		   POOL("once", POOL_PER_CALL, 2, 1, POOL_WORKSPACE) },
 	.tools = {
 		TOOL("effect", 1, TOOL_EFFECTFUL) },
 		TOOL("job", 2, TOOL_EFFECTFUL) },
@@ -409,7 +412,7 @@ static void raise_worker(uint32_t slot)
 	step((struct router_event){ .kind = ROUTER_CONTROL,
 		.record = &(struct control){ .kind = CONTROL_SLOT_UP,
 			.slot = slot, .generation = generation,
-			.pool = pool_of(slot) } });
+			.pool = pool_of(slot), .workspace = slot >= 4 } });
 	worker->generation = 0;
 	push(worker, (struct message){ .kind = MESSAGE_HELLO,
 				       .hello.major = 1 });
@@ -651,7 +654,7 @@ static void send_grants(uint32_t index)
 		if (!client->open || chance(30))
 			continue;
 		call->received = 0;
-		if (bytes > 0 && call->outstanding &&
+		if (bytes > 0 && (call->outstanding || call->back) &&
 		    credit_add(&call->credit, bytes))
 			say(index, &(struct message){
 				.kind = MESSAGE_CREDIT, .call_id = id,
@@ -699,6 +702,7 @@ static void send_call(uint32_t index)
 		.deadline_ns = call->deadline_ns,
 		.call = { .tool = message_text_of(tools[tool]),
 			  .priority = (uint32_t)random_below(&world.random, 4),
+			  .workspace = tool == 1,
 			  .flags = (call->detached ? CALL_DETACHED : 0U) |
 				   (parts ? CALL_MORE : 0U) },
 		.body = { (const uint8_t *)body, sizeof(body) } });
@@ -760,6 +764,12 @@ static void turn_pool(void)
 {
 	enum restart_state state = RESTART_UP;
 
+	if (fault(FAULT_ENTRY, 20))
+		step((struct router_event){ .kind = ROUTER_CONTROL,
+			.record = &(struct control){
+				.kind = CONTROL_NO_ENTRY, .workspace = 1,
+				.pool = pool_of((uint32_t)random_below(
+					&world.random, SLOTS)) } });
 	if (fault(FAULT_POOL, 3))
 		state = (enum restart_state)random_below(&world.random,
 							 RESTART_STATE_COUNT);

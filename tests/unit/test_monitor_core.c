@@ -272,7 +272,7 @@ static void speak(struct world *world, uint32_t i)
 		if (world->lossy && chance(world, 4)) {
 			event.kind = CORE_NOT_STARTED;
 			event.value = 2;
-			event.hopeless = chance(world, 5);
+			event.fault = chance(world, 5) ? START_FAULT_HOPELESS : START_FAULT_PASSING;
 			if (chance(world, 50))
 				process->facts = event.facts = FACT_ALL;
 			else if (process->dies_ns == DEADLINE_NEVER)
@@ -545,6 +545,45 @@ static void test_wants_grow_slowly_and_to_the_size(void **state)
 	assert_int_equal(running, 4);
 }
 
+/* Asks for a worker in a workspace ten times, where each start fails like that. */
+static enum restart_state state_after_starts(struct world *world, enum start_fault fault)
+{
+	one_pool(world, (struct core_pool_spec){ .name = "x", .size = 4, .bound = true,
+						 .single_use = true, .start_ns = NS_PER_S });
+	settle_down(world, world->now_ns + NS_PER_S);
+	for (int n = 0; n < 10; n++) {
+		step(world, (struct core_event){
+			.kind = CORE_RECORD,
+			.record = { .kind = CONTROL_WANT, .argument = 1, .workspace = 7,
+				    .generation = world->core.catalog } });
+		for (uint32_t i = 0; i < CORE_ROUTER; i++) {
+			struct core_event event = of_slot(world, CORE_NOT_STARTED, i);
+
+			if (world->core.slots[i].state != WORKER_SPAWNING)
+				continue;
+			event.value = 2;
+			event.fault = fault;
+			event.facts = world->processes[i].facts = FACT_ALL;
+			step(world, event);
+		}
+		world->now_ns += NS_PER_S;
+	}
+	return world->core.pools[0].restart.state;
+}
+
+static void test_a_callers_directory_fails_no_pool(void **state)
+{
+	static struct world world;
+	enum restart_state after = state_after_starts(&world, START_FAULT_WORKSPACE);
+
+	(void)state;
+	test_row(after == RESTART_UP || after == RESTART_DEGRADED, "it is %s",
+		 restart_state_name(after));
+	assert_int_equal(state_after_starts(&world, START_FAULT_HOPELESS), RESTART_FAILED);
+	assert_int_equal(state_after_starts(&world, START_FAULT_PASSING),
+			 RESTART_CRASHLOOP);
+}
+
 static void test_the_idle_leave(void **state)
 {
 	static struct world world;
@@ -569,6 +608,7 @@ int main(void)
 		cmocka_unit_test(test_every_state_is_left_in_time),
 		cmocka_unit_test(test_crash_loop_cools_down),
 		cmocka_unit_test(test_wants_grow_slowly_and_to_the_size),
+		cmocka_unit_test(test_a_callers_directory_fails_no_pool),
 		cmocka_unit_test(test_the_idle_leave),
 		cmocka_unit_test(test_same_seed_same_trace),
 		cmocka_unit_test(test_holds_for_every_seed),
