@@ -138,6 +138,7 @@ enum restart_exit restart_exit_of(int exit_status, int signal, bool drained)
 /* What the pool forgets when it begins again: earlier deaths do not count. */
 static void begin(struct restart_pool *pool, int64_t now_ns)
 {
+	pool->begun_ns = now_ns;
 	pool->halves = 0;
 	pool->stillbirths = 0;
 	pool->quiet_from_ns = now_ns;
@@ -224,7 +225,7 @@ static enum restart_event judge(struct restart_pool *pool,
 {
 	unsigned halves = halves_of[run->exit];
 
-	if (halves == 0)
+	if (halves == 0 || run->older)
 		return RESTART_LOST;
 	forgive_quiet_hours(pool, now_ns);
 	pool->stillbirths = run->ready_ns < 0 ? pool->stillbirths + 1 : 0;

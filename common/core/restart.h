@@ -118,6 +118,7 @@ struct restart_run {
 	enum restart_exit exit;
 	int64_t ready_ns;	/* how long READY, or RESTART_NEVER_READY */
 	bool useful;		/* gave an ok result, or had no call at all */
+	bool older;		/* spawned before begun_ns: says nothing of the pool now */
 };
 
 struct restart_slot {
@@ -134,6 +135,7 @@ struct restart_pool {
 	unsigned stillbirths;		/* deaths in a row before READY */
 	unsigned policy_kills;		/* of this generation */
 	unsigned level;			/* m: exponent of the cool-down */
+	int64_t begun_ns;		/* earlier deaths do not count */
 	int64_t quiet_from_ns;		/* last crash or probation's start */
 	int64_t cool_at_ns;		/* end of the cool-down */
 	int64_t ready_from_ns;		/* all READY since, or DEADLINE_NEVER */

@@ -587,6 +587,7 @@ static void report_death(struct core *core, struct core_slot *slot,
 	bool abnormal = exit >= RESTART_EXIT_POISONED;
 	struct restart_run run = {
 		.exit = exit, .useful = slot->useful || !slot->culprit,
+		.older = slot->spawned_ns < pool->restart.begun_ns,
 		.ready_ns = was_ready ? now_ns - slot->ready_ns : RESTART_NEVER_READY,
 	};
 

@@ -27,7 +27,7 @@ static void start(struct fixture *f)
 static enum restart_action die(struct fixture *f, enum restart_exit exit,
 			       int64_t ready_ns)
 {
-	struct restart_run run = { exit, ready_ns, true };
+	struct restart_run run = { exit, ready_ns, true, false };
 
 	return restart_dead(&f->pool, &f->slot, &run, &f->random, f->now_ns);
 }
@@ -89,7 +89,7 @@ static void delays_follow_the_record_of_the_slot(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct restart_run run = { cases[i].exit, cases[i].ready_ns,
-					   cases[i].useful };
+					   cases[i].useful, false };
 
 		start(&f);
 		f.slot.crashes = cases[i].crashes;
@@ -308,6 +308,26 @@ static void a_full_pool_is_up_after_three_steady_seconds(void **state)
 	assert_int_equal(restart_event(&f.pool, RESTART_LOST, START + 20 * S),
 			 RESTART_SHRINK);
 	assert_int_equal(f.pool.state, RESTART_DEGRADED);
+}
+
+/* The killed and the hung of a crash loop are slower to go than an operator. */
+static void who_was_there_before_the_probation_does_not_fail_it(void **state)
+{
+	struct restart_run run = { .exit = RESTART_EXIT_ABNORMAL, .ready_ns = S, .older = true };
+	struct fixture f;
+
+	(void)state;
+	start(&f);
+	fall_into_the_crash_loop(&f);
+	f.now_ns += S;
+	assert_int_equal(restart_event(&f.pool, RESTART_RENEW, f.now_ns), RESTART_TRY);
+	assert_int_equal(f.pool.begun_ns, f.now_ns);
+	assert_int_equal(restart_dead(&f.pool, &f.slot, &run, &f.random, f.now_ns),
+			 RESTART_NOTHING);
+	assert_int_equal(f.pool.state, RESTART_PROBATION);
+	run.older = false;
+	assert_int_equal(restart_dead(&f.pool, &f.slot, &run, &f.random, f.now_ns),
+			 RESTART_COOL_DOWN);
 }
 
 static void cool_downs_double_up_to_a_quarter_of_an_hour(void **state)
@@ -585,6 +605,7 @@ int main(void)
 		cmocka_unit_test(only_deaths_in_a_row_before_ready_trip_early),
 		cmocka_unit_test(every_pair_is_a_move_or_nothing_or_impossible),
 		cmocka_unit_test(a_full_pool_is_up_after_three_steady_seconds),
+		cmocka_unit_test(who_was_there_before_the_probation_does_not_fail_it),
 		cmocka_unit_test(cool_downs_double_up_to_a_quarter_of_an_hour),
 		cmocka_unit_test(quiet_hours_shorten_the_next_cool_down),
 		cmocka_unit_test(probation_wants_time_and_good_results),
