@@ -38,6 +38,7 @@
 #define DESCRIPTORS_MAX (3 + SANDBOX_INHERITED_MAX + 3)
 #define COMMAND_STACK_BYTES 65536
 #define NETWORK_STACK_BYTES 16384
+#define STACK_FORGOTTEN_BYTES (128 << 10)
 #define EXIT_SETUP_FAILED 125
 
 struct init {
@@ -570,18 +571,20 @@ static int command_main(void *argument)
  * Linux 6.3 a process that enters another time namespace may not share memory
  * (EINVAL): then only what init_main() mapped for both is shared.
  */
+static char command_stack[COMMAND_STACK_BYTES] __attribute__((aligned(4096)));
+
 static int start_command(struct init *init)
 {
-	static char stack[COMMAND_STACK_BYTES] __attribute__((aligned(64)));
+	char *const top = command_stack + sizeof(command_stack);
 	const int flags = CLONE_VFORK | CLONE_FILES | SIGCHLD;
 	sigset_t child;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &child, NULL);
-	init->command = clone(command_main, stack + sizeof(stack), flags | CLONE_VM, init);
+	init->command = clone(command_main, top, flags | CLONE_VM, init);
 	if (init->command < 0 && errno == EINVAL)
-		init->command = clone(command_main, stack + sizeof(stack), flags, init);
+		init->command = clone(command_main, top, flags, init);
 	if (init->command < 0) {
 		int r = failed(init, "clone");
 
@@ -630,6 +633,24 @@ static void forget_environment(void)
 {
 	for (char **e = environ; *e; e++)
 		memset(*e, 0, strlen(*e));
+}
+
+/*
+ * A worker's sandbox may wait for long: what only the launcher, or setting it
+ * up, has needed goes back to the kernel, which passes over what is not mapped.
+ * Not inlined: below its own frame there is nothing of its callers'.
+ */
+static __attribute__((noinline)) void forget_memory(const struct sandbox_plan *plan)
+{
+	const uintptr_t page = 4096;
+	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - page;
+	uintptr_t from = ((uintptr_t)plan->tables + page - 1) & ~(page - 1);
+	uintptr_t to = ((uintptr_t)plan->tables + plan->table_bytes) & ~(page - 1);
+
+	madvise((void *)(end - STACK_FORGOTTEN_BYTES), STACK_FORGOTTEN_BYTES, MADV_DONTNEED);
+	madvise(command_stack, sizeof(command_stack), MADV_DONTNEED);
+	if (plan->tables && from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 /* Whether a place of limited size has no byte or no inode left. */
@@ -726,5 +747,6 @@ _Noreturn void init_main(const struct sandbox_plan *plan, int control)
 	close(init->listener);
 	if (signals < 0 || seccomp_install(&filter, 0, NULL) < 0)
 		_exit(EXIT_SETUP_FAILED);
+	forget_memory(plan);
 	serve(init, signals);
 }

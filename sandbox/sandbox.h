@@ -65,6 +65,8 @@ struct sandbox_plan {
 	uid_t host_uid;		/* full tier: this run's own id on the host */
 	gid_t host_gid;
 	struct seccomp_program filter;	/* of the policy */
+	void *tables;		/* the launcher's own memory, for init to forget; or NULL */
+	size_t table_bytes;
 	uint64_t outside[8];	/* inodes of the launcher's namespaces, namespaces.h order */
 };
 

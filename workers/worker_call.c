@@ -426,6 +426,8 @@ void call_serve(struct worker_call *call)
 		worker_fail(call, &why);
 	} else {
 		name_culprit(life);
+		if (life->worker.program->single_use)
+			life_beat(life, BEAT_TAKEN, 0);
 		if (call->stop != ERROR_OK)
 			call_stop(call, call->stop);
 	}

@@ -14,11 +14,12 @@
 #include "sandbox/policy.h"
 #include "sandbox/seccomp_compile.h"
 
-/* init waits, reaps, kills, talks to the launcher and looks at its disks. */
+/* init waits, reaps, kills, talks to the launcher, looks at its disks, gives memory back. */
 static const char *const init_calls[] = {
 	"poll", "ppoll", "read", "recvfrom", "recvmsg", "sendto", "sendmsg",
 	"kill", "wait4", "waitid", "getrusage", "statfs", "fstatfs", "close",
-	"clock_gettime", "rt_sigreturn", "restart_syscall", "exit", "exit_group",
+	"clock_gettime", "madvise", "rt_sigreturn", "restart_syscall", "exit",
+	"exit_group",
 };
 
 /* A service waits, speaks through the sockets it has, and keeps its memory. */

@@ -148,6 +148,7 @@ void monitor_event(struct monitor *self, const struct core_event *event)
 		for (unsigned i = 0; i < self->actions.count; i++)
 			take(&self->actions.list[i]);
 	}
+	self->event_head = 0;	/* a ring that goes round costs each worker's init a copy */
 	self->stepping = false;
 	monitor_rearm(self);
 }

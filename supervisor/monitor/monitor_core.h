@@ -8,7 +8,9 @@
  *	BOOT --> RUNNING <--> BROWNOUT --> DRAINING --> exit
  *
  * A pool keeps its minimum of workers by itself: all of a static one, the warm
- * ones of the others; more are wanted by the router, up to its size. A worker
+ * ones of the others, where a single-use worker that has its call is no spare
+ * any more; more are wanted by the router, up to its size. One that is bound to
+ * workspaces keeps its warm ones for each that there is. A worker
  * that is leaving no longer counts, so its successor starts meanwhile; one that
  * would not die counts until it does. The router is a slot like any other, the
  * last one, in a pool of its own; without it nothing is spawned, and when it
@@ -96,10 +98,12 @@ struct core_slot {
 	bool forced;		/* its cgroup has been killed */
 	bool failed;		/* the last one here did: this start is a restart */
 	bool up;		/* the router has heard of it */
+	bool taken;		/* a single-use one with a call: no spare */
 	uint64_t culprit;		/* the call in its crash page */
 	int64_t timer_ns;		/* the state's */
 	int64_t spawned_ns, ready_ns;	/* ready_ns: RESTART_NEVER_READY */
 	int64_t busy_until_ns;
+	int64_t spare_until_ns;		/* it has a call; or DEADLINE_NEVER */
 	struct restart_slot restart;
 };
 
@@ -128,7 +132,8 @@ enum core_event_kind {
 	CORE_FACTS,		/* slot; facts, and with REAPED how it ended */
 	CORE_USAGE,		/* slot; value: resident bytes; call: processor ns */
 	CORE_RECORD,		/* record: the router's */
-	CORE_WORKSPACE_GONE,	/* value: its number */
+	CORE_WORKSPACE_CAME,	/* value: its number */
+	CORE_WORKSPACE_GONE,
 	CORE_RELOADED,		/* specs, spec_count: in the new catalog's order; it
 				   has taken the place of the one that did not hold */
 	CORE_STOP,
@@ -183,13 +188,15 @@ struct core {
 	struct random random;
 	struct bucket restarts, jobs;
 	uint32_t catalog;	/* generation that holds */
+	uint64_t workspaces;	/* that are there, from bit 0 for number 1 */
 	enum core_reload reload;
 	int64_t reload_until_ns;
 	int64_t brownout_ns;	/* BROWNOUT: since; BOOT: its end at the latest */
 	int64_t weigh_at_ns;	/* BROWNOUT: to look again */
 	int64_t critical_ns;	/* a critical pool was in two crash loops; or NEVER */
 	int64_t escaped_ns;	/* the last exit for a brownout; or NEVER */
-	int64_t stop_by_ns;	/* DRAINING: the router's time is up */
+	int64_t stop_by_ns;	/* DRAINING: the router's time is up; */
+	int64_t leave_by_ns;	/* and everybody's */
 	int exit_status;
 	bool exited;
 	int64_t idle_from_ns;	/* the router has had nothing to do since */

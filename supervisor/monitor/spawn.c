@@ -91,6 +91,7 @@ static void not_started(struct worker *worker, const struct sandbox_report *foun
 	monitor_log(worker->monitor, worker->output.name, LEVEL_ERROR,
 		    "the worker cannot be started",
 		    LOG_FIELDS(log_text("step", found->failed_step),
+			       log_int("errno", found->failed_errno),
 			       log_text("reason", found->detail)));
 	report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
@@ -275,7 +276,7 @@ static int open_state(struct monitor *monitor, const struct catalog_pool *pool,
 }
 
 static int open_workspace(struct monitor *monitor, uint32_t number,
-			  const char **ret_path, struct error *why)
+			  char ret[PATH_MAX], struct error *why)
 {
 	const struct workspace *workspace = &monitor->workspaces[number];
 
@@ -285,29 +286,28 @@ static int open_workspace(struct monitor *monitor, uint32_t number,
 
 	if (fd < 0)
 		return error_set(why, -errno, "fcntl: %s", strerror(errno));
-	*ret_path = workspace->path;
+	memcpy(ret, workspace->path, PATH_MAX);
 	return fd;
 }
 
 static int place_workspace(struct monitor *monitor, const struct catalog_pool *pool,
 			   uint32_t number, struct sandbox_plan *plan, struct error *why)
 {
-	static char state[PATH_MAX];	/* until the spawn is over */
+	static char path[PATH_MAX];	/* of no table of ours: init goes on using it */
 	bool full = plan->tier == TIER_FULL;
 	int fd;
 
 	plan->workspace_mode = WORKSPACE_NONE;
 	if (pool->flags & POOL_STATE) {
-		fd = open_state(monitor, pool, state, why);
-		plan->workspace = state;
+		fd = open_state(monitor, pool, path, why);
 		plan->workspace_mode = WORKSPACE_DIRECT;
 	} else if (number) {
-		fd = open_workspace(monitor, number, &plan->workspace, why);
+		fd = open_workspace(monitor, number, path, why);
 		plan->workspace_mode = (enum workspace_mode)pool->workspace_mode;
 	} else {
 		return 0;
 	}
-	plan->cwd = plan->workspace;
+	plan->workspace = plan->cwd = path;
 	return fd < 0 ? fd :
 	       tree_take(&plan->workspace_tree, fd, plan->workspace,
 			 full ? plan->host_uid : (uid_t)-1, plan->host_gid, why);
@@ -471,6 +471,8 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	plan.argv = (char *const *)(uintptr_t)argv;
 	plan.program = generation->programs[row].fd;
 	plan.host_clock = true;	/* frames hold deadlines of the host's */
+	plan.tables = monitor;
+	plan.table_bytes = sizeof(*monitor);
 	plan.program_is_script = generation->programs[row].script;
 	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
 

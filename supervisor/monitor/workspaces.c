@@ -68,6 +68,7 @@ static int read_path(int fd, char ret[PATH_MAX])
 	return ret[1] == '\0' ? -EINVAL : 0;	/* the whole machine */
 }
 
+/* Its pools make their spares while the client gets to its first call. */
 static struct workspace_answer add(struct monitor *monitor,
 				   const struct workspace_client *client, int fd)
 {
@@ -84,6 +85,8 @@ static struct workspace_answer add(struct monitor *monitor,
 			break;
 		workspace->fd = fd_take(&directory);
 		workspace->client = (uint32_t)(client - monitor->clients);
+		monitor_event(monitor, &(struct core_event){ .kind = CORE_WORKSPACE_CAME,
+							     .value = n });
 		return (struct workspace_answer){ .number = n };
 	}
 	return (struct workspace_answer){ .error = r < 0 ? r : -ENOSPC };

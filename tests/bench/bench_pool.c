@@ -436,6 +436,7 @@ static bool jobs_figure(void)
 			  (struct bench_side){ "bwrap", two_bwraps, NULL }, 0.4);
 }
 
+/* Clean pages are the program's file in the page cache, whoever maps them. */
 static bool parked_figure(void)
 {
 	pid_t pids[64];
@@ -450,13 +451,13 @@ static bool parked_figure(void)
 	if (count == 0)
 		die("no job waits");
 	for (size_t i = 0; i < count; i++) {
-		kib += (double)status_kib(pids[i], "smaps_rollup", "Private_");
+		kib += (double)status_kib(pids[i], "smaps_rollup", "Private_Dirty");
 		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pids[i]);
 		file = fopen(path, "re");
 		if (file && fgets(words, sizeof(words), file) &&
 		    sscanf(strrchr(words, ')') + 2, "%*c %d", &parent) == 1 &&
 		    parent != supervisor)
-			kib += (double)status_kib(parent, "smaps_rollup", "Private_");
+			kib += (double)status_kib(parent, "smaps_rollup", "Private_Dirty");
 		if (file)
 			fclose(file);
 	}

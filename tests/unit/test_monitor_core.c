@@ -23,12 +23,14 @@ enum sometimes {
 	SOMETIMES_NOT_STARTED, SOMETIMES_ROUTER_DIED, SOMETIMES_SWITCHED,
 	SOMETIMES_ROLLED_BACK, SOMETIMES_CHANGED_BACK, SOMETIMES_BROWNOUT,
 	SOMETIMES_DRAINED, SOMETIMES_ORDERED, SOMETIMES_OOM, SOMETIMES_POLICY,
-	SOMETIMES_NORMAL, SOMETIMES_EXITED, SOMETIMES_COUNT
+	SOMETIMES_NORMAL, SOMETIMES_EXITED, SOMETIMES_TAKEN, SOMETIMES_BOUND,
+	SOMETIMES_COUNT
 };
 static const char *const sometimes_names[SOMETIMES_COUNT] = {
 	"ready", "crash", "hung", "leaked", "crashloop", "probation", "failed", "up",
 	"not started", "router died", "switched", "rolled back", "changed back",
 	"brownout", "drained", "ordered", "oom", "policy", "normal", "exited",
+	"taken", "bound",
 };
 static uint64_t seen[SOMETIMES_COUNT];
 
@@ -98,6 +100,7 @@ static void spawn(struct world *world, const struct core_action *action)
 		*oldest = world->now_ns;
 		world->restarts++;
 	}
+	seen[SOMETIMES_BOUND] += slot->workspace != 0;
 	*process = (struct process){ .exists = true, .generation = action->generation,
 				     .next_ns = soon(world, 20),
 				     .dies_ns = DEADLINE_NEVER };
@@ -252,8 +255,7 @@ static void tell_fact(struct world *world, uint32_t i)
 	if (event.facts & FACT_REAPED) {
 		bool exits = !world->lossy || chance(world, 30);
 
-		event.exit_status = !exits ? -1 : chance(world, 70) ? 0 :
-				    chance(world, 10) ? 78 : 1;
+		event.exit_status = exits ? (chance(world, 70) ? 0 : chance(world, 10) ? 78 : 1) : -1;
 		event.signal = exits ? 0 : chance(world, 10) ? 31 : 9;
 		event.oom = !exits && chance(world, 10);
 		event.call = random_below(&world->random, 3);
@@ -287,7 +289,9 @@ static void speak(struct world *world, uint32_t i)
 		event.beat.kind = process->phase++ == 1 ? BEAT_HELLO : BEAT_READY;
 		seen[SOMETIMES_READY] += process->phase == 3;
 	} else {
-		event.beat.kind = world->lossy && chance(world, 1) ? 99 : BEAT_ALIVE;
+		event.beat.kind = world->lossy && chance(world, 1) ? 99 :
+				  world->lossy && chance(world, 10) ? BEAT_TAKEN : BEAT_ALIVE;
+		seen[SOMETIMES_TAKEN] += event.beat.kind == BEAT_TAKEN;
 	}
 	if (process->hangs && process->phase >= 2)
 		process->next_ns = DEADLINE_NEVER;
@@ -317,6 +321,16 @@ static void router_speaks(struct world *world)
 	seen[SOMETIMES_DRAINED] += event.record.kind == CONTROL_RECYCLE;
 	if (world->processes[CORE_ROUTER].phase == 3)
 		step(world, event);
+}
+
+static void workspace_comes_or_goes(struct world *world)
+{
+	struct core_event event = {
+		.kind = chance(world, 70) ? CORE_WORKSPACE_CAME : CORE_WORKSPACE_GONE,
+		.value = random_below(&world->random, 5),	/* 0: none such */
+	};
+
+	step(world, event);
 }
 
 static void reload(struct world *world)
@@ -397,6 +411,8 @@ static uint64_t run(struct world *world, uint64_t seed)
 			reload(world);
 		else if (dice < 15)
 			world->now_ns += 20 * NS_PER_S;	/* the host was asleep */
+		else if (dice < 17)
+			workspace_comes_or_goes(world);
 		else
 			advance(world);
 	}
@@ -409,10 +425,8 @@ static uint64_t run(struct world *world, uint64_t seed)
 				print_message("# seed %llu slot %u %s timer %lld facts %u/%u\n",
 					      (unsigned long long)seed, i,
 					      worker_state_name(world->core.slots[i].state),
-					      (long long)(world->core.slots[i].timer_ns -
-							  world->now_ns),
-					      world->core.slots[i].facts,
-					      world->processes[i].facts);
+					      (long long)(world->core.slots[i].timer_ns - world->now_ns),
+					      world->core.slots[i].facts, world->processes[i].facts);
 	assert_true(world->exited);
 	return world->trace;
 }
@@ -548,6 +562,62 @@ static void test_wants_grow_slowly_and_to_the_size(void **state)
 	assert_int_equal(running, 4);
 }
 
+static unsigned count_alive(const struct world *world, uint32_t workspace)
+{
+	unsigned ret = 0;
+
+	for (uint32_t i = 0; i < CORE_ROUTER; i++)
+		ret += world->core.slots[i].state >= WORKER_BACKOFF &&
+		       world->core.slots[i].state <= WORKER_SUSPECT &&
+		       world->core.slots[i].workspace == workspace;
+	return ret;
+}
+
+static void test_each_workspace_has_its_spares(void **state)
+{
+	static struct world world;
+	struct core_event event = { .kind = CORE_WORKSPACE_CAME };
+
+	(void)state;
+	one_pool(&world, (struct core_pool_spec){ .name = "x", .size = 5, .warm = 2,
+		.bound = true, .single_use = true, .start_ns = NS_PER_S });
+	settle_down(&world, world.now_ns + NS_PER_S);
+	assert_int_equal(count_alive(&world, 7), 0);
+	for (event.value = 7; event.value <= 8; event.value++)
+		step(&world, event);
+	assert_int_equal(count_alive(&world, 7), 2);
+	assert_int_equal(count_alive(&world, 8), 1);	/* half is left to be asked for */
+	settle_down(&world, world.now_ns + NS_PER_S);
+	world.core.slots[0].useful = true;	/* a job of it ends */
+	world.processes[0].dies_ns = world.now_ns;
+	settle_down(&world, world.now_ns + NS_PER_S);
+	assert_int_equal(count_alive(&world, 7), 2);
+	event = (struct core_event){ .kind = CORE_WORKSPACE_GONE, .value = 7 };
+	step(&world, event);
+	assert_int_equal(count_alive(&world, 7), 0);
+	assert_int_equal(count_alive(&world, 8), 2);
+}
+
+static void test_a_job_that_has_its_call_is_no_spare(void **state)
+{
+	static struct world world;
+
+	(void)state;
+	one_pool(&world, (struct core_pool_spec){ .name = "x", .size = 3, .warm = 1,
+		.single_use = true, .start_ns = NS_PER_S });
+	settle_down(&world, world.now_ns + NS_PER_S);
+	assert_int_equal(count_alive(&world, 0), 1);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct core_event event = of_slot(&world, CORE_BEAT, i);
+
+		event.beat.kind = BEAT_TAKEN;
+		step(&world, event);
+		assert_int_equal(count_alive(&world, 0), i < 3 ? i + 1 : 3);
+		settle_down(&world, core_next_ns(&world.core) + 50 * MS);
+		assert_int_equal(count_alive(&world, 0), i < 2 ? i + 2 : 3);
+	}
+}
+
 /* Asks for a worker in a workspace ten times, where each start fails like that. */
 static enum restart_state state_after_starts(struct world *world, enum start_fault fault)
 {
@@ -611,6 +681,8 @@ int main(void)
 		cmocka_unit_test(test_every_state_is_left_in_time),
 		cmocka_unit_test(test_crash_loop_cools_down),
 		cmocka_unit_test(test_wants_grow_slowly_and_to_the_size),
+		cmocka_unit_test(test_each_workspace_has_its_spares),
+		cmocka_unit_test(test_a_job_that_has_its_call_is_no_spare),
 		cmocka_unit_test(test_a_callers_directory_fails_no_pool),
 		cmocka_unit_test(test_the_idle_leave),
 		cmocka_unit_test(test_same_seed_same_trace),

@@ -79,7 +79,7 @@ static void take(struct output_stream *stream, size_t count)
 static void on_readable(void *owner, uint32_t events, int64_t now_ns)
 {
 	struct output_stream *stream = owner;
-	ssize_t n = read(stream->source.fd, stream->held, sizeof(stream->held));
+	ssize_t n = read(stream->source.fd, stream->held, OUTPUT_READ_BYTES);
 
 	(void)events;
 	(void)now_ns;
@@ -91,6 +91,9 @@ static void on_readable(void *owner, uint32_t events, int64_t now_ns)
 	stream->output->changed(stream->output->owner);
 }
 
+/* The only output of a process that waits: what is not used is not touched. */
+static uint8_t held[2][OUTPUT_READ_BYTES], tail[2][OUTPUT_TAIL_BYTES];
+
 static int open_stream(struct output *output, int index, int *ret_theirs,
 		       struct error *why)
 {
@@ -101,6 +104,8 @@ static int open_stream(struct output *output, int index, int *ret_theirs,
 		return error_set(why, -errno, "pipe: %s", strerror(errno));
 	*ret_theirs = ends[1];
 	stream->output = output;
+	stream->held = held[index];
+	stream->tail = tail[index];
 	stream->number = (uint32_t)index + 1;
 	stream->listening = true;
 	stream->source = (struct loop_source){ .fd = ends[0], .ready = on_readable,

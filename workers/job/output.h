@@ -28,8 +28,8 @@ struct output_stream {
 	uint64_t bytes;			/* written by the command */
 	uint64_t dropped;		/* of them, for good once it has ended */
 	size_t held_bytes;
-	uint8_t held[OUTPUT_READ_BYTES];
-	uint8_t tail[OUTPUT_TAIL_BYTES];	/* a ring: the last that were dropped */
+	uint8_t *held;			/* OUTPUT_READ_BYTES */
+	uint8_t *tail;			/* OUTPUT_TAIL_BYTES, a ring: the last dropped */
 };
 
 struct output {
