@@ -49,7 +49,7 @@ attaches() {
 }
 
 # How often that effect has happened, by the worker's own word.
-times() { grep -c "\"token\":\"$1\"\|token.....$1\b" "$log"; }
+times() { ask log --json --component echo | jq -s --arg t "$1" 'map(select(.msg == "effect" and .token == $t)) | length'; }
 
 happens_once() {
 	local i
