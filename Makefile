@@ -238,7 +238,7 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 
 # A sanitized program cannot be confined: what needs confined workers is left
 # to the plain run.
-confined := $(patsubst %,tests/system/%.sh,breakers call deaf detach improve manifests monitor rules tools) \
+confined := $(patsubst %,tests/system/%.sh,breakers call deaf detach improve manifests monitor records rules tools) \
 	$(out)/tests/test_monitor_heap
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms)

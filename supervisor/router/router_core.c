@@ -56,6 +56,7 @@ static size_t lay_out(struct router *router, const struct router_size *size,
 	r->cache_entries = divide(&d, size->cached, sizeof(*r->cache_entries));
 	r->cache_keys = divide(&d, size->cached, ROUTER_KEY_BYTES);
 	r->flight_rows = divide(&d, ROUTER_FLIGHTS, sizeof(*r->flight_rows));
+	r->recorder.ring = divide(&d, RECORDS, sizeof(struct record));
 	r->effects.rows = divide(&d, size->effects, sizeof(struct effect));
 	r->effects.chains = divide(&d, size->effects, sizeof(struct list));
 	levels = divide(&d, size->store_bytes / STORE_PIECE_LEAST, 1);
@@ -151,6 +152,7 @@ static void run_round(struct router *router, int64_t now_ns)
 	calls_round(router, now_ns);
 	cache_sweep(&router->cache, now_ns);
 	effect_round(router, now_ns);
+	record_flush(router, true, now_ns);
 	if (now_ns >= router->health_ns) {
 		router->health_ns = now_ns + HEALTH_INTERVAL_NS;
 		health_round(router, now_ns);
@@ -239,6 +241,7 @@ void router_step(struct router *router, const struct router_event *event,
 	case ROUTER_EVENT_COUNT:
 		break;
 	}
+	record_flush(router, router->stopping, now_ns);
 	dispatch(router, now_ns);
 	while (router->doomed) {
 		clients_cut_doomed(router, now_ns);
