@@ -84,9 +84,6 @@ static void init_tables(struct router *router, int64_t now_ns)
 	}
 	for (uint32_t i = 0; i < CATALOG_TOOLS_MAX; i++)
 		router->tool_of[i] = NONE;
-	for (uint32_t i = 0; i < TOOLS_MAX; i++)
-		router->tools[i].timer =
-			(struct timer){ .kind = TIMER_TOOL, .index = i };
 	list_init(&router->free_calls);
 	wheel_init(&router->wheel, ROUTER_TICK_NS, now_ns);
 	retry_budget_init(&router->retries, RETRY_SHARE_ALL, NULL, now_ns);
@@ -308,7 +305,7 @@ void router_check(const struct router *router)
 	}
 	assert(count == router->call_count);
 	assert(running == router->running);
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	for (uint32_t i = 0; i < router->tools_fresh; i++) {
 		if (router->tools[i].present)
 			breaker_check(&router->tools[i].breaker);
 	}

@@ -269,6 +269,7 @@ struct router {
 	struct pool pools[CATALOG_POOLS_MAX];
 	struct retry_budget retries;	/* of all pools together */
 	struct tool *tools;
+	uint32_t tools_fresh;		/* never used from here on */
 	struct queue_entry *entries;	/* size.queue a tool */
 	struct queue_lane *lanes;
 

@@ -943,7 +943,7 @@ static void check_end(void)
 			      records->count)
 		fail("records do not add up", records->noted);
 	seen[SEEN_RECORDED] += records->written;
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	for (uint32_t i = 0; i < world.router->tools_fresh; i++) {
 		const struct tool *tool = &world.router->tools[i];
 
 		if (tool->present && tool->breaker.state != BREAKER_CLOSED &&
