@@ -70,6 +70,10 @@ happens_once() {
 	is "$tier: without an id it happens again" \
 		"$(code_of call echo.effect '{"token":"twice"}')$(code_of call echo.effect '{"token":"twice"}')$(times twice)" 002
 
+	is "$tier: what is kept is told at once, too, however long" \
+		"$(ask call --timeout 10s --effect-id long --stream echo.flood '{"bytes":900000,"stream":1}' | wc -c)" \
+		"$(ask call --timeout 10s --stream echo.flood '{"bytes":900000,"stream":1}' | wc -c)"
+
 	ask call --effect-id torn echo.effect '{"token":"torn","ms":20000}' >/dev/null 2>&1 &
 	i=$!
 	begun() { [ "$(times torn)" = 1 ]; }
