@@ -21,7 +21,7 @@ struct error;
 
 #define CATALOG_MAGIC UINT64_C(0x63757065636174)
 #define CATALOG_POOLS_MAX 32
-#define CATALOG_TOOLS_MAX 128
+#define CATALOG_TOOLS_MAX 512
 #define CATALOG_TEXT_BYTES_MAX (1U << 20)
 #define CATALOG_NAME_BYTES 64	/* with the NUL, as all sizes here */
 #define CATALOG_PATH_BYTES 256

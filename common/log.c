@@ -233,13 +233,24 @@ static int write_once(int fd, struct span line)
 	return (size_t)n == line.length ? 0 : -EIO;
 }
 
+void log_put(struct log *log, const struct log_record *record, struct span line)
+{
+	int r;
+
+	if (record->level < log->least)
+		return;
+	r = log->sink.write ?
+		    log->sink.write(log->sink.owner, record, line) :
+		    write_once(log->sink.fd, line);
+	log->lost += r < 0;
+}
+
 void log_write(struct log *log, enum log_level level, const char *message,
 	       const struct log_field *fields)
 {
 	char bytes[LOG_LINE_BYTES];
 	struct span line = { .data = (const uint8_t *)bytes };
 	int kept = errno;
-	int r;
 
 	if (level < log->least)
 		return;
@@ -255,9 +266,6 @@ void log_write(struct log *log, enum log_level level, const char *message,
 	};
 
 	line.length = log_format(&record, bytes);
-	r = log->sink.write ?
-		    log->sink.write(log->sink.owner, &record, line) :
-		    write_once(log->sink.fd, line);
-	log->lost += r < 0;
+	log_put(log, &record, line);
 	errno = kept;
 }

@@ -140,6 +140,10 @@ void log_pop(struct log *log, struct log_context outer);
 void log_write(struct log *log, enum log_level level, const char *message,
 	       const struct log_field *fields);
 
+/* The same of a line that is there already, with its newline. */
+void log_put(struct log *log, const struct log_record *record,
+	     struct span line);
+
 /*
  * Writes a record as a line with its newline and returns its length. The pid
  * is that of the calling process.

@@ -402,6 +402,8 @@ void call_serve(struct worker_call *call)
 	struct life *life = life_of(call);
 	struct error why = { 0 };
 	json_t *result = NULL;
+	struct log_context outer = log_push(&life->worker.log,
+					    (struct log_context){ .call = call->id });
 	int r = 0;
 
 	call->state_ = CALL_SERVED;
@@ -416,6 +418,7 @@ void call_serve(struct worker_call *call)
 	if (r == 0)
 		r = call->tool->serve(call, &result, &why);
 	life->serving = NULL;
+	log_pop(&life->worker.log, outer);
 	if (call->state_ != CALL_SERVED)	/* the tool has ended it itself */
 		return;
 	if (r == 0) {

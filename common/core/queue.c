@@ -56,6 +56,7 @@ static void enter(struct queue *queue, struct queue_entry *entry)
 					  entry->item.priority);
 
 	if (lane->count++ == 0) {
+		list_init(&lane->entries);
 		lane->deficit = queue->settings.quantum;
 		list_append(&class->turns, &lane->turn_link);
 	}
@@ -122,10 +123,10 @@ void queue_init(struct queue *queue, const struct queue_settings *settings,
 		list_init(&queue->classes[i].turns);
 		queue->classes[i].stands_from_ns = DEADLINE_NEVER;
 	}
-	for (size_t i = 0; i < client_count * QUEUE_PRIORITY_COUNT; i++) {
-		lanes[i] = (struct queue_lane){ 0 };
-		list_init(&lanes[i].entries);
-	}
+	/* Memory that is zero is left untouched: most lanes are never used. */
+	for (size_t i = 0; i < client_count * QUEUE_PRIORITY_COUNT; i++)
+		if (lanes[i].count > 0)
+			lanes[i].count = 0;
 	for (size_t i = 0; i < capacity; i++) {
 		entries[i] = (struct queue_entry){ .generation = 1 };
 		list_append(&queue->free, &entries[i].class_link);

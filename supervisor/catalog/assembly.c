@@ -66,7 +66,10 @@ static int insert_pool(struct catalog *catalog, const struct catalog_pool *pool,
 	uint32_t at = 0;
 
 	if (catalog->pool_count == CATALOG_POOLS_MAX)
-		return error_set(why, -E2BIG, "more than %d workers", CATALOG_POOLS_MAX);
+		return error_set_code(why, -E2BIG, ERROR_RESOURCE_EXHAUSTED,
+				      "more than %d workers; take manifests out of the "
+				      "directory, or let one worker serve several tools",
+				      CATALOG_POOLS_MAX);
 	while (at < catalog->pool_count &&
 	       strcmp(catalog->pools[at].name, pool->name) < 0)
 		at++;
@@ -85,7 +88,10 @@ static int insert_tool(struct catalog *catalog, const struct catalog_tool *tool,
 	uint32_t at = 0;
 
 	if (catalog->tool_count == CATALOG_TOOLS_MAX)
-		return error_set(why, -E2BIG, "more than %d tools", CATALOG_TOOLS_MAX);
+		return error_set_code(why, -E2BIG, ERROR_RESOURCE_EXHAUSTED,
+				      "more than %d tools; take manifests out of the "
+				      "directory, or let one tool tell cases apart by "
+				      "an argument", CATALOG_TOOLS_MAX);
 	while (at < catalog->tool_count &&
 	       strcmp(catalog->tools[at].name, tool->name) < 0)
 		at++;

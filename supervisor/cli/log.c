@@ -157,15 +157,19 @@ static enum log_level level_of(const json_t *record)
 	return LEVEL_CRITICAL;	/* what we do not know is not hidden */
 }
 
-/* "monitor" is a component, "echo" or "echo/3" a worker. */
-static bool is_about(const json_t *record, const char *component)
+/* "echo" is the pool, and its worker "echo/3" as well. */
+static bool is_of(const char *name, const char *component)
 {
-	const char *worker = member_text(record, "worker");
 	size_t length = strlen(component);
 
-	return strcmp(member_text(record, "component"), component) == 0 ||
-	       (strncmp(worker, component, length) == 0 &&
-		(worker[length] == '\0' || worker[length] == '/'));
+	return strncmp(name, component, length) == 0 &&
+	       (name[length] == '\0' || name[length] == '/');
+}
+
+static bool is_about(const json_t *record, const char *component)
+{
+	return is_of(member_text(record, "component"), component) ||
+	       is_of(member_text(record, "worker"), component);
 }
 
 static bool is_wanted(const json_t *record, const struct request *request)

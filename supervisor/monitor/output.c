@@ -1,4 +1,7 @@
-/* What a process writes to stdout and stderr becomes lines of the log. */
+/*
+ * What a process writes to stdout and stderr becomes lines of the log: a line
+ * that is a record stays one, of whoever has written it; any other is a message.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,10 +9,75 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log_line.h"
 #include "supervisor/monitor/monitor.h"
 
 #define LINES_MAX 50		/* a second, of one process */
 #define READS_LAST 64		/* of a pipe whose writers are dead */
+
+#define LATE_NS (60 * NS_PER_S)	/* a flood waits in the pipe, but not so long */
+
+/* The worker's generation; 0: it is no worker's. */
+static uint32_t generation_of(const struct output *output)
+{
+	const struct worker *workers = output->monitor->workers;
+
+	for (size_t i = 0; i < COUNT(output->monitor->workers); i++)
+		if (&workers[i].output == output)
+			return workers[i].generation;
+	return 0;
+}
+
+/* Its own time if that can be: whoever lies would stand anywhere in the log. */
+static void choose_time(struct span said, int64_t now_ns, char ret[CLOCK_TEXT_BYTES])
+{
+	char earliest[CLOCK_TEXT_BYTES];
+
+	clock_text(now_ns - LATE_NS, earliest);
+	clock_text(now_ns, ret);
+	if (memcmp(said.data, earliest, said.length) >= 0 &&
+	    memcmp(said.data, ret, said.length) <= 0)
+		memcpy(ret, said.data, said.length);
+}
+
+/* Only what is the same in all fields is a repeat, and counted as such. */
+static void tell_apart(const struct log_line *said, char ret[LINE_BYTES])
+{
+	bool alone = said->fields.length == said->message.length + strlen(",\"msg\":\"\"");
+	struct span text = alone ? said->message : said->fields;
+
+	memcpy(ret, text.data, text.length);
+	ret[text.length] = '\0';
+}
+
+/* Level, message and fields are its own; who it is and when that was, ours. */
+static bool write_record(struct output *output, struct log *log)
+{
+	const struct span text = { (const uint8_t *)output->text, output->length };
+	char line[LOG_LINE_BYTES], time[CLOCK_TEXT_BYTES], message[LINE_BYTES];
+	struct log_record record = { .wall_ns = clock_wall_ns(), .now_ns = clock_now_ns(),
+				     .component = output->name, .message = message };
+	uint32_t generation = generation_of(output);
+	char origin[32] = "";
+	struct log_line said;
+	int length;
+
+	if (log_line_parse(text, &said) < 0)
+		return false;
+	record.level = said.level;
+	tell_apart(&said, message);
+	choose_time(said.time, record.wall_ns, time);
+	if (generation)
+		snprintf(origin, sizeof(origin), ",\"generation\":%u", generation);
+	length = snprintf(line, sizeof(line),
+			  "{\"ts\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"pid\":%.*s%s%.*s}\n",
+			  time, log_level_name(said.level), output->name,
+			  (int)said.pid.length, (const char *)said.pid.data, origin,
+			  (int)said.fields.length, (const char *)said.fields.data);
+	log_put(log, &record, (struct span){ (const uint8_t *)line, (size_t)length });
+	return true;
+}
 
 /* The line is the message: so repeats of it are counted, not written. */
 static void write_line(struct output *output)
@@ -17,10 +85,9 @@ static void write_line(struct output *output)
 	struct log log = output->monitor->log;
 
 	output->text[output->length] = '\0';
-	if (output->length > 0) {
-		log.component = output->name;
+	log.component = output->name;
+	if (output->length > 0 && !write_record(output, &log))
 		log_write(&log, LEVEL_INFO, output->text, NULL);
-	}
 	output->length = 0;
 	output->lines++;
 }

@@ -166,8 +166,12 @@ static bool (*const checks[])(struct router *, struct asked *, struct ending *,
 static void refuse(struct router *router, struct asked *asked,
 		   const struct ending *why, int64_t now_ns)
 {
+	const struct client *client = &router->clients[asked->client];
+
 	router->totals.refused++;
 	router->refusals[why->code]++;
+	if (asked->tool)
+		record_refusal(router, asked->tool, client->role, why->code);
 	peer_send(router, asked->client, &(struct message){
 		.kind = MESSAGE_RESULT,
 		.call_id = asked->message->call_id,
@@ -448,34 +452,46 @@ void admit_queue(struct router *router, struct call *call, int64_t now_ns)
 	}
 }
 
-void admit_probe(struct router *router, struct tool *tool, int64_t now_ns)
+bool admit_own(struct router *router, struct tool *tool,
+	       const struct message *message, const struct own_call *own,
+	       int64_t now_ns)
 {
 	struct call *call;
 	struct ending none;
+
+	if (is_broken(router, tool, &none, now_ns))
+		return false;
+	call = call_new(router, now_ns);
+	if (!call)
+		return false;
+	call->probe = own->probe;
+	call->records = own->records;
+	call->tool = (uint32_t)(tool - router->tools);
+	tool->users++;
+	tool->probing |= own->probe;
+	call->flags = CALL_NO_RETRY;
+	call->priority = own->priority;
+	deadline_pair_init(&call->limits,
+			   deadline_after(now_ns, tool->row.deadline_ns <
+					  own->limit_ns ? tool->row.deadline_ns
+							: own->limit_ns),
+			   DEADLINE_NEVER, now_ns);
+	if (keep_argument(router, call, message, now_ns))
+		admit_queue(router, call, now_ns);
+	return true;
+}
+
+void admit_probe(struct router *router, struct tool *tool, int64_t now_ns)
+{
 	const char *argument = catalog_text(router->catalog, tool->row.probe);
-	struct message message = {
+
+	if (tool->probing)
+		return;
+	admit_own(router, tool, &(struct message){
 		.kind = MESSAGE_CALL,
 		.call.tool = message_text_of(tool->row.name),
 		.call.attempt = 1,
 		.body = { (const uint8_t *)argument, tool->row.probe.length },
-	};
-
-	if (tool->probing || is_broken(router, tool, &none, now_ns))
-		return;
-	call = call_new(router, now_ns);
-	if (!call)
-		return;
-	call->probe = tool->probing = true;
-	call->tool = (uint32_t)(tool - router->tools);
-	tool->users++;
-	call->flags = CALL_NO_RETRY;
-	call->priority = QUEUE_INTERACTIVE;
-	deadline_pair_init(&call->limits,
-			   deadline_after(now_ns, tool->row.deadline_ns <
-					  PROBE_DEADLINE_NS ?
-					  tool->row.deadline_ns :
-					  PROBE_DEADLINE_NS),
-			   DEADLINE_NEVER, now_ns);
-	if (keep_argument(router, call, &message, now_ns))
-		admit_queue(router, call, now_ns);
+	}, &(struct own_call){ .probe = true, .priority = QUEUE_INTERACTIVE,
+			       .limit_ns = PROBE_DEADLINE_NS }, now_ns);
 }

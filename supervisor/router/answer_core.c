@@ -22,7 +22,7 @@ void call_pass_on(struct router *router, struct call *call,
 }
 
 void call_count_end(struct router *router, const struct call *call,
-		    enum error_code code)
+		    enum error_code code, int64_t now_ns)
 {
 	if (code == ERROR_OK)
 		router->totals.ok++;
@@ -31,6 +31,7 @@ void call_count_end(struct router *router, const struct call *call,
 	router->ends[code]++;
 	if (call->tool != NONE)
 		router->tools[call->tool].ends[code]++;
+	record_call(router, call, code, now_ns);
 }
 
 static struct message result_of(const struct call *call,
@@ -68,7 +69,7 @@ void call_answer(struct router *router, struct call *call,
 {
 	if (call->answered)
 		return;
-	call_count_end(router, call, ending->code);
+	call_count_end(router, call, ending->code, now_ns);
 	call_send_result(router, call, ending, body, now_ns);
 	call->answered = true;
 }
@@ -77,7 +78,7 @@ void call_answer(struct router *router, struct call *call,
 static void end_kept(struct router *router, struct call *call,
 		     const struct ending *ending, int64_t now_ns)
 {
-	call_count_end(router, call, ending->code);
+	call_count_end(router, call, ending->code, now_ns);
 	if (call->client == NONE) {
 		call_hold(router, call, now_ns + HELD_NS);
 		return;

@@ -31,10 +31,13 @@ static void note(void *owner, const struct router_note *note)
 		[NOTE_ERROR] = LEVEL_ERROR,
 	};
 	struct shell *self = owner;
+	struct log_context outer = log_push(&self->log, (struct log_context){
+		.call = note->call });
 
 	log_write(&self->log, levels[note->level], note->message,
 		  LOG_FIELDS(log_text("name", note->name),
 			     log_text("detail", note->detail)));
+	log_pop(&self->log, outer);
 }
 
 static void leave(void *owner)

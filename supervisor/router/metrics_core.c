@@ -319,6 +319,8 @@ ROUTER_NUMBER(write_joined, router->effects.joined)
 ROUTER_NUMBER(write_effects, router->effects.known)
 ROUTER_NUMBER(write_effect_bytes, router->effects.bytes)
 ROUTER_NUMBER(write_retried, router->totals.retried)
+ROUTER_NUMBER(write_recorded, router->recorder.written)
+ROUTER_NUMBER(write_unrecorded, router->recorder.dropped)
 ROUTER_NUMBER(write_unaffordable, router->totals.unaffordable)
 ROUTER_NUMBER(write_shed, router->totals.shed)
 ROUTER_NUMBER(write_poisoned, router->totals.poisoned)
@@ -359,6 +361,8 @@ static const struct family families[] = {
 	{ "cupel_calls_in_flight", "Calls that workers have.", "gauge", write_in_flight },
 	{ "cupel_calls_waiting", "Calls that wait for anything else.", "gauge", write_waiting },
 	{ "cupel_calls_held", "Results kept for clients that may come back.", "gauge", write_held },
+	{ "cupel_calls_recorded_total", "Calls whose end the store has.", "counter", write_recorded },
+	{ "cupel_calls_unrecorded_total", "Calls whose end it will not have.", "counter", write_unrecorded },
 	{ "cupel_effects_joined_total", "Calls that waited for another of the same effect.", "counter", write_joined },
 	{ "cupel_effects_known", "Effects that are over and known by name.", "gauge", write_effects },
 	{ "cupel_effects_kept_bytes", "Bytes of their results.", "gauge", write_effect_bytes },

@@ -342,7 +342,7 @@ static void answer_order(struct router *router, struct call *call,
 		call_end(router, call, &ending, now_ns);
 		return;
 	}
-	call_count_end(router, call, ERROR_OK);
+	call_count_end(router, call, ERROR_OK, now_ns);
 	call->flags &= ~(uint32_t)CALL_DETACHED;
 	call->last_kept = NULL;
 	call->keep_ns = call->limits.absolute_ns;

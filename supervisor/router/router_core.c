@@ -57,6 +57,7 @@ static size_t lay_out(struct router *router, const struct router_size *size,
 	r->cache_entries = divide(&d, size->cached, sizeof(*r->cache_entries));
 	r->cache_keys = divide(&d, size->cached, ROUTER_KEY_BYTES);
 	r->flight_rows = divide(&d, ROUTER_FLIGHTS, sizeof(*r->flight_rows));
+	r->recorder.ring = divide(&d, RECORDS, sizeof(struct record));
 	r->effects.rows = divide(&d, size->effects, sizeof(struct effect));
 	r->effects.chains = divide(&d, size->effects, sizeof(struct list));
 	levels = divide(&d, size->store_bytes / STORE_PIECE_LEAST, 1);
@@ -84,9 +85,6 @@ static void init_tables(struct router *router, int64_t now_ns)
 	}
 	for (uint32_t i = 0; i < CATALOG_TOOLS_MAX; i++)
 		router->tool_of[i] = NONE;
-	for (uint32_t i = 0; i < TOOLS_MAX; i++)
-		router->tools[i].timer =
-			(struct timer){ .kind = TIMER_TOOL, .index = i };
 	list_init(&router->free_calls);
 	wheel_init(&router->wheel, ROUTER_TICK_NS, now_ns);
 	retry_budget_init(&router->retries, RETRY_SHARE_ALL, NULL, now_ns);
@@ -152,6 +150,7 @@ static void run_round(struct router *router, int64_t now_ns)
 	calls_round(router, now_ns);
 	cache_sweep(&router->cache, now_ns);
 	effect_round(router, now_ns);
+	record_flush(router, true, now_ns);
 	if (now_ns >= router->health_ns) {
 		router->health_ns = now_ns + HEALTH_INTERVAL_NS;
 		health_round(router, now_ns);
@@ -240,6 +239,7 @@ void router_step(struct router *router, const struct router_event *event,
 	case ROUTER_EVENT_COUNT:
 		break;
 	}
+	record_flush(router, router->stopping, now_ns);
 	dispatch(router, now_ns);
 	while (router->doomed) {
 		clients_cut_doomed(router, now_ns);
@@ -306,7 +306,7 @@ void router_check(const struct router *router)
 	}
 	assert(count == router->call_count);
 	assert(running == router->running);
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	for (uint32_t i = 0; i < router->tools_fresh; i++) {
 		if (router->tools[i].present)
 			breaker_check(&router->tools[i].breaker);
 	}

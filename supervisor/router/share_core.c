@@ -142,7 +142,7 @@ void share_serve(struct router *router, struct call *call, struct kept *kept,
 		call->last_kept = NULL;
 	call->kept = kept;
 	call->collecting = false;
-	call_count_end(router, call, code);
+	call_count_end(router, call, code, now_ns);
 	if (call->client == NONE) {
 		call_hold(router, call, now_ns + HELD_NS);
 		return;

@@ -165,8 +165,11 @@ static void blame(struct router *router, struct slot *slot, int64_t now_ns)
 	router->poisoned = true;
 	if (poison_death(&router->poison, call_signature(router, call),
 			 now_ns))
-		router_say(router, NOTE_ERROR, "a call kills its workers",
-			   tool_name(router, call), NULL);
+		router->sink.note(router->sink.owner, &(struct router_note){
+			.level = NOTE_ERROR, .slot = NONE,
+			.message = "a call kills its workers",
+			.name = tool_name(router, call),
+			.call = call_handle(router, call) });
 }
 
 /* By all the facts: its calls are judged, once, and the slot is free. */

@@ -12,6 +12,7 @@
  * share_core	equal calls become one; results that are kept
  * effect_core	a side effect that has a name happens once
  * slots_core	workers and their words; the monitor's records
+ * record_core	how every call ended, on its way to the store
  * own_core	the router's own methods; report_core, metrics_core: their text
  *
  * Lists hold indices' owners, never copies; a call is named by its index and,
@@ -35,6 +36,7 @@
 #include "supervisor/router/latency_core.h"
 #include "supervisor/router/life_core.h"
 #include "supervisor/router/poison_core.h"
+#include "supervisor/router/record_core.h"
 #include "supervisor/router/router_core.h"
 #include "supervisor/router/store_core.h"
 
@@ -205,7 +207,8 @@ struct call {
 	uint32_t workspace, flags;
 	enum queue_priority priority;
 	uint64_t parent;
-	bool probe, alone;		/* alone: joins nobody */
+	bool probe, records;		/* the router's own: to see; to record */
+	bool alone;			/* joins nobody */
 	bool accepted;			/* the worker has, in this attempt */
 	bool begun;			/* or in one before */
 	bool announced;			/* the client has had an ACCEPT */
@@ -266,6 +269,7 @@ struct router {
 	struct pool pools[CATALOG_POOLS_MAX];
 	struct retry_budget retries;	/* of all pools together */
 	struct tool *tools;
+	uint32_t tools_fresh;		/* never used from here on */
 	struct queue_entry *entries;	/* size.queue a tool */
 	struct queue_lane *lanes;
 
@@ -282,6 +286,7 @@ struct router {
 	struct flight_table flights;
 	struct flight *flight_rows;
 	struct effect_ledger effects;
+	struct recorder recorder;
 	struct poison poison;
 	bool poisoned;			/* somebody has died of something */
 
@@ -363,6 +368,18 @@ void admit_complete(struct router *router, struct call *call, int64_t now_ns);
 bool admit_is_poison(struct router *router, struct call *call,
 		     struct ending *why, int64_t now_ns);
 void admit_queue(struct router *router, struct call *call, int64_t now_ns);
+
+/* A call nobody is told of. */
+struct own_call {
+	bool probe, records;
+	enum queue_priority priority;
+	int64_t limit_ns;	/* from now, or the tool's own if that is less */
+};
+
+/* False: the tool is not served now, or there is no room for the call. */
+bool admit_own(struct router *router, struct tool *tool,
+	       const struct message *message, const struct own_call *own,
+	       int64_t now_ns);
 void admit_probe(struct router *router, struct tool *tool, int64_t now_ns);
 struct call *call_find(struct router *router, uint32_t client, uint64_t id);
 void call_register(struct router *router, struct call *call);
@@ -416,7 +433,7 @@ void call_announce(struct router *router, struct call *call, int64_t now_ns);
 void call_pass_on(struct router *router, struct call *call,
 		  const struct message *message, int64_t now_ns);
 void call_count_end(struct router *router, const struct call *call,
-		    enum error_code code);
+		    enum error_code code, int64_t now_ns);
 void call_send_result(struct router *router, struct call *call,
 		      const struct ending *ending, struct span body,
 		      int64_t now_ns);

@@ -65,9 +65,10 @@ static void start_queue(struct router *router, struct tool *tool,
 static void start_tool(struct router *router, struct tool *tool,
 		       const struct catalog_tool *row, int64_t now_ns)
 {
-	struct timer timer = tool->timer;
+	struct timer timer = { .kind = TIMER_TOOL,
+			       .index = (uint32_t)(tool - router->tools) };
 
-	wheel_cancel(&router->wheel, &timer.wheel);
+	wheel_cancel(&router->wheel, &tool->timer.wheel);
 	*tool = (struct tool){ .timer = timer, .row = *row, .present = true,
 			       .enabled = true,
 			       .armed_ns = DEADLINE_NEVER,
@@ -90,7 +91,7 @@ static bool differs(const struct catalog *old, const struct catalog_tool *a,
 
 static struct tool *named_tool(struct router *router, const char *name)
 {
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	for (uint32_t i = 0; i < router->tools_fresh; i++) {
 		if (router->tools[i].present &&
 		    strcmp(router->tools[i].row.name, name) == 0)
 			return &router->tools[i];
@@ -100,11 +101,12 @@ static struct tool *named_tool(struct router *router, const char *name)
 
 static struct tool *unused_tool(struct router *router)
 {
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	for (uint32_t i = 0; i < router->tools_fresh; i++) {
 		if (!router->tools[i].present && router->tools[i].users == 0)
 			return &router->tools[i];
 	}
-	return NULL;
+	return router->tools_fresh < TOOLS_MAX ?
+	       &router->tools[router->tools_fresh++] : NULL;
 }
 
 static void load_tool(struct router *router, const struct catalog *catalog,
@@ -194,7 +196,7 @@ static void move_members(struct router *router, const struct pool *old)
 static void retire_tools(struct router *router, const struct catalog *catalog,
 			 int64_t now_ns)
 {
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	for (uint32_t i = 0; i < router->tools_fresh; i++) {
 		struct tool *tool = &router->tools[i];
 
 		if (!tool->present || catalog_find_tool(catalog, tool->row.name,
@@ -224,7 +226,7 @@ void tools_load(struct router *router, const struct catalog *catalog,
 	}
 	for (uint32_t i = 0; i < catalog->tool_count; i++)
 		load_tool(router, catalog, i, now_ns);
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	for (uint32_t i = 0; i < router->tools_fresh; i++) {
 		struct tool *tool = &router->tools[i];
 
 		memset(&tool->pool_link, 0, sizeof(tool->pool_link));

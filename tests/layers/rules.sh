@@ -80,7 +80,7 @@ core_includes_only_pure_headers() { # ROOT
 		}
 		$2 in pure || $2 ~ /^"common\/core\// { next }
 		$1 !~ /^common\/core\// && $2 ~ /_core\.h$/ { next }
-		$1 !~ /^common\/core\// && $2 ~ /^"common\/(wire\/(message|kind|control)|catalog)\.h$/ { next }
+		$1 !~ /^common\/core\// && $2 ~ /^"common\/(wire\/(message|kind|control|pack)|catalog)\.h$/ { next }
 		{ sub(/"/, "", $2); print $1 ": includes " $2 }'
 }
 

@@ -42,7 +42,7 @@ enum seen {
 	SEEN_FULL, SEEN_HELD, SEEN_REFUSED, SEEN_STREAM, SEEN_CREDIT, SEEN_PARTS,
 	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_BUDGET,
 	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
-	SEEN_NO_ENTRY, SEEN_COUNT
+	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
@@ -51,6 +51,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"held", "refused", "streamed", "credit", "argument parts", "drained",
 	"reloaded", "came back", "doomed twice", "no budget", "joined",
 	"had again", "attached", "unknown name", "misused name", "no entry",
+	"recorded",
 };
 
 struct task {
@@ -290,6 +291,10 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 	if (worker->draining)
 		fail("a call for a worker that leaves", message->call_id);
 	memcpy(words, message->body.data, sizeof(words));
+	if (message->call.tool.length == strlen("store.call")) {
+		words[0] = SHARED;
+		words[1] = 0;
+	}
 	/* On a full link it may have gone out long ago. */
 	if (words[1] == KILLER && !world.faults[FAULT_FULL] &&
 	    world.deaths[is_single(worker)] >= 2)
@@ -410,7 +415,7 @@ static struct {
 	char text[1];		/* what text_bytes counts: the empty one */
 } catalogs[] = { { .catalog = {
 	.magic = CATALOG_MAGIC, .generation = 1, .pool_count = 2,
-	.tool_count = 3, .text_bytes = 1,
+	.tool_count = 4, .text_bytes = 1,
 	.pools = { POOL("many", POOL_STATIC, 4, 4, 0),
 		   POOL("once", POOL_PER_CALL, 2, 1, POOL_WORKSPACE) },
 	.tools = {
@@ -418,16 +423,18 @@ static struct {
 		TOOL("job", 1, TOOL_EFFECTFUL) },
 		TOOL("pure", 0, TOOL_PURE), .coalesce = 1,
 		  .cache_ns = NS_PER_S },
+		TOOL("store.call", 0, TOOL_EFFECTFUL) },
 	},
 } }, { .catalog = {
 	.magic = CATALOG_MAGIC, .generation = 1, .pool_count = 3,
-	.tool_count = 2, .text_bytes = 1,
+	.tool_count = 3, .text_bytes = 1,
 	.pools = { POOL("else", POOL_STATIC, 1, 1, 0),
 		   POOL("many", POOL_STATIC, 4, 4, 0),
 		   POOL("once", POOL_PER_CALL, 2, 1, POOL_WORKSPACE) },
 	.tools = {
 		TOOL("effect", 1, TOOL_EFFECTFUL) },
 		TOOL("job", 2, TOOL_EFFECTFUL) },
+		TOOL("store.call", 1, TOOL_EFFECTFUL) },
 	},
 } } };
 
@@ -922,6 +929,7 @@ static void turn(void)
 static void check_end(void)
 {
 	const struct totals *totals = &world.router->totals;
+	const struct recorder *records = &world.router->recorder;
 
 	for (uint32_t i = 0; i < CLIENTS; i++) {
 		for (uint32_t j = 0; j < IDS && world.clients[i].open; j++) {
@@ -940,7 +948,11 @@ static void check_end(void)
 		fail("calls are left over", world.router->call_count);
 	if (totals->accepted != totals->ok + totals->failed)
 		fail("the counters do not add up", totals->accepted);
-	for (uint32_t i = 0; i < TOOLS_MAX; i++) {
+	if (records->noted != records->written + records->dropped +
+			      records->count)
+		fail("records do not add up", records->noted);
+	seen[SEEN_RECORDED] += records->written;
+	for (uint32_t i = 0; i < world.router->tools_fresh; i++) {
 		const struct tool *tool = &world.router->tools[i];
 
 		if (tool->present && tool->breaker.state != BREAKER_CLOSED &&

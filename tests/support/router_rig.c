@@ -139,7 +139,8 @@ static void serve(struct router_rig_peer *peer, const struct message *call,
 	router_rig_send(peer, &(struct message){ .kind = MESSAGE_RESULT,
 		.call_id = call->call_id, .generation = generation,
 		.result = { .origin = ORIGIN_WORKER, .attempts = 1 },
-		.body = call->body });
+		.body = memcmp(tool.data, ROUTER_RIG_STORE, 4) == 0 ?
+			(struct span){ 0 } : call->body });
 }
 
 static void be_worker(int fd, unsigned calls_max)

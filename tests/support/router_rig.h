@@ -26,6 +26,7 @@
 #define ROUTER_RIG_HANG "hang"		/* accepts, and is silent */
 #define ROUTER_RIG_WORK "work"		/* takes ROUTER_RIG_WORK_NS, then answers */
 #define ROUTER_RIG_WORK_NS 1000000
+#define ROUTER_RIG_STORE "store.call"	/* takes what it is given, and says nothing */
 
 struct router_rig_slot {
 	pid_t pid;		/* 0: nobody */

@@ -7,6 +7,10 @@ breaks() {
 	start_supervisor
 	for _ in {1..5}; do ask call echo.fail '{"code":13}' >/dev/null 2>&1; done
 	is "$tier: five failures open the breaker" "$(breaker_of echo.fail)" open
+	is "$tier: which the log tells, as a record of the router's" \
+		"$(ask log --json --component router --level warning |
+			jq -rc 'select(.name == "echo.fail") | [.component, .level, .msg]' | head -n 1)" \
+		'["router","warning","breaker changed"]'
 	is "$tier: it refuses, with a time" "$(words_of call echo.fail '{"code":13}' |
 		grep -c 'breaker_open from the router, try again after [0-9]* ms')" 1
 	is "$tier: a later try may succeed" "$(code_of call echo.fail '{"code":13}')" 75
@@ -21,7 +25,14 @@ breaks() {
 	"${as_user[@]}" "$work/bin/cupel" call --json echo.effect '{"token":"killed","ms":20000}' \
 		>"$space/killed" 2>/dev/null </dev/null &
 	caller=$!
-	wait_for 5 grep -q '"killed\|killed\\"' "$log"
+	effects() { ask log --json --component echo | jq -c 'select(.token == "killed")'; }
+	begun() { [ -n "$(effects)" ]; }
+	wait_for 5 begun
+	is "$tier: a worker's record is told as its own" \
+		"$(effects | jq -rc '[.level, .msg, (.component | split("/")[0]), .generation > 0]')" \
+		'["notice","effect","echo",true]'
+	is "$tier: and found by its call" \
+		"$(ask log --json --call "$(effects | jq .call)" | jq -r .token)" killed
 	for pid in $(named cupel-echo) $(named echo); do kill -9 "$pid"; done
 	start=$(milliseconds)
 	wait $caller
@@ -30,7 +41,7 @@ breaks() {
 		"$(jq -r .status "$space/killed")" crash_outcome_unknown
 	holds "$tier: which is told at once ($took ms)" test $took -lt 1000
 	is "$tier: the next is served" "$(ask call echo '2')" 2
-	is "$tier: the effect was once" "$(grep -c 'killed' "$log")" 1
+	is "$tier: the effect was once" "$(effects | wc -l)" 1
 	is "$tier: a crash on demand" "$(ask call --json echo.crash '{"signal":11}' 2>/dev/null |
 		jq -r .status | grep -c 'crash\|poison')" 1
 	is "$tier: is followed by service" "$(ask call echo '3')" 3

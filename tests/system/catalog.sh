@@ -171,6 +171,22 @@ is "the examples' manifests are taken" "$(load out; says out 'count the words of
 rm tools/*
 cp first previous
 
+# ---- as many as there may be ----
+
+# With the built-in ones, the last file is more than there may be.
+most=512
+for file in {1..8}; do
+	{
+		printf 'worker w%d {\n\tprogram = /bin/true\n}\n' "$file"
+		for n in {10..73}; do printf 'tool w%d.t%d {\n\thelp = "h"\n}\n' "$file" "$n"; done
+	} >"tools/w$file.tool"
+done
+is 'one tool too many is refused, with a way out' "$(load out)" "exit 0
+tools/w8.tool: more than $most tools; take manifests out of the directory, or let one tool tell cases apart by an argument"
+is 'the files before it are taken' "$(says out w7.t73)$(says out w8.t10)" yesno
+rm tools/*
+cp first previous
+
 # ---- when it cannot do its work ----
 
 rm previous

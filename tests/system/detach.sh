@@ -49,7 +49,7 @@ attaches() {
 }
 
 # How often that effect has happened, by the worker's own word.
-times() { grep -c "\"token\":\"$1\"\|token.....$1\b" "$log"; }
+times() { ask log --json --component echo | jq -s --arg t "$1" 'map(select(.msg == "effect" and .token == $t)) | length'; }
 
 happens_once() {
 	local i
@@ -69,6 +69,10 @@ happens_once() {
 	is "$tier: as the caller's fault" "$(code_of call --effect-id paid echo.sleep '{"ms":1}')" 65
 	is "$tier: without an id it happens again" \
 		"$(code_of call echo.effect '{"token":"twice"}')$(code_of call echo.effect '{"token":"twice"}')$(times twice)" 002
+
+	is "$tier: what is kept is told at once, too, however long" \
+		"$(ask call --timeout 10s --effect-id long --stream echo.flood '{"bytes":900000,"stream":1}' | wc -c)" \
+		"$(ask call --timeout 10s --stream echo.flood '{"bytes":900000,"stream":1}' | wc -c)"
 
 	ask call --effect-id torn echo.effect '{"token":"torn","ms":20000}' >/dev/null 2>&1 &
 	i=$!

@@ -86,7 +86,7 @@ static void each_member_has_its_range(void **state)
 		WRONG(magic, 1, "not one"),
 		WRONG(generation, 0, "generation 0"),
 		WRONG(pool_count, CATALOG_POOLS_MAX + 1, "33 pools"),
-		WRONG(tool_count, CATALOG_TOOLS_MAX + 1, "129 tools"),
+		WRONG(tool_count, CATALOG_TOOLS_MAX + 1, "513 tools"),
 		WRONG(tool_count, UINT32_MAX, "tools"),
 		WRONG(pool_count, 0, "tool 'echo': pool"),
 		WRONG(pool_count, 3, "pool 2 has no proper name"),

@@ -1,0 +1,48 @@
+#!/bin/bash
+# How every call ended is in the store, without any call having waited for it.
+. tests/support/calls.sh
+
+database() { echo "$space"/state/store/*.db; }
+select_all() { sqlite3 -readonly "$(database)" "$1" 2>&1; }
+recorded() { # SQL, WANT
+	[ "$(select_all "$1")" = "$2" ]
+}
+metric() { ask status --metrics | awk -v name="$1" '$1 == name { print $2 }'; }
+
+records() {
+	local i
+	start_supervisor
+	for i in {1..20}; do ask call echo "$i" >/dev/null & done
+	wait $(jobs -p | grep -vx "$supervisor")
+	ask call echo.fail '{"code":9}' >/dev/null 2>&1
+	ask call --timeout 200ms echo.sleep '{"ms":9000}' >/dev/null 2>&1
+	ends="SELECT tool, outcome, count(*) FROM calls WHERE tool LIKE 'echo.%' GROUP BY 1, 2"
+	holds "$tier: how calls ended is in the store" wait_for 5 recorded "$ends" \
+		$'echo.fail|failed_precondition|1\necho.sleep|deadline_exceeded|1'
+	holds "$tier: all of them" wait_for 5 recorded \
+		"SELECT count(*) >= 20, min(attempts), max(client_role), min(wall_ns) > 0 FROM calls WHERE tool = 'echo' AND outcome = 'ok'" \
+		'1|1|owner|1'
+	is "$tier: and nothing about the recording itself" \
+		"$(select_all "SELECT count(*) FROM calls WHERE tool = 'store.call'")" 0
+	is "$tier: nothing was dropped" "$(metric cupel_calls_unrecorded_total)" 0
+
+	# With the store away calls go on, and what is kept of them is bounded.
+	ask call echo '"before"' >/dev/null
+	kill -STOP $(named cupel-store)
+	start=$(milliseconds)
+	for i in {1..5}; do ask call echo "$i" >/dev/null; done
+	took=$(($(milliseconds) - start))
+	holds "$tier: no call waits for a store that hangs ($took ms)" test $took -lt 3000
+	kill -CONT $(named cupel-store)
+	before=$(select_all "SELECT count(*) FROM calls")
+	more() { [ "$(select_all "SELECT count(*) FROM calls")" -ge $((before + 6)) ]; }
+	holds "$tier: they are told once it is well" wait_for 15 more
+	for i in {1..3}; do ask call echo "$i" >/dev/null; done
+	want=$(ask status --metrics | awk '/^cupel_tool_calls_total/ && !/store.call/ { n += $2 } END { print n }')
+	stop_supervisor
+	is "$tier: and at the end each call there was" "$(select_all 'SELECT count(*) FROM calls')" "$want"
+	echo "# $tier: SELECT count(*) FROM calls: $(select_all 'SELECT count(*) FROM calls')"
+}
+
+for_each_tier records
+done_testing
