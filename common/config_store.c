@@ -211,6 +211,7 @@ void config_init(struct config *config, const struct config_section *sections,
 
 static bool is_title(const char *title)
 {
+	assert(title);
 	size_t length = strlen(title);
 
 	return length >= 1 && length <= CONFIG_TITLE_BYTES_MAX &&
@@ -260,6 +261,7 @@ int config_find_base(struct config *config,
 	}
 	struct config_blocks *blocks = blocks_in(base, section);
 
+	assert(titles.own);
 	for (size_t i = 0; i < blocks->count; i++) {
 		void *block = block_at(section, blocks, i);
 

@@ -28,7 +28,7 @@ static void set(struct error *why, enum error_code code, const char *format,
 		mark_cut(why->text);
 }
 
-int error_set(struct error *why, int negative_errno, const char *format, ...)
+int (error_set)(struct error *why, int negative_errno, const char *format, ...)
 {
 	va_list arguments;
 
@@ -40,7 +40,7 @@ int error_set(struct error *why, int negative_errno, const char *format, ...)
 	return negative_errno;
 }
 
-int error_set_code(struct error *why, int negative_errno, enum error_code code,
+int (error_set_code)(struct error *why, int negative_errno, enum error_code code,
 		   const char *format, ...)
 {
 	va_list arguments;
@@ -53,7 +53,7 @@ int error_set_code(struct error *why, int negative_errno, enum error_code code,
 	return negative_errno;
 }
 
-int error_prefix(struct error *why, int negative_errno, const char *format, ...)
+int (error_prefix)(struct error *why, int negative_errno, const char *format, ...)
 {
 	struct error inner;
 	va_list arguments;

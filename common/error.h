@@ -42,4 +42,11 @@ int error_set_code(struct error *why, int negative_errno, enum error_code code,
 int error_prefix(struct error *why, int negative_errno, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The analyzer cannot know that what they return is less than 0. */
+#ifdef __clang_analyzer__
+#define error_set(...) (error_set(__VA_ARGS__), -1)
+#define error_set_code(...) (error_set_code(__VA_ARGS__), -1)
+#define error_prefix(...) (error_prefix(__VA_ARGS__), -1)
+#endif
+
 #endif

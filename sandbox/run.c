@@ -348,13 +348,11 @@ static int connect_output(struct run *run, int stdio[3], int inside[2])
 static int spawn(struct run *run)
 {
 	struct sandbox_plan plan = run->request->plan;
-	AUTO_CLOSE int out = -1;
-	AUTO_CLOSE int err = -1;
 	int inside[2] = { -1, -1 };
 	int r = connect_output(run, plan.stdio, inside);
+	AUTO_CLOSE int out = inside[0];
+	AUTO_CLOSE int err = inside[1];
 
-	out = inside[0];
-	err = inside[1];
 	if (r < 0)
 		return r;
 	plan.cgroup = run->cgroup.layout == CGROUP_NONE ? NULL : &run->cgroup;

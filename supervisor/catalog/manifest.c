@@ -324,7 +324,7 @@ static int check_json(struct manifest *manifest, const struct manifest_tool *too
 		      struct error *why)
 {
 	struct error reason;
-	const char *schema;
+	const char *schema = NULL;
 
 	if (manifest_schema(manifest, tool, &schema, &reason) < 0)
 		return refuse(manifest, &tool->schema, why, "tool %s: schema: %s",

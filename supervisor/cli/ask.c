@@ -157,24 +157,29 @@ int cli_connect(bool start, struct connection **ret)
 	return connect_open(start, ret, &why) < 0 ? cli_fail(&why) : EXIT_OK;
 }
 
-int cli_order(const char *method, const char *words, const char *done)
+int cli_ask(const char *method, const char *words, struct answer *ret)
 {
 	AUTO_DISCONNECT struct connection *connection = NULL;
-	AUTO_ANSWER struct answer answer = { 0 };
 	struct error why;
 	int code = cli_connect(false, &connection);
 
 	if (code != EXIT_OK)
 		return code;
-	int r = ask_router(connection, method, words, &answer, &why);
+	int r = ask_router(connection, method, words, ret, &why);
 
-	if (r == 0 && answer.code != ERROR_OK)
-		r = refusal(&answer, &why);
-	if (r < 0)
-		return cli_fail(&why);
-	if (done)
+	if (r == 0 && ret->code != ERROR_OK)
+		r = refusal(ret, &why);
+	return r < 0 ? cli_fail(&why) : EXIT_OK;
+}
+
+int cli_order(const char *method, const char *words, const char *done)
+{
+	AUTO_ANSWER struct answer answer = { 0 };
+	int code = cli_ask(method, words, &answer);
+
+	if (code == EXIT_OK)
 		fprintf(stderr, "cupel: %s\n", done);
-	return EXIT_OK;
+	return code;
 }
 
 int cli_fetch(bool start, const char *method, json_t **ret)

@@ -58,9 +58,12 @@ int cli_fail(const struct error *why);
 int cli_connect(bool start, struct connection **ret);
 
 /*
- * For a verb that only gives an order ("router.drain"): connects to a running
- * supervisor, calls, prints done unless it is NULL; the exit code.
+ * Connects to a running supervisor and calls; words may be NULL. An exit code,
+ * stderr told; answer_release() is due in any case.
  */
+int cli_ask(const char *method, const char *words, struct answer *ret);
+
+/* The same for a verb that only gives an order: says then that it is done. */
 int cli_order(const char *method, const char *words, const char *done);
 
 /*

@@ -307,15 +307,15 @@ int connect_workspace_at(const struct connection *connection, int directory,
 			 const char *name, uint32_t *ret_number, struct error *why)
 {
 	const struct timeval limit = { CONNECT_TIMEOUT_NS / NS_PER_S, 0 };
-	struct workspace_answer answer;
+	struct workspace_answer answer = { 0 };
 	AUTO_CLOSE int fd = open_socket(&connection->places, PLACES_WORKSPACE,
 					SOCK_SEQPACKET, why);
-	int r = fd;
 
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	r = send_directory(fd, directory);
+	int r = send_directory(fd, directory);
+
 	if (r == 0 && recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
 		r = -EIO;
 	else if (r == 0)

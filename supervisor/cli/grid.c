@@ -1,5 +1,6 @@
 #include "supervisor/cli/grid.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,7 @@ static int columns_of(const char *text)
 
 static void measure(const struct grid *grid, int widths[GRID_COLUMNS_MAX])
 {
+	assert(grid->column_count > 0);
 	for (size_t c = 0; c < grid->column_count; c++)
 		widths[c] = columns_of(grid->columns[c].title);
 	for (size_t i = 0; i < grid->cell_count; i++) {

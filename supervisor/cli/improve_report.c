@@ -230,8 +230,14 @@ static void print_next(const struct table *table, const json_t *report)
 static void print_nothing(const struct table *table, const json_t *report)
 {
 	const json_t *known = json_object_get(report, "known");
+	const json_t *metric = json_object_get(report, "metric");
 	bool observes = strcmp(member_text(report, "mode"), "observe") == 0;
 
+	if (observes)
+		row(table, "measured", TABLE_PLAIN,
+		    "'cupel trend %s.%s' shows it; run against run it differs by %.1f %%",
+		    member_text(metric, "benchmark"), member_text(metric, "name"),
+		    member_number(json_object_get(report, "calibration"), "sigma_percent"));
 	if (json_is_object(known))
 		row(table, "known", TABLE_PLAIN, "judged before: %s, %s; that verdict stands",
 		    member_text(known, "verdict"), member_text(known, "reason"));

@@ -105,7 +105,7 @@ int cli_init(const struct verb *verb, int argc, char **argv)
 		return cli_refuse_usage(verb);
 	if (make_file(where, &project, &tested, &why) < 0)
 		return cli_fail(&why);
-	printf("%s/" REPOSITORY_CONFIG ": for a %s project, by its %s\n", where,
+	printf("%s/" REPOSITORY_CONFIG ": for %s, by its %s\n", where,
 	       project.recipe->name, project.file);
 	if (!tested)
 		printf("it declares no test that could be found: add one, nothing is applied without\n");

@@ -13,6 +13,7 @@
 #include "sandbox/commit_owner.h"
 
 #define ROWS_SHOWN 200
+#define LATER_SHOWN 10
 #define DIFF_BYTES_SHOWN (64 << 10)
 #define ROWS_IN_VERDICT 1000
 
@@ -78,6 +79,26 @@ static int commit(const struct plan *plan, int upper, int64_t started_ns,
 	return r;
 }
 
+/* A commit goes by in silence, but not what runs unasked from then on. */
+static void tell_later(const struct on_exit_result *result)
+{
+	char path[4096];
+	size_t told = 0;
+
+	for (const struct change *change = result->changes.first;
+	     change && told < LATER_SHOWN; change = change->next) {
+		if (!change->later)
+			continue;
+		text_escape(span_of_text(change->path), path, sizeof(path));
+		fprintf(stderr, "cupel: committed %s, which others run later: %s\n", path,
+			change->later);
+		told++;
+	}
+	if (told < result->changes.later)
+		fprintf(stderr, "cupel: and %zu more of this kind; --json has them\n",
+			result->changes.later - told);
+}
+
 int on_exit_do(enum on_exit action, const struct plan *plan,
 	       const struct run_result *run, int64_t started_ns, bool quiet,
 	       struct arena *arena, struct on_exit_result *ret, struct error *why)
@@ -99,6 +120,8 @@ int on_exit_do(enum on_exit action, const struct plan *plan,
 	if (r == 0 && !quiet && action == ON_EXIT_DIFF)
 		r = changes_diff(run->upper, &plan->sandbox.workspace_tree,
 				 &ret->changes, DIFF_BYTES_SHOWN, stderr, why);
+	if (!quiet && ret->committed)
+		tell_later(ret);
 	if (!quiet && ret->kept[0])
 		fprintf(stderr, "cupel: the changes are kept in %s\n", ret->kept);
 	return r;

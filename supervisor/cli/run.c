@@ -311,7 +311,6 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 				       .require_limits = o->require_limits,
 				       .wants_usage = o->json_path };
 	AUTO_CLOSE int verdict_fd = open_verdict(o, &o->why);
-	int64_t started_ns = clock_wall_ns();
 	struct run_result result;
 
 	request.plan.tty = o->tty;
@@ -327,7 +326,7 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 	if (o->on_exit == ON_EXIT_COMMIT && plan->sandbox.workspace)
 		r = recover_workspace(&plan->sandbox.workspace_tree,
 				      plan->sandbox.workspace, o->quiet, arena, &o->why);
-	started_ns = clock_wall_ns();
+	int64_t started_ns = clock_wall_ns();
 	const char *way_out = "";
 
 	if (r >= 0) {

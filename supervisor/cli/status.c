@@ -10,21 +10,12 @@
 
 static int print_metrics(void)
 {
-	AUTO_DISCONNECT struct connection *connection = NULL;
 	AUTO_ANSWER struct answer answer = { 0 };
-	struct error why;
-	int code = cli_connect(false, &connection);
+	int code = cli_ask("router.metrics", NULL, &answer);
 
-	if (code != EXIT_OK)
-		return code;
-	int r = ask_router(connection, "router.metrics", NULL, &answer, &why);
-
-	if (r == 0 && answer.code != ERROR_OK)
-		r = error_set_code(&why, -EPROTO, answer.code, "%s", answer.reason);
-	if (r < 0)
-		return cli_fail(&why);
-	fwrite(answer.text, 1, answer.length, stdout);
-	return EXIT_OK;
+	if (code == EXIT_OK)
+		fwrite(answer.text, 1, answer.length, stdout);
+	return code;
 }
 
 static void print_all(const json_t *status)

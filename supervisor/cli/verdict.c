@@ -263,8 +263,8 @@ json_t *verdict_json(const struct plan *plan, const struct run_result *result,
 		"enforced", enforced_json(result, plan->sandbox.tier),
 		"output", output_json(result),
 		"denied", denied_json(result),
-		"denied_total", (json_int_t)(result->denials_total +
-					     result->observed.total),
+		"denied_total", (json_int_t)result->denials_total +
+				(json_int_t)result->observed.total,
 		"changes", changes,
 		"plan", verdict_plan_json(plan));
 }

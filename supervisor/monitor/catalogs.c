@@ -200,6 +200,7 @@ static int start_loader(struct monitor *monitor, struct error *why)
 	int r = output_open(monitor, &loader->output, "catalog", &theirs, why);
 	AUTO_CLOSE int output = theirs;
 
+	loader->output.level = LEVEL_WARNING;	/* it speaks of what it refuses */
 	const int fds[] = { loader->memory, monitor->holding.fd };
 
 	if (r == 0)

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -92,12 +92,11 @@ static uint64_t own_resident_bytes(void)
 	char text[64] = "";
 	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, "/proc/self/statm", O_RDONLY, 0,
 				      PATH_HOST, NULL);
-	unsigned long pages = 0;
 
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 ||
-	    sscanf(text, "%*u %lu", &pages) != 1)
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
 		return 0;
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return strtoul(text + strcspn(text, " "), NULL, 10) *	/* pages: the second word */
+	       (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void control_tell_memory(struct monitor *monitor)

@@ -45,6 +45,7 @@ struct output {
 	struct monitor *monitor;
 	struct loop_source source;	/* fd -1: none */
 	char name[WORKER_NAME_BYTES];	/* whose it is, as the log tells it */
+	enum log_level level;		/* of its lines; LEVEL_INFO if not said */
 	char text[LINE_BYTES];
 	size_t length;
 	unsigned lines;			/* in this second */

@@ -87,7 +87,7 @@ static void write_line(struct output *output)
 	output->text[output->length] = '\0';
 	log.component = output->name;
 	if (output->length > 0 && !write_record(output, &log))
-		log_write(&log, LEVEL_INFO, output->text, NULL);
+		log_write(&log, output->level, output->text, NULL);
 	output->length = 0;
 	output->lines++;
 }
@@ -145,7 +145,7 @@ int output_open(struct monitor *monitor, struct output *output, const char *name
 		return error_set(why, -errno, "fcntl: %s", strerror(errno));
 	*output = (struct output){ .source = { .fd = ours, .ready = on_ready,
 					       .owner = output },
-				    .monitor = monitor };
+				    .monitor = monitor, .level = LEVEL_INFO };
 	snprintf(output->name, sizeof(output->name), "%s", name);
 	int r = loop_add(&monitor->loop, &output->source, EPOLLIN, why);
 

@@ -293,7 +293,7 @@ static void on_moved(struct router *router, struct tool *tool, int64_t now_ns)
 			   now_ns);
 	if (breaker->state == BREAKER_FORCED_OPEN)
 		tool_flush(router, (uint32_t)(tool - router->tools),
-			   ERROR_UNAVAILABLE, "the tool is not available now",
+			   ERROR_UNAVAILABLE, "the tool's workers do not start; 'cupel log' says why",
 			   now_ns);
 	dispatch_mark(router, tool->row.pool);
 }

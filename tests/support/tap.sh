@@ -3,6 +3,7 @@
 #	ok NAME, not_ok NAME [WHY], skip NAME REASON
 #	is NAME GOT WANT		whether two texts are the same
 #	holds NAME COMMAND...		whether a command succeeds
+#	outcome COMMAND...		what it says, and how it exits
 #	done_testing			at the end: how many there were
 set -u
 export LC_ALL=C.UTF-8
@@ -29,6 +30,15 @@ holds() { # NAME COMMAND...
 	local name=$1 text
 	shift
 	if text=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "$text"; fi
+}
+# Exit code, standard output and standard error as one text.
+outcome() { # COMMAND...
+	local code
+	"$@" >out 2>err </dev/null
+	code=$?
+	printf '%s\n' "exit $code"
+	sed 's/^/out: /' out
+	sed 's/^/err: /' err
 }
 # Lines "ok - NAME" of the probe, each to be a result labelled so.
 relay() { # LABEL

@@ -9,17 +9,6 @@ work=$(mktemp -d) && chmod 755 "$work" && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT
 export HOME=$work/home
 
-
-# Exit code, standard output and standard error as one text.
-outcome() { # COMMAND...
-	local code
-	"$@" >out 2>err </dev/null
-	code=$?
-	printf '%s\n' "exit $code"
-	sed 's/^/out: /' out
-	sed 's/^/err: /' err
-}
-
 # The bad text is refused with the sentence, the good one is accepted.
 check() { # NAME BAD SENTENCE GOOD
 	printf '%b' "$2" >bad.conf
@@ -200,7 +189,7 @@ is '--help is help' "$("$cupel" --help)" "$("$cupel" help)"
 is 'a verb knows --help' "$("$cupel" config dump --help | head -n 1)" \
 	'usage: cupel config dump [--json] [FILE]'
 usage 'an unknown verb' "err: cupel: there is no 'confg'; did you mean 'config'?" confg
-usage 'a verb unlike any' "err: cupel: there is no 'zzz'; see 'cupel help'" zzz
+usage 'a verb unlike any' "err: cupel: there is no 'zzz'; see 'cupel --help'" zzz
 usage 'an unknown verb of config' \
 	"err: cupel config: there is no 'chekc'; did you mean 'check'?" config chekc
 usage 'help on an unknown verb' "err: cupel: there is no 'versoin'; did you mean 'version'?" help versoin

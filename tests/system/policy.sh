@@ -9,16 +9,6 @@ trap 'rm -rf "$work"' EXIT
 export HOME=$work/home XDG_CONFIG_HOME=$work/xdg
 mkdir -p xdg/cupel/policies
 
-
-# Exit code, standard output and standard error as one text.
-outcome() { # COMMAND...
-	local code
-	"$@" >out 2>err </dev/null
-	code=$?
-	printf '%s\n' "exit $code"
-	sed 's/^/out: /' out
-	sed 's/^/err: /' err
-}
 policy() { outcome "$cupel" policy "$@"; }
 
 # ---- list and show ----

@@ -52,4 +52,14 @@ recover() {
 	done
 }
 for_each_tier recover
+
+# What runs unasked from then on is named, the rest is not.
+name_hooks() {
+	folder "$space/h"
+	is "$tier: a commit names what others run later" "$("${cupel_run[@]}" --workspace "$space/h:overlay" \
+		--on-exit commit -- sh -c 'mkdir -p .git/hooks; echo x | tee file >.git/hooks/pre-commit' 2>&1 </dev/null)" \
+		'cupel: committed .git/hooks/pre-commit, which others run later: git hook'
+	holds "$tier: and commits it" test -f "$space/h/.git/hooks/pre-commit" -a -f "$space/h/file"
+}
+for_each_tier name_hooks
 done_testing

@@ -150,7 +150,7 @@ static json_t *output_json(const struct output *output)
 	return json_pack("{sI sI sI}",
 		"stdout_bytes", (json_int_t)streams[0].bytes,
 		"stderr_bytes", (json_int_t)streams[1].bytes,
-		"dropped", (json_int_t)(streams[0].dropped + streams[1].dropped));
+		"dropped", (json_int_t)streams[0].dropped + (json_int_t)streams[1].dropped);
 }
 
 static json_t *verdict(const struct job *job)
@@ -314,9 +314,9 @@ static int spawn(const struct command *command, pid_t *ret, struct error *why)
 	pid_t pid;
 
 	environ = command->envp;	/* where execvpe(3) finds PATH */
-	pid = vfork();
+	pid = vfork();	/* NOLINT(clang-analyzer-security.insecureAPI.vfork): one thread */
 	if (pid == 0)
-		become(command, &failed);
+		become(command, &failed);	/* NOLINT(clang-analyzer-unix.Vfork) */
 	environ = own;
 	if (pid < 0)
 		return error_set(why, -errno, "vfork: %s", strerror(errno));
