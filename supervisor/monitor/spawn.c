@@ -465,6 +465,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	plan.argv = (char *const *)(uintptr_t)argv;
 	plan.program = generation->programs[row].fd;
 	plan.host_clock = true;	/* frames hold deadlines of the host's */
+	plan.counter = entry->kind == POOL_PER_CALL && entry->client_role >= ROLE_COUNT;
 	plan.program_is_script = generation->programs[row].script;
 	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
 
