@@ -242,7 +242,8 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 
 # A sanitized program cannot be confined: what needs confined workers is left
 # to the plain run.
-confined := $(patsubst %,tests/system/%.sh,call improve monitor tools) \
+confined := $(patsubst %,tests/system/%.sh,call files full gaming guard improve \
+	learn monitor refused reuse tools watch) \
 	$(out)/tests/test_monitor_heap
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms)

@@ -14,7 +14,7 @@
 #include "workers/git/copy.h"
 
 #define FILE_BYTES_MAX (1 << 20)
-#define NEW_NAME_BYTES 24
+#define NEW_NAME_BYTES 32
 #define INDEX "index"
 
 /* ---- what a file holds ---- */
