@@ -258,12 +258,16 @@ $(mutants): $(out)/mutants/%/cupel: tests/containment/mutants/%.sed $(call objec
 $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
-# Sanitized, the storms are shorter, and what a monitor allocates or a launcher
-# confines is left to the plain run.
+# Sanitized, the storms are shorter; what a monitor allocates or a launcher
+# confines, and campaigns, which measure, are left to the plain run.
+unsanitized := $(heap_test) $(wildcard tests/chaos/faults.sh tests/chaos/resume.sh) \
+	$(patsubst %,tests/system/%.sh,files full gaming guard learn refused reuse watch) \
+	$(containment) tests/layers/check
+
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(mutants)
-	@$(if $(SANITIZE),CHAOS_SECONDS=20 CHAOS_KILLS=300 )tests/run $(out) $(simulations) \
-		$(fuzzers) $(filter-out $(if $(SANITIZE),$(heap_test)),$(units)) $(scripts) $(chaos) \
-		$(if $(SANITIZE),,$(containment) tests/layers/check)
+	@$(if $(SANITIZE),CHAOS_SECONDS=20 CHAOS_KILLS=300 )tests/run $(out) \
+		$(filter-out $(if $(SANITIZE),$(unsanitized)), $(simulations) $(fuzzers) \
+			$(units) $(scripts) $(chaos) $(containment) tests/layers/check)
 
 # Storms with one seed after the other, for so many minutes.
 MINUTES ?= 10

@@ -129,7 +129,8 @@ const char *audit_missing(const struct sandbox_plan *plan,
 		return "the scope of signals";
 	if (!enforced->keyring_fresh)
 		return "a keyring of its own";
-	if (enforced->open_fds != plan->inherited_count + plan->program_is_script)
+	if (enforced->open_fds != plan->inherited_count + plan->program_is_script +
+				  enforced->counter)
 		return "the closing of descriptors";
 	return NULL;
 }

@@ -26,6 +26,7 @@
 #include "sandbox/audit.h"
 #include "sandbox/bare.h"
 #include "sandbox/cgroup.h"
+#include "sandbox/counter.h"
 #include "sandbox/domain.h"
 #include "sandbox/identity.h"
 #include "sandbox/landlock.h"
@@ -235,6 +236,11 @@ static int settle_descriptors(struct init *init)
 		kept[count++] = plan->stdio[i];
 	for (uint32_t i = 0; i < plan->inherited_count; i++)
 		kept[count++] = plan->inherited[i];
+	AUTO_CLOSE int counter = plan->counter && !plan->program_is_script ? counter_open() : -1;
+
+	init->report.enforced.counter = counter >= 0;
+	if (counter >= 0)
+		kept[count++] = counter;
 	int passed_on = count + plan->program_is_script;
 	int *const ours[] = { &init->program, &init->control, &init->upper };
 

@@ -58,6 +58,7 @@ struct sandbox_plan {
 	int program;		/* is executed, whatever its name; -1: argv[0] is looked for */
 	bool program_is_script;	/* its interpreter opens it: it stays open, after the inherited */
 	bool host_clock;		/* no clocks of its own: it is told deadlines by ours */
+	bool counter;		/* after the inherited: what counter.h says, if to be had */
 	int network;		/* empty, loopback up: is born into it; -1: its policy says */
 	int home_network;	/* with it: the launcher's own, to come back to */
 	bool tty;		/* stdio is the slave of our own pty: make it controlling */
@@ -91,6 +92,7 @@ struct sandbox_enforced {
 	uint64_t capabilities[5];	/* inheritable permitted effective bounding ambient */
 	bool securebits_locked;
 	bool keyring_fresh;
+	bool counter;		/* it was to be had */
 	uint32_t open_fds;	/* beyond 0, 1, 2: must be those of the plan */
 	bool signals_denied;	/* tier landlock: one to init, outside, was refused */
 	uid_t uid;

@@ -47,6 +47,7 @@ enum worker_descriptor {
 	WORKER_BEAT_FD = 4,	/* packet socket: beats; its end is the monitor's */
 	WORKER_CRASH_FD = 5,	/* one struct crash_page, to be mapped shared */
 	WORKER_CLIENT_FD = 6,	/* pools with a client_role: frames, as a client */
+	WORKER_COUNTER_FD = WORKER_CLIENT_FD,	/* pools per call, instead: sandbox/counter.h */
 	WORKER_DESCRIPTORS_END
 };
 enum router_descriptor {

@@ -121,8 +121,9 @@ static void print_trials(const struct table *table, const json_t *report)
 
 	if (reused > 0)
 		snprintf(built, sizeof(built), " and %.0f that build the same", reused);
-	row(table, "tried", TABLE_PLAIN, "%.0f settings%s, until %s",
-	    member_number(search, "evaluations"), built, member_text(search, "stopped"));
+	row(table, "tried", TABLE_PLAIN, "%.0f settings%s, until %s; --seed %.0f makes the same choices",
+	    member_number(search, "evaluations"), built, member_text(search, "stopped"),
+	    member_number(report, "seed"));
 	json_array_foreach((json_t *)(uintptr_t)trials, i, trial)
 		if (strcmp(member_text(trial, "outcome"), "ok") != 0 &&
 		    shown++ < TRIALS_SHOWN)

@@ -473,6 +473,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	plan.host_clock = true;	/* frames hold deadlines of the host's */
 	plan.tables = monitor;
 	plan.table_bytes = sizeof(*monitor);
+	plan.counter = entry->kind == POOL_PER_CALL && entry->client_role >= ROLE_COUNT;
 	plan.program_is_script = generation->programs[row].script;
 	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
 

@@ -6,16 +6,16 @@
 # whole. At the end: exactly one commit, exactly one inverse, and git free to
 # work. Speaks TAP.
 #
-# RESUME_SECONDS (60) and RESUME_ROUNDS (none) bound it, a round being a kill;
+# RESUME_SECONDS (50) and RESUME_ROUNDS (none) bound it, a round being a kill;
 # CUPEL_SEED (1) says which moments and victims. `make resume` does 200 rounds.
 . tests/support/sandbox.sh
 . tests/support/campaign.sh
 
 cd "$work" || exit 1
-seconds=${RESUME_SECONDS:-60} rounds_max=${RESUME_ROUNDS:-1000000}
+seconds=${RESUME_SECONDS:-50} rounds_max=${RESUME_ROUNDS:-1000000}
 RANDOM=${CUPEL_SEED:-1}
 echo "# CUPEL_SEED=${CUPEL_SEED:-1}"
-hit=0 began=$SECONDS
+hit=0
 declare -A kills
 
 # ---- the user's ----
@@ -120,6 +120,8 @@ until_done() { # KILLS MILLISECONDS VERB...
 		# After the commit there is nothing more to be found.
 		[ "$1 $code" = 'improve 1' ] && grep -q '^found  *note' "$work/said" && code=0
 		check_now "$*"
+		# The router takes it for a call that kills; a new one knows nothing of it.
+		grep -q 'has killed two workers' "$work/said" && unserve
 		revive
 		# Longer each time, lest everything be killed before it gets anywhere.
 		ms=$((ms + ($(date +%s%N) - start) / 2000000))
@@ -158,6 +160,7 @@ if [ "$(rows 'SELECT status FROM improvements')" != approved ]; then
 fi
 unserve
 cp -a "$work/ws" "$work/state" "$work/proven"
+began=$SECONDS
 done_dirty=' M doc/read.me ?? scratch '
 
 campaigns=0 lame=
@@ -200,5 +203,5 @@ echo "# $applies times applied and taken back, $campaigns campaigns of $whole_ms
 is 'nothing is ever torn' "$torn" ''
 is 'an apply and a rollback are done once each' "$lost" ''
 is 'a campaign goes on and ends with its one commit' "$lame" ''
-holds 'there were kills' test "$hit" -ge $((applies / 2))
+holds 'there were kills' test "$hit" -ge $((applies / 4))
 done_testing

@@ -3,27 +3,11 @@
 # bench on a real project, observing it, what the store answers, and what is
 # said where something is missing. Speaks TAP.
 . tests/support/sandbox.sh
+. tests/support/campaign.sh
 
-cd "$work"
-export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config
-export HOME=$work
-mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
+cd "$work" || exit 1
+serve
 
-# The supervisor is ours, and goes with us.
-"$CUPEL_BIN/cupeld" --user --foreground --run "$CUPEL_RUN" --state "$CUPEL_STATE" \
-	>"$work/cupeld.log" 2>&1 </dev/null &
-supervisor=$!
-trap 'kill "$supervisor" 2>/dev/null; wait "$supervisor" 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-	"$cupel" status >/dev/null 2>&1 && break
-	sleep 0.1
-done
-
-commit() { # DIRECTORY
-	git -C "$1" init -q -b main
-	git -C "$1" add -A
-	git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m start
-}
 says() { # NAME WORDS COMMAND...: the command fails and says so
 	local name=$1 words=$2
 	shift 2

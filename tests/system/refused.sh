@@ -53,6 +53,17 @@ fresh no_number
 sed -i 's/metric time.*/metric time { from = stdout  pattern = "took ([0-9]+)" }/' cupel.conf && amend
 refuses 'a benchmark without a metric line' 65 'finds no number in what the benchmark wrote.*mend the pattern'
 
+# Counted, or a machine that cannot is named: never a number from elsewhere.
+sed -i 's/metric time.*/metric count { from = instructions }/' cupel.conf && amend
+"$cupel" bench --runs 3 --json >../out 2>../said
+code=$?
+if [ $code = 0 ]; then
+	is 'instructions are counted' "$(jq '.benchmarks[0].metrics[0].median > 30000' ../out)" true
+else
+	is 'where instructions are not counted, that is said' \
+		"$code $(wc -l <../said) $(grep -c 'instructions are not counted on this machine.*take from = cpu' ../said)" '65 1 1'
+fi
+
 fresh no_match
 sed -i 's/COUNT=(/COUNTS=(/' cupel.conf && amend
 refuses 'a knob whose pattern matches nothing' 65 'knob count: .*spin.sh'

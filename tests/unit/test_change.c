@@ -188,8 +188,10 @@ static void check_torn(enum step step, int point)
 {
 	char got[400];
 
-	say("cd work && cat src/a.h && git show HEAD:src/a.h && cat theirs scratch &&"
-	    " git rev-list --count HEAD && git fsck 2>&1 | grep -v dangling", got);
+	say(point % 8 ? "cd work && cat src/a.h && git show HEAD:src/a.h && cat theirs scratch &&"
+			" git rev-list --count HEAD" :
+			"cd work && cat src/a.h && git show HEAD:src/a.h && cat theirs scratch &&"
+			" git rev-list --count HEAD && git fsck 2>&1 | grep -v dangling", got);
 	const char *file = strncmp(got, "old\n", 4) == 0 ? "old" : "new";
 	const char *head = strncmp(got + 4, "old\n", 4) == 0 ? "old" : "new";
 	char want[80];

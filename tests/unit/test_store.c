@@ -299,6 +299,35 @@ static void every_statement_is_sound(void **state)
 	IS("store.call", "{'calls':[{'call':1,'tool':'t','client_role':'owner','outcome':'ok','attempts':1,'wall_ns':5}]}", "{\"stored\":1}");
 }
 
+/* One as the first cupel left it: taken along, and kept as it was beside. */
+static void an_older_file_is_taken_along_with_a_backup(void **state)
+{
+	struct database *older;
+
+	(void)state;
+	assert_int_equal(database_open(&older, "older", &why), 0);
+	assert_int_equal(database_run(older, "INSERT INTO sessions (workspace, kind)"
+				      " VALUES ('/old', 'improve')", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "DROP TRIGGER improvements_teach", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "PRAGMA user_version = 1", NULL, NULL, &why), 0);
+	database_close(older);
+	assert_int_equal(access("older.v1", F_OK), -1);
+
+	assert_int_equal(database_open(&older, "older", &why), 0);
+	json_t *rows = json_array();
+
+	assert_int_equal(database_run(older, "SELECT (SELECT count(*) FROM sessions) AS sessions,"
+				      " (SELECT count(*) FROM sqlite_schema WHERE name ="
+				      " 'improvements_teach') AS triggers", NULL, rows, &why), 0);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "sessions")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "triggers")), 1);
+	json_decref(rows);
+	database_close(older);
+	assert_int_equal(access("older.v1", F_OK), 0);
+	unlink("older");
+	unlink("older.v1");
+}
+
 static void a_newer_file_and_a_stranger_are_refused(void **state)
 {
 	struct database *other;
@@ -348,6 +377,7 @@ int main(void)
 		TEST(bottlenecks_are_kept_once_each),
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
 		TEST(every_statement_is_sound),
+		TEST(an_older_file_is_taken_along_with_a_backup),
 		TEST(a_newer_file_and_a_stranger_are_refused),
 	};
 

@@ -133,7 +133,7 @@ static const char *content_of(const struct fill *fill, const char *path, size_t 
 	return NULL;
 }
 
-static int write_all(int fd, const char *data, size_t length)
+int copy_write(int fd, const char *data, size_t length)
 {
 	while (length > 0) {
 		ssize_t n = write(fd, data, length);
@@ -154,7 +154,7 @@ static int write_file(struct fill *fill, int directory, const char *name,
 	AUTO_CLOSE int fd = openat(directory, name,
 				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 				   executable ? 0755 : 0644);
-	int r = fd < 0 ? -errno : write_all(fd, data, length);
+	int r = fd < 0 ? -errno : copy_write(fd, data, length);
 
 	if (r == 0 && futimens(fd, fill->times) < 0)
 		r = -errno;

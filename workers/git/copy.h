@@ -42,6 +42,9 @@ int copy_folder(bool make, struct error *why);
 /* The copy of that name, made empty if it is not there. */
 int copy_open(const char *name, struct error *why);
 
+/* All of it; -errno. */
+int copy_write(int fd, const char *data, size_t length);
+
 /* Removes a copy, or with a name of NULL all of them. */
 int copy_remove(const char *name, struct error *why);
 

@@ -101,21 +101,6 @@ bool worktree_lags(const struct edits *edits)
 
 /* ---- staging ---- */
 
-static int write_bytes(int fd, const char *data, size_t left)
-{
-	while (left > 0) {
-		ssize_t n = write(fd, data, left);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			left -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 static void name_of(size_t number, char ret[NEW_NAME_BYTES])
 {
 	snprintf(ret, NEW_NAME_BYTES, "new-%zu", number);
@@ -137,7 +122,7 @@ static int stage_file(const struct edits *edits, size_t number, int folder,
 		return git_failure(edit->path, why);
 	AUTO_CLOSE int fd = openat(folder, name,
 				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	int r = fd < 0 ? -errno : write_bytes(fd, git_blob_rawcontent(blob),
+	int r = fd < 0 ? -errno : copy_write(fd, git_blob_rawcontent(blob),
 					      (size_t)git_blob_rawsize(blob));
 
 	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
@@ -153,7 +138,7 @@ static int copy_bytes(int from, int to)
 	int r = 0;
 
 	while (r == 0 && (n = read(from, buffer, sizeof(buffer))) != 0)
-		r = n < 0 ? -errno : write_bytes(to, buffer, (size_t)n);
+		r = n < 0 ? -errno : copy_write(to, buffer, (size_t)n);
 	return r;
 }
 

@@ -112,6 +112,7 @@ int command_outcome(struct session *session, const struct ask *ask,
 		.wall_ns = integer_of(verdict, "wall_ns"),
 		.cpu_ns = integer_of(verdict, "user_ns") + integer_of(verdict, "system_ns"),
 		.rss_bytes = integer_of(verdict, "maxrss_bytes"),
+		.instructions = integer_of(verdict, "instructions"),
 		.output = { ask->streams[1].data, ask->streams[1].length },
 		.errors = { ask->streams[2].data, ask->streams[2].length },
 	};

@@ -30,6 +30,7 @@ struct command_outcome {
 	int exit_code;			/* -1: it did not exit */
 	int64_t wall_ns, cpu_ns;
 	int64_t rss_bytes;
+	int64_t instructions;		/* of user space; -1: nobody counts them here */
 	struct span output, errors;	/* stdout and stderr */
 	struct span collected;		/* empty: there was no such file */
 };

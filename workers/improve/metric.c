@@ -71,6 +71,17 @@ static int read_text(const struct workspace_metric *metric, struct span text,
 		      error_set(why, -ENOMEM, "out of memory");
 }
 
+static int read_instructions(const struct workspace_metric *metric,
+			     const struct command_outcome *outcome, double *ret,
+			     struct error *why)
+{
+	*ret = (double)outcome->instructions;
+	return outcome->instructions >= 0 ? 0 :
+	       error_set_code(why, -ENODATA, ERROR_FAILED_PRECONDITION,
+			      "metric %s: instructions are not counted on this machine (a guest without counters, or kernel.perf_event_paranoid above 2); take from = cpu",
+			      metric->title);
+}
+
 int metric_read(const struct workspace_metric *metric,
 		const struct command_outcome *outcome, double *ret,
 		struct error *why)
@@ -84,7 +95,7 @@ int metric_read(const struct workspace_metric *metric,
 	case FROM_RSS: value = (double)outcome->rss_bytes; break;
 	case FROM_STDOUT: r = read_text(metric, outcome->output, &value, why); break;
 	case FROM_FILE: r = read_text(metric, outcome->collected, &value, why); break;
-	case FROM_INSTRUCTIONS:
+	case FROM_INSTRUCTIONS: r = read_instructions(metric, outcome, &value, why); break;
 	case FROM_COUNT: break;
 	}
 	if (r < 0)

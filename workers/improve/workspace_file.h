@@ -58,7 +58,7 @@ enum metric_from {
 	FROM_TIME,			/* wall time, measured by us */
 	FROM_CPU,			/* user and system time */
 	FROM_RSS,			/* peak resident bytes */
-	FROM_INSTRUCTIONS,
+	FROM_INSTRUCTIONS,		/* of user space, where the machine counts them */
 	FROM_COUNT
 };
 

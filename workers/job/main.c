@@ -45,6 +45,7 @@ struct job {
 	struct loop_child child;
 	struct output output;
 	int64_t began_ns, ended_ns;	/* 0: not yet */
+	int64_t began_count, ended_count;	/* instructions; -1: not counted */
 	int64_t wall_at_ns, kill_at_ns;
 	enum cause cause;		/* why we have ended it */
 	struct loop_exit exit;
@@ -153,12 +154,30 @@ static json_t *output_json(const struct output *output)
 		"dropped", (json_int_t)streams[0].dropped + (json_int_t)streams[1].dropped);
 }
 
+/* Whether there was one when this program began: later it is a number of ours. */
+static bool has_counter;
+
+/* Of user space, since this program began; -1 where nobody counts. */
+static int64_t instructions(void)
+{
+	uint64_t count;
+
+	return has_counter && read(WORKER_COUNTER_FD, &count, sizeof(count)) == sizeof(count) ?
+		       (int64_t)count : -1;
+}
+
+static json_t *instructions_json(const struct job *job)
+{
+	return job->began_count < 0 ? json_null() :
+				      json_integer(job->ended_count - job->began_count);
+}
+
 static json_t *verdict(const struct job *job)
 {
 	const struct rusage *usage = &job->exit.usage;
 	bool exited = job->exit.code == CLD_EXITED;
 
-	return json_pack("{ss ss so so sI sI sI sI so so}",
+	return json_pack("{ss ss so so sI sI sI sI so so so}",
 		"schema", "cupel.run/1",
 		"cause", cause_of(job),
 		"exit_code", exited ? json_integer(job->exit.status) : json_null(),
@@ -167,6 +186,7 @@ static json_t *verdict(const struct job *job)
 		"user_ns", (json_int_t)ns_of(&usage->ru_utime),
 		"system_ns", (json_int_t)ns_of(&usage->ru_stime),
 		"maxrss_bytes", (json_int_t)usage->ru_maxrss * 1024,
+		"instructions", instructions_json(job),
 		"output", output_json(&job->output),
 		"collected", collect(job));
 }
@@ -201,6 +221,7 @@ static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 	job->exit = *exit;
 	tree_end(job->pid, &job->exit.usage);
 	job->ended_ns = clock_now_ns();
+	job->ended_count = instructions();
 	on_changed(job);
 }
 
@@ -347,6 +368,7 @@ static int start_command(struct job *job, struct error *why)
 	if (!command.argv || !command.envp)
 		return error_set(why, -ENOMEM, "out of memory");
 	memcpy(command.fds, (int[]){ input, output, errors }, sizeof(command.fds));
+	job->began_count = instructions();
 	job->began_ns = clock_now_ns();
 	return spawn(&command, &job->pid, why);
 }
@@ -483,6 +505,7 @@ static const struct worker_tool tools[] = {
 
 int main(void)
 {
+	has_counter = fcntl(WORKER_COUNTER_FD, F_GETFD) >= 0;
 	return worker_main(&(struct worker_program){
 		.name = "job",
 		.contract = &contract_job,

@@ -1,0 +1,46 @@
+#!/bin/bash
+# What was applied and turns out worse later is taken back by itself, byte by
+# byte, and not proposed again. The gain here lasts until a moment that the
+# program knows. Speaks TAP.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+serve
+small ws
+last=${WATCH_GOOD_UNTIL:-60}
+until_s=$(($(date +%s) + last))
+sed -i "s/^i=0\$/[ \$COUNT = 3000 ] \&\& [ \$(date +%s) -gt $until_s ] \&\& COUNT=\$((COUNT * 25)); i=0/" ws/spin.sh
+commit ws
+cd ws || exit 1
+print() {
+	sha256sum spin.sh cupel.conf && git status --porcelain
+}
+before=$(print)
+"$cupel" improve --mode auto --seed 1 --json >../report 2>../said
+if [ "$(jq -r .status ../report 2>/dev/null)" != applied ] || [ "$(date +%s)" -gt "$until_s" ]; then
+	skip 'a regression after the fact' "this machine took more than $last s: $(<../said)"
+	done_testing
+	exit
+fi
+is 'it is applied, and quiet' "$(jq -r '.watched[0].state' ../report)$(grep -c COUNT=3000 spin.sh)" quiet1
+sleep $((until_s + 1 - $(date +%s)))
+for looks in 1 2 3 4 5 6; do
+	"$cupel" improve --mode approve --seed 2 --budget runs=1 --json >../report 2>../said
+	jq -e '.watched[0].rolled_back' ../report >/dev/null 2>&1 && break
+	[ $SECONDS -lt "${WATCH_SECONDS:-220}" ] && continue
+	skip 'taken back a few looks later' "this machine takes too long for a look"
+	done_testing
+	exit
+done
+is 'a few looks later it is taken back' \
+	"$(jq -c '.watched[0] | [.state, .rolled_back]' ../report)" \
+	'["it is slower than what it replaced",true]'
+[ -s ../report ] || sed 's/^/# /' ../said
+echo "# after $looks looks of ten pairs"
+is 'byte by byte, by a commit' "$(print | diff - <(echo "$before"))$(git rev-list --count HEAD)" 3
+is 'that is told' "$("$cupel" show 1 --json | jq -r '.status, .reason' | tr '\n' ' ')" \
+	'rolled_back it is slower than what it replaced '
+is 'and a lesson' "$("$cupel" lessons --json |
+	jq -r '.lessons[] | select(.scope == "setting") | .evidence.status')" rolled_back
+done_testing
