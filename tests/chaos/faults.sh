@@ -35,10 +35,12 @@ fails_in() { # "PID..." CALL:ERRNO:N COMMAND...
 	# shellcheck disable=SC2086
 	wait_for 5 is_traced $pids || { echo 'it cannot be traced'; return 1; }
 	"$@"
+	code=$?
 	wait_for 2 has_failed
 	kill -INT "$tracer" 2>/dev/null
 	wait "$tracer" 2>/dev/null
 	has_failed || { echo 'no such call was made'; return 1; }
+	return $code
 }
 
 # ---- the monitor's start ----
@@ -46,7 +48,7 @@ fails_in() { # "PID..." CALL:ERRNO:N COMMAND...
 # Its exit status, or "serves".
 start_with() { # CALL:ERRNO:N
 	local launcher pid
-	rm -f err run/lock
+	rm -f err run/*	# or `cupel` may take it for a dead one, and start its own
 	set_user
 	: >"$work/trace"
 	# shellcheck disable=SC2046
@@ -124,14 +126,16 @@ said=0
 call() { # POOL
 	ask call "$1" "{\"argv\":[\"/bin/true\",\"$((said++)) $BASHPID\"]}"
 }
-# A result, or an error that says what it is; silence until the deadline is neither.
+# A result, or an error that says what it is; silence, or a worker that died of it, is neither.
 answers() { # POOL
-	local text
+	local text since=$SECONDS
 	text=$(call "$1" 2>&1 </dev/null)
 	case $?:$text in
+	*'(signal '*) echo "its worker died: $text"; return 1 ;;
 	0:* | *' from the '*) ;;
 	*) echo "no answer: $text"; return 1 ;;
 	esac
+	[ $((SECONDS - since)) -le 10 ] || { echo "too late: $text"; return 1; }
 }
 well() { # POOL
 	call "$1" && [ "$(workers_of "$1")" ]
