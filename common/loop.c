@@ -59,7 +59,7 @@ static void on_child_ready(void *owner, uint32_t events, int64_t now_ns)
 			 WEXITED | WNOHANG | __WALL, &end.usage);
 
 	(void)events;
-	assert(r == 0);			/* else somebody else has reaped it */
+	assert(r == 0 || errno == EINTR);	/* else somebody else has reaped it */
 	if (info.si_pid == 0)
 		return;
 	end.pid = info.si_pid;

@@ -95,6 +95,16 @@ static void cancel_all(struct life *life)
 	}
 }
 
+/* Returns when to ask again. */
+static int64_t say_taken(struct life *life, int64_t now_ns)
+{
+	if (life->taken_ns == 0 || now_ns < life->taken_ns)
+		return life->taken_ns ? life->taken_ns : DEADLINE_NEVER;
+	life->taken_ns = 0;
+	life_beat(life, BEAT_TAKEN, 0);
+	return DEADLINE_NEVER;
+}
+
 void life_tick(struct life *life, int64_t now_ns)
 {
 	bool outer = life->busy;
@@ -108,6 +118,7 @@ void life_tick(struct life *life, int64_t now_ns)
 	}
 	nearest_ns = deadline_earlier(look_at_calls(life, now_ns),
 				      life->beat_due_ns);
+	nearest_ns = deadline_earlier(nearest_ns, say_taken(life, now_ns));
 	if (life->draining)
 		nearest_ns = deadline_earlier(nearest_ns, life->drain_ns);
 	loop_set_wakeup(&life->loop, nearest_ns);

@@ -430,7 +430,7 @@ void call_serve(struct worker_call *call)
 	} else {
 		name_culprit(life);
 		if (life->worker.program->single_use)
-			life_beat(life, BEAT_TAKEN, 0);
+			life->taken_ns = clock_now_ns() + LIFE_TAKEN_NS;
 		if (call->stop != ERROR_OK)
 			call_stop(call, call->stop);
 	}

@@ -14,6 +14,8 @@
 
 /* Room that is kept for answers which must not wait: see life_may_receive(). */
 #define LIFE_REPLY_BYTES 16384
+/* A short call has the processors for itself: only then another spare is made. */
+#define LIFE_TAKEN_NS (2 * NS_PER_MS)
 #define LIFE_OUT_BYTES (2 * FRAME_BYTES_MAX)
 
 struct life {
@@ -30,6 +32,7 @@ struct life {
 	uint32_t generation;
 	uint64_t turns, served;
 	int64_t beat_due_ns, look_due_ns, drain_ns;
+	int64_t taken_ns;		/* of a single-use one: when to say so; or 0 */
 	bool busy;		/* in a walk of ours: nobody begins another turn */
 	bool draining, leaving;
 	int exit_code;

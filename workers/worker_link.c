@@ -398,6 +398,17 @@ static uint32_t events_of(const struct life *life)
 	return may_receive(life) ? events : events & ~(uint32_t)EPOLLIN;
 }
 
+/* A link that has failed, for whatever reason, is never written to again. */
+static void flush_or_leave(struct life *life)
+{
+	int r = channel_flush(&life->channel);
+
+	if (r == -EPIPE)
+		life_leave(life, 0, NULL);
+	else if (r < 0 && r != -EAGAIN)
+		life_leave(life, WORKER_EXIT_BROKEN, "the link cannot be written to");
+}
+
 void link_turn(struct life *life)
 {
 	struct worker_call *call;
@@ -413,8 +424,7 @@ void link_turn(struct life *life)
 	} while (channel_pending(&life->channel) && may_receive(life));
 	life->busy = false;
 	look_whether_drained(life);
-	if (channel_flush(&life->channel) == -EPIPE)
-		life_leave(life, 0, NULL);
+	flush_or_leave(life);
 	events = events_of(life);
 	if (events != life->link_events && !life->leaving) {
 		life->link_events = events;

@@ -126,7 +126,7 @@ enum beat_kind {
 	BEAT_READY,		/* tested and serving; value: calls at a time */
 	BEAT_ALIVE,		/* value: turns of the work loop so far */
 	BEAT_BUSY_UNTIL,	/* value: monotonic ns; until then silence is no sign */
-	BEAT_TAKEN,		/* of a single-use worker: it has its call, and is no spare */
+	BEAT_TAKEN,		/* of a single-use worker: its call goes on, it is no spare */
 	BEAT_KIND_COUNT
 };
 

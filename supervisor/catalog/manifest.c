@@ -40,7 +40,7 @@ static const struct config_row worker_rows[] = {
 	{ "size", WORKER(size, INT), 1, CATALOG_POOL_SIZE_MAX, "1", "workers",
 	  "The most there are at a time.", NULL },
 	{ "warm", WORKER(warm, INT), 0, CATALOG_POOL_SIZE_MAX, "0", "workers",
-	  "How many wait idle; at most size.", NULL },
+	  "How many wait idle, of a pool with workspaces for each of them; at most size.", NULL },
 	{ "calls", WORKER(calls, INT), 1, CATALOG_CALLS_MAX, "1", "calls",
 	  "How many one worker serves at a time; 1 in a pool per_call.", NULL },
 	{ "critical", WORKER(critical, BOOL), 0, 0, "false", NULL,

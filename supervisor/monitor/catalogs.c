@@ -191,27 +191,33 @@ static int start_loader(struct monitor *monitor, struct error *why)
 {
 	struct loader *loader = &monitor->loader;
 	const char *argv[LOADER_ARGUMENTS_MAX];
-	int theirs = -1;
+	int theirs = -1, pidfd = -1;
+	AUTO_CLOSE int memory = memfd_create("catalog", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	build_argv(monitor, argv);
-	loader->memory = memfd_create("catalog", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (loader->memory < 0)
+	if (memory < 0)
 		return error_set(why, -errno, "memfd_create: %s", strerror(errno));
+	build_argv(monitor, argv);
 	int r = output_open(monitor, &loader->output, "catalog", &theirs, why);
 	AUTO_CLOSE int output = theirs;
 
 	loader->output.level = LEVEL_WARNING;	/* it speaks of what it refuses */
-	const int fds[] = { loader->memory, monitor->holding.fd };
+	const int fds[] = { memory, monitor->holding.fd };
 
 	if (r == 0)
 		r = program_start(monitor, &monitor->loader_program, argv, fds,
-				  monitor->holding.fd < 0 ? 1 : 2, output,
-				  &loader->pidfd, why);
-	if (r < 0)
+				  monitor->holding.fd < 0 ? 1 : 2, output, &pidfd, why);
+	loader->child = (struct loop_child){ .exited = on_loaded, .owner = monitor };
+	if (r == 0)
+		r = program_watch(monitor, &loader->child, pidfd, why);
+	if (r < 0) {
+		output_close(monitor, &loader->output);
+		if (pidfd >= 0)
+			close(pidfd);
 		return r;
-	loader->child = (struct loop_child){ .pidfd = loader->pidfd, .exited = on_loaded,
-					     .owner = monitor };
-	return loop_watch_child(&monitor->loop, &loader->child, why);
+	}
+	loader->pidfd = pidfd;
+	loader->memory = fd_take(&memory);
+	return 0;
 }
 
 void catalogs_request(struct monitor *monitor, bool ordered, int64_t at_ns)

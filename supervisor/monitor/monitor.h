@@ -178,6 +178,9 @@ int programs_open(struct monitor *monitor, struct error *why);
 int program_start(struct monitor *monitor, const struct program *program,
 		  const char *const *argv, const int *fds, unsigned fd_count,
 		  int output, int *ret_pidfd, struct error *why);
+/* From now on child->exited tells of its end; where that fails, it is gone. */
+int program_watch(struct monitor *monitor, struct loop_child *child, int pidfd,
+		  struct error *why);
 void router_spawn(struct monitor *monitor);
 
 /* control.c */

@@ -11,7 +11,6 @@
 #define ROUTER_INIT_NS (10 * NS_PER_S)
 #define BOOT_NS (10 * NS_PER_S)
 #define BUSY_MOST_NS (3600 * NS_PER_S)
-#define TAKEN_NS (2 * NS_PER_MS)	/* of a call's start the processors are the call's */
 
 /* The worker a record means, if it is this one that is still there. */
 static struct core_slot *worker_of(struct core *core, uint32_t slot, uint32_t generation)
@@ -154,9 +153,8 @@ static void on_beat(struct core *core, const struct core_event *event, int64_t n
 	if (good && beat->kind == BEAT_BUSY_UNTIL)
 		slot->busy_until_ns = beat->value > (uint64_t)(now_ns + BUSY_MOST_NS) ?
 				      now_ns + BUSY_MOST_NS : (int64_t)beat->value;
-	if (good && beat->kind == BEAT_TAKEN && core->pools[slot->pool].spec.single_use &&
-	    !slot->taken)
-		slot->spare_until_ns = now_ns + TAKEN_NS;
+	if (good && beat->kind == BEAT_TAKEN)
+		slot->taken = core->pools[slot->pool].spec.single_use;
 	slot_event(core, event->slot, good ? events[beat->kind] : WORKER_EVENT_BAD, now_ns);
 	if (good && beat->kind == BEAT_READY)
 		become_ready(core, event->slot, now_ns);

@@ -103,7 +103,6 @@ struct core_slot {
 	int64_t timer_ns;		/* the state's */
 	int64_t spawned_ns, ready_ns;	/* ready_ns: RESTART_NEVER_READY */
 	int64_t busy_until_ns;
-	int64_t spare_until_ns;		/* it has a call; or DEADLINE_NEVER */
 	struct restart_slot restart;
 };
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -129,6 +130,23 @@ int program_start(struct monitor *monitor, const struct program *program,
 	return 0;
 }
 
+/* It cannot be watched: ends and reaps it; the descriptor stays the caller's. */
+static int program_abandon(int pidfd, int r)
+{
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED);
+	return r;
+}
+
+int program_watch(struct monitor *monitor, struct loop_child *child, int pidfd,
+		  struct error *why)
+{
+	child->pidfd = pidfd;
+	int r = loop_watch_child(&monitor->loop, child, why);
+
+	return r < 0 ? program_abandon(pidfd, r) : 0;
+}
+
 /* ---- the router: a slot without a sandbox ---- */
 
 static void report_router(struct monitor *monitor, struct worker *router,
@@ -176,12 +194,16 @@ static int start_router(struct monitor *monitor, struct worker *router, struct e
 			  &router->sandbox.init_pidfd, why);
 	if (r < 0)
 		return r;
-	router->beat = (struct loop_source){ .fd = fd_take(&control),
-					     .ready = control_ready, .owner = router };
-	router->child = (struct loop_child){ .pidfd = router->sandbox.init_pidfd,
-					     .exited = on_router_exited, .owner = router };
+	router->beat = (struct loop_source){ .fd = control, .ready = control_ready,
+					     .owner = router };
+	router->child = (struct loop_child){ .exited = on_router_exited, .owner = router };
 	r = loop_add(&monitor->loop, &router->beat, EPOLLIN, why);
-	return r < 0 ? r : loop_watch_child(&monitor->loop, &router->child, why);
+	if (r < 0)
+		router->beat.fd = -1;
+	else
+		fd_take(&control);
+	return r < 0 ? program_abandon(router->sandbox.init_pidfd, r) :
+	       program_watch(monitor, &router->child, router->sandbox.init_pidfd, why);
 }
 
 void router_spawn(struct monitor *monitor)

@@ -56,7 +56,7 @@ static void begin(struct core *core, uint32_t index, int64_t now_ns)
 		.pool = slot->pool, .workspace = slot->workspace,
 		.restart = slot->restart, .exit_status = -1, .failed = slot->failed,
 		.up = true, .spawned_ns = now_ns, .ready_ns = RESTART_NEVER_READY,
-		.spare_until_ns = DEADLINE_NEVER, .timer_ns = slot->timer_ns,
+		.timer_ns = slot->timer_ns,
 	};
 	core_act(core, ACTION_SPAWN, index, 0);
 }
@@ -187,10 +187,6 @@ void slots_run_timers(struct core *core, int64_t now_ns)
 
 		if (!is_running(slot->state))
 			continue;
-		if (deadline_passed(slot->spare_until_ns, now_ns)) {
-			slot->spare_until_ns = DEADLINE_NEVER;
-			slot->taken = true;
-		}
 		if (deadline_passed(slot->timer_ns, now_ns))
 			slot_event(core, i, WORKER_EVENT_TIMEOUT, now_ns);
 		else if (deadline_passed(recycle_at_ns(core, slot), now_ns))
@@ -202,8 +198,7 @@ int64_t slot_next_ns(const struct core *core, uint32_t index)
 {
 	const struct core_slot *slot = &core->slots[index];
 
-	if (!is_running(slot->state))
-		return DEADLINE_NEVER;
-	return deadline_earlier(slot->spare_until_ns,
-				deadline_earlier(slot->timer_ns, recycle_at_ns(core, slot)));
+	return is_running(slot->state) ?
+	       deadline_earlier(slot->timer_ns, recycle_at_ns(core, slot)) :
+	       DEADLINE_NEVER;
 }

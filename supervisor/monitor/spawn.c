@@ -368,6 +368,19 @@ static void close_theirs(struct links *links)
 			close(all[i]);
 }
 
+/* A source that has a descriptor is in the loop. */
+static int listen_to_beats(struct worker *worker, int fd, struct error *why)
+{
+	worker->beat = (struct loop_source){ .fd = fd, .ready = on_beat, .owner = worker };
+	int r = loop_add(&worker->monitor->loop, &worker->beat, EPOLLIN, why);
+
+	if (r < 0) {
+		close(fd);
+		worker->beat.fd = -1;
+	}
+	return r;
+}
+
 static int make_links(struct worker *worker, const struct catalog_pool *pool,
 		      struct links *ret, struct error *why)
 {
@@ -378,8 +391,7 @@ static int make_links(struct worker *worker, const struct catalog_pool *pool,
 	if (r == 0)
 		r = pair(SOCK_SEQPACKET, &ret->beat, why);
 	if (r == 0)
-		worker->beat = (struct loop_source){ .fd = ret->beat.ours,
-						     .ready = on_beat, .owner = worker };
+		r = listen_to_beats(worker, ret->beat.ours, why);
 	if (r == 0 && pool->client_role < ROLE_COUNT)
 		r = pair(SOCK_STREAM, &ret->client, why);
 	if (r == 0)
@@ -406,17 +418,15 @@ static void inherit(struct sandbox_plan *plan, const struct worker *worker,
 static int watch(struct worker *worker, struct error *why)
 {
 	struct loop *loop = &worker->monitor->loop;
-	int r;
 
-	worker->report = (struct loop_source){ .fd = worker->sandbox.control,
-					       .ready = on_report, .owner = worker };
 	worker->child = (struct loop_child){ .pidfd = worker->sandbox.init_pidfd,
 					     .exited = on_exited, .owner = worker };
-	r = loop_add(loop, &worker->report, EPOLLIN, why);
+	worker->report = (struct loop_source){ .fd = worker->sandbox.control,
+					       .ready = on_report, .owner = worker };
+	int r = loop_add(loop, &worker->report, EPOLLIN, why);
+
 	if (r < 0)
 		worker->report.fd = -1;
-	if (r == 0)
-		r = loop_add(loop, &worker->beat, EPOLLIN, why);
 	if (r == 0)
 		r = loop_watch_child(loop, &worker->child, why);
 	if (r < 0) {

@@ -508,6 +508,15 @@ static bool memory_figure(void)
 			    (double)status_kib(supervisor, "status", "VmRSS"), 4096, "KiB");
 }
 
+static void remove_folder(void)
+{
+	char *const argv[] = { (char *)(uintptr_t)"rm", (char *)(uintptr_t)"-rf", folder, NULL };
+	pid_t pid;
+
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0)
+		waitpid(pid, NULL, 0);
+}
+
 static const struct {
 	const char *name;
 	bool (*run)(void);
@@ -546,5 +555,6 @@ int main(int argc, char **argv)
 	}
 	kill(supervisor, SIGTERM);
 	waitpid(supervisor, &status, 0);
+	remove_folder();
 	return met ? 0 : 1;
 }

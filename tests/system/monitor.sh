@@ -160,6 +160,30 @@ reloads() {
 	stop_supervisor
 }
 
+has_spares() {
+	folder "$space/ws"
+	mkdir -p "$tools" && chmod 755 "$tools"
+	printf '%s\n' 'worker bound {' 'program = cupel-job' 'policy = build' 'pool = per_call' \
+		'size = 4' 'warm = 1' 'workspace = direct' '}' \
+		'tool bound {' 'help = "run"' 'class = effectful' '}' >"$tools/bound.tool"
+	start_supervisor --tools "$tools"
+	bound() { # COUNT
+		local pid n=0
+		for pid in $(family "$supervisor"); do
+			[ "$(tr '\0' ' ' 2>/dev/null </proc/"$pid"/cmdline)" = 'bound ' ] && n=$((n + 1))
+		done
+		[ "$n" -eq "$1" ]
+	}
+	holds "$tier: no spare without a workspace" bound 0
+	ask call bound '{"argv":["/bin/sleep","3"]}' --workspace "$space/ws" >/dev/null &
+	holds "$tier: beside a call in a workspace waits another worker of it" wait_for 3 bound 2
+	wait $!
+	is "$tier: the call ended well" $? 0
+	holds "$tier: when the workspace is given back, none is left" wait_for 3 bound 0
+	stop_supervisor
+	rm -f "$tools/bound.tool"
+}
+
 leaves_when_idle() {
 	folder "$space/config/cupel"
 	echo 'supervisor { idle = 2s }' >"$space/config/cupel/cupel.conf"
@@ -178,7 +202,7 @@ refuses() {
 	is "$tier: so is a directory that is not absolute" $? 64
 }
 
-for part in refuses starts_and_stops replaces dies_with_all one_at_a_time reloads \
+for part in refuses starts_and_stops replaces dies_with_all one_at_a_time reloads has_spares \
 	leaves_when_idle cools_down; do
 	for_each_tier "$part"
 done

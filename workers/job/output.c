@@ -107,12 +107,14 @@ static int open_stream(struct output *output, int index, int *ret_theirs,
 	stream->held = held[index];
 	stream->tail = tail[index];
 	stream->number = (uint32_t)index + 1;
-	stream->listening = true;
 	stream->source = (struct loop_source){ .fd = ends[0], .ready = on_readable,
 					       .owner = stream };
 	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
 		return error_set(why, -errno, "pipe: %s", strerror(errno));
-	return loop_add(output->call->worker->loop, &stream->source, EPOLLIN, why);
+	int r = loop_add(output->call->worker->loop, &stream->source, EPOLLIN, why);
+
+	stream->listening = r == 0;
+	return r;
 }
 
 int output_open(struct output *output, int ret_theirs[2], struct error *why)
