@@ -8,6 +8,8 @@
 #include "common/clock.h"
 #include "common/text.h"
 
+#define INTEGER_CHARACTERS_MAX 18	/* whatever they are, they fit 64 bits */
+
 static bool take(struct span *rest, const char *text)
 {
 	size_t length = strlen(text);
@@ -28,7 +30,7 @@ static bool is_hex(uint8_t byte)
 	return is_digit(byte) || (byte >= 'a' && byte <= 'f');
 }
 
-/* Of the escapes: \" \\ and \uXXXX. Its length, or 0. */
+/* Of the escapes: \" \\ and \uXXXX of a whole character. Its length, or 0. */
 static size_t escape_length(struct span text)
 {
 	if (text.length < 2)
@@ -40,6 +42,9 @@ static size_t escape_length(struct span text)
 	for (size_t i = 2; i < 6; i++)
 		if (!is_hex(text.data[i]))
 			return 0;
+	if (memcmp(text.data + 2, "0000", 4) == 0 ||
+	    (text.data[2] == 'd' && text.data[3] >= '8'))
+		return 0;
 	return 6;
 }
 
@@ -70,7 +75,7 @@ static bool take_integer(struct span *rest, struct span *ret)
 	while (rest->length > 0 && is_digit(rest->data[0]))
 		*rest = span_skip(*rest, 1);
 	ret->length = (size_t)(rest->data - ret->data);
-	return true;
+	return ret->length <= INTEGER_CHARACTERS_MAX;
 }
 
 static bool take_value(struct span *rest, struct span *ret)
@@ -92,24 +97,43 @@ static bool is_reserved(struct span key)
 	return memchr(key.data, '\\', key.length) != NULL;
 }
 
-/* All of them to the closing brace, the message among them and once. */
+/* Among the fields before it, which are in order. */
+static bool is_repeated(struct span fields, struct span key)
+{
+	struct span other, value;
+
+	while (take(&fields, ",\"")) {
+		take_string(&fields, &other);
+		if (span_equal(other, key))
+			return true;
+		take(&fields, ":");
+		take_value(&fields, &value);
+	}
+	return false;
+}
+
+/* All of them to the closing brace, the message among them. */
 static bool take_fields(struct span *rest, struct log_line *ret)
 {
 	struct span key, value;
-	unsigned messages = 0;
+	bool message = false;
 
 	ret->fields = (struct span){ rest->data, 0 };
 	while (take(rest, ",\"")) {
 		if (!take_string(rest, &key) || is_reserved(key) ||
-		    !take(rest, ":") || !take_value(rest, &value))
+		    is_repeated(ret->fields, key) || !take(rest, ":"))
 			return false;
-		if (!span_equal(key, span_of_text("msg")))
-			continue;
-		ret->message = value;
-		messages++;
+		if (!span_equal(key, span_of_text("msg"))) {
+			if (!take_value(rest, &value))
+				return false;
+		} else if (!take(rest, "\"") || !take_string(rest, &ret->message)) {
+			return false;
+		} else {
+			message = true;
+		}
+		ret->fields.length = (size_t)(rest->data - ret->fields.data);
 	}
-	ret->fields.length = (size_t)(rest->data - ret->fields.data);
-	return messages == 1 && take(rest, "}") && rest->length == 0;
+	return message && take(rest, "}") && rest->length == 0;
 }
 
 static bool read_level(struct span name, enum log_level *ret)

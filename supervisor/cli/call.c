@@ -242,6 +242,9 @@ static int tell(const struct request *request, const struct course *course)
 {
 	int code = exit_of_code(course->answer.code, course->answer.origin), r = EXIT_OK;
 
+	if (!course->over && request->envelope)
+		return cli_print_json(json_pack("{ss ss ss}", "schema", "cupel.call/1",
+						"tool", course->name, "id", request->id));
 	if (!course->over) {
 		puts(request->id);
 		fprintf(stderr, "cupel: %s has begun and goes on by itself; "

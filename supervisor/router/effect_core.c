@@ -15,12 +15,13 @@ static struct span name_of(const struct call *call)
 static struct signature sign(const struct router *router,
 			     const struct call *call)
 {
+	uint64_t whose = (uint64_t)call->role << 32 | call->uid;
 	struct signature name;
 
 	for (unsigned i = 0; i < 2; i++) {
 		const struct hash_key *key = &router->keys[i];
 
-		name.words[i] = hash_number(key, hash_number(key, call->uid) ^
+		name.words[i] = hash_number(key, hash_number(key, whose) ^
 					    hash_bytes(key, name_of(call)));
 	}
 	return name;

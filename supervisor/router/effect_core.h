@@ -9,9 +9,9 @@
  * call that does: it gets the same output while it runs, and the same result,
  * also when that is a failure, for whatever was begun is not done again. Only
  * if the leader ends before a worker has accepted it is the name free once
- * more, and the next who waits leads. Names belong to a user (uid); under one
- * name there is one call: another tool or argument is refused. Whoever leads
- * may leave as long as somebody waits.
+ * more, and the next who waits leads. Names belong to a user in a role; under
+ * one name there is one call: another tool or argument is refused. Whoever
+ * leads may leave as long as somebody waits.
  *
  * router.attach joins by name alone and never leads.
  *

@@ -37,6 +37,8 @@ static void take_out(struct recorder *recorder)
 	recorder->first = (recorder->first + recorder->out) % RECORDS;
 	recorder->count -= recorder->out;
 	recorder->out = 0;
+	if (recorder->count == 0)
+		recorder->first = 0;	/* the rest is not touched in vain */
 }
 
 static void end_batch(struct router *router, const struct call *call,

@@ -19,8 +19,8 @@
 #include "common/catalog.h"
 #include "common/core/error_code.h"
 
-#define RECORDS 4096
-#define RECORD_BATCH 256
+#define RECORDS 8192
+#define RECORD_BATCH 512
 #define RECORD_AGAIN_NS NS_PER_S
 
 struct record {

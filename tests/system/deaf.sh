@@ -14,7 +14,7 @@ deaf() {
 	sleep 1
 	is "$tier: beside one that never reads, others are served" "$(code_of call store.stats)" 0
 	streams() { ask status --json | jq -e '[.tools[] | select(.name == "echo.flood").running] | add > 1'; }
-	holds "$tier: its streams run" streams
+	holds "$tier: its streams run" wait_for 10 streams
 	sleep 11	# past the time after which a call counts as slow
 	is "$tier: that they take long is not the tool's doing" "$(breaker_of echo.flood)" closed
 	wait $deaf

@@ -10,6 +10,8 @@ attaches() {
 	id=$(ask call --detach echo.sleep '{"ms":1500}' 2>"$space/err")
 	is "$tier: a detached call has an id" "$(grep -cE '^[0-9a-f]{32}$' <<<"$id")" 1
 	is "$tier: and says how to come back" "$(grep -c "call --attach $id" "$space/err")" 1
+	is "$tier: as JSON, too" "$(ask call --detach --json echo.sleep '{"ms":10}' | jq -rc '[.tool, (.id | length)]')" \
+		'["echo.sleep",32]'
 	start=$(milliseconds)
 	ask call --attach "$id" >"$space/second" &
 	second=$!
