@@ -6,6 +6,7 @@
 #   make check        every test                       make bench     figures against peers
 #   make check-asan   the same under ASan and UBSan    make fuzz      bounded fuzzing
 #   make check-layers purity, includes, linked libraries
+#   make bench-equals decisions over equals on this machine now; 25 minutes at most
 #   make lint         clang-tidy, cppcheck, manual pages
 #   make install      DESTDIR, PREFIX                  make clean
 #   make demo         the improvement loop on a small project, or on REPO=/path
@@ -114,7 +115,7 @@ containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
 storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
 
-.PHONY: all chaos resume check check-debian demo check-asan check-containment check-layers fuzz bench lint install clean
+.PHONY: all bench-equals chaos resume check check-debian demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -303,6 +304,17 @@ fuzz-run: $(fuzzers)
 bench: $(bins) $(benches)
 	@etc/setup bench
 	@tests/bench/run $(out) $(benches) $(wildcard tests/bench/*.sh)
+
+# The workspace's program beside a copy made in the same way: a file that was
+# copied is read faster than one that was written piece by piece.
+equals := $(out)/tests/live_equals
+$(equals): $(out)/tests/bench/live_equals.o $(call archive,support) $(archives)
+	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+bench-equals: $(equals)
+	@rm -rf $(out)/equals && mkdir -p $(out)/equals
+	@for arm in a b; do cp -R tests/workspaces/weblog $(out)/equals/$$arm && \
+		$(MAKE) -s -C $(out)/equals/$$arm; done
+	@$(equals) $(out)/equals/a $(out)/equals/b ./weblog access.log
 
 # Under three minutes; the scratch folder it leaves is named at its end.
 demo: $(bins)

@@ -124,7 +124,7 @@ static void a_pass_only_where_it_is_good(void **state)
 			drawn = fmin(drawn, trials[i].cost);
 		bool good = trials[0].cost <= drawn;
 
-		test_row(tried[TUNER_RANDOM] == (good ? 4 : LANDSCAPE_BITS / 2),
+		test_row(tried[TUNER_RANDOM] == (good ? 4 : LANDSCAPE_BITS * 3 / 4),
 			 "seed %d: %u random", (int)seed, tried[TUNER_RANDOM]);
 		test_row(screened == (good ? (1U << LANDSCAPE_BITS) - 1 : 0),
 			 "seed %d: screened %x", (int)seed, screened);

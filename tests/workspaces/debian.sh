@@ -117,7 +117,9 @@ improve() { # PROJECT MODE SEED
 	ok "$1, $2: finds a gain, or says there is none"
 	is "$1, $2: nothing uncommitted is touched" "$(git status --porcelain)" ''
 	if [ $code -eq 1 ]; then
-		row "$1" "$2" "none: $(jq -r '.decision | "\(.verdict), \(.reason)"' ../report)"
+		row "$1" "$2" "none: $(jq -r 'if .decision then
+			"\(.change): \(.decision.verdict), \(.decision.reason)"
+			else "nothing better" end' ../report)"
 		is "$1, $2: nothing is committed" "$(git rev-parse HEAD)" "$base"
 		return
 	fi
@@ -126,6 +128,9 @@ improve() { # PROJECT MODE SEED
 		holds "$1: approved" "$cupel" approve "$id"
 		holds "$1: committed to a branch" "$cupel" apply "$id"
 		judge "$1" "$2" "$base" "cupel/improve-$id" ../report
+	elif [ "$(jq -r .commit ../report)" = null ]; then
+		row "$1" "$2" "not applied: $(jq -r .not_applied ../report)"
+		is "$1, $2: nothing is committed" "$(git rev-parse HEAD)" "$base"
 	else
 		is "$1, $2: committed to the branch" "$(git rev-parse HEAD~1)" "$base"
 		judge "$1" "$2" "$base" HEAD ../report

@@ -282,11 +282,11 @@ static bool propose_first_random(struct tuner *tuner, struct random *random,
 	       propose_random(tuner, random, ret);
 }
 
-/* In place of the pass: one for every other parameter. */
+/* In place of the pass: three for every four parameters. */
 static bool propose_more_random(struct tuner *tuner, struct random *random,
 				struct tuner_trial *ret)
 {
-	return count_of(tuner, TUNER_RANDOM) < tuner->space->count / 2 &&
+	return count_of(tuner, TUNER_RANDOM) < tuner->space->count * 3 / 4 &&
 	       !is_good_start(tuner) && propose_random(tuner, random, ret);
 }
 

@@ -136,8 +136,7 @@ static const struct method methods[] = {
 	  ANSWER_ROW, NULL, NULL, true, NULL },
 	{ "store.samples", {
 		"INSERT INTO samples (experiment_id, pair, arm, first, wall_ns, cpu_ns, value, valid)"
-		" VALUES (:experiment, :pair, :arm, :first, :wall_ns, :cpu_ns, :value, :valid)"
-		" RETURNING id" },
+		" VALUES (:experiment, :pair, :arm, :first, :wall_ns, :cpu_ns, :value, :valid)" },
 	  ANSWER_COUNT, "stored", "samples", false, NULL },
 	{ "store.verdict", {
 		"UPDATE experiments SET verdict = :verdict, reason = :reason, gain = :gain,"
@@ -317,11 +316,10 @@ static const struct method methods[] = {
 
 	{ "store.call", {
 		"INSERT INTO calls (call, tool, client_role, outcome, attempts, wall_ns)"
-		" VALUES (:call, :tool, :client_role, :outcome, :attempts, :wall_ns) RETURNING id" },
+		" VALUES (:call, :tool, :client_role, :outcome, :attempts, :wall_ns)" },
 	  ANSWER_COUNT, "stored", "calls", false, NULL },
 	{ "store.event", {
-		"INSERT INTO events (session_id, kind, data) VALUES (:session, :kind, :data)"
-		" RETURNING id" },
+		"INSERT INTO events (session_id, kind, data) VALUES (:session, :kind, :data)" },
 	  ANSWER_COUNT, "stored", "events", false, NULL },
 	{ "store.events", {
 		"SELECT id, session_id AS session, kind, data AS \"data::json\", timestamp"
@@ -355,7 +353,7 @@ static json_t *with_fields(const json_t *arguments, const json_t *item)
 }
 
 static int run_each(struct database *database, const struct method *method,
-		    const json_t *arguments, json_t *rows, struct error *why)
+		    const json_t *arguments, struct error *why)
 {
 	const json_t *items = json_object_get(arguments, method->each);
 	int r = 0;
@@ -363,7 +361,7 @@ static int run_each(struct database *database, const struct method *method,
 	for (size_t i = 0; r == 0 && i < json_array_size(items); i++) {
 		json_t *one = with_fields(arguments, json_array_get(items, i));
 
-		r = one ? database_run(database, method->sql[0], one, rows, why) :
+		r = one ? database_run(database, method->sql[0], one, NULL, why) :
 			  error_set(why, -ENOMEM, "out of memory");
 		json_decref(one);
 	}
@@ -389,12 +387,13 @@ static int run_all(struct database *database, const struct method *method,
 
 		json_array_clear(rows);
 		r = method->each && i == 0 ?
-			    run_each(database, method, known, rows, why) :
+			    run_each(database, method, known, why) :
 			    database_run(database, method->sql[i], known, rows, why);
 		if (r < 0)
 			return r;
 		if (i == 0)
-			*first = json_array_size(rows);
+			*first = json_array_size(method->each ?
+				json_object_get(known, method->each) : rows);
 		if (i == 0 && *first == 0 && method->missing)
 			return error_set_code(why, -EBUSY, method->answer == ANSWER_ONE ?
 						      ERROR_NOT_FOUND : ERROR_FAILED_PRECONDITION,
