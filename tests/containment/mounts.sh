@@ -45,18 +45,39 @@ mount_everything() {
 }
 for_each_tier mount_everything
 
+# Of root nothing is shown unmapped; of others, the run gets their id.
+own_workspace() { # COMMAND... before cupel where no ids can be mapped
+	try_run --workspace w -- cat file
+	is "$tier: where ids can be mapped, root's workspace is used" "$code:$(<out)" 0:old
+	mkdir ramfs && mount -t ramfs none ramfs && chown $user:$user ramfs
+	try_run --workspace ramfs:direct -- sh -c 'echo new >new; cat new'
+	is "$tier: a file system that maps no ids is used as its owner" \
+		"$code:$(<out):$(stat -c %u ramfs/new)" "0:new:$user"
+
+	cupel_run=("$@" "${cupel_run[@]}")
+	try_run --workspace w -- cat file
+	is "$tier: where they cannot, it is refused" "$code:$(<out)" 125:
+	holds "$tier: with the way out" grep -q 'an ordinary user who may use it (--tier userns)' err
+	chown -R $user:$user w
+	chmod 755 .	# the name is looked up by the owner here
+	try_run --workspace w:direct -- sh -c 'echo new >new; cat file'
+	is "$tier: another's is used as its owner" "$code:$(<out):$(stat -c %u w/new)" "0:old:$user"
+	holds "$tier: and that is said" grep -q "cannot be mapped: .*runs as its owner, $user" err
+	chown 0 w
+	try_run --workspace w:direct -- true
+	is "$tier: not if root owns it with another's group" "$code" 125
+	chown -R $user:0 w
+	try_run --workspace w:direct -- true
+	is "$tier: nor another with root's group" "$code" 125
+}
+
 use_workspace() {
 	local mode
 	plain=("${cupel_run[@]}") refusing=("${by_mount[@]}")
 	mkdir w && echo old >w/file
 	folder w
 	if [ "$tier" = full ]; then
-		try_run --workspace w -- cat file
-		is "$tier: by descriptor a workspace is mapped" "$code:$(<out)" 0:old
-		cupel_run=("${refusing[@]}" "${cupel_run[@]}")
-		try_run --workspace w -- cat file
-		is "$tier: by mount(2) it is refused" "$code:$(<out)" 125:
-		holds "$tier: with the way out" grep -q 'as its owner (--tier userns)' err
+		own_workspace "${refusing[@]}"
 		return
 	fi
 	for mode in direct readonly overlay; do
