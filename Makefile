@@ -251,7 +251,7 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 confined := $(patsubst %,tests/system/%.sh,call improve monitor tools) \
 	$(out)/tests/test_monitor_heap
 
-check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(mutants)
+check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(if $(SANITIZE),,$(mutants))
 	@tests/run $(out) $(simulations) $(fuzzers) \
 		$(if $(SANITIZE),$(filter-out $(confined),$(units) $(scripts)), \
 			$(units) $(scripts) $(chaos) $(containment) tests/layers/check)
