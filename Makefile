@@ -265,7 +265,7 @@ unsanitized := $(heap_test) $(wildcard tests/chaos/faults.sh tests/chaos/resume.
 	$(patsubst %,tests/system/%.sh,files full gaming guard learn refused reuse watch) \
 	$(containment) tests/layers/check
 
-check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(mutants)
+check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(if $(SANITIZE),,$(mutants))
 	@$(if $(SANITIZE),CHAOS_SECONDS=20 CHAOS_KILLS=300 )tests/run $(out) \
 		$(filter-out $(if $(SANITIZE),$(unsanitized)), $(simulations) $(fuzzers) \
 			$(units) $(scripts) $(chaos) $(containment) tests/layers/check)

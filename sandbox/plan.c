@@ -200,11 +200,35 @@ static bool may_be_workspace(const char *path)
 	return !home || !below(home, path);
 }
 
+/*
+ * Where its owner's id cannot be mapped to the run's own, the run gets that id
+ * in place of one of its own, unless it is root's: files keep their owner.
+ */
+static int take_workspace(struct plan *plan, int fd, const char *path, struct error *why)
+{
+	struct sandbox_plan *sandbox = &plan->sandbox;
+	bool full = sandbox->tier == TIER_FULL;
+	AUTO_CLOSE int again = full ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+	struct stat owner;
+	int r = tree_take(&sandbox->workspace_tree, fd, path,
+			  full ? sandbox->host_uid : (uid_t)-1, sandbox->host_gid, why);
+
+	if ((r != -EOPNOTSUPP && r != -ENOSYS) || fstat(again, &owner) < 0 ||
+	    owner.st_uid == 0 || owner.st_gid == 0)
+		return r;
+	sandbox->host_uid = owner.st_uid;
+	sandbox->host_gid = owner.st_gid;
+	snprintf(plan->note, sizeof(plan->note),
+		 "ids of %.150s cannot be mapped: the command runs as its owner, %u", path,
+		 owner.st_uid);
+	return tree_take(&sandbox->workspace_tree, fd_take(&again), path, owner.st_uid,
+			 owner.st_gid, why);
+}
+
 static int open_workspace(struct plan *plan, const struct plan_options *options,
 			  struct arena *arena, struct error *why)
 {
 	const char *asked = options->workspace ? options->workspace : ".";
-	bool full = plan->sandbox.tier == TIER_FULL;
 	char path[PATH_MAX];
 	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, asked, O_PATH | O_DIRECTORY, 0,
 				      PATH_HOST, why);
@@ -222,9 +246,7 @@ static int open_workspace(struct plan *plan, const struct plan_options *options,
 		return error_set(why, -EINVAL,
 				 "workspace /: the whole machine cannot be a workspace; name a directory");
 	/* Opened once: the name was read from the very descriptor that is used. */
-	r = tree_take(&plan->sandbox.workspace_tree, fd_take(&fd), path,
-		      full ? plan->sandbox.host_uid : (uid_t)-1,
-		      plan->sandbox.host_gid, why);
+	r = take_workspace(plan, fd_take(&fd), path, why);
 	if (r < 0)
 		return error_prefix(why, r, "workspace %s", asked);
 	plan->sandbox.workspace = arena_text(arena, "%s", path);

@@ -12,18 +12,9 @@
 #include "sandbox/mounter.h"
 #include "sandbox/path.h"
 
-static int map_owner(int directory, const char *path, const struct stat *owner,
+static int map_owner(int mount, const char *path, const struct stat *owner,
 		     uid_t host_uid, gid_t host_gid, struct error *why)
 {
-	if (!mounter_by_descriptor())
-		return error_set(why, -ENOSYS,
-				 "ids of %s cannot be mapped without open_tree(2) and its like; run as its owner (--tier userns)",
-				 path);
-	AUTO_CLOSE int mount = open_tree(directory, "", AT_EMPTY_PATH |
-						 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-	if (mount < 0)
-		return error_set(why, -errno, "open_tree %s: %s", path, strerror(errno));
 	AUTO_CLOSE int ids = identity_mount_namespace(owner->st_uid, owner->st_gid,
 						      host_uid, host_gid, why);
 
@@ -37,9 +28,32 @@ static int map_owner(int directory, const char *path, const struct stat *owner,
 	if (mount_setattr(mount, "", AT_EMPTY_PATH, &map, sizeof(map)) < 0)
 		return error_set(why, errno == EINVAL ? -EOPNOTSUPP : -errno,
 				 "%s lies on a file system whose ids cannot be mapped (%s); "
-				 "run as its owner (--tier userns) or move it to ext4, xfs, btrfs or tmpfs",
+				 "run as an ordinary user who may use it (--tier userns) or move it to ext4, xfs, btrfs or tmpfs",
 				 path, strerror(errno));
-	return fd_take(&mount);
+	return 0;
+}
+
+/* Leaves ret alone where no mount can be cloned and none need be: its name is used. */
+static int prepare(int directory, const char *path, const struct stat *owner,
+		   uid_t host_uid, gid_t host_gid, int *ret, struct error *why)
+{
+	bool owned = owner->st_uid == host_uid && owner->st_gid == host_gid;
+
+	if (!mounter_by_descriptor())
+		return owned ? 0 :
+		       error_set(why, -ENOSYS,
+				 "ids of %s cannot be mapped without open_tree(2) and its like; run as an ordinary user who may use it (--tier userns)",
+				 path);
+	AUTO_CLOSE int mount = open_tree(directory, "", AT_EMPTY_PATH |
+						 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (mount < 0)
+		return error_set(why, -errno, "open_tree %s: %s", path, strerror(errno));
+	int r = owned ? 0 : map_owner(mount, path, owner, host_uid, host_gid, why);
+
+	if (r == 0)
+		*ret = fd_take(&mount);
+	return r;
 }
 
 int tree_take(struct tree *ret, int fd, const char *path, uid_t host_uid,
@@ -52,9 +66,10 @@ int tree_take(struct tree *ret, int fd, const char *path, uid_t host_uid,
 	if (fstat(directory, &status) < 0)
 		return error_set(why, -errno, "stat %s: %s", path, strerror(errno));
 	if (host_uid != (uid_t)-1) {
-		mount = map_owner(directory, path, &status, host_uid, host_gid, why);
-		if (mount < 0)
-			return mount;
+		int r = prepare(directory, path, &status, host_uid, host_gid, &mount, why);
+
+		if (r < 0)
+			return r;
 	}
 	*ret = (struct tree){ .directory = fd_take(&directory), .mount = mount,
 			      .device = status.st_dev, .inode = status.st_ino };

@@ -15,7 +15,7 @@ struct error;
 
 struct tree {
 	int directory;		/* O_PATH; of a file for a bind of a file; -1: none */
-	int mount;		/* detached, ids mapped; -1 when not needed */
+	int mount;		/* detached, ids mapped if need be; -1: the name is used */
 	dev_t device;
 	ino_t inode;
 };
@@ -23,8 +23,9 @@ struct tree {
 /*
  * Takes over a descriptor of a path that was opened as the requester; path is
  * for people. With host_uid the owner's id is mapped to that one, which needs
- * root; (uid_t)-1 maps nothing. -EOPNOTSUPP when the file system cannot map
- * ids: the sentence says so and names the way out.
+ * root, unless they are the same; (uid_t)-1 maps nothing. -EOPNOTSUPP when the
+ * file system cannot map ids, -ENOSYS when nothing here can: the sentence says
+ * so and names the way out.
  */
 int tree_take(struct tree *ret, int fd, const char *path, uid_t host_uid,
 	      gid_t host_gid, struct error *why);

@@ -6,6 +6,13 @@ if [ "$(id -u)" -eq 0 ] && [ -z "${MOUNTS_OWN-}" ]; then	# what it mounts is gon
 fi
 . tests/support/sandbox.sh
 
+# Cut short, it must not find its folder busy.
+unmount_all() {
+	awk -v work="$work/" 'index($5, work) == 1 { print $5 }' /proc/self/mountinfo | tac |
+		while IFS= read -r place; do umount "$(printf %b "$place")"; done
+}
+trap 'unmount_all; clean_up' EXIT
+
 # What is mounted inside: its root, place, attributes and type.
 tree() { # OPTION...
 	"${cupel_run[@]}" --quiet "$@" -- awk '{
@@ -38,18 +45,39 @@ mount_everything() {
 }
 for_each_tier mount_everything
 
+# Of root nothing is shown unmapped; of others, the run gets their id.
+own_workspace() { # COMMAND... before cupel where no ids can be mapped
+	try_run --workspace w -- cat file
+	is "$tier: where ids can be mapped, root's workspace is used" "$code:$(<out)" 0:old
+	mkdir ramfs && mount -t ramfs none ramfs && chown $user:$user ramfs
+	try_run --workspace ramfs:direct -- sh -c 'echo new >new; cat new'
+	is "$tier: a file system that maps no ids is used as its owner" \
+		"$code:$(<out):$(stat -c %u ramfs/new)" "0:new:$user"
+
+	cupel_run=("$@" "${cupel_run[@]}")
+	try_run --workspace w -- cat file
+	is "$tier: where they cannot, it is refused" "$code:$(<out)" 125:
+	holds "$tier: with the way out" grep -q 'an ordinary user who may use it (--tier userns)' err
+	chown -R $user:$user w
+	chmod 755 .	# the name is looked up by the owner here
+	try_run --workspace w:direct -- sh -c 'echo new >new; cat file'
+	is "$tier: another's is used as its owner" "$code:$(<out):$(stat -c %u w/new)" "0:old:$user"
+	holds "$tier: and that is said" grep -q "cannot be mapped: .*runs as its owner, $user" err
+	chown 0 w
+	try_run --workspace w:direct -- true
+	is "$tier: not if root owns it with another's group" "$code" 125
+	chown -R $user:0 w
+	try_run --workspace w:direct -- true
+	is "$tier: nor another with root's group" "$code" 125
+}
+
 use_workspace() {
 	local mode
 	plain=("${cupel_run[@]}") refusing=("${by_mount[@]}")
 	mkdir w && echo old >w/file
 	folder w
 	if [ "$tier" = full ]; then
-		try_run --workspace w -- cat file
-		is "$tier: by descriptor a workspace is mapped" "$code:$(<out)" 0:old
-		cupel_run=("${refusing[@]}" "${cupel_run[@]}")
-		try_run --workspace w -- cat file
-		is "$tier: by mount(2) it is refused" "$code:$(<out)" 125:
-		holds "$tier: with the way out" grep -q 'as its owner (--tier userns)' err
+		own_workspace "${refusing[@]}"
 		return
 	fi
 	for mode in direct readonly overlay; do
@@ -102,7 +130,7 @@ show_mounts() {
 	cupel_run=("${plain[@]}")
 	try_run --policy ./shown.policy --workspace none -- true
 	is "$tier: by descriptor it is not" "$code" 0
-	umount "$shown/a b/x" "$shown/a b/x" "$shown/a b"
+	unmount_all
 }
 for_each_tier show_mounts
 holds 'no cgroup is left' stale_groups
