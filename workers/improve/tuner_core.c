@@ -11,8 +11,9 @@
 #define SCREENED_MAX 64		/* levels of one parameter in a pass */
 #define SCREENED_WHOLLY 5	/* an ordered one with more is sampled ... */
 #define SCREENED_SAMPLE 3	/* ... at so many levels */
-#define RANDOM_TRIALS 4		/* at least */
+#define RANDOM_TRIALS 4
 #define RANDOM_TRIES 64
+#define BANDIT_TURN 4		/* one proposal in so many */
 #define BANDIT_WINDOW 30
 #define BANDIT_EXPLORATION 0.05
 #define CONVERGED_TRIALS 20
@@ -214,34 +215,11 @@ static bool screen_on(struct tuner *tuner, size_t steps_max,
 	return false;
 }
 
-/* Whether no random trial was better than what the user has. */
-static bool is_good_start(const struct tuner *tuner)
-{
-	double own = INFINITY, drawn = INFINITY;
-
-	for (size_t i = 0; i < tuner->count; i++) {
-		const struct tuner_trial *trial = &tuner->trials[i];
-
-		if (trial->outcome != TUNER_OK)
-			continue;
-		if (trial->why == TUNER_CURRENT)
-			own = trial->cost;
-		else if (trial->why == TUNER_RANDOM)
-			drawn = fmin(drawn, trial->cost);
-	}
-	return own <= drawn;
-}
-
-/*
- * A pass around a setting that is nothing special teaches the model less than
- * as many trials of its own.
- */
 static bool propose_factor(struct tuner *tuner, struct random *random,
 			   struct tuner_trial *ret)
 {
 	(void)random;
-	return is_good_start(tuner) &&
-	       screen_on(tuner, tuner->space->count * SCREENED_MAX, ret);
+	return screen_on(tuner, tuner->space->count * SCREENED_MAX, ret);
 }
 
 /* Pass after pass, until a whole one finds nothing to try. */
@@ -280,14 +258,6 @@ static bool propose_first_random(struct tuner *tuner, struct random *random,
 {
 	return count_of(tuner, TUNER_RANDOM) < RANDOM_TRIALS &&
 	       propose_random(tuner, random, ret);
-}
-
-/* In place of the pass: three for every four parameters. */
-static bool propose_more_random(struct tuner *tuner, struct random *random,
-				struct tuner_trial *ret)
-{
-	return count_of(tuner, TUNER_RANDOM) < tuner->space->count * 3 / 4 &&
-	       !is_good_start(tuner) && propose_random(tuner, random, ret);
 }
 
 static bool propose_grid(struct tuner *tuner, struct random *random,
@@ -382,12 +352,13 @@ static bool is_all_categories(const struct space *space)
 
 /*
  * Where all is categories the model's climbs see every neighbour that local
- * search could draw, so that it has all turns.
+ * search could draw, so that it has most of the turns.
  */
-static bool propose_among_categories(struct tuner *tuner, struct random *random,
-				     struct tuner_trial *ret)
+static bool propose_between(struct tuner *tuner, struct random *random,
+			    struct tuner_trial *ret)
 {
-	return is_all_categories(tuner->space) &&
+	return tuner->count % BANDIT_TURN != 0 &&
+	       is_all_categories(tuner->space) &&
 	       tuner_propose_model(tuner, random, ret);
 }
 
@@ -419,13 +390,12 @@ static bool propose_by_bandit(struct tuner *tuner, struct random *random,
 
 /* ---- the methods: the first that has something to offer ---- */
 
-#define PROPOSERS_MAX 7
+#define PROPOSERS_MAX 6
 
 static tuner_arm *const methods[TUNER_METHOD_COUNT][PROPOSERS_MAX] = {
-	[TUNER_ENSEMBLE] = { propose_current, propose_first_random,
-			     propose_factor, propose_more_random,
-			     propose_among_categories, propose_by_bandit,
-			     propose_random },
+	[TUNER_ENSEMBLE] = { propose_current, propose_factor,
+			     propose_first_random, propose_between,
+			     propose_by_bandit, propose_random },
 	[TUNER_RANDOM_ONLY] = { propose_current, propose_random },
 	[TUNER_GRID_ONLY] = { propose_current, propose_grid },
 	[TUNER_FACTORS_ONLY] = { propose_current, propose_factor_again,

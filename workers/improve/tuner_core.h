@@ -8,12 +8,11 @@
  *
  *	tuner_next -> build -> tuner_find_binary -> (measure) -> tuner_report
  *
- * The ensemble tries the user's own setting and four random ones. If none of
- * these is better, one factor at a time follows, in random order, from the best
- * so far; otherwise the user's setting is no place to stay near, and a few more
- * random ones do. Then comes whichever arm a bandit credits most: the model
- * (expected improvement under a Gaussian process), evolution, or local search;
- * if all parameters are categories, always the model. All arms see all trials.
+ * The ensemble tries the user's own setting; then one factor at a time, in
+ * random order, from the best so far; then four random ones; then whichever
+ * arm a bandit credits most: the model (expected improvement under a Gaussian
+ * process), evolution, or local search; if all parameters are categories, it
+ * is the model's turn three times in four. All arms see all trials.
  *
  * No config is proposed twice. A trial whose build turned out to be a binary
  * known already takes over that trial's result (`reused`): it is kept, as the
