@@ -17,7 +17,7 @@ calls() {
 		'cupel: echo: the arguments are too long (resource_exhausted from the worker)'
 	is "$tier: no JSON" "$(code_of call echo '{')" 65
 	is "$tier: no such tool" "$(words_of call ecko '{}')" \
-		'cupel: ecko: no such tool; did you mean echo?; '\''cupel tools'\'' lists them (not_found from the router)'
+		'cupel: ecko: no such tool; did you mean echo? (not_found from the router)'
 	is "$tier: an argument that is none" "$(code_of call echo.sleep '{"ms":"long"}')" 65
 	is "$tier: the tool's own failure" "$(code_of call echo.fail '{"code":2}')" 1
 	is "$tier: 64 MiB in chunks, whole" \
