@@ -50,7 +50,6 @@
 #define LATE_NS (3 * NS_PER_S)	/* 2 s are promised, one is the test's own */
 #define FLOOD_BYTES_MAX 600000
 #define PATIENCE_MS 20		/* of what a refusal asks for */
-#define CALM_NS NS_PER_S	/* the longest a pool is let alone */
 
 enum fault {
 	FAULT_KILL, FAULT_STOP, FAULT_ROUTER, FAULT_CRASH, FAULT_HANG,
@@ -90,7 +89,6 @@ static const struct kind {
 struct pending {
 	bool used;
 	int64_t again_ns;	/* unused until then */
-	unsigned pool;
 	uint64_t id;
 	const struct kind *kind;
 	uint64_t number, token;
@@ -125,7 +123,6 @@ static const char *socket_path;
 static pid_t supervisor;
 static unsigned pools;
 static FILE *token_file;
-static uint64_t served[POOLS_MAX];	/* calls that ended well */
 
 static void violated(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
@@ -310,15 +307,15 @@ static void start_call(struct link *link, struct pending *call, int64_t now_ns)
 	bool hurried = one_in(20);
 	struct error why;
 
-	*call = (struct pending){ .kind = kind, .number = below(kind->most) + 1,
-				  .pool = (unsigned)below(pools) };
+	*call = (struct pending){ .kind = kind, .number = below(kind->most) + 1 };
 	if (kind->effect)
 		call->token = ++tokens;
 	call->deadline_ns = now_ns + (hurried ? (int64_t)below(20) + 1 :
 				      (int64_t)below(4000) + 300) * NS_PER_MS;
 	if (one_in(15))
 		call->cancel_ns = now_ns + (int64_t)below(30) * NS_PER_MS;
-	snprintf(call->tool, sizeof(call->tool), "storm%u%s", call->pool, kind->method);
+	snprintf(call->tool, sizeof(call->tool), "storm%llu%s",
+		 (unsigned long long)below(pools), kind->method);
 	pack_input(call);
 	const struct client_ask ask = {
 		.tool = call->tool,
@@ -382,7 +379,6 @@ static void take_result(struct pending *call, const struct client_event *event,
 
 	ended_calls++;
 	ends[code < ERROR_CODE_COUNT ? code : ERROR_UNKNOWN]++;
-	served[call->pool] += code == ERROR_OK;
 	if (late_ns > LATE_NS)
 		violated("%s: its result came %lld ms after its deadline", call->tool,
 			 (long long)(late_ns / NS_PER_MS));
@@ -578,14 +574,10 @@ static void serve_operator(int64_t now_ns)
 
 /* ---- the storm ---- */
 
-/*
- * A pool is let alone for a moment, and until it has served, however slow the
- * machine is; then some of its workers are killed.
- */
+/* A pool is let alone for a moment, then some of its workers are killed. */
 struct target {
 	bool renewed;
-	uint64_t served;
-	int64_t next_ns, calm_ns;
+	int64_t next_ns;
 };
 
 static void aim(struct target *target, unsigned pool, int64_t now_ns)
@@ -595,11 +587,7 @@ static void aim(struct target *target, unsigned pool, int64_t now_ns)
 	if (!target->renewed) {
 		renew(pool);
 		target->renewed = true;
-		target->served = served[pool];
-		target->calm_ns = now_ns + CALM_NS;
 		target->next_ns = now_ns + (int64_t)below(one_in(8) ? 1000 : 150) * NS_PER_MS;
-	} else if (served[pool] == target->served && now_ns < target->calm_ns) {
-		return;
 	} else if (kill_workers(pool, 1 + (unsigned)below(4)) > 0) {
 		target->renewed = false;
 		target->next_ns = now_ns + 10 * NS_PER_MS;
