@@ -260,9 +260,10 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
 # Sanitized, the storms are shorter; what a monitor allocates or a launcher
-# confines, and campaigns, which measure, are left to the plain run.
+# confines, campaigns, which measure, and what mostly waits are left to the plain run.
 unsanitized := $(heap_test) $(wildcard tests/chaos/faults.sh tests/chaos/resume.sh) \
-	$(patsubst %,tests/system/%.sh,files full gaming guard learn refused reuse watch) \
+	$(patsubst %,tests/system/%.sh,breakers deaf files full gaming guard learn recovery \
+		refused reuse watch) \
 	$(containment) tests/layers/check
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(if $(SANITIZE),,$(mutants))
