@@ -63,16 +63,16 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 	return true;
 }
 
-static bool take_id(const struct wanted *wanted, json_int_t *ret)
+/* what: an improvement or a lesson; verb lists those there are. */
+static bool take_id(const char *text, const char *what, const char *verb, json_int_t *ret)
 {
 	char *end;
 
 	errno = 0;
-	*ret = strtoll(wanted->word, &end, 10);
-	if (!errno && end != wanted->word && !*end && *ret > 0)
+	*ret = strtoll(text, &end, 10);
+	if (!errno && end != text && !*end && *ret > 0)
 		return true;
-	fprintf(stderr, "cupel: '%s' is no improvement's number; see 'cupel improvements'\n",
-		wanted->word);
+	fprintf(stderr, "cupel: '%s' is no %s's number; see 'cupel %s'\n", text, what, verb);
 	return false;
 }
 
@@ -215,17 +215,11 @@ void cli_trend_explain(FILE *out)
 static int forget(const struct wanted *wanted)
 {
 	json_t *answer;
-	char *end;
 	json_int_t lesson;
 	int code;
 
-	errno = 0;
-	lesson = strtoll(wanted->forget, &end, 10);
-	if (errno || end == wanted->forget || *end || lesson <= 0) {
-		fprintf(stderr, "cupel: '%s' is no lesson's number; see 'cupel lessons'\n",
-			wanted->forget);
+	if (!take_id(wanted->forget, "lesson", "lessons", &lesson))
 		return EXIT_USAGE;
-	}
 	code = ask_store("store.forget", json_pack("{s:I}", "lesson", lesson), &answer);
 	if (code != EXIT_OK || wanted->json)
 		return code != EXIT_OK ? code : cli_print_json(answer);
@@ -293,7 +287,7 @@ static int fetch(const struct wanted *wanted, json_int_t *ret_id, json_t **ret)
 	json_t *answer;
 	int code;
 
-	if (!take_id(wanted, ret_id))
+	if (!take_id(wanted->word, "improvement", "improvements", ret_id))
 		return EXIT_USAGE;
 	snprintf(missing, sizeof(missing),
 		 "there is no improvement %lld; 'cupel improvements --all' lists them",

@@ -5,18 +5,10 @@
 # each the difference of a long series and a short one, so that what is done
 # once per command is not counted.
 . tests/support/sandbox.sh
+. tests/support/campaign.sh
 
 rounds=11
-export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config HOME=$work
-mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
-"$CUPEL_BIN/cupeld" --user --foreground --run "$CUPEL_RUN" --state "$CUPEL_STATE" \
-	>"$work/cupeld.log" 2>&1 </dev/null &
-supervisor=$!
-trap 'kill "$supervisor" 2>/dev/null; wait "$supervisor" 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-	"$cupel" status >/dev/null 2>&1 && break
-	sleep 0.1
-done
+serve
 
 # So many tests, and two benchmarks: no work at all, and some 60 ms of it.
 workspace() { # TESTS

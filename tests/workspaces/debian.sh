@@ -9,6 +9,7 @@
 # that fills its folder `real`. Knobs, build and benchmark by hand are read from
 # the same file: the first benchmark is the one that is to be improved.
 . tests/support/sandbox.sh
+. tests/support/campaign.sh
 confs=$top/tests/workspaces/debian
 projects=${PROJECTS:-mawk bzip2 lz4}
 
@@ -49,12 +50,12 @@ find_archive() {
 
 # ---- a workspace, and by hand what its cupel.conf says ----
 
-commit() { # MESSAGE
+keep() { # MESSAGE
 	git add -A -f && git -c user.name=test -c user.email=test@localhost commit -q -m "$1"
 }
 prepare() { # PROJECT
 	cd source && mkdir real && "real_$1" && echo 'real/* -text' >>.gitattributes && cp "$confs/$1.conf" cupel.conf &&
-		git init -q -b main && commit 'as in Debian'
+		git init -q -b main && keep 'as in Debian'
 }
 command_of() { # SECTION: of ./cupel.conf, the first there is
 	sed -n "/^$1 .*{/,/^}/s/^\tcommand = \"\(.*\)\"$/\1/p" cupel.conf |
@@ -151,16 +152,7 @@ try() { # PROJECT
 }
 
 cd "$work"
-export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config HOME=$work
-mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
-"$CUPEL_BIN/cupeld" --user --foreground --run "$CUPEL_RUN" --state "$CUPEL_STATE" \
-	>"$work/cupeld.log" 2>&1 </dev/null &
-supervisor=$!
-trap 'kill "$supervisor" 2>/dev/null; wait "$supervisor" 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-	"$cupel" status >/dev/null 2>&1 && break
-	sleep 0.1
-done
+serve
 
 if text=$(find_archive); then
 	for project in $projects; do
