@@ -266,10 +266,14 @@ unsanitized := $(heap_test) $(wildcard tests/chaos/faults.sh tests/chaos/resume.
 		refused reuse watch) \
 	$(containment) tests/layers/check
 
+# What takes longest begins first, so that nothing is waited for at the end.
+long := $(patsubst %,tests/system/%.sh,watch refused files recovery reuse deaf learn)
+
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(if $(SANITIZE),,$(mutants))
 	@$(if $(SANITIZE),CHAOS_SECONDS=20 CHAOS_KILLS=300 )tests/run $(out) \
-		$(filter-out $(if $(SANITIZE),$(unsanitized)), $(simulations) $(fuzzers) \
-			$(units) $(scripts) $(chaos) $(containment) tests/layers/check)
+		$(filter-out $(if $(SANITIZE),$(unsanitized)), $(chaos) $(long) \
+			$(simulations) $(fuzzers) $(units) $(filter-out $(long),$(scripts)) \
+			$(containment) tests/layers/check)
 
 # Storms with one seed after the other, for so many minutes.
 MINUTES ?= 10

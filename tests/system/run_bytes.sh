@@ -78,7 +78,11 @@ confined() { # WHERE COMMAND OPTION...
 same() { # WHERE WHERE
 	local part
 	for part in code out err; do
-		cmp "$1.$part" "$2.$part" || { head -c 300 "$2.err"; return 1; }
+		cmp "$1.$part" "$2.$part" || {
+			echo "codes $(cat "$1.code" "$2.code" | paste -sd' ')"
+			head -c 300 "$2.err"
+			return 1
+		}
 	done
 }
 
