@@ -295,7 +295,7 @@ static uint32_t waiting_in(const struct pool *pool)
 	return (uint32_t)count;
 }
 
-static void want_more(struct router *router, const struct pool *pool,
+static void want_more(struct router *router, struct pool *pool,
 		      uint32_t workspace, uint32_t wanted, uint32_t starting)
 {
 	uint32_t room = pool->row.size > pool->slot_count ?
@@ -304,14 +304,16 @@ static void want_more(struct router *router, const struct pool *pool,
 	if (wanted <= starting || room == 0)
 		return;
 	wanted -= starting;
+	wanted = wanted < room ? wanted : room;
+	pool->asked += wanted;
 	control_send(router, CONTROL_WANT, &(struct control){
 		.pool = (uint16_t)(pool - router->pools),
 		.workspace = workspace,
-		.argument = wanted < room ? wanted : room });
+		.argument = wanted });
 }
 
 /* What waits for a workspace's own workers, told once for each workspace. */
-static void want_bound(struct router *router, const struct pool *pool)
+static void want_bound(struct router *router, struct pool *pool)
 {
 	uint64_t told = 0;	/* a bit each; there are CONTROL_WORKSPACES_MAX */
 
@@ -345,8 +347,10 @@ static void want(struct router *router, struct pool *pool, int64_t now_ns)
 	uint32_t each = pool->row.calls_max ? pool->row.calls_max : 1;
 	uint32_t waiting = waiting_in(pool);
 
-	if (pool->row.kind == POOL_STATIC || waiting == 0 || now_ns < pool->want_ns)
+	if (pool->row.kind == POOL_STATIC || waiting == 0 ||
+	    (pool->asked > 0 && now_ns < pool->want_ns))
 		return;
+	pool->asked = 0;
 	pool->want_ns = now_ns + WANT_NS;
 	if (is_bound(pool))
 		want_bound(router, pool);

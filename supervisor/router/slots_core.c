@@ -366,9 +366,11 @@ static void on_slot_up(struct router *router, const struct router_event *event,
 		.pong_ns = -1,
 	};
 	list_init(&slot->calls);
-	if (record->detail == 0 && record->pool < CATALOG_POOLS_MAX &&
-	    router->pools[record->pool].present)
-		slot_join_pool(router, slot, record->pool);
+	if (record->detail != 0 || record->pool >= CATALOG_POOLS_MAX ||
+	    !router->pools[record->pool].present)
+		return;
+	router->pools[record->pool].asked -= router->pools[record->pool].asked > 0;
+	slot_join_pool(router, slot, record->pool);
 }
 
 static struct slot *named_slot(struct router *router,

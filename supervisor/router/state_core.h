@@ -137,7 +137,8 @@ struct pool {
 	uint32_t parked_count;
 	uint32_t slot_count, ready_count;
 	uint64_t restarts;
-	int64_t want_ns;		/* not before */
+	int64_t want_ns;		/* not before, as long as ... */
+	uint32_t asked;			/* ... workers asked for have not come */
 	uint32_t turn;			/* tools take turns */
 	struct health_component health;
 };

@@ -51,6 +51,25 @@ is 'bench: as often as asked' \
 	"$("$cupel" bench --runs 3 --json | jq -c '[.benchmarks[0].metrics[] | .name, .runs]')" \
 	'["time",3,"memory",3]'
 
+# One run follows the other at once: forty of them take no more than ten times
+# what forty launches do (they took a second each when a worker was asked for
+# only with the router's round).
+mkdir ../quick
+echo 'benchmark quick { command = { "/bin/true" }  warmup = 0  metric time { } }' \
+	>../quick/cupel.conf
+commit ../quick
+took() { # COMMAND...: milliseconds
+	local start
+	start=$(date +%s%3N)
+	"$@" >/dev/null
+	echo $(($(date +%s%3N) - start))
+}
+launches() { for _ in $(seq 40); do "$cupel" run --quiet -- /bin/true; done; }
+floor=$(took launches)
+series=$(cd ../quick && took "$cupel" bench --runs 40)
+holds "runs follow at once: $series ms, launches alone $floor ms" \
+	test "$series" -le $((10 * floor))
+
 # A machine too busy to measure on is refused, in words: that is no mistake.
 "$cupel" improve --mode observe --json >../observed 2>../refused
 code=$?
