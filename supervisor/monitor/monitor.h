@@ -125,7 +125,7 @@ struct monitor {
 	struct workspace workspaces[CONTROL_WORKSPACES_MAX + 1];
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
-	int router_listener, run_directory, lock, null_fd;
+	int router_listener, run_directory, state_directory, log_directory, lock, null_fd;
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	int home_network;
@@ -134,7 +134,6 @@ struct monitor {
 	struct settings settings;
 	struct config config;
 	struct logfile logfile;
-	int log_directory;
 	struct log log;
 	struct arena arena;		/* policies and names; grows at start only */
 	const char *directories[MONITOR_DIRECTORIES_MAX + 1];	/* of manifests */

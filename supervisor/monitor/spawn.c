@@ -250,11 +250,8 @@ static void build_argv(const struct catalog *catalog, const struct catalog_pool 
 static int open_state(struct monitor *monitor, const struct catalog_pool *pool,
 		      char ret[PATH_MAX], struct error *why)
 {
-	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor->places.state,
-					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+	int state = monitor->state_directory;
 
-	if (state < 0)
-		return state;
 	if (mkdirat(state, pool->name, 0700) < 0 && errno != EEXIST)
 		return error_set(why, -errno, "mkdir %s/%s: %s", monitor->places.state,
 				 pool->name, strerror(errno));
@@ -325,18 +322,13 @@ static void take_network_back(struct monitor *monitor, struct worker *worker)
 	worker->network = -1;
 }
 
+/* A user without delegated groups does without, as `cupel run` does. */
 static int make_group(struct worker *worker, const struct sandbox_plan *plan,
 		      struct error *why)
 {
-	struct error reason;
-	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, &reason);
+	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, why);
 
-	/* A user without delegated groups does without, as `cupel run` does. */
-	if (r < 0 && r != -EOPNOTSUPP) {
-		*why = reason;
-		return r;
-	}
-	return 0;
+	return r == -EOPNOTSUPP ? 0 : r;
 }
 
 /* What the worker inherits, in the order of enum worker_descriptor. */
