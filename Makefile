@@ -2,6 +2,7 @@
 #
 #   make              programs into build/bin
 #   make chaos MINUTES=n  storms of faults on real processes
+#   make faults       each system call of monitor, router and workers fails
 #   make resume       200 kills of the improvement loop
 #   make check        every test                       make bench     figures against peers
 #   make check-asan   the same under ASan and UBSan    make fuzz      bounded fuzzing
@@ -115,7 +116,7 @@ containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
 storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
 
-.PHONY: all bench-equals chaos resume check check-debian demo check-asan check-containment check-layers fuzz bench lint install clean
+.PHONY: all bench-equals chaos faults resume check check-debian demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
 
 # The first step of every build: what is missing is installed, once.
@@ -282,6 +283,10 @@ chaos: $(bins) $(probe) $(storms)
 		echo "CUPEL_SEED=$$seed"; \
 		TEST_SECONDS=900 CUPEL_SEED=$$seed tests/run $(out) $(chaos) || exit 1; \
 	done
+
+# Every system call that a clean run makes, failing: an hour and a half.
+faults: $(bins) $(probe) $(storms)
+	@CUPEL_FAULTS=all TEST_SECONDS=10800 tests/run $(out) tests/chaos/faults.sh
 
 # The improvement loop under 200 kills at random moments.
 resume: $(bins) $(probe)

@@ -428,7 +428,8 @@ void link_turn(struct life *life)
 	events = events_of(life);
 	if (events != life->link_events && !life->leaving) {
 		life->link_events = events;
-		loop_modify(&life->loop, &life->link, events, NULL);
+		if (loop_modify(&life->loop, &life->link, events, NULL) < 0)
+			life_leave(life, WORKER_EXIT_BROKEN, "the link cannot be watched");
 	}
 }
 

@@ -87,16 +87,6 @@ void links_hurry(struct shell *shell)
 	shell->patient_count = 0;
 }
 
-static void watch(struct link *link)
-{
-	uint32_t events = channel_events(&link->channel);
-
-	if (!link->open || events == link->events)
-		return;
-	if (loop_modify(&link->shell->loop, &link->source, events, NULL) == 0)
-		link->events = events;
-}
-
 static void release(struct link *link)
 {
 	struct shell *shell = link->shell;
@@ -124,6 +114,26 @@ static void tell_closed(struct link *link)
 	}, link->shell->now_ns);
 }
 
+/* Over, for whatever reason; it is let go of when this turn settles. */
+static void end(struct link *link)
+{
+	tell_closed(link);
+	link->closing = true;
+	mark_dirty(link);
+}
+
+static void watch(struct link *link)
+{
+	uint32_t events = channel_events(&link->channel);
+
+	if (!link->open || events == link->events)
+		return;
+	if (loop_modify(&link->shell->loop, &link->source, events, NULL) == 0)
+		link->events = events;
+	else
+		end(link);
+}
+
 /* ---- reading ---- */
 
 /* One message to the core; false when there is none now, or ever. */
@@ -136,9 +146,7 @@ static bool receive_one(struct link *link)
 	if (r == -EAGAIN)
 		return false;
 	if (r < 0) {
-		tell_closed(link);
-		link->closing = true;
-		mark_dirty(link);
+		end(link);
 		return false;
 	}
 	router_step(shell->router, &(struct router_event){
@@ -248,6 +256,9 @@ static void write_out(struct link *link)
 		return;
 	lend(shell, &channel->out);
 	r = channel_flush(channel);
+	/* What was lost on its way would be waited for: the link is over. */
+	if (r < 0 && r != -EAGAIN && r != -EPIPE && !link->closing)
+		end(link);
 	if (link->closing) {
 		release(link);
 		return;
