@@ -113,6 +113,18 @@ struct router *router_init(void *memory, const struct router_size *size,
 	return router;
 }
 
+struct hash_key *router_keys(struct router *router)
+{
+	return router->effects.keys;
+}
+
+bool router_recall(struct router *router, uint32_t index,
+		   const struct effect_row *row, int64_t now_ns)
+{
+	return index < router->size.effects &&
+	       effect_recall(router, index, row, now_ns);
+}
+
 /* ---- time ---- */
 
 static void run_timers(struct router *router, int64_t now_ns)

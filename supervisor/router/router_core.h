@@ -28,6 +28,8 @@
 #define ROUTER_STORE_BYTES (64U << 20)
 
 struct router;
+struct effect_row;
+struct hash_key;
 
 struct router_size {
 	uint32_t calls, clients, slots;
@@ -57,6 +59,9 @@ struct router_sink {
 	/* What was sent goes out if it can; then the link is gone. */
 	void (*close)(void *owner, uint32_t peer);
 	void (*control)(void *owner, const struct control *record);
+
+	/* Where the next router finds it, whatever becomes of this one. 0, -errno. */
+	int (*keep)(void *owner, uint32_t index, const struct effect_row *row);
 	void (*note)(void *owner, const struct router_note *note);
 	void (*leave)(void *owner);
 };
@@ -101,6 +106,15 @@ struct router *router_init(void *memory, const struct router_size *size,
 			   const struct catalog *catalog,
 			   const struct router_sink *sink, uint64_t seed,
 			   int64_t now_ns);
+
+/*
+ * Before the first event: the keys, to be written down or replaced by those an
+ * earlier router wrote down; and then the rows it did, from the first on. False:
+ * that is none of a router's.
+ */
+struct hash_key *router_keys(struct router *router);
+bool router_recall(struct router *router, uint32_t index,
+		   const struct effect_row *row, int64_t now_ns);
 
 void router_step(struct router *router, const struct router_event *event,
 		 int64_t now_ns);

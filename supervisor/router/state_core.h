@@ -405,6 +405,10 @@ void call_rearm(struct router *router, struct call *call);
 void call_due(struct router *router, struct call *call, int64_t now_ns);
 uint64_t call_handle(const struct router *router, const struct call *call);
 struct call *call_of_handle(struct router *router, uint64_t handle);
+
+/* Of a tool and its arguments, by two keys. */
+struct signature sign_call(const struct hash_key keys[2], uint64_t tool,
+			   const struct call *call);
 struct signature call_signature(struct router *router, struct call *call);
 void call_free(struct router *router, struct call *call);
 
