@@ -12,6 +12,11 @@ uint64_t call_handle(const struct router *router, const struct call *call)
 	return handle_make((size_t)(call - router->calls), call->generation);
 }
 
+uint64_t call_number(const struct router *router, const struct call *call)
+{
+	return call->attempts > 0 ? call_handle(router, call) : 0;
+}
+
 struct call *call_of_handle(struct router *router, uint64_t handle)
 {
 	size_t index = handle_index(handle);

@@ -214,7 +214,7 @@ static void lead(struct router *router, struct call *call,
 	add(router, effect);
 	call->effect = (uint32_t)(effect - router->effects.rows);
 	call->alone = true;
-	share_begin_collecting(router, call);
+	share_begin_collecting(router, call, true);
 }
 
 /* What it looked on at is not its own. */
@@ -223,7 +223,7 @@ static void let_go(struct router *router, struct call *call)
 	if (call->kept)
 		kept_release(router, call->kept);
 	call->kept = NULL;
-	call->last_kept = NULL;
+	share_read_anew(call);
 }
 
 static void wait_for(struct router *router, struct effect *effect,
@@ -236,6 +236,7 @@ static void wait_for(struct router *router, struct effect *effect,
 	if (call->kept)
 		call->kept->references++;
 	call->collecting = false;
+	share_read_anew(call);
 	router->effects.joined++;
 	list_append(&effect->waiters, &call->effect_link);
 	call_enter(router, call, CALL_JOINED);
@@ -353,6 +354,21 @@ void effect_tell(struct router *router, struct call *call,
 		else
 			share_deliver(router, waiter, now_ns);
 	}
+}
+
+void effect_pass_over(struct router *router, struct call *call,
+		      const struct parcel *parcel, struct parcel *before)
+{
+	struct effect *effect = led_by(router, call);
+
+	if (call->silent)	/* else it has what others are kept waiting for */
+		share_pass_over(call, parcel, before);
+	if (!effect)
+		return;
+	for (struct list *link = effect->waiters.next; link != &effect->waiters;
+	     link = link->next)
+		share_pass_over(LIST_OWNER(link, struct call, effect_link),
+				parcel, before);
 }
 
 void effect_leave(struct router *router, struct call *call)

@@ -59,6 +59,7 @@ _Static_assert(sizeof(struct effect_head) == 64 && sizeof(struct effect_row) == 
 	       "rows of 64 bytes");
 
 struct kept;
+struct parcel;
 
 struct effect {
 	struct list chain_link;
@@ -108,6 +109,10 @@ bool effect_begin(struct router *router, struct call *call);
 /* A worker's ACCEPT, PROGRESS or CHUNK (collected), to those who wait. */
 void effect_tell(struct router *router, struct call *call,
 		 const struct message *message, int64_t now_ns);
+
+/* This parcel of the call's will be no more: who has had it stands before it. */
+void effect_pass_over(struct router *router, struct call *call,
+		      const struct parcel *parcel, struct parcel *before);
 
 /* Somebody waits for what this call does. */
 bool effect_is_awaited(const struct router *router, const struct call *call);

@@ -11,7 +11,7 @@
 const struct router_size router_size_default = {
 	.calls = ROUTER_CALLS, .clients = ROUTER_CLIENTS,
 	.slots = ROUTER_SLOTS, .queue = QUEUE_CAPACITY_DEFAULT, .cached = 512,
-	.effects = ROUTER_EFFECTS,
+	.effects = ROUTER_EFFECTS, .kept_bytes = 1U << 20,
 	.store_bytes = ROUTER_STORE_BYTES,
 };
 

@@ -36,6 +36,7 @@ struct router_size {
 	uint32_t queue;		/* calls that may wait for a tool, at most */
 	uint32_t cached;	/* results kept */
 	uint32_t effects;	/* whose names are known; more than calls */
+	uint32_t kept_bytes;	/* of a call's output, and as much of its result */
 	size_t store_bytes;	/* of all that waits; a multiple of 256 KiB */
 };
 

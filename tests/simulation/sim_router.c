@@ -44,7 +44,7 @@ enum seen {
 	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_BUDGET,
 	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
-	SEEN_COUNT
+	SEEN_CUT, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
@@ -54,6 +54,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"reloaded", "came back", "doomed twice", "no budget", "joined",
 	"had again", "attached", "unknown name", "misused name", "no entry",
 	"recorded", "router died", "not written down", "recalled",
+	"cut",
 };
 
 struct task {
@@ -86,6 +87,7 @@ struct sim_call {
 	unsigned executed;
 	int64_t deadline_ns;
 	uint32_t chunks;
+	uint64_t dropped;
 	size_t received;		/* and no credit given for it yet */
 	struct credit credit;
 };
@@ -196,6 +198,10 @@ static void check_result(const struct sim_call *call,
 		fail("a result for a call that has none due", message->call_id);
 	if (message->result.chunks != call->chunks)
 		fail("chunks were lost", message->call_id);
+	/* A worker says as its phase how many there were. */
+	if (code == ERROR_OK && call->effect && !call->killer &&
+	    call->chunks + call->dropped / CHUNK_BYTES != message->result.phase)
+		fail("output is lost without a word", message->call_id);
 	/* Of what an earlier router had sent nobody knows whether it began. */
 	if (code == ERROR_CRASH_OUTCOME_UNKNOWN && !ran->accepted &&
 	    !(call->named && world.lives > 1))
@@ -233,6 +239,15 @@ static void see_result(uint32_t client, const struct message *message)
 	seen[SEEN_RETRY] += message->result.attempts > 1;
 	seen[SEEN_STREAM] += message->result.chunks > 0;
 	seen[SEEN_BACK] += call->back;
+}
+
+static void see_remark(uint32_t client, const struct message *message)
+{
+	struct sim_call *call = &world.clients[client].calls[
+		message->call_id % IDS];
+
+	call->dropped = message->remark.dropped;
+	seen[SEEN_CUT] += call->dropped > 0;
 }
 
 static void see_chunk(uint32_t client, const struct message *message)
@@ -350,6 +365,8 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 	note_trace(peer, message->kind, message->call_id);
 	if (peer < CLIENTS && message->kind == MESSAGE_RESULT)
 		see_result(peer, message);
+	if (peer < CLIENTS && message->kind == MESSAGE_REMARK)
+		see_remark(peer, message);
 	if (peer < CLIENTS && message->kind == MESSAGE_CHUNK)
 		see_chunk(peer, message);
 	if (peer < CLIENTS && message->kind == MESSAGE_WELCOME) {
@@ -581,7 +598,8 @@ static bool say_chunk(struct sim_worker *worker, struct task *task)
 		return true;
 	task->chunks_left--;
 	push(worker, (struct message){ .kind = MESSAGE_CHUNK,
-		.call_id = task->handle, .chunk.sequence = task->chunks++,
+		.call_id = task->handle,
+		.chunk = { .sequence = task->chunks++, .stream = 1 },
 		.body = { nothing, CHUNK_BYTES } });
 	return true;
 }
@@ -591,6 +609,7 @@ static void finish_task(struct sim_worker *worker, struct task *task)
 	push(worker, (struct message){ .kind = MESSAGE_RESULT,
 		.call_id = task->handle,
 		.result = { .origin = ORIGIN_WORKER, .chunks = task->chunks,
+			    .phase = task->chunks,
 			    .code = fault(FAULT_PHASES, 30) ?
 				    ERROR_UNAVAILABLE : ERROR_OK },
 		.body = { (const uint8_t *)&names[task->id],
@@ -672,6 +691,7 @@ static void come_back(struct sim_client *client)
 		call->outstanding &= call->detached;
 		call->back = true;
 		call->chunks = 0;
+		call->dropped = 0;
 		call->received = 0;
 		call->credit = fresh;
 	}
@@ -938,7 +958,7 @@ static struct {
 	size_t bytes;		/* that it takes for untouched */
 	struct router_size size;
 } place = { .size = { .calls = 48, .clients = CLIENTS, .slots = SLOTS, .queue = 8,
-		      .cached = 8, .effects = EFFECTS,
+		      .cached = 8, .effects = EFFECTS, .kept_bytes = 3 * CHUNK_BYTES,
 		      .store_bytes = 64 * STORE_PIECE_MOST } };
 
 static void begin_router(void)

@@ -31,7 +31,16 @@ attaches() {
 			yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c 65536
 		   done | head -c 400000 | cksum)"
 	id=$(ask call --detach echo.flood '{"bytes":4000000,"stream":1}' 2>/dev/null)
-	is "$tier: but not too much of it" "$(status_of call --attach "$id")" data_loss
+	wait_for 5 eval '[ "$(status_of call --attach "$id")" = ok ]'
+	ask call --attach "$id" --json >"$space/cut"
+	is "$tier: of too much of it the beginning and the end, and how much is not" \
+		"$(jq -c '[.status, .dropped_bytes > 2900000, (.stdout | length) + .dropped_bytes, .stdout[:27]]' "$space/cut")" \
+		'["ok",true,4000000,"abcdefghijklmnopqrstuvwxyza"]'
+	is "$tier: which a person is told, too" \
+		"$(words_of call --attach "$id" | grep -c ' bytes from the middle of its output were not kept$')" 1
+	is "$tier: of another nothing is missing" \
+		"$(ask call --json echo.flood '{"bytes":4000000,"stream":1}' | jq -c '[.dropped_bytes, (.stdout | length)]')" \
+		'[0,4000000]'
 	id=$(ask call --detach echo.fail '{"code":9}' 2>/dev/null)
 	is "$tier: its failure is told" "$(status_of call --attach "$id")" failed_precondition
 	is "$tier: by the exit status, too" "$(code_of call --attach "$id")" "$(code_of call echo.fail '{"code":9}')"
