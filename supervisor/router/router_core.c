@@ -286,8 +286,10 @@ static bool with_worker(enum call_state state)
 	       state == CALL_CANCELLING;
 }
 
-static void check_call(const struct call *call)
+static void check_call(const struct router *router, const struct call *call)
 {
+	assert(!call_awaits_worker(call->state) ||
+	       router->tools[call->tool].present);
 	assert(with_worker(call->state) == (call->slot != NONE));
 	assert(with_worker(call->state) == list_is_linked(&call->slot_link));
 	assert(with_worker(call->state) == (call->permit.generation != 0));
@@ -312,7 +314,7 @@ void router_check(const struct router *router)
 
 		if (call->state == CALL_FREE)
 			continue;
-		check_call(call);
+		check_call(router, call);
 		count++;
 		running += with_worker(call->state);
 	}
