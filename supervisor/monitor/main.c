@@ -42,6 +42,8 @@ static const struct privilege kept[] = {
 	{ CAP_SETGID, "the same for groups" },
 	{ CAP_SETPCAP, "let router and loader empty their bounding sets" },
 	{ CAP_KILL, "end workers, whose ids are not ours" },
+	/* The last, where cgroup_needs_override(): */
+	{ CAP_DAC_OVERRIDE, "make groups in the root of a tree" },
 };
 
 void monitor_log(struct monitor *self, const char *name, enum log_level level,
@@ -463,7 +465,9 @@ static int make_networks(struct error *why)
 
 static int give_up_privileges(struct error *why)
 {
-	return geteuid() == 0 ? privileges_keep(kept, COUNT(kept), why) : 0;
+	if (geteuid() != 0)
+		return 0;
+	return privileges_keep(kept, COUNT(kept) - !cgroup_needs_override(), why);
 }
 
 /* When it last ended for a brownout, on the monotonic clock. */

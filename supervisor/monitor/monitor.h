@@ -128,6 +128,7 @@ struct monitor {
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	int home_network;
+	bool groupless;		/* none could be made for the last worker: it has been told */
 	struct keeper keeper;
 	struct places places;
 	struct settings settings;

@@ -342,13 +342,18 @@ static int make_group(struct worker *worker, const struct sandbox_plan *plan,
 		      struct error *why)
 {
 	struct error reason;
-	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, &reason);
+	int r = cgroup_create(&worker->cgroup, &plan->policy->limits,
+			      plan->background, &reason);
 
-	/* A user without delegated groups does without, as `cupel run` does. */
 	if (r < 0 && r != -EOPNOTSUPP) {
 		*why = reason;
 		return r;
 	}
+	/* A user without delegated groups does without, as `cupel run` does. */
+	if (r < 0 && !worker->monitor->groupless)
+		log_write(&worker->monitor->log, LEVEL_WARNING, "workers have no groups",
+			  LOG_FIELDS(log_text("reason", reason.text)));
+	worker->monitor->groupless = r < 0;
 	return 0;
 }
 
@@ -480,6 +485,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	build_argv(generation->catalog, entry, argv);
 	plan.argv = (char *const *)(uintptr_t)argv;
 	plan.program = generation->programs[row].fd;
+	plan.background = entry->flags & POOL_BATCH;
 	plan.host_clock = true;	/* frames hold deadlines of the host's */
 	plan.tables = monitor;
 	plan.table_bytes = sizeof(*monitor);
