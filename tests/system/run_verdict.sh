@@ -69,6 +69,28 @@ tell_enforced() {
 }
 for_each_tier tell_enforced
 
+# Abstract sockets go by network: in the host's, Landlock keeps them away, or
+# the filter lets no Unix socket be made. Of the kinds it has what it says.
+keep_abstract_sockets() {
+	local wall
+	local ask='use Socket; print socket(my $s, AF_UNIX, SOCK_STREAM, 0) ? 1 : 0;
+		print socketpair(my $a, my $b, AF_UNIX, $_, 0) ? 1 : 0 for SOCK_DGRAM, SOCK_STREAM'
+	try_run --policy net --net none --workspace none -- perl -e "$ask"
+	is "$tier: an own network keeps abstract sockets away" \
+		"$(verdict .enforced.abstract_sockets) $(<out)" 'namespace 111'
+	try_run --policy net --workspace none -- perl -e "$ask"
+	wall=$(verdict .enforced.abstract_sockets)
+	if [ "$(verdict .enforced.landlock_abi)" -ge 6 ]; then
+		is "$tier: in the host's, Landlock's scope does" "$wall $(<out)$(<err)" 'scope 111'
+	else
+		is "$tier: in the host's, the filter does" "$wall $(<out)" 'filter 001'
+		holds "$tier: and it is said" grep -q "Unix sockets are refused: .*Linux 6.12" err
+		holds "$tier: and what was refused" jq -e '[.denied[] | select(.allow == null) |
+			.name] | sort == ["socket", "socketpair"]' verdict
+	fi
+}
+for_each_tier keep_abstract_sockets
+
 # ---- what was asked for and is not shown ----
 
 tell_paths() {
@@ -103,6 +125,9 @@ tell_denied() {
 	is "$tier: all of them" "$(verdict .denied_total)" 3
 	holds "$tier: with a sentence, the line that would allow it and its risk" jq -e '
 		.denied[0] | (.sentence | test("unshare")) and (.allow | test("unshare")) and (.risk | length > 3)' verdict
+	try_run --workspace none -- perl -e 'use Socket; socket(my $s, 40, SOCK_STREAM, 0); exit 0'
+	is "$tier: no line allows a call beyond what may be asked of it" "$(verdict '.denied[0] |
+		"\(.name) \(.allow) \(.sentence | test("more than it may be .TCP and UDP"))"')" 'socket null true'
 	try_run --workspace none --bind "$probe:/probe" -- /probe numbers native 1
 	holds "$tier: many kinds are bounded" jq -e '(.denied | length) == 32 and .denied_total > 60' verdict
 	try_run --workspace none -- true
