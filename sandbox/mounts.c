@@ -187,8 +187,9 @@ static int place_bind(struct builder *b, size_t index)
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, bind->source, O_PATH, 0,
-				      PATH_HOST, b->why);
+	AUTO_CLOSE int fd = bind->optional ?
+		path_open_if_there(PATH_ABSOLUTE, bind->source, O_PATH, PATH_HOST, b->why) :
+		path_open(PATH_ABSOLUTE, bind->source, O_PATH, 0, PATH_HOST, b->why);
 
 	if (fd == -ENOENT && bind->optional)
 		return 0;
@@ -230,13 +231,14 @@ static int place_made(struct builder *b)
 	for (size_t i = 0; i < COUNT(made_files); i++) {
 		AUTO_CLOSE int fd = path_open(b->root, made_files[i].path,
 					      O_WRONLY | O_CREAT | O_EXCL, 0444,
-					      PATH_STRICT, b->why);
+					      PATH_STRICT, NULL);
 
 		/* A bind of the policy put its own there; EXDEV names its mount. */
 		if (fd == -EEXIST || fd == -EXDEV)
 			continue;
 		if (fd < 0)
-			return fd;
+			return error_set(b->why, fd, "make %s: %s", made_files[i].path,
+					 strerror(-fd));
 		size_t length = strlen(made_files[i].text);
 
 		if (write(fd, made_files[i].text, length) != (ssize_t)length)
@@ -421,7 +423,10 @@ static int workspace_tree(struct builder *b, unsigned attributes)
 		int r = mounter_set(&b->mounter, mapped, attributes, 0, true,
 				    plan->workspace, b->why);
 
-		return r < 0 ? r : fcntl(mapped, F_DUPFD_CLOEXEC, 3);
+		if (r < 0)
+			return r;
+		r = fcntl(mapped, F_DUPFD_CLOEXEC, 3);
+		return r < 0 ? fail(b, "duplicate", plan->workspace) : r;
 	}
 	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, plan->workspace,
 				      O_PATH | O_DIRECTORY, 0, PATH_HOST, b->why);
@@ -450,7 +455,8 @@ static int guard_repository(struct builder *b, int workspace)
 	if (!plan->policy->repository_readonly || plan->workspace_mode == WORKSPACE_READONLY)
 		return 0;
 	for (size_t i = 0; i < COUNT(names); i++) {
-		AUTO_CLOSE int fd = path_open(workspace, names[i], O_PATH, 0, PATH_STRICT, b->why);
+		AUTO_CLOSE int fd = path_open_if_there(workspace, names[i], O_PATH, PATH_STRICT,
+						       b->why);
 
 		if (fd == -ENOENT)
 			continue;
