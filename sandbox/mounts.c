@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "common/cleanup.h"
@@ -87,21 +88,39 @@ static int fail(const struct builder *b, const char *what, const char *path)
 	return error_set(b->why, -errno, "%s %s: %s", what, path, strerror(errno));
 }
 
-/* With the policy's limits of bytes and inodes. */
 static int new_tmpfs(struct builder *b)
+{
+	static const char *const options[][2] = { { "mode", "0755" }, { NULL, NULL } };
+
+	return mounter_make(&b->mounter, "tmpfs", options, WALL, b->why);
+}
+
+/* The sum in decimal; what is that much has no end. */
+static void print_sum(char ret[24], uint64_t a, uint64_t b)
+{
+	const uint64_t most = UINT64_C(1) << 50;
+
+	snprintf(ret, 24, "%" PRIu64, a < most && b < most - a ? a + b : most);
+}
+
+/* The policy's limits of bytes and inodes, for what comes to what is there. */
+static int limit_tmpfs(struct builder *b, int tmpfs, const char *name)
 {
 	const struct limits *limits = &b->plan->policy->limits;
 	char size[24], count[24];
+	struct statfs now;
 
-	snprintf(size, sizeof(size), "%" PRIu64,
-		 limits->disk_bytes ? limits->disk_bytes : DISK_BYTES_DEFAULT);
-	snprintf(count, sizeof(count), "%" PRIu64,
-		 limits->inodes ? limits->inodes : DISK_INODES_DEFAULT);
+	if (fstatfs(tmpfs, &now) < 0)
+		return fail(b, "statfs", name);
+	print_sum(size, (now.f_blocks - now.f_bfree) * (uint64_t)now.f_bsize,
+		  limits->disk_bytes ? limits->disk_bytes : DISK_BYTES_DEFAULT);
+	print_sum(count, now.f_files - now.f_ffree,
+		  limits->inodes ? limits->inodes : DISK_INODES_DEFAULT);
 	const char *const options[][2] = {
-		{ "size", size }, { "nr_inodes", count }, { "mode", "0755" }, { NULL, NULL },
+		{ "size", size }, { "nr_inodes", count }, { NULL, NULL },
 	};
 
-	return mounter_make(&b->mounter, "tmpfs", options, WALL, b->why);
+	return mounter_change(&b->mounter, tmpfs, options, name, b->why);
 }
 
 static int attach(struct builder *b, int mount, const char *target)
@@ -512,7 +531,9 @@ static int place_overlay(struct builder *b, int lower, const char *target)
 
 	if (overlay < 0)
 		return overlay;
-	r = attach(b, overlay, target);
+	r = limit_tmpfs(b, b->upper, "the overlay");
+	if (r == 0)
+		r = attach(b, overlay, target);
 	return r < 0 ? r : guard_repository(b, overlay);
 }
 
@@ -565,8 +586,10 @@ static int seal(struct builder *b)
 	if (unlinkat(b->root, EMPTY_FILE, 0) < 0 ||
 	    unlinkat(b->root, EMPTY_DIRECTORY, AT_REMOVEDIR) < 0)
 		return fail(b, "unlink", "the covers");
-	int r = mounter_set(&b->mounter, b->root, MOUNT_ATTR_RDONLY, 0, false, "/", b->why);
+	int r = limit_tmpfs(b, b->root, "/");
 
+	if (r == 0)
+		r = mounter_set(&b->mounter, b->root, MOUNT_ATTR_RDONLY, 0, false, "/", b->why);
 	return r < 0 ? r : mounter_pivot(&b->mounter, b->root, b->why);
 }
 
