@@ -135,6 +135,39 @@ tell_denied() {
 }
 for_each_tier tell_denied
 
+# ---- what others run later ----
+
+tell_later() {
+	local leave='mkdir -p .git/hooks .github/workflows sub/.vscode; echo 1 >.git/hooks/pre-push
+		echo 1 >.github/workflows/c.yml; echo 1 >sub/.vscode/tasks.json; echo 2 >.envrc; echo 1 >main.c'
+	local rows='[.changes.rows[] | "\(.change) \(.path) \(.executed_later_by)"] | join(", ")'
+	folder "$space/later"
+	cd "$space/later"
+	echo 1 >.envrc; echo 1 >.bashrc
+	[ ${#as[@]} -eq 0 ] || chown "$user:$user" .envrc .bashrc
+	try_run --policy build --workspace .:direct -- true
+	is "$tier: a run that leaves nothing for others says nothing" \
+		"$(<err)$(verdict '.changes | "\(.count) \(.omitted)"')" '0 0'
+	try_run --policy build --workspace .:direct -- sh -c "$leave; rm .bashrc"
+	is "$tier: what a run left for others is in the verdict" "$(verdict "$rows")" \
+		'D .bashrc shell, M .envrc direnv, A .git/hooks/pre-push git hook, A .github/workflows/c.yml CI, A sub/.vscode/tasks.json editor'
+	is "$tier: and on the terminal" "$(<err)" 'cupel: the command removed .bashrc, which others run later: shell
+cupel: the command changed .envrc, which others run later: direnv
+cupel: the command added .git/hooks/pre-push, which others run later: git hook
+cupel: the command added .github/workflows/c.yml, which others run later: CI
+cupel: the command added sub/.vscode/tasks.json, which others run later: editor'
+	try_run --policy build --workspace .:direct -- sh -c 'echo 2 >>.git/hooks/pre-push'
+	is "$tier: a .git that is there is read-only to build" "$(verdict .changes.count)" 0
+	try_run --policy tool --quiet --workspace .:direct -- sh -c 'echo 2 >>.git/hooks/pre-push'
+	is "$tier: quiet is quiet" "$(<err)$(verdict "$rows")" 'M .git/hooks/pre-push git hook'
+	try_run --policy build --workspace .:overlay -- sh -c 'echo 3 >.envrc'
+	is "$tier: an overlay's changes are all of them" "$(verdict "$rows")" 'M .envrc direnv'
+	is "$tier: nothing was left that no command made" "$(find . -type f | sort | tr '\n' ' ')" \
+		'./.envrc ./.git/hooks/pre-push ./.github/workflows/c.yml ./err ./main.c ./out ./sub/.vscode/tasks.json ./verdict '
+	cd "$space"
+}
+for_each_tier tell_later
+
 # ---- figures ----
 
 tell_figures() {
