@@ -30,6 +30,7 @@
 #define EXIT_CONFIG 78
 #define POLICY_BYTES (8U << 20)
 #define BACKLOG 128
+#define EFFECTS "effects"	/* beside it: what the router keeps (ledger.c) */
 #define ESCAPE_MARK "brownout"	/* in the state directory: when it last gave up */
 #define GROUP "cupel"
 
@@ -301,6 +302,16 @@ static int open_log(struct error *why)
 	return r;
 }
 
+static int open_effects(struct error *why)
+{
+	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor.places.state,
+					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+
+	monitor.effects = state < 0 ? state : path_open(state, EFFECTS, O_RDWR | O_CREAT, 0600,
+							PATH_STRICT, why);
+	return monitor.effects < 0 ? monitor.effects : 0;
+}
+
 static int clean_up(struct error *why)
 {
 	cgroup_sweep();
@@ -524,6 +535,7 @@ static const struct {
 	{ "directories", find_places, EXIT_FAILED },
 	{ "lock", take_lock, EXIT_FAILED },
 	{ "log", open_log, EXIT_FAILED },
+	{ "effects", open_effects, EXIT_FAILED },
 	{ "cgroups", clean_up, EXIT_FAILED },
 	{ "policies", load_policies, EXIT_CONFIG },
 	{ "programs", open_programs, EXIT_FAILED },
