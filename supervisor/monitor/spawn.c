@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/wire/packet.h"
 #include "sandbox/path.h"
 #include "sandbox/service.h"
 #include "sandbox/usage.h"
@@ -58,16 +59,16 @@ static void read_beats(struct worker *worker, int most)
 	struct core_event event = { .kind = CORE_BEAT };
 
 	while (most-- > 0 && worker->beat.fd >= 0) {
-		ssize_t length = recv(worker->beat.fd, &event.beat, sizeof(event.beat),
-				      MSG_DONTWAIT | MSG_TRUNC);
+		int r = packet_receive(worker->beat.fd, &event.beat, sizeof(event.beat),
+				       NULL, 0);
 
-		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		if (r == 0)
 			return;
-		if (length <= 0) {	/* its pidfd tells the rest */
+		if (r < 0 && r != -EBADMSG) {	/* its pidfd tells the rest */
 			close_source(worker->monitor, &worker->beat);
 			return;
 		}
-		if (length != (ssize_t)sizeof(event.beat))
+		if (r < 0)
 			event.beat = (struct beat){ .kind = 0 };
 		report(worker, event);
 	}
