@@ -73,7 +73,7 @@ revive() {
 
 # ---- what must hold ----
 
-old=30000 new=3000
+old=30000 new=7500
 check_now() { # WHAT: right after a kill
 	local file head count want
 	file=$(grep -o 'COUNT=[0-9]*' "$work/ws/spin.sh")
@@ -84,7 +84,7 @@ check_now() { # WHAT: right after a kill
 	*) want=0 ;;
 	esac
 	case $file in COUNT=$old | COUNT=$new) ;; *) want=0 ;; esac
-	[ "$(wc -l <"$work/ws/spin.sh")" -eq 5 ] || want=0
+	[ "$(wc -l <"$work/ws/spin.sh")" -eq 6 ] || want=0
 	[ "$(print_of_theirs "$work/ws")" = "$print" ] || want=0
 	git -C "$work/ws" fsck --strict >"$work/fsck" 2>&1 || want=0
 	[ $want = 1 ] || torn+="$1: HEAD $head of $count commits, file $file; $(<"$work/fsck")"$'\n'

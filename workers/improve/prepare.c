@@ -270,36 +270,38 @@ static enum direction direction_of(const struct workspace_metric *metric)
 	return metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
 }
 
-static int plan(struct campaign *campaign)
-{
-	const struct workspace_metric *metric = campaign->metrics[0].metric;
-	double gain = metric->min_effect / 100;
-	struct planning planning;
-
-	choose_judge(campaign);
-	planning = planning_of(&campaign->calibration, campaign->judge, direction_of(metric),
-			       gain, DECISION_CAMPAIGN_ALPHA);
-	json_object_set_new(campaign->report, "calibration",
-			    json_pack("{s:s, s:f, s:f, s:f, s:b}", "judged_by",
-				      metric_name(campaign->judge), "sigma_percent",
-				      100 * campaign->calibration.sigma[campaign->judge],
-				      "pairs_needed", planning.pairs, "smallest_gain_percent",
-				      100 * planning.smallest_gain, "possible",
-				      planning.possible));
-	/* A gain far above the least may still be shown; what cannot is said. */
-	if (!(planning.smallest_gain <= campaign->file.improve.gain / 100) &&
-	    !planning.possible)
-		return error_set(campaign->why, -ERANGE,
-				 "benchmark %s is too noisy to decide by: %d pairs show no gain below %.0f %%, and %.1f %% was asked for; make one run %.1f times longer%s, or raise min_effect",
-				 campaign->metrics[0].benchmark->title, SIGN_FLIP_PAIRS_MAX,
-				 100 * planning.smallest_gain, metric->min_effect,
-				 planning.longer, planning.cpu_would_do ? ", measure from = cpu" : "");
-	return 0;
-}
-
 static json_t *real_or_null(double value)
 {
 	return isfinite(value) ? json_real(value) : json_null();
+}
+
+static void plan(struct campaign *campaign)
+{
+	const struct workspace_metric *metric = campaign->metrics[0].metric;
+	struct planning *planning = &campaign->planning;
+
+	choose_judge(campaign);
+	*planning = planning_of(&campaign->calibration, campaign->judge, direction_of(metric),
+				metric->min_effect / 100, DECISION_CAMPAIGN_ALPHA);
+	json_object_set_new(campaign->report, "calibration", json_pack(
+		"{s:s, s:o, s:o, s:o, s:b}", "judged_by", metric_name(campaign->judge),
+		"sigma_percent", real_or_null(100 * campaign->calibration.sigma[campaign->judge]),
+		"pairs_needed", real_or_null(planning->pairs), "smallest_gain_percent",
+		real_or_null(100 * planning->smallest_gain), "possible", planning->possible));
+}
+
+/* A gain far above the least may still be shown; what cannot is said. */
+int campaign_can_decide(struct campaign *campaign)
+{
+	const struct planning *planning = &campaign->planning;
+
+	if (planning->possible || planning->smallest_gain <= campaign->file.improve.gain / 100)
+		return 0;
+	return error_set(campaign->why, -ERANGE,
+			 "benchmark %s is too noisy to decide by: %d pairs show no gain below %.0f %%, and %.1f %% was asked for; make one run %.1f times longer%s, or raise min_effect",
+			 campaign->metrics[0].benchmark->title, SIGN_FLIP_PAIRS_MAX,
+			 100 * planning->smallest_gain, campaign->metrics[0].metric->min_effect,
+			 planning->longer, planning->cpu_would_do ? ", measure from = cpu" : "");
 }
 
 /* What the unchanged program takes here and now, and how much that wavers. */
@@ -342,9 +344,10 @@ int campaign_prepare(struct campaign *campaign)
 		r = test_baseline(campaign);
 	if (r == 0)
 		r = calibrate(campaign);
-	if (r == 0)
-		r = plan(campaign);
-	return r == 0 ? keep_baseline(campaign) : r;
+	if (r < 0)
+		return r;
+	plan(campaign);
+	return keep_baseline(campaign);
 }
 
 /* ---- bottlenecks ---- */
