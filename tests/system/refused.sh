@@ -140,6 +140,19 @@ else
 		"$? $(grep -c 'spin.sh has changes of yours' ../said)" '65 1'
 	git reset -q && echo '# mine' >>spin.sh
 	is 'nothing is changed' "$(print .)" "$before"
+	# Proven from 30000: from another value it may be no gain.
+	git checkout -q spin.sh
+	sed -i s/COUNT=30000/COUNT=20000/ spin.sh && sed -i 's/values = { 7500,/values = { 7500, 20000,/' cupel.conf && amend
+	"$cupel" apply "$id" --here 2>../said
+	is 'a knob that has another value by now' \
+		"$? $(grep -c "count is '20000' by now.*run cupel improve again" ../said)" '65 1'
+	sed -i -e s/COUNT=20000/COUNT=30000/ spin.sh
+	sed -i '/^knob count/,/^}/d' cupel.conf && amend
+	"$cupel" apply "$id" 2>../said
+	is 'one that is not there any more' \
+		"$? $(grep -c 'knob count .*no longer declared.*run cupel improve again' ../said)" '65 1'
+	is 'nothing is changed by that' "$(git show-ref | wc -l)" 1
+	git reset -q --hard HEAD~2
 	# What was committed is measured and applied all the same; mine stays.
 	git checkout -q spin.sh && echo mine >scratch && echo '# mine' >>cupel.conf
 	"$cupel" apply "$id" --here >../out 2>../said

@@ -71,18 +71,20 @@ static int end(struct run *run, size_t slot)
 	struct place *place = &run->places[run->taken[slot]];
 	struct ask *ask = &run->asks[slot];
 	struct command_outcome outcome;
+	char end[ERROR_TEXT_BYTES];
 	int r = command_outcome(run->session, ask, &outcome, run->why);
 
 	run->busy--;
 	if (r < 0)
 		return error_prefix(run->why, r, "test %s", place->test->title);
+	command_describe(&outcome, end, sizeof(end));
 	cases_init(&place->cases, session_memory(run->session));
 	r = cases_read(&place->cases, &(struct case_source){
 		.test = place->test->title,
 		.format = (enum test_format)place->test->format,
 		.report = *place->test->report ? outcome.collected : outcome.output,
 		.exit_code = strcmp(outcome.cause, "exited") == 0 ? outcome.exit_code : -1,
-		.cause = outcome.cause,
+		.end = end,
 		.duration_ns = outcome.wall_ns,
 	});
 	json_decref(ask->answer);
