@@ -79,7 +79,10 @@ void ledger_bottlenecks(const struct table *look, const json_t *bottlenecks)
 		grid_cell(&grid, tone_of(member_text(row, "severity")), "%s",
 			  member_text(row, "severity"));
 		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "impact"));
-		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "description"));
+		grid_cell(&grid, TABLE_PLAIN, "%s%s",
+			  json_is_true(json_object_get(row, "outdated")) ?
+				  "before the last change: " : "",
+			  member_text(row, "description"));
 	}
 	grid_print(&grid, look);
 }

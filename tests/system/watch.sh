@@ -21,7 +21,7 @@ byte=\$(od -An -N1 -tu1 /dev/urandom)
 echo "cost \$cost"
 echo \$MODE
 END
-sed -i -e 's/metric time.*/metric cost { from = stdout  pattern = "^cost ([0-9]+)" }/' \
+sed -i -e 's/metric time.*/metric cost { from = stdout  pattern = "^cost ([0-9]+)"  target = 7400 }/' \
 	-e 's/sh spin.sh)/sh spin.sh | tail -n 1)/' -e '/^improve/d' ws/cupel.conf
 commit ws
 cd ws || exit 1
@@ -36,6 +36,10 @@ if [ "$(jq -r .status ../report 2>/dev/null)" != applied ] || [ "$(date +%s)" -g
 	exit
 fi
 is 'it is applied, and quiet' "$(jq -r '.watched[0].state' ../report)$(grep -c COUNT=7500 spin.sh)" quiet1
+missed() {
+	"$cupel" bottlenecks --json | jq -c '.bottlenecks[] | [.metric, .value, .severity, .outdated]'
+}
+is 'what still misses its target is told as it is now' "$(missed)" '["spin.cost",7500,"low",false]'
 sleep $((until_s + 1 - $(date +%s)))
 for looks in 1 2 3 4 5 6; do
 	"$cupel" improve --mode approve --seed 2 --budget runs=1 --json >../report 2>../said
@@ -53,6 +57,9 @@ echo "# after $looks looks of ten pairs"
 is 'though nothing could be looked for, and that is said' \
 	"$(jq -r .not_searched ../report | grep -c 'too noisy to decide by')" 1
 is 'byte by byte, by a commit' "$(print | diff - <(echo "$before"))$(git rev-list --count HEAD)" 3
+is 'what missed its target is said to be older than that' "$(missed | cut -d, -f1,4)" '["spin.cost",true]'
+"$cupel" improve --mode observe >../observed 2>&1
+is 'until it is measured again' "$(missed)" '["spin.cost",30000,"critical",false]'
 is 'that is told' "$("$cupel" show 1 --json | jq -r '.status, .reason' | tr '\n' ' ')" \
 	'rolled_back it is slower than what it replaced '
 is 'and a lesson' "$("$cupel" lessons --json |

@@ -94,6 +94,8 @@ int campaign_prepare(struct campaign *campaign);
 /* -ERANGE where noise leaves no decision a chance; needed for no watch. */
 int campaign_can_decide(struct campaign *campaign);
 int campaign_observe(struct campaign *campaign);
+/* Values of each metric, as they are now, against the targets. */
+int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_series *series);
 /* Takes out of the space what was seen to fail before. */
 int campaign_heed(struct campaign *campaign);
 int campaign_search(struct campaign *campaign);

@@ -352,9 +352,10 @@ int campaign_prepare(struct campaign *campaign)
 
 /* ---- bottlenecks ---- */
 
+/* known: it is not surely missed any more, and nobody need be told anew. */
 static int note_bottleneck(struct campaign *campaign, const char *name,
 			   const struct workspace_metric *metric,
-			   const struct bottleneck *found)
+			   const struct bottleneck *found, bool known)
 {
 	static const char *const trends[] = { "steady", "rising", "falling" };
 	char text[300];
@@ -362,39 +363,54 @@ static int note_bottleneck(struct campaign *campaign, const char *name,
 
 	snprintf(text, sizeof(text),
 		 "%s is %.4g %s, %.0f %% %s than the target %.4g (%u runs, %s)", name,
-		 found->value, metric->unit, 100 * fabs(found->deviation), "worse",
-		 metric->target, found->samples, trends[found->trend]);
-	row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s}", "workspace",
+		 found->value, metric->unit, 100 * fabs(found->deviation),
+		 found->deviation > 0 ? "worse" : "better", metric->target, found->samples,
+		 trends[found->trend]);
+	row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s, s:b}", "workspace",
 			campaign->session->workspace, "metric", name, "value", found->value,
 			"target", metric->target, "severity",
-			bottleneck_severity_name(found->severity), "impact", found->impact,
-			"description", text);
-	json_array_append(json_object_get(campaign->report, "bottlenecks"), row);
+			bottleneck_severity_name(known ? BOTTLENECK_LOW : found->severity),
+			"impact", found->impact, "description", text, "known", known);
+	if (!known)
+		json_array_append(json_object_get(campaign->report, "bottlenecks"), row);
 	return campaign_ask(campaign, "store.bottleneck", row, NULL);
 }
 
-static int judge_metric(struct campaign *campaign,
-			const struct workspace_benchmark *benchmark,
-			const struct workspace_metric *metric,
+static void name_metric(const struct watched_metric *watched, char ret[160])
+{
+	snprintf(ret, 160, "%s.%s", watched->benchmark->title, watched->metric->title);
+}
+
+static int judge_metric(struct campaign *campaign, const struct watched_metric *watched,
 			const struct bottleneck_series *series)
 {
+	const struct workspace_metric *metric = watched->metric;
 	struct bottleneck_target target = bottleneck_target_default;
 	struct bottleneck found;
 	char name[160];
 
-	snprintf(name, sizeof(name), "%s.%s", benchmark->title, metric->title);
-	if (isnan(metric->target) || metric->target < 0)
+	name_metric(watched, name);
+	if (isnan(metric->target) || metric->target < 0 || series->count < BOTTLENECK_SAMPLES_MIN)
 		return 0;
 	target.target = metric->target;
 	target.direction = direction_of(metric);
 	found = bottleneck_judge(series, &target);
-	if (found.severity != BOTTLENECK_NONE)
-		return note_bottleneck(campaign, name, metric, &found);
 	if (!found.resolved)
-		return 0;
+		return note_bottleneck(campaign, name, metric, &found,
+				       found.severity == BOTTLENECK_NONE);
 	return campaign_ask(campaign, "store.resolve",
 			    json_pack("{s:s, s:s}", "workspace", campaign->session->workspace,
 				      "metric", name), NULL);
+}
+
+int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_series *series)
+{
+	int r = 0;
+
+	json_array_clear(json_object_get(campaign->report, "bottlenecks"));
+	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++)
+		r = judge_metric(campaign, &campaign->metrics[i], &series[i]);
+	return r;
 }
 
 /* The runs so far measured the primary metric and the guards: a few more do. */
@@ -413,14 +429,13 @@ int campaign_observe(struct campaign *campaign)
 		}
 	}
 	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
-		const struct watched_metric *watched = &campaign->metrics[i];
 		char name[160];
 
-		snprintf(name, sizeof(name), "%s.%s", watched->benchmark->title,
-			 watched->metric->title);
+		name_metric(&campaign->metrics[i], name);
 		json_object_set_new(values, name, json_real(pair.values[i].base));
-		r = judge_metric(campaign, watched->benchmark, watched->metric, &series[i]);
 	}
+	if (r == 0)
+		r = campaign_judge_metrics(campaign, series);
 	if (r == 0)
 		r = campaign_ask(campaign, "store.metrics",
 				 json_pack("{s:I, s:O}", "session",

@@ -69,10 +69,13 @@ static const struct method methods[] = {
 		" ORDER BY p.id DESC LIMIT 1000" },
 	  ANSWER_LIST, "trend", NULL, false, NULL },
 
+	/* known: only what is there already is brought up to date. */
 	{ "store.bottleneck", {
 		"INSERT INTO bottlenecks (workspace, metric_name, current_value, target_value,"
-		" severity, impact_score, description) VALUES (:workspace, :metric, :value,"
-		" :target, :severity, :impact, :description)"
+		" severity, impact_score, description) SELECT :workspace, :metric, :value,"
+		" :target, :severity, :impact, :description WHERE coalesce(:known, 0) = 0 OR"
+		" EXISTS (SELECT 1 FROM bottlenecks WHERE workspace = :workspace"
+		"  AND metric_name = :metric AND resolved = 0)"
 		" ON CONFLICT (workspace, metric_name) WHERE resolved = 0 DO UPDATE SET"
 		" current_value = excluded.current_value, target_value = excluded.target_value,"
 		" severity = excluded.severity, impact_score = excluded.impact_score,"
@@ -87,7 +90,11 @@ static const struct method methods[] = {
 	{ "store.bottlenecks", {
 		"SELECT id, workspace, metric_name AS metric, current_value AS value,"
 		" target_value AS target, severity, impact_score AS impact, description,"
-		" resolved AS \"resolved::bool\", seen, timestamp, updated FROM bottlenecks"
+		" resolved AS \"resolved::bool\", seen, timestamp, updated, EXISTS (SELECT 1"
+		"  FROM applied_improvements a JOIN improvements i ON i.id = a.improvement_id"
+		"  WHERE i.workspace = bottlenecks.workspace AND a.success = 1"
+		"  AND max(a.applied_at, coalesce(a.rolled_back_at, '')) > updated)"
+		"  AS \"outdated::bool\" FROM bottlenecks"
 		" WHERE (:workspace IS NULL OR workspace = :workspace)"
 		" AND (coalesce(:all, 0) = 1 OR resolved = 0)"
 		" ORDER BY resolved, impact_score DESC LIMIT 200" },
