@@ -51,6 +51,13 @@ is 'bench: as often as asked' \
 	"$("$cupel" bench --runs 3 --json | jq -c '[.benchmarks[0].metrics[] | .name, .runs]')" \
 	'["time",3,"memory",3]'
 
+is 'both are kept, with all they ran' "$(rows "SELECT s.kind, s.outcome, ended > started,
+	(SELECT count(*) FROM executions WHERE session_id = s.id AND cause = 'exited'),
+	(SELECT count(*) FROM test_cases c JOIN test_runs r ON r.id = c.test_run_id
+	WHERE r.session_id = s.id AND c.outcome = 'passed'), (SELECT count(*)
+	FROM performance_metrics p WHERE p.session_id = s.id AND metrics_json LIKE '%count.time%')
+	FROM sessions s WHERE workspace LIKE '%/weblog'" | tr '\n' ' ')" 'test|ended|1|2|10|0 bench|ended|1|6|0|1 '
+
 # One run follows the other at once: forty of them take no more than ten times
 # what forty launches do (they took a second each when a worker was asked for
 # only with the router's round).
@@ -73,7 +80,7 @@ holds "runs follow at once: $series ms, launches alone $floor ms" \
 # To look is possible on any machine, however busy.
 "$cupel" improve --mode observe --json >../observed 2>../refused
 is 'improve observes' "$?$(jq -r '.tests.passed' ../observed)" 010
-is 'the metric is kept' "$("$cupel" trend count.time --json | jq '.trend | length')" 1
+is 'the metric is kept' "$("$cupel" trend count.time --json | jq -c '[.trend[].by]')" '["improve","bench"]'
 is 'what misses its target is a bottleneck' \
 	"$("$cupel" bottlenecks --json | jq -r '.bottlenecks[].metric')" count.time
 is 'the working tree is as it was' "$(git status --porcelain)" ''
@@ -82,6 +89,8 @@ is 'the working tree is as it was' "$(git status --porcelain)" ''
 
 sed -i 's/hash = 0;/hash = 1\//' src/table.c
 says 'a build that fails' 'the build failed' "$cupel" test
+is 'that is kept, too' "$(rows "SELECT outcome LIKE 'the build failed%' FROM sessions
+	WHERE kind = 'test' ORDER BY id DESC LIMIT 1")" 1
 git checkout -q src/table.c
 sed -i "s/'an empty log' \"lines 0/'an empty log' \"lines 1/" tests/run
 "$cupel" test >../failed

@@ -171,5 +171,7 @@ END
 cp "$CUPEL_STATE/store/cupel.db" "$work/newer"
 serve
 refuses 'a database of a newer cupel' 65 'made by a newer cupel (version 99.*update cupel' --seed 2
+"$cupel" test >../out 2>&1
+is 'tests need no database' "$? $(cut -d, -f1 ../out)" '0 1 passed'
 is 'it is left as it is' "$(cmp "$CUPEL_STATE/store/cupel.db" "$work/newer" 2>&1)" ''
 done_testing

@@ -74,7 +74,7 @@ static void keep_execution(struct session *session, const struct ask *ask)
 	};
 	json_t *row;
 
-	if (!session->id)
+	if (!session->workspace)
 		return;
 	row = json_pack("{s:s}", "command", ask->command ? ask->command : "");
 	if (!session->executions)

@@ -143,13 +143,20 @@ static json_t *case_rows(const struct cases *cases)
 	return rows;
 }
 
-json_t *suite_report(const struct cases *cases)
+json_t *suite_totals(const struct cases *cases)
 {
-	return json_pack("{s:I, s:I, s:I, s:o}", "passed",
+	return json_pack("{s:I, s:I, s:I}", "passed",
 			 (json_int_t)cases_count(cases, CASE_PASSED), "failed",
 			 (json_int_t)cases_count(cases, CASE_FAILED), "skipped",
-			 (json_int_t)cases_count(cases, CASE_SKIPPED), "cases",
-			 case_rows(cases));
+			 (json_int_t)cases_count(cases, CASE_SKIPPED));
+}
+
+json_t *suite_report(const struct cases *cases)
+{
+	json_t *ret = suite_totals(cases);
+
+	json_object_set_new(ret, "cases", case_rows(cases));
+	return ret;
 }
 
 json_t *suite_names(const struct cases *cases)
@@ -165,12 +172,10 @@ int suite_record(struct session *session, const char *name, const struct cases *
 		 const struct cases *flaky, struct error *why)
 {
 	json_t *row = suite_report(cases);
-	json_t *totals = json_copy(row);
 
-	json_object_del(totals, "cases");
 	json_object_set_new(row, "session", json_integer((json_int_t)session->id));
 	json_object_set_new(row, "name", json_string(name));
-	json_object_set_new(row, "totals", totals);
+	json_object_set_new(row, "totals", suite_totals(cases));
 	json_object_set_new(row, "flaky", suite_names(flaky));
 	int r = session_ask(session, "store.test_run", 0, row, NULL, why);
 
