@@ -346,7 +346,7 @@ static int probe_cgroup(struct host_finding *ret, struct error *why)
 {
 	struct limits limits = { .memory_bytes = 64U << 20, .pids = 64 };
 	struct cgroup group;
-	int r = cgroup_create(&group, &limits, why);
+	int r = cgroup_create(&group, &limits, false, why);
 
 	if (r == 0) {
 		snprintf(ret->found, sizeof(ret->found), "%s",

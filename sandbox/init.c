@@ -23,6 +23,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "common/wire/packet.h"
 #include "sandbox/audit.h"
 #include "sandbox/bare.h"
 #include "sandbox/cgroup.h"
@@ -387,6 +388,16 @@ static int confine_processors(struct init *init)
 	return 0;
 }
 
+/* Beside its group, if it has one that can: see cgroup.h. */
+static int yield_processor(struct init *init)
+{
+	const struct sched_param none = { 0 };
+
+	if (init->plan->background && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
+		return failed(init, "sched_setscheduler");
+	return 0;
+}
+
 static int own_session(struct init *init)
 {
 	if (setsid() < 0)
@@ -514,6 +525,7 @@ static const struct step command_steps[] = {
 	{ "session", PHASE_EXEC, own_session },
 	{ "limits", PHASE_EXEC, set_limits },
 	{ "processors", PHASE_EXEC, confine_processors },
+	{ "background", PHASE_EXEC, yield_processor },
 	{ "signals", PHASE_EXEC, default_signals },
 	{ "audit", PHASE_AUDIT, audit },
 	{ "seccomp", PHASE_SECCOMP, filter_calls },
@@ -532,6 +544,7 @@ static const struct step bare_command_steps[] = {
 	{ "session", PHASE_EXEC, own_session },
 	{ "limits", PHASE_EXEC, set_limits },
 	{ "processors", PHASE_EXEC, confine_processors },
+	{ "background", PHASE_EXEC, yield_processor },
 	{ "signals", PHASE_EXEC, default_signals },
 	{ "landlock", PHASE_LANDLOCK, lock_host },
 	{ "descriptors", PHASE_MOUNTS, settle_descriptors },
@@ -613,13 +626,7 @@ static int start_command(struct init *init)
 static void send_report(struct init *init)
 {
 	int descriptors[2];
-	int count = 0;
-	union {
-		char bytes[CMSG_SPACE(sizeof(descriptors))];
-		struct cmsghdr align;
-	} ancillary = { { 0 } };
-	struct iovec part = { &init->report, sizeof(init->report) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	size_t count = 0;
 
 	snprintf(init->report.detail, sizeof(init->report.detail), "%.199s",
 		 init->report.failed_errno ? init->why.text : "");
@@ -629,17 +636,8 @@ static void send_report(struct init *init)
 		descriptors[count++] = init->listener;
 	if (init->upper >= 0)
 		descriptors[count++] = init->upper;
-	if (count) {
-		message.msg_control = ancillary.bytes;
-		message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
-		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
-		memcpy(CMSG_DATA(header), descriptors, (size_t)count * sizeof(int));
-	}
-	if (sendmsg(init->control, &message, MSG_NOSIGNAL) < 0)
+	if (packet_send(init->control, &init->report, sizeof(init->report), descriptors,
+			count) < 0)
 		_exit(EXIT_SETUP_FAILED);
 }
 

@@ -313,7 +313,7 @@ static int make_group(struct run *run)
 
 	if (r < 0)
 		return r;
-	r = cgroup_create(&run->cgroup, run->limits, &reason);
+	r = cgroup_create(&run->cgroup, run->limits, false, &reason);
 	if (r == 0)
 		return 0;
 	keeper_dismiss(&run->keeper);

@@ -25,6 +25,7 @@ void answer_take(struct answer *answer, const struct client_event *event)
 	answer->origin = (enum error_origin)event->result.origin;
 	answer->attempts = event->result.attempts;
 	answer->retry_after_ms = event->result.retry_after_ms;
+	answer->remark = event->remark;
 	snprintf(answer->reason, sizeof(answer->reason), "%.*s",
 		 (int)event->result.reason.length, event->result.reason.data);
 }

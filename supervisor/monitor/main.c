@@ -30,6 +30,7 @@
 #define EXIT_CONFIG 78
 #define POLICY_BYTES (8U << 20)
 #define BACKLOG 128
+#define EFFECTS "effects"	/* beside it: what the router keeps (ledger.c) */
 #define ESCAPE_MARK "brownout"	/* in the state directory: when it last gave up */
 #define GROUP "cupel"
 
@@ -42,6 +43,8 @@ static const struct privilege kept[] = {
 	{ CAP_SETGID, "the same for groups" },
 	{ CAP_SETPCAP, "let router and loader empty their bounding sets" },
 	{ CAP_KILL, "end workers, whose ids are not ours" },
+	/* The last, where cgroup_needs_override(): */
+	{ CAP_DAC_OVERRIDE, "make groups in the root of a tree" },
 };
 
 void monitor_log(struct monitor *self, const char *name, enum log_level level,
@@ -299,6 +302,16 @@ static int open_log(struct error *why)
 	return r;
 }
 
+static int open_effects(struct error *why)
+{
+	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor.places.state,
+					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+
+	monitor.effects = state < 0 ? state : path_open(state, EFFECTS, O_RDWR | O_CREAT, 0600,
+							PATH_STRICT, why);
+	return monitor.effects < 0 ? monitor.effects : 0;
+}
+
 static int clean_up(struct error *why)
 {
 	cgroup_sweep();
@@ -463,7 +476,9 @@ static int make_networks(struct error *why)
 
 static int give_up_privileges(struct error *why)
 {
-	return geteuid() == 0 ? privileges_keep(kept, COUNT(kept), why) : 0;
+	if (geteuid() != 0)
+		return 0;
+	return privileges_keep(kept, COUNT(kept) - !cgroup_needs_override(), why);
 }
 
 /* When it last ended for a brownout, on the monotonic clock. */
@@ -520,6 +535,7 @@ static const struct {
 	{ "directories", find_places, EXIT_FAILED },
 	{ "lock", take_lock, EXIT_FAILED },
 	{ "log", open_log, EXIT_FAILED },
+	{ "effects", open_effects, EXIT_FAILED },
 	{ "cgroups", clean_up, EXIT_FAILED },
 	{ "policies", load_policies, EXIT_CONFIG },
 	{ "programs", open_programs, EXIT_FAILED },

@@ -125,9 +125,11 @@ struct monitor {
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
 	int router_listener, run_directory, lock, null_fd;
+	int effects;			/* the router's file, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	int home_network;
+	bool groupless;		/* none could be made for the last worker: it has been told */
 	struct keeper keeper;
 	struct places places;
 	struct settings settings;

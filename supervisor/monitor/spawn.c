@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/wire/packet.h"
 #include "sandbox/path.h"
 #include "sandbox/service.h"
 #include "sandbox/usage.h"
@@ -58,16 +59,16 @@ static void read_beats(struct worker *worker, int most)
 	struct core_event event = { .kind = CORE_BEAT };
 
 	while (most-- > 0 && worker->beat.fd >= 0) {
-		ssize_t length = recv(worker->beat.fd, &event.beat, sizeof(event.beat),
-				      MSG_DONTWAIT | MSG_TRUNC);
+		int r = packet_receive(worker->beat.fd, &event.beat, sizeof(event.beat),
+				       NULL, 0);
 
-		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		if (r == 0)
 			return;
-		if (length <= 0) {	/* its pidfd tells the rest */
+		if (r < 0 && r != -EBADMSG) {	/* its pidfd tells the rest */
 			close_source(worker->monitor, &worker->beat);
 			return;
 		}
-		if (length != (ssize_t)sizeof(event.beat))
+		if (r < 0)
 			event.beat = (struct beat){ .kind = 0 };
 		report(worker, event);
 	}
@@ -342,13 +343,18 @@ static int make_group(struct worker *worker, const struct sandbox_plan *plan,
 		      struct error *why)
 {
 	struct error reason;
-	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, &reason);
+	int r = cgroup_create(&worker->cgroup, &plan->policy->limits,
+			      plan->background, &reason);
 
-	/* A user without delegated groups does without, as `cupel run` does. */
 	if (r < 0 && r != -EOPNOTSUPP) {
 		*why = reason;
 		return r;
 	}
+	/* A user without delegated groups does without, as `cupel run` does. */
+	if (r < 0 && !worker->monitor->groupless)
+		log_write(&worker->monitor->log, LEVEL_WARNING, "workers have no groups",
+			  LOG_FIELDS(log_text("reason", reason.text)));
+	worker->monitor->groupless = r < 0;
 	return 0;
 }
 
@@ -480,6 +486,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	build_argv(generation->catalog, entry, argv);
 	plan.argv = (char *const *)(uintptr_t)argv;
 	plan.program = generation->programs[row].fd;
+	plan.background = entry->flags & POOL_BATCH;
 	plan.host_clock = true;	/* frames hold deadlines of the host's */
 	plan.tables = monitor;
 	plan.table_bytes = sizeof(*monitor);

@@ -12,6 +12,11 @@ uint64_t call_handle(const struct router *router, const struct call *call)
 	return handle_make((size_t)(call - router->calls), call->generation);
 }
 
+uint64_t call_number(const struct router *router, const struct call *call)
+{
+	return call->attempts > 0 ? call_handle(router, call) : 0;
+}
+
 struct call *call_of_handle(struct router *router, uint64_t handle)
 {
 	size_t index = handle_index(handle);
@@ -122,22 +127,27 @@ void call_enter(struct router *router, struct call *call,
 	call_rearm(router, call);
 }
 
+struct signature sign_call(const struct hash_key keys[2], uint64_t tool,
+			   const struct call *call)
+{
+	struct signature signature;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t sum = hash_number(&keys[i], tool);
+
+		for (const struct parcel *parcel = call->arguments.first;
+		     parcel; parcel = parcel->next)
+			sum = hash_number(&keys[i], sum ^ hash_bytes(
+				&keys[i], parcel->message.body));
+		signature.words[i] = sum;
+	}
+	return signature;
+}
+
 struct signature call_signature(struct router *router, struct call *call)
 {
-	struct parcel *parcel = call->arguments.first;
-
-	if (call->hashed)
-		return call->signature;
-	for (unsigned i = 0; i < 2; i++) {
-		const struct hash_key *key = &router->keys[i];
-		uint64_t sum = hash_number(key, call->tool);
-
-		for (parcel = call->arguments.first; parcel;
-		     parcel = parcel->next)
-			sum = hash_number(key, sum ^ hash_bytes(key,
-						parcel->message.body));
-		call->signature.words[i] = sum;
-	}
+	if (!call->hashed)
+		call->signature = sign_call(router->keys, call->tool, call);
 	call->hashed = true;
 	return call->signature;
 }

@@ -87,7 +87,8 @@ static int start_router(struct shell *self, struct error *why)
 	const struct router_size *size = &router_size_default;
 	const struct router_sink sink = {
 		.owner = self, .send = links_send, .close = links_close,
-		.control = control_write, .note = note, .leave = leave,
+		.control = control_write, .keep = ledger_keep, .note = note,
+		.leave = leave,
 	};
 	uint64_t seed;
 	void *memory;
@@ -104,6 +105,7 @@ static int start_router(struct shell *self, struct error *why)
 		return error_set(why, -errno, "memory: %s", strerror(errno));
 	self->router = router_init(memory, size, self->catalog, &sink, seed,
 				   clock_now_ns());
+	ledger_open(self, clock_now_ns());
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  *	main.c	open, confine, turn
  *	links.c	sockets of clients and workers: bytes <-> messages
  *	control.c	the monitor's records and descriptors
+ *	ledger.c	the file of effects that have a name
  *	sample.c	how full the machine is
  *
  * In a turn every readable link is read once or so, the core acts, and when
@@ -81,6 +82,7 @@ struct shell {
 	uint32_t control_first, control_count;
 	bool control_blocked;
 	struct sampler sampler;
+	int ledger_error;		/* nothing is written to it any more */
 	int64_t now_ns;			/* of this turn */
 	int exit_status;
 };
@@ -108,6 +110,12 @@ void control_write(void *owner, const struct control *record);
 void control_flush(struct shell *shell);
 const struct catalog *control_map_catalog(int fd, size_t *ret_bytes,
 					  struct error *why);
+
+/* ---- ledger ---- */
+
+/* Reads what an earlier router has written down; without it none is begun. */
+void ledger_open(struct shell *shell, int64_t now_ns);
+int ledger_keep(void *owner, uint32_t index, const struct effect_row *row);
 
 /* ---- sample ---- */
 

@@ -55,7 +55,7 @@ squeeze() { # NAME VERB...
 	is "$name: done with $page pages" "$code" 0
 }
 squeeze apply apply 1 --here
-is 'applied whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep -c COUNT=3000 spin.sh)" '?? scratch21'
+is 'applied whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep -c COUNT=7500 spin.sh)" '?? scratch21'
 squeeze rollback rollback 1
 is 'taken back whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep -c COUNT=30000 spin.sh)" '?? scratch31'
 is 'git works' "$(git fsck 2>&1 | grep -v dangling; git -c user.name=t -c user.email=t@localhost commit -q --allow-empty -m mine; echo $?)" 0

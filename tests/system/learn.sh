@@ -26,7 +26,7 @@ stats() { # JQ
 tried='([.trials[].setting | select(test("bad"))] | length > 0)'
 
 if improve --mode propose --seed 1; then
-	is 'a gain is proven' "$code $(report .change)" '0 "count: 30000 to 3000"'
+	is 'a gain is proven' "$code $(report .change)" '0 "count: 30000 to 7500"'
 	is 'the trap was tried' "$(report "$tried")" true
 	is 'commands, tests and cases are kept' \
 		"$(stats '.executions > 80, .test_runs >= 5, .test_cases >= .test_runs' | tr '\n' ' ')" \
@@ -46,7 +46,7 @@ if improve --mode propose --seed 1; then
 	"$cupel" reject 1 --reason 'not this one' >../rejected
 	is 'what was rejected is a lesson' "$("$cupel" lessons --json | jq -c \
 		'.lessons[] | select(.scope == "setting") | [.statement, .evidence.status]')" \
-		'["count: 30000 to 3000","rejected"]'
+		'["count: 30000 to 7500","rejected"]'
 else
 	skip 'a first campaign' "$(<../said)"
 fi
@@ -55,12 +55,12 @@ if [ -s ../rejected ] && improve --mode propose --seed 2; then
 	is 'neither is tried again' "$code $(report "$tried, .improvement, .found" | tr '\n' ' ')" \
 		'1 false null false '
 	is 'and that is said' "$(report '.lessons | sort')" \
-		'["count: 30000 to 3000","mode=bad: a test fails"]'
+		'["count: 30000 to 7500","mode=bad: a test fails"]'
 	"$cupel" lessons | grep -o '^ *[0-9][0-9]*' | while read -r id; do
 		"$cupel" lessons --forget "$id"
 	done >../forgotten
 	is 'a lesson can be taken back' "$(sort ../forgotten | tr '\n' ';')$("$cupel" lessons --json | jq -c .lessons)" \
-		'forgotten: count: 30000 to 3000;forgotten: mode=bad: a test fails;[]'
+		'forgotten: count: 30000 to 7500;forgotten: mode=bad: a test fails;[]'
 else
 	skip 'a second campaign' "$(<../said)"
 fi

@@ -8,7 +8,7 @@ cd "$work" || exit 1
 serve
 mkdir made
 cat >made/build.sh <<'END'
-case $LEVEL in two) count=3000 ;; *) count=30000 ;; esac
+case $LEVEL in two) count=7500 ;; *) count=30000 ;; esac
 cat >made.sh <<DONE
 i=0
 while [ \$i -lt $count ]; do i=\$((i + 1)); done
