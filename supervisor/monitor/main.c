@@ -185,6 +185,7 @@ static void tick(int64_t now_ns)
 		if (monitor.workers[i].generation)
 			worker_tick(&monitor, i);
 	output_tick(&monitor, &monitor.loader.output);
+	workspaces_tick(&monitor);
 	logfile_tick(&monitor.logfile, now_ns);
 	control_tell_memory(&monitor);
 }

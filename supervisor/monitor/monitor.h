@@ -205,6 +205,7 @@ const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
 					 unsigned *ret_row);
 
 /* workspaces.c */
+void workspaces_tick(struct monitor *monitor);	/* its listener may have rested */
 int workspaces_open(struct monitor *monitor, int listener, struct error *why);
 void workspaces_release(struct monitor *monitor);
 
