@@ -30,9 +30,7 @@ static void drop_client(struct monitor *monitor, struct workspace_client *client
 	for (uint32_t n = 1; n <= CONTROL_WORKSPACES_MAX; n++)
 		if (monitor->workspaces[n].fd >= 0 && monitor->workspaces[n].client == index)
 			release_number(monitor, n);
-	loop_remove(&monitor->loop, &client->source);
-	close(client->source.fd);
-	client->source.fd = -1;
+	loop_close(&monitor->loop, &client->source);
 }
 
 /*
