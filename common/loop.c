@@ -65,6 +65,15 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 			loop->fetched[i].data.ptr = NULL;
 }
 
+void loop_close(struct loop *loop, struct loop_source *source)
+{
+	if (source->fd < 0)
+		return;
+	loop_remove(loop, source);
+	close(source->fd);
+	source->fd = -1;
+}
+
 /* The C library's waitid(3) drops the fifth argument, the resource usage. */
 static void on_child_ready(void *owner, uint32_t events, int64_t now_ns)
 {

@@ -121,6 +121,9 @@ int loop_accept(struct loop *loop, struct loop_source *listener);
  */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
+/* The same and closes it; fd is -1 then, and nothing happens where it was. */
+void loop_close(struct loop *loop, struct loop_source *source);
+
 /*
  * Calls child->exited once, when the child has ended and has been reaped; the
  * watch is then over. Nobody else may wait for this child.

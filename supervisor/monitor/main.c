@@ -43,6 +43,8 @@ static const struct privilege kept[] = {
 	{ CAP_SETGID, "the same for groups" },
 	{ CAP_SETPCAP, "let router and loader empty their bounding sets" },
 	{ CAP_KILL, "end workers, whose ids are not ours" },
+	/* The last, where cgroup_needs_override(): */
+	{ CAP_DAC_OVERRIDE, "make groups in the root of a tree" },
 };
 
 void monitor_log(struct monitor *self, const char *name, enum log_level level,
@@ -105,10 +107,7 @@ static void take(const struct core_action *action)
 			    LEVEL_CRITICAL, "the worker cannot be killed", NULL);
 		return;
 	case ACTION_TELL:
-		if (action->record.kind == CONTROL_SUPERVISOR)
-			control_tell_memory(&monitor);
-		else
-			control_tell(&monitor, action->record, -1);
+		control_tell(&monitor, action->record, -1);
 		return;
 	case ACTION_POOL:
 		log_pool(action);
@@ -185,7 +184,8 @@ static void tick(int64_t now_ns)
 	output_tick(&monitor, &monitor.loader.output);
 	workspaces_tick(&monitor);
 	logfile_tick(&monitor.logfile, now_ns);
-	control_tell_memory(&monitor);
+	control_tell(&monitor, (struct control){ .kind = CONTROL_SUPERVISOR,
+						 .detail = (uint8_t)monitor.core.state }, -1);
 }
 
 static void on_wakeup(void *owner, int64_t now_ns)
@@ -475,7 +475,9 @@ static int make_networks(struct error *why)
 
 static int give_up_privileges(struct error *why)
 {
-	return geteuid() == 0 ? privileges_keep(kept, COUNT(kept), why) : 0;
+	if (geteuid() != 0)
+		return 0;
+	return privileges_keep(kept, COUNT(kept) - !cgroup_needs_override(), why);
 }
 
 /* When it last ended for a brownout, on the monotonic clock. */
@@ -518,7 +520,9 @@ static int start_core(struct error *why)
 	workers_release(&monitor);	/* none yet: their descriptors become -1 */
 	monitor.holding.fd = monitor.other.fd = monitor.published = -1;
 	monitor.loader = (struct loader){ .pidfd = -1, .memory = -1, .at_ns = now_ns,
-					  .output = { .source = { .fd = -1 } } };
+					  .output = { .source.fd = -1, .name = "catalog",
+						      /* it speaks of what it refuses */
+						      .level = LEVEL_WARNING } };
 	monitor_rearm(&monitor);
 	return catalogs_watch(&monitor, why);
 }

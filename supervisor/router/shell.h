@@ -49,6 +49,7 @@ enum sample_fd {
 	SAMPLE_MEMORY,		/* /proc/meminfo */
 	SAMPLE_CPU,		/* /proc/stat */
 	SAMPLE_SELF,		/* /proc/self/statm */
+	SAMPLE_MONITOR,		/* the same of our parent */
 	SAMPLE_DISK,		/* a directory of the file system to watch */
 	SAMPLE_FD_COUNT
 };
