@@ -78,10 +78,58 @@ static void how_full_the_machine_is(void **state)
 	}
 }
 
+/* A letter a look: h, d, u; and what is published after it. */
+static void nothing_flaps(void **state)
+{
+	static const struct {
+		const char *name;
+		enum health_kind kind;
+		const char *looks, *want;
+	} rows[] = {
+		{ "the first look counts",              HEALTH_MEASURE, "u",       "u" },
+		{ "what is measured must be so thrice", HEALTH_MEASURE, "huuu",    "hhhu" },
+		{ "in a row",                           HEALTH_MEASURE, "huuhuu",  "hhhhhh" },
+		{ "a fact is worse at once",            HEALTH_FACT,    "hdu",     "hdu" },
+		{ "and better after three",             HEALTH_FACT,    "uhhuhhh", "uuuuuuh" },
+	};
+	static const char letters[HEALTH_STATUS_COUNT] = {
+		[HEALTH_HEALTHY] = 'h', [HEALTH_UNKNOWN] = '?',
+		[HEALTH_DEGRADED] = 'd', [HEALTH_UNHEALTHY] = 'u',
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct health_component component = { .checked_ns = 0 };
+		char got[16] = "";
+
+		for (size_t j = 0; rows[i].looks[j]; j++) {
+			const char *seen = memchr(letters, rows[i].looks[j], sizeof(letters));
+
+			health_see(&component, rows[i].kind,
+				   (enum health_status)(seen - letters), "", NS_PER_S);
+			got[j] = letters[health_of(&component, NS_PER_S)];
+		}
+		test_row(strcmp(got, rows[i].want) == 0, "%s: %s", rows[i].name, got);
+	}
+}
+
+static void what_nobody_looks_at_is_unknown(void **state)
+{
+	struct health_component component = { .checked_ns = 0 };
+
+	(void)state;
+	assert_int_equal(health_of(&component, NS_PER_S), HEALTH_UNKNOWN);
+	health_see(&component, HEALTH_FACT, HEALTH_HEALTHY, "", NS_PER_S);
+	assert_int_equal(health_of(&component, NS_PER_S + HEALTH_STALE_NS), HEALTH_HEALTHY);
+	assert_int_equal(health_of(&component, NS_PER_S + HEALTH_STALE_NS + 1), HEALTH_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(how_full_the_machine_is),
+		cmocka_unit_test(nothing_flaps),
+		cmocka_unit_test(what_nobody_looks_at_is_unknown),
 	};
 
 	return cmocka_run_group_tests_name("health", tests, NULL, NULL);
