@@ -507,7 +507,7 @@ static void a_look_is_bounded(void **state)
 	trees_script(&trees, "ws", "cd many && seq 1 21000 | xargs touch; "
 		     "mkdir ../a/deep ../a/b/c; echo 1 >../.bashrc");
 	look(&trees, &after);
-	assert_true(after.omitted >= 1000 && after.omitted < 1100);
+	assert_true(after.omitted >= 1 && after.omitted <= 4);
 	direct_compare(&before, &after, &trees.arena, &trees.changes);
 	assert_int_equal(trees.changes.omitted, after.omitted);
 	assert_string_equal(trees.changes.first->path, ".bashrc");
