@@ -244,6 +244,9 @@ static void print_nothing(const struct table *table, const json_t *report)
 		    member_text(known, "verdict"), member_text(known, "reason"));
 	else if (text_of(report, "not_searched"))
 		row(table, "found", TABLE_WARN, "nothing: %s", text_of(report, "not_searched"));
+	else if (strncmp(member_text(json_object_get(report, "search"), "stopped"), "budget of", 9) == 0 &&
+		 !text_of(report, "change"))
+		row(table, "found", TABLE_WARN, "nothing better before the --budget was spent");
 	else if (!observes && !text_of(report, "change"))
 		row(table, "found", TABLE_WARN,
 		    "nothing better: declare more knobs, or try more settings with --rounds");

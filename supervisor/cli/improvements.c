@@ -430,12 +430,14 @@ int cli_apply(const struct verb *verb, int argc, char **argv)
 		return cli_fail(&why);
 	if (wanted.json)
 		return cli_print_json(report);
+	const char *branch = json_string_value(json_object_get(report, "branch"));
+
 	printf("improvement %lld is ", (long long)id);
 	if (json_is_false(json_object_get(report, "repository")))
 		printf("in the files");
 	else
-		printf("%.12s on %s", member_text(report, "commit"),
-		       member_text(report, "branch"));
+		printf("%.12s%s%s", member_text(report, "commit"), branch ? " on " : "",
+		       branch ? branch : "");
 	printf("; 'cupel rollback %lld' takes it back\n", (long long)id);
 	json_decref(report);
 	return EXIT_OK;

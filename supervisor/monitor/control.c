@@ -1,14 +1,9 @@
 /* Records to and from the router. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/cleanup.h"
 #include "common/wire/packet.h"
-#include "sandbox/path.h"
 #include "supervisor/monitor/monitor.h"
 
 #define RECORDS_PER_TURN 64
@@ -40,9 +35,7 @@ void control_ready(void *owner, uint32_t events, int64_t now_ns)
 		if (r == 0)
 			return;
 		/* It closed its end, or sent what is no record: it is over. */
-		loop_remove(&monitor->loop, &router->beat);
-		close(router->beat.fd);
-		router->beat.fd = -1;
+		loop_close(&monitor->loop, &router->beat);
 		worker_kill(monitor, CORE_ROUTER);
 		return;
 	}
@@ -64,23 +57,4 @@ void control_tell(struct monitor *monitor, struct control record, int fd)
 	log_write(&monitor->log, LEVEL_ERROR, "the router takes no records and is killed",
 		  LOG_FIELDS(log_text("reason", strerror(-r))));
 	worker_kill(monitor, CORE_ROUTER);
-}
-
-static uint64_t own_resident_bytes(void)
-{
-	char text[64] = "";
-	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, "/proc/self/statm", O_RDONLY, 0,
-				      PATH_HOST, NULL);
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 0;
-	return strtoul(text + strcspn(text, " "), NULL, 10) *	/* pages: the second word */
-	       (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-void control_tell_memory(struct monitor *monitor)
-{
-	control_tell(monitor, (struct control){
-		.kind = CONTROL_SUPERVISOR, .detail = (uint8_t)monitor->core.state,
-		.argument = own_resident_bytes() }, -1);
 }

@@ -107,10 +107,7 @@ static void take(const struct core_action *action)
 			    LEVEL_CRITICAL, "the worker cannot be killed", NULL);
 		return;
 	case ACTION_TELL:
-		if (action->record.kind == CONTROL_SUPERVISOR)
-			control_tell_memory(&monitor);
-		else
-			control_tell(&monitor, action->record, -1);
+		control_tell(&monitor, action->record, -1);
 		return;
 	case ACTION_POOL:
 		log_pool(action);
@@ -185,8 +182,10 @@ static void tick(int64_t now_ns)
 		if (monitor.workers[i].generation)
 			worker_tick(&monitor, i);
 	output_tick(&monitor, &monitor.loader.output);
+	workspaces_tick(&monitor);
 	logfile_tick(&monitor.logfile, now_ns);
-	control_tell_memory(&monitor);
+	control_tell(&monitor, (struct control){ .kind = CONTROL_SUPERVISOR,
+						 .detail = (uint8_t)monitor.core.state }, -1);
 }
 
 static void on_wakeup(void *owner, int64_t now_ns)
@@ -521,7 +520,9 @@ static int start_core(struct error *why)
 	workers_release(&monitor);	/* none yet: their descriptors become -1 */
 	monitor.holding.fd = monitor.other.fd = monitor.published = -1;
 	monitor.loader = (struct loader){ .pidfd = -1, .memory = -1, .at_ns = now_ns,
-					  .output = { .source = { .fd = -1 } } };
+					  .output = { .source.fd = -1, .name = "catalog",
+						      /* it speaks of what it refuses */
+						      .level = LEVEL_WARNING } };
 	monitor_rearm(&monitor);
 	return catalogs_watch(&monitor, why);
 }

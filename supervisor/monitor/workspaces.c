@@ -30,9 +30,7 @@ static void drop_client(struct monitor *monitor, struct workspace_client *client
 	for (uint32_t n = 1; n <= CONTROL_WORKSPACES_MAX; n++)
 		if (monitor->workspaces[n].fd >= 0 && monitor->workspaces[n].client == index)
 			release_number(monitor, n);
-	loop_remove(&monitor->loop, &client->source);
-	close(client->source.fd);
-	client->source.fd = -1;
+	loop_close(&monitor->loop, &client->source);
 }
 
 /*
@@ -144,8 +142,7 @@ static void on_client(void *owner, uint32_t events, int64_t now_ns)
 	struct monitor *monitor = owner;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	AUTO_CLOSE int fd = accept4(monitor->workspace_listener.fd, NULL, NULL,
-				    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	AUTO_CLOSE int fd = loop_accept(&monitor->loop, &monitor->workspace_listener);
 
 	(void)events;
 	(void)now_ns;
@@ -165,6 +162,11 @@ static void on_client(void *owner, uint32_t events, int64_t now_ns)
 			fd_take(&fd);
 		return;
 	}
+}
+
+void workspaces_tick(struct monitor *monitor)
+{
+	loop_modify(&monitor->loop, &monitor->workspace_listener, EPOLLIN, NULL);
 }
 
 int workspaces_open(struct monitor *monitor, int listener, struct error *why)

@@ -80,7 +80,7 @@ enum router_event_kind {
 
 struct router_sample {
 	unsigned memory_percent, disk_percent, cpu_percent; /* 101: unknown */
-	uint64_t resident_bytes;
+	uint64_t resident_bytes, monitor_bytes;
 };
 
 struct router_event {

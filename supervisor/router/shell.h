@@ -49,6 +49,7 @@ enum sample_fd {
 	SAMPLE_MEMORY,		/* /proc/meminfo */
 	SAMPLE_CPU,		/* /proc/stat */
 	SAMPLE_SELF,		/* /proc/self/statm */
+	SAMPLE_MONITOR,		/* the same of our parent */
 	SAMPLE_DISK,		/* a directory of the file system to watch */
 	SAMPLE_FD_COUNT
 };
@@ -65,6 +66,7 @@ struct shell {
 	struct router *router;
 	uid_t owner_uid;
 	struct loop_source listener, control;
+	int64_t listen_ns;		/* the listener rests until then */
 	struct link links[SHELL_PEERS];
 	uint32_t dirty[2 * SHELL_PEERS];	/* writing may make all dirty again */
 	uint32_t dirty_count;
@@ -102,6 +104,7 @@ void links_settle(struct shell *shell);
 int links_send(void *owner, uint32_t peer, const struct message *message);
 void links_close(void *owner, uint32_t peer);
 void links_accept(void *owner, uint32_t events, int64_t now_ns);
+void links_listen(struct shell *shell, int64_t now_ns);	/* again, if it is time */
 
 /* ---- control ---- */
 

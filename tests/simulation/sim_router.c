@@ -955,7 +955,6 @@ static void check_retries(void)
 
 static struct {
 	void *memory;
-	size_t bytes;		/* that it takes for untouched */
 	struct router_size size;
 } place = { .size = { .calls = 48, .clients = CLIENTS, .slots = SLOTS, .queue = 8,
 		      .cached = 8, .effects = EFFECTS, .kept_bytes = 3 * CHUNK_BYTES,
@@ -968,7 +967,9 @@ static void begin_router(void)
 		.keep = on_keep, .note = on_note, .leave = on_leave };
 	bool first = world.lives++ == 0;
 
-	memset(place.memory, 0, place.bytes);
+	free(place.memory);	/* what is new is zero, and mostly never touched */
+	place.memory = calloc(1, router_bytes(&place.size));
+	assert(place.memory);
 	world.router = router_init(place.memory, &place.size,
 				   &catalogs[world.first_pool].catalog, &sink,
 				   world.seed + world.lives, world.now_ns);
@@ -1128,8 +1129,6 @@ int main(void)
 	uint64_t count = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS_DEFAULT;
 	unsigned missing = 0;
 
-	place.bytes = router_bytes(&place.size) - place.size.store_bytes;
-	place.memory = malloc(place.bytes + place.size.store_bytes);
 	for (uint32_t i = 0; i < COUNT(names); i++)
 		names[i] = i;
 

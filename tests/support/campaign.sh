@@ -21,10 +21,12 @@ serve() {
 		>>"$work/cupeld.log" 2>&1 </dev/null &
 	supervisor=$!
 	started+=("$supervisor")
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do	# on a busy machine it takes its time
 		serves && return
+		kill -0 "$supervisor" 2>/dev/null || break
 		sleep 0.1
 	done
+	tail -n 3 "$work/cupeld.log" >&2
 	return 1
 }
 unserve() {

@@ -25,6 +25,8 @@ says 'a mode that is none' 'observe, propose' "$cupel" improve --mode fast
 says 'a budget that is none' 'time=5m' "$cupel" improve --budget 5m
 says 'an improvement that is none' 'there is no improvement 4711' "$cupel" show 4711
 says 'a number that is none' 'cupel improvements' "$cupel" apply x
+CUPEL_RUN=$work/none "$cupel" stats 2>../said
+is 'no supervisor, and no way to start one' "$?$(grep -c 'no supervisor runs' ../said)" 691
 cd ..
 
 # ---- a first cupel.conf ----

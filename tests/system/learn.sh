@@ -25,8 +25,25 @@ stats() { # JQ
 }
 tried='([.trials[].setting | select(test("bad"))] | length > 0)'
 
+# Cut short, it goes on where it was if it is begun again with its seed.
+"$cupel" improve --mode propose --seed 1 >../cut 2>&1 &
+asked=$!
+for _ in $(seq 600); do
+	[ "$(rows 'SELECT count(*) > 0 FROM trials' 2>/dev/null)" = 1 ] && break
+	kill -0 $asked 2>/dev/null || break
+	sleep 0.1
+done
+kill -INT $asked
+wait $asked
+cut=$?
+trials=$(rows 'SELECT count(*) FROM trials')
+grep -q 'too noisy to decide by' ../cut || is 'Ctrl-C ends it' $cut 130
+
 if improve --mode propose --seed 1; then
 	is 'a gain is proven' "$code $(report .change)" '0 "count: 30000 to 7500"'
+	is 'with what was tried before it was cut short' \
+		"$(report .resumed) $((trials > 0)) $(rows 'SELECT count(DISTINCT session_id) FROM trials')" 'true 1 1'
+	is 'no private copy is left' "$(ls .git/cupel)" ''
 	is 'the trap was tried' "$(report "$tried")" true
 	is 'commands, tests and cases are kept' \
 		"$(stats '.executions > 80, .test_runs >= 5, .test_cases >= .test_runs' | tr '\n' ' ')" \
@@ -37,7 +54,7 @@ if improve --mode propose --seed 1; then
 		JOIN test_runs r ON r.id = c.test_run_id WHERE r.name = 'mode: good to bad'")" failed
 	is 'what the base takes is kept' "$(rows "SELECT count(*) FROM baselines
 		WHERE commit_id = '$(git rev-parse HEAD)'
-		AND json_extract(metrics, '\$.\"CPU time\".level') > 0")" 1
+		AND json_extract(metrics, '\$.\"CPU time\".level') > 0")" 2
 	is 'what failed is a lesson' "$("$cupel" lessons --json |
 		jq -c '[.lessons[] | select(.scope == "knob") | .statement]')" '["mode=bad: a test fails"]'
 	is 'its source is proven once' \
@@ -71,6 +88,15 @@ if [ -s ../forgotten ] && improve --mode propose --seed 3; then
 else
 	skip 'a third campaign' "$(<../said)"
 fi
+if improve --mode propose --seed 4 --rounds 1; then
+	is 'no more settings than asked for' "$code $(report '[.search.evaluations, .search.stopped]')" '1 [1,"budget"]'
+else
+	skip '--rounds' "$(<../said)"
+fi
+"$cupel" improve --mode propose --seed 5 --budget runs=1 >../out 2>../said
+code=$?
+grep -q 'too noisy' ../said || is 'nor more runs, and that is said' \
+	"$code $(grep -c '^found .*before the --budget was spent' ../out)" '1 1'
 is 'no such lesson' "$("$cupel" lessons --forget 99 2>&1 | grep -c 'no such lesson')" 1
 is 'the working tree is as it was' "$(git status --porcelain)$(git rev-list --count HEAD)" 1
 done_testing

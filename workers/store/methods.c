@@ -370,29 +370,15 @@ const struct method *method_named(const char *name)
 	return NULL;
 }
 
-/* The call's arguments with an item's fields over them. */
-static json_t *with_fields(const json_t *arguments, const json_t *item)
-{
-	json_t *ret = json_copy((json_t *)(uintptr_t)arguments);
-
-	if (ret && json_is_object(item))
-		json_object_update(ret, (json_t *)(uintptr_t)item);
-	return ret;
-}
-
 static int run_each(struct database *database, const struct method *method,
 		    const json_t *arguments, struct error *why)
 {
 	const json_t *items = json_object_get(arguments, method->each);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < json_array_size(items); i++) {
-		json_t *one = with_fields(arguments, json_array_get(items, i));
-
-		r = one ? database_run(database, method->sql[0], one, NULL, why) :
-			  error_set(why, -ENOMEM, "out of memory");
-		json_decref(one);
-	}
+	for (size_t i = 0; r == 0 && i < json_array_size(items); i++)
+		r = database_run_item(database, method->sql[0], json_array_get(items, i),
+				      arguments, NULL, why);
 	return r;
 }
 
@@ -465,7 +451,7 @@ static json_t *answer(const struct method *method, const json_t *known,
 int method_run(struct database *database, const struct method *method,
 	       const json_t *arguments, json_t **ret, struct error *why)
 {
-	json_t *known = with_fields(arguments, NULL), *rows = json_array();
+	json_t *known = json_copy((json_t *)(uintptr_t)arguments), *rows = json_array();
 	size_t first = 0;
 	int r = database_begin(database, method->durable, why);
 
