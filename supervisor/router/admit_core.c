@@ -233,7 +233,7 @@ static bool keep_argument(struct router *router, struct call *call,
 	}
 	parcel = call->arguments.bytes + message->body.length >
 			 CALL_ARGUMENT_MAX ?
-		 NULL : parcel_new(&router->store, message);
+		 NULL : parcel_keep(router, message);
 	if (parcel) {
 		parcels_append(&call->arguments, parcel);
 		return true;

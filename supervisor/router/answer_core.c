@@ -138,7 +138,7 @@ static void keep_ending(struct router *router, struct call *call,
 			const struct ending *ending)
 {
 	struct message result = result_of(call, ending, (struct span){ 0 });
-	struct parcel *parcel = parcel_new(&router->store, &result);
+	struct parcel *parcel = parcel_keep(router, &result);
 
 	if (!call->kept)
 		call->kept = kept_new(router);

@@ -182,8 +182,7 @@ void call_free(struct router *router, struct call *call)
 	list_append(&router->free_calls, &call->client_link);
 }
 
-/* Of those whose client is not there, the one that was to go first. */
-static void drop_held(struct router *router, const struct call *but)
+bool call_drop_held(struct router *router, const struct call *but)
 {
 	struct list *lost = &router->clients[router->size.clients].calls;
 	struct call *oldest = NULL;
@@ -196,9 +195,10 @@ static void drop_held(struct router *router, const struct call *but)
 			oldest = call;
 	}
 	if (!oldest)
-		return;
+		return false;
 	router->held--;
 	call_free(router, oldest);
+	return true;
 }
 
 void call_hold(struct router *router, struct call *call, int64_t keep_ns)
@@ -207,7 +207,7 @@ void call_hold(struct router *router, struct call *call, int64_t keep_ns)
 	router->held++;
 	call_enter(router, call, CALL_HELD);
 	if (router->held > HELD_MAX)
-		drop_held(router, call);
+		call_drop_held(router, call);
 }
 
 /* ---- leaving places ---- */

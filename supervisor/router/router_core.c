@@ -272,6 +272,11 @@ bool router_store_is_empty(const struct router *router)
 	return router->store.used == 0;
 }
 
+uint64_t router_nonce(struct router *router)
+{
+	return hash_number(&router->keys[1], random_next(&router->random));
+}
+
 void router_say(struct router *router, enum router_note_level level,
 		const char *message, const char *name, const char *detail)
 {

@@ -149,7 +149,7 @@ void share_collect(struct router *router, struct call *call,
 		return;
 	copy.generation = 0;
 	if (has_room(router, call, message))
-		parcel = parcel_new(&router->store, &copy);
+		parcel = parcel_keep(router, &copy);
 	if (!parcel) {
 		stop_collecting(router, call);
 		return;

@@ -325,6 +325,13 @@ void peer_send(struct router *router, uint32_t index,
 	       const struct message *message, int64_t now_ns);
 void peer_writable(struct router *router, uint32_t index, int64_t now_ns);
 
+/*
+ * A copy in the store. If there is no room, what is held for clients that may
+ * come back goes, and then the client that holds most is cut; NULL if there is
+ * none all the same.
+ */
+struct parcel *parcel_keep(struct router *router, const struct message *message);
+
 /* The link is gone, with all that waited for it. */
 void peer_forget(struct router *router, uint32_t index);
 
@@ -427,6 +434,12 @@ void call_free(struct router *router, struct call *call);
 
 /* Over; its result stays for a client that may come, or come back. */
 void call_hold(struct router *router, struct call *call, int64_t keep_ns);
+
+/*
+ * Of those that are held while their client is not there, the one that was to
+ * go first goes now. False: there is none.
+ */
+bool call_drop_held(struct router *router, const struct call *but);
 
 /* Off its worker; out of its queue or wherever else it is listed. */
 void call_leave_slot(struct router *router, struct call *call);
@@ -551,6 +564,9 @@ void health_round(struct router *router, int64_t now_ns);
 void health_pool(struct router *router, struct pool *pool, int64_t now_ns);
 void health_sample(struct router *router, const struct router_sample *sample,
 		   int64_t now_ns);
+
+/* Bits to be given away, from which nothing of the keys can be learnt. */
+uint64_t router_nonce(struct router *router);
 
 void router_say(struct router *router, enum router_note_level level,
 		const char *message, const char *name, const char *detail);
