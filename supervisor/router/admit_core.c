@@ -361,11 +361,8 @@ static bool is_too_late(struct router *router, const struct call *call,
 	const struct pool *pool = tool_pool(router, tool);
 	unsigned places = tool_concurrency(router, tool);
 	int64_t p50_ns, wait_ns;
-	uint64_t depth = 0;
 
-	for (unsigned i = 0; i <= call->priority; i++)
-		depth += tool->queue.classes[i].counts.depth;
-	if (depth == 0 || !pool || pool->ready_count == 0 || places == 0)
+	if (queue_depth(&tool->queue, call->priority) == 0 || !pool || pool->ready_count == 0 || places == 0)
 		return false;
 	if (places > pool->ready_count * pool->row.calls_max)
 		places = pool->ready_count * pool->row.calls_max;
@@ -444,7 +441,6 @@ void admit_queue(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	}
 	call->queue_id = id;
-	call->queued_ns = now_ns;
 	call_enter(router, call, CALL_QUEUED);
 	dispatch_mark(router, tool->row.pool);
 	if (r == 1) {

@@ -296,8 +296,7 @@ static uint32_t waiting_in(const struct pool *pool)
 		const struct tool *tool = LIST_OWNER(link, struct tool,
 						     pool_link);
 
-		for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++)
-			count += tool->queue.classes[i].counts.depth;
+		count += queue_depth(&tool->queue, QUEUE_SHEDDABLE);
 	}
 	return (uint32_t)count;
 }

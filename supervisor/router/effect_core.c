@@ -28,11 +28,6 @@ static struct signature sign(const struct router *router,
 	return name;
 }
 
-static bool is_same(struct signature a, struct signature b)
-{
-	return a.words[0] == b.words[0] && a.words[1] == b.words[1];
-}
-
 static struct list *chain_of(struct effect_ledger *ledger,
 			     struct signature name)
 {
@@ -52,7 +47,7 @@ static struct effect *find(struct effect_ledger *ledger, struct signature name)
 		struct effect *effect = LIST_OWNER(link, struct effect,
 						   chain_link);
 
-		if (is_same(effect->name, name))
+		if (signature_is(effect->name, name))
 			return effect;
 	}
 	return NULL;
@@ -287,7 +282,7 @@ int effect_join(struct router *router, struct call *call, int64_t now_ns)
 		lead(router, call, name);
 		return 0;
 	}
-	if (is_same(effect->asked, asked_of(router, call))) {
+	if (signature_is(effect->asked, asked_of(router, call))) {
 		join(router, effect, call, now_ns);
 		return 1;
 	}

@@ -138,7 +138,6 @@ struct pool {
 	uint64_t restarts;
 	int64_t want_ns;		/* not before, as long as ... */
 	uint32_t asked;			/* ... workers asked for have not come */
-	uint32_t turn;			/* tools take turns */
 	struct health_component health;
 };
 
@@ -241,7 +240,7 @@ struct call {
 	uint64_t output_bytes;
 
 	struct deadline_pair limits;
-	int64_t received_ns, queued_ns, sent_ns, retry_ns, kill_ns, keep_ns;
+	int64_t received_ns, sent_ns, retry_ns, kill_ns, keep_ns;
 	struct breaker_permit permit;
 	uint64_t queue_id;
 	struct ending last;
