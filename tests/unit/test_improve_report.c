@@ -56,7 +56,7 @@ static const struct {
 	  { "improvement 3: harm after 10 pairs; taken back", "!nothing better" } },
 	{ "{\"mode\": \"auto\", \"improvement\": 4, \"known\": {\"verdict\": \"accept\","
 	  " \"reason\": \"proved\", \"status\": \"applied\"}}",
-	  { "improvement 4, judged before: accept, proved; it is applied, see 'cupel show 4'",
+	  { "improvement 4, judged before: accept, proved; it is applied, see",
 	    "!nothing better" } },
 	{ "{\"mode\": \"auto\", \"search\": {\"stopped\": \"budget of time or runs\"}}",
 	  { "nothing better before the --budget was spent", "!declare more" } },
