@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -39,6 +40,21 @@ int loop_modify(struct loop *loop, struct loop_source *source, uint32_t events,
 	return control(loop, EPOLL_CTL_MOD, source, events, why);
 }
 
+/* What is another's affair, of this connection alone, is nobody. accept(2) */
+int loop_accept(struct loop *loop, struct loop_source *listener)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int error = fd < 0 ? errno : 0;
+
+	if (fd >= 0)
+		return fd;
+	if (error != EMFILE && error != ENFILE && error != ENOBUFS &&
+	    error != ENOMEM)
+		return -EAGAIN;
+	loop_modify(loop, listener, 0, NULL);
+	return -error;
+}
+
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
 	int r = control(loop, EPOLL_CTL_DEL, source, 0, NULL);
@@ -47,6 +63,15 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 	for (int i = 0; i < loop->fetched_count; i++)
 		if (loop->fetched[i].data.ptr == source)
 			loop->fetched[i].data.ptr = NULL;
+}
+
+void loop_close(struct loop *loop, struct loop_source *source)
+{
+	if (source->fd < 0)
+		return;
+	loop_remove(loop, source);
+	close(source->fd);
+	source->fd = -1;
 }
 
 /* The C library's waitid(3) drops the fifth argument, the resource usage. */

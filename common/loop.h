@@ -108,10 +108,21 @@ int loop_modify(struct loop *loop, struct loop_source *source, uint32_t events,
 		struct error *why);
 
 /*
+ * Takes in whoever waits at a listening socket; the descriptor does not block.
+ * -EAGAIN: there is nobody. Anything else: there are no descriptors, or no
+ * memory for one, and the source rests, or it would be called without end:
+ * loop_modify() in a while wakes it.
+ */
+int loop_accept(struct loop *loop, struct loop_source *listener);
+
+/*
  * Forgets a source; no handler of it runs any more. Before close(2) of its
  * descriptor, as a copy that a child inherited would keep it in the set.
  */
 void loop_remove(struct loop *loop, struct loop_source *source);
+
+/* The same and closes it; fd is -1 then, and nothing happens where it was. */
+void loop_close(struct loop *loop, struct loop_source *source);
 
 /*
  * Calls child->exited once, when the child has ended and has been reaped; the

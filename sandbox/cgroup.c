@@ -132,6 +132,8 @@ int cgroup_kill(const struct cgroup *cgroup)
 {
 	if (cgroup->layout == CGROUP_NONE)
 		return 0;
+	if (cgroup->limited & 1U << CGROUP_CPU)	/* to die takes a processor, too */
+		cgroup_tree_idle(cgroup, false);
 	if (cgroup->v2 >= 0)
 		return path_write(cgroup->v2, "cgroup.kill", "1", NULL);
 	/* Frozen, nothing can fork or give its pid away between list and kill. */

@@ -12,7 +12,7 @@ const char *cgroup_tree_controller(int tree)
 	static const char *const names[CGROUP_TREE_COUNT] = {
 		[CGROUP_FREEZER] = "freezer", [CGROUP_MEMORY] = "memory",
 		[CGROUP_PIDS] = "pids",	      [CGROUP_CPUACCT] = "cpuacct",
-		[CGROUP_UNIFIED] = "",
+		[CGROUP_CPU] = "cpu",	      [CGROUP_UNIFIED] = "",
 	};
 
 	return names[tree];
@@ -30,6 +30,15 @@ void cgroup_tree_clear(struct cgroup *ret)
 int cgroup_tree_fd(const struct cgroup *cgroup, int tree)
 {
 	return tree == CGROUP_UNIFIED ? cgroup->v2 : cgroup->v1[tree];
+}
+
+int cgroup_tree_idle(const struct cgroup *cgroup, bool idle)
+{
+	int fd = cgroup->v1[CGROUP_CPU];
+
+	if (fd < 0)	/* on v1, one tree may be that of cpu and of cpuacct */
+		fd = cgroup->v2 >= 0 ? cgroup->v2 : cgroup->v1[CGROUP_CPUACCT];
+	return path_write(fd, "cpu.idle", idle ? "1" : "0", NULL);
 }
 
 int cgroup_tree_open(struct cgroup *cgroup, int tree, struct error *why)
@@ -70,6 +79,7 @@ int cgroup_tree_adopt(struct cgroup *ret, int parent, int tree, const char *name
 {
 	cgroup_tree_clear(ret);
 	ret->layout = tree == CGROUP_UNIFIED ? CGROUP_V2 : CGROUP_V1;
+	ret->limited = 1U << CGROUP_CPU;	/* or it was not: then this is in vain */
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	ret->parents[tree] = fcntl(parent, F_DUPFD_CLOEXEC, 0);
 	int r = ret->parents[tree] < 0 ? -errno : cgroup_tree_open(ret, tree, NULL);

@@ -23,6 +23,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "common/wire/packet.h"
 #include "sandbox/audit.h"
 #include "sandbox/bare.h"
 #include "sandbox/cgroup.h"
@@ -170,8 +171,7 @@ static bool makes_network(const struct init *init)
 
 /*
  * In a process of its own that shares memory and descriptors with init, which
- * runs on: nothing is written but its stack and that one number, nor errno
- * unless a call fails and the launch with it.
+ * runs on: nothing is written but its stack and that one number.
  */
 static int make_network(void *argument)
 {
@@ -203,8 +203,9 @@ static int join_network(struct init *init)
 	if (!makes_network(init))
 		return 0;
 	if (waitpid(init->network_maker, &status, 0) < 0 || status != 0)
-		return error_set(&init->why, -EPERM,
-				 "a new network with its loopback interface up was refused");
+		return error_set(&init->why, init->network < 0 ? init->network : -EPERM,
+				 "a new network with its loopback interface up was refused: %s",
+				 init->network < 0 ? strerror(-init->network) : "killed");
 	AUTO_CLOSE int fd = init->network;
 
 	return network_enter(fd) < 0 ? failed(init, "join the new network") : 0;
@@ -243,20 +244,26 @@ static int settle_descriptors(struct init *init)
 		kept[count++] = counter;
 	int passed_on = count + plan->program_is_script;
 	int *const ours[] = { &init->program, &init->control, &init->upper };
+	int place[COUNT(ours)] = { -1, -1, -1 };
 
 	for (size_t i = 0; i < COUNT(ours); i++)
 		if (*ours[i] >= 0) {
 			kept[count] = *ours[i];
-			*ours[i] = count++;
+			place[i] = count++;
 		}
 	for (int i = 0; i < count; i++) {
 		kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, count);
 		if (kept[i] < 0)
 			return failed(init, "duplicate a descriptor");
 	}
+	/* A failure is told over one of them: each is valid at any moment. */
+	for (size_t i = 0; i < COUNT(ours); i++)
+		*ours[i] = place[i] < 0 ? -1 : kept[place[i]];
 	for (int i = 0; i < count; i++)
 		if (dup3(kept[i], i, i < passed_on ? 0 : O_CLOEXEC) < 0)
 			return failed(init, "place a descriptor");
+	for (size_t i = 0; i < COUNT(ours); i++)
+		*ours[i] = place[i];
 	if (close_range((unsigned)count, ~0U, 0) < 0)
 		return failed(init, "close_range");
 	return 0;
@@ -378,6 +385,16 @@ static int confine_processors(struct init *init)
 	}
 	if (sched_setaffinity(0, sizeof(want), &want) < 0)
 		return failed(init, "sched_setaffinity");
+	return 0;
+}
+
+/* Beside its group, if it has one that can: see cgroup.h. */
+static int yield_processor(struct init *init)
+{
+	const struct sched_param none = { 0 };
+
+	if (init->plan->background && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
+		return failed(init, "sched_setscheduler");
 	return 0;
 }
 
@@ -508,6 +525,7 @@ static const struct step command_steps[] = {
 	{ "session", PHASE_EXEC, own_session },
 	{ "limits", PHASE_EXEC, set_limits },
 	{ "processors", PHASE_EXEC, confine_processors },
+	{ "background", PHASE_EXEC, yield_processor },
 	{ "signals", PHASE_EXEC, default_signals },
 	{ "audit", PHASE_AUDIT, audit },
 	{ "seccomp", PHASE_SECCOMP, filter_calls },
@@ -526,6 +544,7 @@ static const struct step bare_command_steps[] = {
 	{ "session", PHASE_EXEC, own_session },
 	{ "limits", PHASE_EXEC, set_limits },
 	{ "processors", PHASE_EXEC, confine_processors },
+	{ "background", PHASE_EXEC, yield_processor },
 	{ "signals", PHASE_EXEC, default_signals },
 	{ "landlock", PHASE_LANDLOCK, lock_host },
 	{ "descriptors", PHASE_MOUNTS, settle_descriptors },
@@ -539,6 +558,7 @@ static int walk(struct init *init, const struct step *steps, size_t count)
 	int64_t before = now_ns();
 
 	for (size_t i = 0; i < count; i++) {
+		init->why.text[0] = '\0';	/* of what was no failure */
 		int r = steps[i].run(init);
 		int64_t after = now_ns();
 
@@ -548,6 +568,8 @@ static int walk(struct init *init, const struct step *steps, size_t count)
 			init->report.failed_errno = -r;
 			snprintf(init->report.failed_step,
 				 sizeof(init->report.failed_step), "%s", steps[i].name);
+			if (!init->why.text[0])
+				error_set(&init->why, r, "%s: %s", steps[i].name, strerror(-r));
 			return r;
 		}
 	}
@@ -604,13 +626,7 @@ static int start_command(struct init *init)
 static void send_report(struct init *init)
 {
 	int descriptors[2];
-	int count = 0;
-	union {
-		char bytes[CMSG_SPACE(sizeof(descriptors))];
-		struct cmsghdr align;
-	} ancillary = { { 0 } };
-	struct iovec part = { &init->report, sizeof(init->report) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	size_t count = 0;
 
 	snprintf(init->report.detail, sizeof(init->report.detail), "%.199s",
 		 init->report.failed_errno ? init->why.text : "");
@@ -620,17 +636,8 @@ static void send_report(struct init *init)
 		descriptors[count++] = init->listener;
 	if (init->upper >= 0)
 		descriptors[count++] = init->upper;
-	if (count) {
-		message.msg_control = ancillary.bytes;
-		message.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
-		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
-		memcpy(CMSG_DATA(header), descriptors, (size_t)count * sizeof(int));
-	}
-	if (sendmsg(init->control, &message, MSG_NOSIGNAL) < 0)
+	if (packet_send(init->control, &init->report, sizeof(init->report), descriptors,
+			count) < 0)
 		_exit(EXIT_SETUP_FAILED);
 }
 

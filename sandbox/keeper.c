@@ -70,8 +70,8 @@ void keeper_dismiss(struct keeper *keeper)
 	if (!keeper->pid)
 		return;
 	kill(keeper->pid, SIGKILL);
+	close(keeper->pipe);	/* ends it as well, should that have failed */
 	waitpid(keeper->pid, NULL, 0);
-	close(keeper->pipe);
 	munmap(keeper->stack, STACK_BYTES);
 	keeper->pid = 0;
 }

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "common/wire/packet.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/identity.h"
 #include "sandbox/init.h"
@@ -91,36 +92,10 @@ int sandbox_spawn(const struct sandbox_plan *plan, struct sandbox *ret,
 	return 0;
 }
 
-static int receive(const struct sandbox *sandbox, void *record, size_t size,
-		   int descriptors[2])
-{
-	union {
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
-		struct cmsghdr align;
-	} ancillary;
-	struct iovec part = { record, size };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
-				  .msg_control = ancillary.bytes,
-				  .msg_controllen = sizeof(ancillary) };
-	ssize_t length = recvmsg(sandbox->control, &message,
-				 MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	if (length < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (length == 0)
-		return -EPIPE;
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-	if (header && header->cmsg_type == SCM_RIGHTS)
-		memcpy(descriptors, CMSG_DATA(header),
-		       header->cmsg_len - CMSG_LEN(0));
-	return (size_t)length == size ? 1 : -EBADMSG;
-}
-
 int sandbox_receive_report(struct sandbox *sandbox, struct sandbox_report *ret)
 {
-	int descriptors[2] = { -1, -1 };
-	int r = receive(sandbox, ret, sizeof(*ret), descriptors);
+	int descriptors[2];
+	int r = packet_receive(sandbox->control, ret, sizeof(*ret), descriptors, 2);
 
 	if (r == 1) {
 		sandbox->denials = ret->carries_denials ? descriptors[0] : -1;
@@ -132,9 +107,7 @@ int sandbox_receive_report(struct sandbox *sandbox, struct sandbox_report *ret)
 
 int sandbox_receive_status(struct sandbox *sandbox, struct sandbox_status *ret)
 {
-	int descriptors[2] = { -1, -1 };
-
-	return receive(sandbox, ret, sizeof(*ret), descriptors);
+	return packet_receive(sandbox->control, ret, sizeof(*ret), NULL, 0);
 }
 
 int sandbox_signal(struct sandbox *sandbox, int signal)

@@ -165,7 +165,7 @@ static void on_signal(void *owner, const struct signalfd_siginfo *signal,
 
 void life_leave(struct life *life, int exit_code, const char *reason)
 {
-	if (life->leaving)
+	if (life->leaving && (life->exit_code || !exit_code))
 		return;
 	life->leaving = true;
 	life->exit_code = exit_code;
@@ -179,8 +179,7 @@ static void write_last_words(struct life *life)
 {
 	int64_t until_ns = clock_now_ns() + LAST_WORDS_NS;
 
-	while (channel_flush(&life->channel) == -EAGAIN &&
-	       clock_now_ns() < until_ns)
+	while (link_write(life) == -EAGAIN && clock_now_ns() < until_ns)
 		usleep(1000);
 }
 

@@ -45,7 +45,10 @@ static inline struct life *life_of(const struct worker_call *call)
 
 /* ---- worker.c ---- */
 
-/* Ends the loop; what was queued for the router is still written. */
+/*
+ * Ends the loop; what was queued for the router is still written. Of several
+ * reasons the first failure counts, even after all was well.
+ */
 void life_leave(struct life *life, int exit_code, const char *reason);
 
 void life_beat(struct life *life, enum beat_kind kind, uint64_t value);
@@ -70,6 +73,13 @@ void link_wait(struct life *life, int64_t until_ns);
 
 /* Queues a message that takes no credit and must not be lost. */
 void link_send(struct life *life, struct message *message);
+
+/*
+ * Writes of what is queued what there is room for: 0 when that was all, or
+ * -EAGAIN. A link that has failed, for whatever reason, is never written to
+ * again: then the worker leaves.
+ */
+int link_write(struct life *life);
 
 /* Writes all that is queued, waiting if need be. */
 void link_flush(struct life *life);

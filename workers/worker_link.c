@@ -16,9 +16,20 @@ static void wait_for_room(struct life *life)
 	life_beat_if_due(life, clock_now_ns());
 }
 
+int link_write(struct life *life)
+{
+	int r = channel_flush(&life->channel);
+
+	if (r == -EPIPE)
+		life_leave(life, 0, NULL);
+	else if (r < 0 && r != -EAGAIN)
+		life_leave(life, WORKER_EXIT_BROKEN, "the link cannot be written to");
+	return r;
+}
+
 void link_flush(struct life *life)
 {
-	while (channel_flush(&life->channel) == -EAGAIN && !life->leaving)
+	while (link_write(life) == -EAGAIN && !life->leaving)
 		wait_for_room(life);
 }
 
@@ -387,7 +398,7 @@ void link_turn_within(struct life *life)
 {
 	receive_all(life);
 	pump_all(life);
-	channel_flush(&life->channel);
+	link_write(life);
 }
 
 /* What we would not read must not wake us either. */
@@ -396,17 +407,6 @@ static uint32_t events_of(const struct life *life)
 	uint32_t events = channel_events(&life->channel);
 
 	return may_receive(life) ? events : events & ~(uint32_t)EPOLLIN;
-}
-
-/* A link that has failed, for whatever reason, is never written to again. */
-static void flush_or_leave(struct life *life)
-{
-	int r = channel_flush(&life->channel);
-
-	if (r == -EPIPE)
-		life_leave(life, 0, NULL);
-	else if (r < 0 && r != -EAGAIN)
-		life_leave(life, WORKER_EXIT_BROKEN, "the link cannot be written to");
 }
 
 void link_turn(struct life *life)
@@ -424,7 +424,7 @@ void link_turn(struct life *life)
 	} while (channel_pending(&life->channel) && may_receive(life));
 	life->busy = false;
 	look_whether_drained(life);
-	flush_or_leave(life);
+	link_write(life);
 	events = events_of(life);
 	if (events != life->link_events && !life->leaving) {
 		life->link_events = events;

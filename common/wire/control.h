@@ -54,6 +54,7 @@ enum router_descriptor {
 	ROUTER_CONTROL_FD = 3,	/* packet socket: struct control */
 	ROUTER_LISTEN_FD = 4,	/* listening stream socket of the clients */
 	ROUTER_CATALOG_FD = 5,	/* sealed memory: struct catalog */
+	ROUTER_EFFECTS_FD = 6,	/* the router's own file, which outlives it */
 	ROUTER_DESCRIPTORS_END
 };
 
@@ -68,8 +69,7 @@ enum control_kind {
 	CONTROL_POOL_STATE,	/* pool; detail: enum restart_state;
 				 * argument: retry at, monotonic ns */
 	CONTROL_CATALOG,	/* argument: catalog generation; sealed memory attached */
-	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state;
-				 * argument: the monitor's resident bytes */
+	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state; each second */
 	CONTROL_SLOT_POOL,	/* slot, generation, pool: its number in the present catalog */
 	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic
 				 * ns: no new call, then RECYCLE */

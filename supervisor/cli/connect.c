@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "common/wire/control.h"
+#include "common/wire/packet.h"
 #include "supervisor/cli/cli.h"
 
 #define RETRY_NS (4 * NS_PER_MS)
@@ -282,31 +283,11 @@ void connect_cleanup(struct connection **connection)
 
 /* ---- a workspace ---- */
 
-static int send_directory(int fd, int directory)
-{
-	struct workspace_ask ask = { .magic = WORKSPACE_MAGIC };
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .header = {
-		.cmsg_len = CMSG_LEN(sizeof(int)),
-		.cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS,
-	} };
-	struct iovec part = { &ask, sizeof(ask) };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control.bytes),
-	};
-
-	memcpy(CMSG_DATA(&control.header), &directory, sizeof(int));
-	return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 int connect_workspace_at(const struct connection *connection, int directory,
 			 const char *name, uint32_t *ret_number, struct error *why)
 {
 	const struct timeval limit = { CONNECT_TIMEOUT_NS / NS_PER_S, 0 };
+	const struct workspace_ask ask = { .magic = WORKSPACE_MAGIC };
 	struct workspace_answer answer = { 0 };
 	AUTO_CLOSE int fd = open_socket(&connection->places, PLACES_WORKSPACE,
 					SOCK_SEQPACKET, why);
@@ -314,7 +295,7 @@ int connect_workspace_at(const struct connection *connection, int directory,
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	int r = send_directory(fd, directory);
+	int r = packet_send(fd, &ask, sizeof(ask), &directory, 1);
 
 	if (r == 0 && recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
 		r = -EIO;

@@ -197,10 +197,9 @@ static int start_loader(struct monitor *monitor, struct error *why)
 	if (memory < 0)
 		return error_set(why, -errno, "memfd_create: %s", strerror(errno));
 	build_argv(monitor, argv);
-	int r = output_open(monitor, &loader->output, "catalog", &theirs, why);
+	int r = output_open(monitor, &loader->output, 0, &theirs, why);
 	AUTO_CLOSE int output = theirs;
 
-	loader->output.level = LEVEL_WARNING;	/* it speaks of what it refuses */
 	const int fds[] = { memory, monitor->holding.fd };
 
 	if (r == 0)

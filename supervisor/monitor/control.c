@@ -1,14 +1,9 @@
 /* Records to and from the router. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "common/cleanup.h"
-#include "sandbox/path.h"
+#include "common/wire/packet.h"
 #include "supervisor/monitor/monitor.h"
 
 #define RECORDS_PER_TURN 64
@@ -31,77 +26,35 @@ void control_ready(void *owner, uint32_t events, int64_t now_ns)
 	(void)events;
 	monitor->now_ns = now_ns;
 	for (int n = 0; n < RECORDS_PER_TURN && router->beat.fd >= 0; n++) {
-		ssize_t length = recv(router->beat.fd, &record, sizeof(record),
-				      MSG_DONTWAIT | MSG_TRUNC);
+		int r = packet_receive(router->beat.fd, &record, sizeof(record), NULL, 0);
 
-		if (length == (ssize_t)sizeof(record)) {
+		if (r > 0) {
 			take_record(monitor, &record);
 			continue;
 		}
-		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		if (r == 0)
 			return;
 		/* It closed its end, or sent what is no record: it is over. */
-		loop_remove(&monitor->loop, &router->beat);
-		close(router->beat.fd);
-		router->beat.fd = -1;
+		loop_close(&monitor->loop, &router->beat);
 		worker_kill(monitor, CORE_ROUTER);
 		return;
 	}
-}
-
-static bool send_record(int socket, const struct control *record, int fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ancillary = { { 0 } };
-	struct iovec part = { (void *)(uintptr_t)record, sizeof(*record) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		message.msg_control = ancillary.bytes;
-		message.msg_controllen = sizeof(ancillary.bytes);
-		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	}
-	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-	       (ssize_t)sizeof(*record);
 }
 
 void control_tell(struct monitor *monitor, struct control record, int fd)
 {
 	struct worker *router = &monitor->workers[CORE_ROUTER];
 	struct pollfd polled = { .fd = router->beat.fd, .events = POLLOUT };
+	int r;
 
-	if (router->beat.fd < 0 || send_record(router->beat.fd, &record, fd))
+	if (router->beat.fd < 0)
 		return;
-	if (errno == EAGAIN && poll(&polled, 1, PATIENCE_MS) == 1 &&
-	    send_record(router->beat.fd, &record, fd))
+	r = packet_send(router->beat.fd, &record, sizeof(record), &fd, fd >= 0);
+	if (r == -EAGAIN && poll(&polled, 1, PATIENCE_MS) == 1)
+		r = packet_send(router->beat.fd, &record, sizeof(record), &fd, fd >= 0);
+	if (r == 0)
 		return;
 	log_write(&monitor->log, LEVEL_ERROR, "the router takes no records and is killed",
-		  LOG_FIELDS(log_text("reason", strerror(errno))));
+		  LOG_FIELDS(log_text("reason", strerror(-r))));
 	worker_kill(monitor, CORE_ROUTER);
-}
-
-static uint64_t own_resident_bytes(void)
-{
-	char text[64] = "";
-	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, "/proc/self/statm", O_RDONLY, 0,
-				      PATH_HOST, NULL);
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 0;
-	return strtoul(text + strcspn(text, " "), NULL, 10) *	/* pages: the second word */
-	       (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-void control_tell_memory(struct monitor *monitor)
-{
-	control_tell(monitor, (struct control){
-		.kind = CONTROL_SUPERVISOR, .detail = (uint8_t)monitor->core.state,
-		.argument = own_resident_bytes() }, -1);
 }

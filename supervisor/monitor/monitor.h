@@ -44,8 +44,9 @@ struct monitor;
 struct output {
 	struct monitor *monitor;
 	struct loop_source source;	/* fd -1: none */
-	char name[WORKER_NAME_BYTES];	/* whose it is, as the log tells it */
-	enum log_level level;		/* of its lines; LEVEL_INFO if not said */
+	char name[WORKER_NAME_BYTES];	/* the owner's to set: as the log tells it */
+	enum log_level level;		/* the same: of lines that do not say theirs */
+	uint32_t generation;		/* of a worker; 0: it is none */
 	char text[LINE_BYTES];
 	size_t length;
 	unsigned lines;			/* in this second */
@@ -125,9 +126,11 @@ struct monitor {
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
 	int router_listener, run_directory, lock, null_fd;
+	int effects;			/* the router's file, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	int home_network;
+	bool groupless;		/* none could be made for the last worker: it has been told */
 	struct keeper keeper;
 	struct places places;
 	struct settings settings;
@@ -160,8 +163,10 @@ void monitor_rearm(struct monitor *monitor);
 void monitor_fail(struct monitor *monitor, int status, const char *message,
 		  const struct error *why);
 
-/* spawn.c: slot is of a worker, never the router's. */
+/* spawn.c: slot is of a worker, never the router's, where nothing else is said. */
 void worker_spawn(struct monitor *monitor, uint32_t slot);
+/* Tells the core what has become of it; the router's as well. */
+void worker_report(struct worker *worker, struct core_event event);
 void worker_signal(struct monitor *monitor, uint32_t slot, int signal);
 void worker_kill(struct monitor *monitor, uint32_t slot);
 void worker_collect(struct monitor *monitor, uint32_t slot, enum slot_end end);
@@ -187,7 +192,6 @@ void router_spawn(struct monitor *monitor);
 void control_ready(void *owner, uint32_t events, int64_t now_ns);
 /* With a descriptor, or -1. A router that does not read is killed. */
 void control_tell(struct monitor *monitor, struct control record, int fd);
-void control_tell_memory(struct monitor *monitor);
 
 /* catalogs.c */
 int catalogs_watch(struct monitor *monitor, struct error *why);
@@ -203,11 +207,12 @@ const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
 					 unsigned *ret_row);
 
 /* workspaces.c */
+void workspaces_tick(struct monitor *monitor);	/* its listener may have rested */
 int workspaces_open(struct monitor *monitor, int listener, struct error *why);
 void workspaces_release(struct monitor *monitor);
 
 /* output.c */
-int output_open(struct monitor *monitor, struct output *output, const char *name,
+int output_open(struct monitor *monitor, struct output *output, uint32_t generation,
 		int *ret_theirs, struct error *why);
 void output_tick(struct monitor *monitor, struct output *output);
 /* Logs what is left, up to a bound, and closes. */

@@ -18,17 +18,6 @@
 
 #define LATE_NS (60 * NS_PER_S)	/* a flood waits in the pipe, but not so long */
 
-/* The worker's generation; 0: it is no worker's. */
-static uint32_t generation_of(const struct output *output)
-{
-	const struct worker *workers = output->monitor->workers;
-
-	for (size_t i = 0; i < COUNT(output->monitor->workers); i++)
-		if (&workers[i].output == output)
-			return workers[i].generation;
-	return 0;
-}
-
 /* Its own time if that can be: whoever lies would stand anywhere in the log. */
 static void choose_time(struct span said, int64_t now_ns, char ret[CLOCK_TEXT_BYTES])
 {
@@ -58,7 +47,6 @@ static bool write_record(struct output *output, struct log *log)
 	char line[LOG_LINE_BYTES], time[CLOCK_TEXT_BYTES], message[LINE_BYTES];
 	struct log_record record = { .wall_ns = clock_wall_ns(), .now_ns = clock_now_ns(),
 				     .component = output->name, .message = message };
-	uint32_t generation = generation_of(output);
 	char origin[32] = "";
 	struct log_line said;
 	int length;
@@ -68,8 +56,8 @@ static bool write_record(struct output *output, struct log *log)
 	record.level = said.level;
 	tell_apart(&said, message);
 	choose_time(said.time, record.wall_ns, time);
-	if (generation)
-		snprintf(origin, sizeof(origin), ",\"generation\":%u", generation);
+	if (output->generation)
+		snprintf(origin, sizeof(origin), ",\"generation\":%u", output->generation);
 	length = snprintf(line, sizeof(line),
 			  "{\"ts\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"pid\":%.*s%s%.*s}\n",
 			  time, log_level_name(said.level), output->name,
@@ -131,7 +119,7 @@ static void on_ready(void *owner, uint32_t events, int64_t now_ns)
 	read_output(output->monitor, output);
 }
 
-int output_open(struct monitor *monitor, struct output *output, const char *name,
+int output_open(struct monitor *monitor, struct output *output, uint32_t generation,
 		int *ret_theirs, struct error *why)
 {
 	int ends[2];
@@ -143,10 +131,12 @@ int output_open(struct monitor *monitor, struct output *output, const char *name
 
 	if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
 		return error_set(why, -errno, "fcntl: %s", strerror(errno));
-	*output = (struct output){ .source = { .fd = ours, .ready = on_ready,
-					       .owner = output },
-				    .monitor = monitor, .level = LEVEL_INFO };
-	snprintf(output->name, sizeof(output->name), "%s", name);
+	output->source = (struct loop_source){ .fd = ours, .ready = on_ready,
+					       .owner = output };
+	output->monitor = monitor;
+	output->generation = generation;
+	output->length = output->lines = 0;
+	output->paused = false;
 	int r = loop_add(&monitor->loop, &output->source, EPOLLIN, why);
 
 	if (r < 0) {
@@ -180,7 +170,5 @@ void output_close(struct monitor *monitor, struct output *output)
 	}
 	if (output->length > 0)
 		write_line(output);
-	loop_remove(&monitor->loop, &output->source);
-	close(output->source.fd);
-	output->source.fd = -1;
+	loop_close(&monitor->loop, &output->source);
 }

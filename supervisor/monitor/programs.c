@@ -149,14 +149,6 @@ int program_watch(struct monitor *monitor, struct loop_child *child, int pidfd,
 
 /* ---- the router: a slot without a sandbox ---- */
 
-static void report_router(struct monitor *monitor, struct worker *router,
-			  struct core_event event)
-{
-	event.slot = CORE_ROUTER;
-	event.generation = router->generation;
-	monitor_event(monitor, &event);
-}
-
 static void on_router_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 {
 	struct worker *router = owner;
@@ -166,7 +158,7 @@ static void on_router_exited(void *owner, const struct loop_exit *exit, int64_t 
 	if (router->beat.fd >= 0)
 		control_ready(router, 0, now_ns);
 	output_close(monitor, &router->output);
-	report_router(monitor, router, (struct core_event){
+	worker_report(router, (struct core_event){
 		.kind = CORE_FACTS, .facts = FACT_ALL,
 		.exit_status = exit->code == CLD_EXITED ? exit->status : -1,
 		.signal = exit->code == CLD_EXITED ? 0 : exit->status });
@@ -183,12 +175,13 @@ static int start_router(struct monitor *monitor, struct worker *router, struct e
 	AUTO_CLOSE int peer = ends[1];
 
 	setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	int r = output_open(monitor, &router->output, "router", &theirs, why);
+	int r = output_open(monitor, &router->output, router->generation, &theirs, why);
 	AUTO_CLOSE int output = theirs;
 
 	if (r < 0)
 		return r;
-	const int fds[] = { peer, monitor->router_listener, monitor->published };
+	const int fds[] = { peer, monitor->router_listener, monitor->published,
+			    monitor->effects };
 
 	r = program_start(monitor, &monitor->router_program, argv, fds, COUNT(fds), output,
 			  &router->sandbox.init_pidfd, why);
@@ -212,16 +205,17 @@ void router_spawn(struct monitor *monitor)
 	struct error why;
 
 	router->generation = monitor->core.slots[CORE_ROUTER].generation;
+	memcpy(router->output.name, "router", sizeof("router"));
 	int r = start_router(monitor, router, &why);
 
 	if (r == 0) {
-		report_router(monitor, router, (struct core_event){ .kind = CORE_STARTED });
+		worker_report(router, (struct core_event){ .kind = CORE_STARTED });
 		return;
 	}
 	log_write(&monitor->log, LEVEL_ERROR, "the router cannot be started",
 		  LOG_FIELDS(log_text("reason", why.text)));
 	worker_kill(monitor, CORE_ROUTER);
-	report_router(monitor, router, (struct core_event){
+	worker_report(router, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)-r, .facts = FACT_ALL,
 		.exit_status = -1 });
 }

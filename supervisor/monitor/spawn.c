@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/wire/packet.h"
 #include "sandbox/path.h"
 #include "sandbox/service.h"
 #include "sandbox/usage.h"
@@ -28,7 +29,7 @@
  */
 #define WORKER_UID_BASE (SERVICE_UID_BASE + (1U << 22))
 
-static void report(struct worker *worker, struct core_event event)
+void worker_report(struct worker *worker, struct core_event event)
 {
 	event.slot = worker->index;
 	event.generation = worker->generation;
@@ -42,15 +43,6 @@ static void forget(struct monitor *monitor, struct loop_source *source)
 	source->fd = -1;
 }
 
-static void close_source(struct monitor *monitor, struct loop_source *source)
-{
-	int fd = source->fd;
-
-	forget(monitor, source);
-	if (fd >= 0)
-		close(fd);
-}
-
 /* ---- beats ---- */
 
 static void read_beats(struct worker *worker, int most)
@@ -58,18 +50,18 @@ static void read_beats(struct worker *worker, int most)
 	struct core_event event = { .kind = CORE_BEAT };
 
 	while (most-- > 0 && worker->beat.fd >= 0) {
-		ssize_t length = recv(worker->beat.fd, &event.beat, sizeof(event.beat),
-				      MSG_DONTWAIT | MSG_TRUNC);
+		int r = packet_receive(worker->beat.fd, &event.beat, sizeof(event.beat),
+				       NULL, 0);
 
-		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		if (r == 0)
 			return;
-		if (length <= 0) {	/* its pidfd tells the rest */
-			close_source(worker->monitor, &worker->beat);
+		if (r < 0 && r != -EBADMSG) {	/* its pidfd tells the rest */
+			loop_close(&worker->monitor->loop, &worker->beat);
 			return;
 		}
-		if (length != (ssize_t)sizeof(event.beat))
+		if (r < 0)
 			event.beat = (struct beat){ .kind = 0 };
-		report(worker, event);
+		worker_report(worker, event);
 	}
 }
 
@@ -93,7 +85,7 @@ static void not_started(struct worker *worker, const struct sandbox_report *foun
 		    LOG_FIELDS(log_text("step", found->failed_step),
 			       log_int("errno", found->failed_errno),
 			       log_text("reason", found->detail)));
-	report(worker, (struct core_event){
+	worker_report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
 		.fault = hopeless ? START_FAULT_HOPELESS : START_FAULT_PASSING });
 }
@@ -116,7 +108,7 @@ static void read_reports(struct worker *worker)
 		if (found.failed_errno)
 			not_started(worker, &found);
 		else
-			report(worker, (struct core_event){ .kind = CORE_STARTED });
+			worker_report(worker, (struct core_event){ .kind = CORE_STARTED });
 	}
 	if (r < 0 || worker->status_known)	/* the socket is the sandbox's to close */
 		forget(worker->monitor, &worker->report);
@@ -192,7 +184,7 @@ static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 		event.facts |= FACT_EMPTY;
 	else
 		worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
-	report(worker, event);
+	worker_report(worker, event);
 }
 
 int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns)
@@ -209,7 +201,7 @@ int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns)
 			cgroup_kill(&worker->cgroup);
 			if (cgroup_try_remove(&worker->cgroup) == 0) {
 				worker->emptying_ns = DEADLINE_NEVER;
-				report(worker, (struct core_event){
+				worker_report(worker, (struct core_event){
 					.kind = CORE_FACTS, .facts = FACT_EMPTY });
 				continue;
 			}
@@ -221,17 +213,12 @@ int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns)
 
 /* ---- birth ---- */
 
-struct ends {
-	int ours, theirs;
-};
+enum end { OURS, THEIRS };
 
-static int pair(int type, struct ends *ret, struct error *why)
+static int pair(int type, int ret[2], struct error *why)
 {
-	int ends[2];
-
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) < 0)
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ret) < 0)
 		return error_set(why, -errno, "socketpair: %s", strerror(errno));
-	*ret = (struct ends){ ends[0], ends[1] };
 	return 0;
 }
 
@@ -342,26 +329,30 @@ static int make_group(struct worker *worker, const struct sandbox_plan *plan,
 		      struct error *why)
 {
 	struct error reason;
-	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, &reason);
+	int r = cgroup_create(&worker->cgroup, &plan->policy->limits,
+			      plan->background, &reason);
 
-	/* A user without delegated groups does without, as `cupel run` does. */
 	if (r < 0 && r != -EOPNOTSUPP) {
 		*why = reason;
 		return r;
 	}
+	/* A user without delegated groups does without, as `cupel run` does. */
+	if (r < 0 && !worker->monitor->groupless)
+		log_write(&worker->monitor->log, LEVEL_WARNING, "workers have no groups",
+			  LOG_FIELDS(log_text("reason", reason.text)));
+	worker->monitor->groupless = r < 0;
 	return 0;
 }
 
 /* What the worker inherits, in the order of enum worker_descriptor. */
 struct links {
-	struct ends link, beat, client;
-	int output;
+	int link[2], beat[2], client[2], output;	/* by enum end */
 };
 
 static void close_theirs(struct links *links)
 {
-	const int all[] = { links->link.ours, links->link.theirs, links->beat.theirs,
-			    links->client.ours, links->client.theirs, links->output };
+	const int all[] = { links->link[OURS], links->link[THEIRS], links->beat[THEIRS],
+			    links->client[OURS], links->client[THEIRS], links->output };
 
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (all[i] >= 0)
@@ -384,28 +375,27 @@ static int listen_to_beats(struct worker *worker, int fd, struct error *why)
 static int make_links(struct worker *worker, const struct catalog_pool *pool,
 		      struct links *ret, struct error *why)
 {
-	char name[WORKER_NAME_BYTES];
-	int r = pair(SOCK_STREAM, &ret->link, why);
+	int r = pair(SOCK_STREAM, ret->link, why);
 
-	memcpy(name, worker->output.name, sizeof(name));
 	if (r == 0)
-		r = pair(SOCK_SEQPACKET, &ret->beat, why);
+		r = pair(SOCK_SEQPACKET, ret->beat, why);
 	if (r == 0)
-		r = listen_to_beats(worker, ret->beat.ours, why);
+		r = listen_to_beats(worker, ret->beat[OURS], why);
 	if (r == 0 && pool->client_role < ROLE_COUNT)
-		r = pair(SOCK_STREAM, &ret->client, why);
+		r = pair(SOCK_STREAM, ret->client, why);
 	if (r == 0)
 		r = crash_page(worker, why);
 	if (r == 0)
-		r = output_open(worker->monitor, &worker->output, name, &ret->output, why);
+		r = output_open(worker->monitor, &worker->output, worker->generation,
+				&ret->output, why);
 	return r;
 }
 
 static void inherit(struct sandbox_plan *plan, const struct worker *worker,
 		    const struct links *links)
 {
-	const int fds[] = { links->link.theirs, links->beat.theirs, worker->crash_fd,
-			    links->client.theirs };
+	const int fds[] = { links->link[THEIRS], links->beat[THEIRS], worker->crash_fd,
+			    links->client[THEIRS] };
 
 	plan->inherited_count = 0;
 	for (size_t i = 0; i < COUNT(fds); i++)
@@ -447,12 +437,12 @@ static void tell_up(struct worker *worker, const struct core_slot *slot,
 		.workspace = slot->workspace,
 	};
 
-	control_tell(worker->monitor, record, links->link.ours);
-	if (links->client.ours < 0)
+	control_tell(worker->monitor, record, links->link[OURS]);
+	if (links->client[OURS] < 0)
 		return;
 	record.kind = CONTROL_CLIENT_UP;
 	record.detail = (uint8_t)row->client_role;
-	control_tell(worker->monitor, record, links->client.ours);
+	control_tell(worker->monitor, record, links->client[OURS]);
 }
 
 static int start(struct monitor *monitor, struct worker *worker, struct links *links,
@@ -480,6 +470,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	build_argv(generation->catalog, entry, argv);
 	plan.argv = (char *const *)(uintptr_t)argv;
 	plan.program = generation->programs[row].fd;
+	plan.background = entry->flags & POOL_BATCH;
 	plan.host_clock = true;	/* frames hold deadlines of the host's */
 	plan.tables = monitor;
 	plan.table_bytes = sizeof(*monitor);
@@ -506,24 +497,18 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	return r;
 }
 
-static void name_worker(const struct monitor *monitor, struct worker *worker)
-{
-	unsigned pool = monitor->core.slots[worker->index].pool;
-	char name[WORKER_NAME_BYTES];
-
-	snprintf(name, sizeof(name), "%s/%u", monitor->core.pools[pool].name, worker->index);
-	memcpy(worker->output.name, name, sizeof(name));
-}
-
 void worker_spawn(struct monitor *monitor, uint32_t index)
 {
 	struct worker *worker = &monitor->workers[index];
 	struct links links = { { -1, -1 }, { -1, -1 }, { -1, -1 }, -1 };
 	enum start_fault fault = START_FAULT_PASSING;
+	char name[WORKER_NAME_BYTES];
 	struct error why;
 
 	worker->generation = monitor->core.slots[index].generation;
-	name_worker(monitor, worker);
+	snprintf(name, sizeof(name), "%s/%u",
+		 monitor->core.pools[monitor->core.slots[index].pool].name, index);
+	memcpy(worker->output.name, name, sizeof(name));
 	int r = start(monitor, worker, &links, &fault, &why);
 
 	close_theirs(&links);
@@ -532,7 +517,7 @@ void worker_spawn(struct monitor *monitor, uint32_t index)
 	cgroup_remove(&worker->cgroup, NULL);
 	monitor_log(monitor, worker->output.name, LEVEL_ERROR, "the worker cannot be started",
 		    LOG_FIELDS(log_text("reason", why.text)));
-	report(worker, (struct core_event){
+	worker_report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)-r, .facts = FACT_ALL,
 		.exit_status = -1, .fault = fault });
 }
@@ -578,15 +563,15 @@ static void log_end(struct worker *worker, enum slot_end end)
 static void clear(struct monitor *monitor, uint32_t index)
 {
 	struct worker *worker = &monitor->workers[index];
-	struct output output = worker->output;	/* its name stays for the log */
+	struct output output = { .source.fd = -1, .level = LEVEL_INFO };
 
+	memcpy(output.name, worker->output.name, sizeof(output.name));	/* for the log */
 	*worker = (struct worker){
 		.monitor = monitor, .index = index,
 		.sandbox = { .init_pidfd = -1, .control = -1, .denials = -1, .upper = -1 },
 		.report = { .fd = -1 }, .beat = { .fd = -1 }, .output = output,
 		.crash_fd = -1, .network = -1, .emptying_ns = DEADLINE_NEVER,
 	};
-	worker->output.source.fd = -1;
 }
 
 void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
@@ -595,7 +580,7 @@ void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
 
 	log_end(worker, end);
 	output_close(monitor, &worker->output);
-	close_source(monitor, &worker->beat);
+	loop_close(&monitor->loop, &worker->beat);
 	forget(monitor, &worker->report);
 	sandbox_close(&worker->sandbox);
 	take_network_back(monitor, worker);
@@ -618,7 +603,7 @@ void worker_tick(struct monitor *monitor, uint32_t index)
 	if (usage_of_tree(worker->sandbox.init_pid, &tree) < 0)
 		return;
 	cgroup_usage(&worker->cgroup, &group);
-	report(worker, (struct core_event){
+	worker_report(worker, (struct core_event){
 		.kind = CORE_USAGE, .value = tree.resident_bytes,
 		.call = (uint64_t)(group.cpu_ns >= 0 ? group.cpu_ns : tree.cpu_ns) });
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/wire/packet.h"
 #include "supervisor/monitor/monitor.h"
 
 #define ASKS_PER_TURN 8
@@ -29,9 +30,7 @@ static void drop_client(struct monitor *monitor, struct workspace_client *client
 	for (uint32_t n = 1; n <= CONTROL_WORKSPACES_MAX; n++)
 		if (monitor->workspaces[n].fd >= 0 && monitor->workspaces[n].client == index)
 			release_number(monitor, n);
-	loop_remove(&monitor->loop, &client->source);
-	close(client->source.fd);
-	client->source.fd = -1;
+	loop_close(&monitor->loop, &client->source);
 }
 
 /*
@@ -108,28 +107,6 @@ static struct workspace_answer answer(struct monitor *monitor,
 	return (struct workspace_answer){ .number = ask->release };
 }
 
-static ssize_t receive(int socket, struct workspace_ask *ret, int *ret_fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ancillary;
-	struct iovec part = { ret, sizeof(*ret) };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
-				  .msg_control = ancillary.bytes,
-				  .msg_controllen = sizeof(ancillary) };
-	ssize_t length = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-
-	*ret_fd = -1;
-	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-	    header->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
-	if (length > 0 && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		return 0;	/* more than was agreed on: the end of it */
-	return length;
-}
-
 static void on_ask(void *owner, uint32_t events, int64_t now_ns)
 {
 	struct workspace_client *client = owner;
@@ -140,11 +117,11 @@ static void on_ask(void *owner, uint32_t events, int64_t now_ns)
 	for (int n = 0; n < ASKS_PER_TURN; n++) {
 		struct workspace_ask ask;
 		int fd;
-		ssize_t length = receive(client->source.fd, &ask, &fd);
+		int r = packet_receive(client->source.fd, &ask, sizeof(ask), &fd, 1);
 
-		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+		if (r == 0)
 			return;
-		if (length != (ssize_t)sizeof(ask) || ask.magic != WORKSPACE_MAGIC) {
+		if (r < 0 || ask.magic != WORKSPACE_MAGIC) {
 			if (fd >= 0)
 				close(fd);
 			drop_client(monitor, client);
@@ -165,8 +142,7 @@ static void on_client(void *owner, uint32_t events, int64_t now_ns)
 	struct monitor *monitor = owner;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	AUTO_CLOSE int fd = accept4(monitor->workspace_listener.fd, NULL, NULL,
-				    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	AUTO_CLOSE int fd = loop_accept(&monitor->loop, &monitor->workspace_listener);
 
 	(void)events;
 	(void)now_ns;
@@ -186,6 +162,11 @@ static void on_client(void *owner, uint32_t events, int64_t now_ns)
 			fd_take(&fd);
 		return;
 	}
+}
+
+void workspaces_tick(struct monitor *monitor)
+{
+	loop_modify(&monitor->loop, &monitor->workspace_listener, EPOLLIN, NULL);
 }
 
 int workspaces_open(struct monitor *monitor, int listener, struct error *why)

@@ -233,7 +233,7 @@ static bool keep_argument(struct router *router, struct call *call,
 	}
 	parcel = call->arguments.bytes + message->body.length >
 			 CALL_ARGUMENT_MAX ?
-		 NULL : parcel_new(&router->store, message);
+		 NULL : parcel_keep(router, message);
 	if (parcel) {
 		parcels_append(&call->arguments, parcel);
 		return true;
@@ -326,6 +326,12 @@ bool admit_is_poison(struct router *router, struct call *call,
 static bool is_broken(struct router *router, struct tool *tool,
 		      struct ending *why, int64_t now_ns)
 {
+	if (!tool->present || !tool->enabled) {
+		*why = tool->present ?
+		       ending_of(ERROR_UNAVAILABLE, "the tool is disabled") :
+		       ending_of(ERROR_NOT_FOUND, "the tool was removed");
+		return true;
+	}
 	breaker_tick(&tool->breaker, now_ns);
 	tool_watch(router, tool, now_ns);
 	if (tool->breaker.state == BREAKER_FORCED_OPEN &&

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/wire/packet.h"
 
 #define CONTROL_RECORDS_PER_TURN 64
 #define CONTROL_EXIT_BEHIND 75	/* EX_TEMPFAIL */
@@ -87,19 +88,6 @@ void control_write(void *owner, const struct control *record)
 
 /* ---- from the monitor ---- */
 
-/* The descriptor of a record's packet, or -1. */
-static int attached(const struct msghdr *header)
-{
-	const struct cmsghdr *part = CMSG_FIRSTHDR(header);
-	int fd = -1;
-
-	if (part && part->cmsg_level == SOL_SOCKET &&
-	    part->cmsg_type == SCM_RIGHTS &&
-	    part->cmsg_len == CMSG_LEN(sizeof(fd)))
-		memcpy(&fd, CMSG_DATA(part), sizeof(fd));
-	return fd;
-}
-
 static bool take_link(struct shell *shell, struct router_event *event, int fd)
 {
 	const struct control *record = event->record;
@@ -156,42 +144,20 @@ static void handle(struct shell *shell, const struct control *record, int fd)
 		router_step(shell->router, &event, shell->now_ns);
 }
 
-/* 1: a record was handled; 0: there is none now; negative: never again. */
-static int receive(struct shell *shell)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr aligned;
-	} space;
-	struct control record;
-	struct iovec piece = { &record, sizeof(record) };
-	struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1,
-				 .msg_control = space.bytes,
-				 .msg_controllen = sizeof(space.bytes) };
-	ssize_t length = recvmsg(shell->control.fd, &header,
-				 MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	if (length < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (length == 0)
-		return -EPIPE;
-	if (length != sizeof(record) || header.msg_flags & (MSG_TRUNC |
-							    MSG_CTRUNC))
-		return -EBADMSG;
-	handle(shell, &record, attached(&header));
-	return 1;
-}
-
 static void on_ready(void *owner, uint32_t events, int64_t now_ns)
 {
 	struct shell *shell = owner;
-	int r = 1;
+	struct control record;
+	int fd, r = 1;
 
 	shell->now_ns = now_ns;
 	if (events & EPOLLOUT)
 		control_flush(shell);
-	for (int i = 0; i < CONTROL_RECORDS_PER_TURN && r > 0; i++)
-		r = receive(shell);
+	for (int i = 0; i < CONTROL_RECORDS_PER_TURN && r > 0; i++) {
+		r = packet_receive(shell->control.fd, &record, sizeof(record), &fd, 1);
+		if (r > 0)
+			handle(shell, &record, fd);
+	}
 	if (r < 0) {
 		/* Without a monitor there is nothing to route. */
 		log_write(&shell->log, LEVEL_ERROR, "the monitor is gone", NULL);

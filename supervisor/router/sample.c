@@ -13,12 +13,15 @@
 /* Before confinement; afterwards nothing can be opened. proc(5). */
 void sample_open(struct sampler *sampler, const char *directory)
 {
-	static const char *const files[SAMPLE_FD_COUNT] = {
+	char monitor[32];
+	const char *const files[SAMPLE_FD_COUNT] = {
 		[SAMPLE_MEMORY] = "/proc/meminfo",
 		[SAMPLE_CPU]    = "/proc/stat",
 		[SAMPLE_SELF]   = "/proc/self/statm",
+		[SAMPLE_MONITOR] = monitor,
 	};
 
+	snprintf(monitor, sizeof(monitor), "/proc/%d/statm", getppid());
 	for (int i = 0; i < SAMPLE_FD_COUNT; i++) {
 		const char *path = files[i] ? files[i] : directory;
 
@@ -94,11 +97,11 @@ static unsigned disk_percent(const struct sampler *sampler)
 	return percent_of(status.f_blocks - status.f_bavail, status.f_blocks);
 }
 
-static uint64_t resident_bytes(const struct sampler *sampler)
+static uint64_t resident_bytes(const struct sampler *sampler, int whose)
 {
 	char text[SAMPLE_TEXT_BYTES];
 
-	if (!read_text(sampler->fds[SAMPLE_SELF], text))
+	if (!read_text(sampler->fds[whose], text))
 		return 0;
 	return number_after(text, " ") * (uint64_t)sysconf(_SC_PAGESIZE);
 }
@@ -109,6 +112,7 @@ void sample_take(struct sampler *sampler, struct router_sample *ret)
 		.memory_percent = memory_percent(sampler),
 		.disk_percent = disk_percent(sampler),
 		.cpu_percent = cpu_percent(sampler),
-		.resident_bytes = resident_bytes(sampler),
+		.resident_bytes = resident_bytes(sampler, SAMPLE_SELF),
+		.monitor_bytes = resident_bytes(sampler, SAMPLE_MONITOR),
 	};
 }

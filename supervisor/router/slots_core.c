@@ -501,10 +501,8 @@ static void on_supervisor(struct router *router,
 			  const struct router_event *event, int64_t now_ns)
 {
 	(void)now_ns;
-	if (event->record->detail >= SUPERVISOR_STATE_COUNT)
-		return;
-	router->supervisor = (enum supervisor_state)event->record->detail;
-	router->monitor_bytes = event->record->argument;
+	if (event->record->detail < SUPERVISOR_STATE_COUNT)
+		router->supervisor = (enum supervisor_state)event->record->detail;
 }
 
 static void on_stop(struct router *router, const struct router_event *event,

@@ -180,16 +180,49 @@ wait_for 10 is_steady
 each 'the monitor goes on' run goes_on socketpair:EMFILE:1 socketpair:ENFILE:2 socketpair:EMFILE:3 \
 	memfd_create:ENOMEM:1 ftruncate:ENOMEM:1 pipe2:EMFILE:1 fcntl:ENOMEM:1 \
 	openat2:EMFILE:1 openat2:ENFILE:6 \
-	clone3:EAGAIN:1 clone3:ENOMEM:1 sendto:ENOBUFS:1 sendmsg:EAGAIN:1 recvfrom:EINTR:1 \
-	recvmsg:EINTR:1 epoll_wait:EINTR:1 waitid:EINTR:1 \
+	clone3:EAGAIN:1 clone3:ENOMEM:1 sendto:ENOBUFS:1 sendmsg:EAGAIN:1 recvmsg:EINTR:1 \
+	recvmsg:ENOMEM:2 epoll_wait:EINTR:1 waitid:EINTR:1 \
 	read:EINTR:1 read:EIO:2 write:ENOSPC:1 write:EINTR:1
-each 'and after a death' say goes_on_after_death clone3:EAGAIN:1 sendmsg:ENOBUFS:1 sendmsg:EMFILE:2 recvfrom:ENOMEM:1
+each 'and after a death' say goes_on_after_death clone3:EAGAIN:1 sendmsg:ENOBUFS:1 sendmsg:EMFILE:2 recvmsg:ENOMEM:1
 each "a worker's caller has an answer" say answers_all_the_same recvfrom:EINTR:1 recvfrom:ENOMEM:1 \
 	recvfrom:ECONNRESET:1 sendto:EAGAIN:1 sendto:EINTR:1 sendto:ENOBUFS:1 epoll_wait:EINTR:1 \
 	timerfd_settime:ENOMEM:1
 each "so has a job's" run answers_all_the_same openat:EMFILE:1 pipe2:EMFILE:1 pipe2:EMFILE:2 \
 	fcntl:EMFILE:1 epoll_ctl:ENOMEM:1 epoll_ctl:ENOSPC:3 vfork:EAGAIN:1 pidfd_open:EMFILE:1 \
 	read:EINTR:1 waitid:EINTR:1 wait4:EINTR:1 sendto:ENOBUFS:2
+
+# ---- a death that is told late ----
+
+# The worker's link has ended, so that it is told to go, before its init says
+# how; and the monitor listens only when init, which has not read that, is gone.
+late() { # POOL
+	local worker init tracer asked text
+	worker=$(workers_of "$1")
+	init=$(awk '$1 == "PPid:" { print $2 }' /proc/"$worker"/status)
+	strace -qq -o "$work/trace" -e trace=sendto -e inject=sendto:delay_enter=1000000 \
+		-p "$init" 2>/dev/null &
+	tracer=$!
+	started+=("$tracer")
+	wait_for 5 is_traced "$init" || { echo 'it cannot be traced'; return 1; }
+	ask call "$1" '{"argv":["/bin/sleep","10"]}' >"$work/said" 2>&1 &
+	wait_for 5 has_child "$worker"
+	asked=$!
+	kill -SEGV "$worker"
+	sleep 0.5
+	kill -STOP "$supervisor"
+	wait_for 5 all_dead "$init"
+	kill -CONT "$supervisor"
+	wait "$asked"
+	text=$(cat "$work/said")
+	kill -INT "$tracer" 2>/dev/null
+	wait "$tracer" 2>/dev/null
+	grep -q DELAYED "$work/trace" || { echo 'it was not late'; return 1; }
+	case $text in *'(signal 11)'*) ;; *) echo "$text"; return 1 ;; esac
+}
+has_child() { # PID
+	[ -n "$(cat /proc/"$1"/task/*/children)" ]
+}
+holds 'told late, a death is told as it was' late "run$((turn % 8))"
 
 family_then=$(family "$supervisor")
 stop_supervisor

@@ -18,7 +18,7 @@ RANDOM=${CUPEL_SEED:-1}
 kind=${RESUME_KIND:-git}
 case $kind in git) inside=.git keeps=none ;; *) inside=.cupel keeps=.cupel ;; esac
 echo "# CUPEL_SEED=${CUPEL_SEED:-1} RESUME_KIND=$kind"
-hit=0
+hit=0 applies=0
 declare -A kills
 
 # ---- the user's ----
@@ -59,9 +59,9 @@ house() {
 		}' | sort -n
 }
 strike() { # MILLISECONDS: at most so late, and only while $asked runs
-	local ms=$(((RANDOM * 32768 + RANDOM) % $1)) choice=$RANDOM members names victim
+	local ms=$(((RANDOM * 32768 + RANDOM) % $1)) choice=$RANDOM names victim
 	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
-	mapfile -t members < <(house)
+	[ ${#members[@]} -gt 0 ] || mapfile -t members < <(house)
 	kill -0 "$asked" 2>/dev/null && [ ${#members[@]} -gt 0 ] || return 1
 	# A name first: of some there are many, of others one for moments.
 	mapfile -t names < <(printf '%s\n' "${members[@]#* }" | sort -u)
@@ -131,6 +131,8 @@ until_done() { # KILLS MILLISECONDS VERB...
 	struck_first=
 	shift 2
 	for ((code = 99; code != 0 && tries < 15; tries++)); do
+		members=()	# a busy machine takes longer to list them than to apply
+		[ "$ms" -ge 20 ] || mapfile -t members < <(house)
 		start=$(date +%s%N)
 		"$cupel" "$@" >"$work/said" 2>&1 </dev/null &
 		asked=$!
@@ -154,8 +156,11 @@ until_done() { # KILLS MILLISECONDS VERB...
 status_of() {
 	rows 'SELECT status FROM improvements WHERE id = 1'
 }
+# Without a kill nothing is shown: then it takes longer.
 time_left() {
-	[ $((SECONDS - began)) -lt "$seconds" ] && [ $hit -lt "$rounds_max" ]
+	local most=$seconds
+	[ $hit -gt $((applies / 4)) ] || most=$((3 * seconds))
+	[ $((SECONDS - began)) -lt $most ] && [ $hit -lt "$rounds_max" ]
 }
 # As they were: the workspace, and what the store knew of it.
 reset() { # TEMPLATE
@@ -198,7 +203,7 @@ campaign() {
 	fi
 	campaigns=$((campaigns + 1))
 }
-applies=0 lost=
+lost=
 # Sooner after a miss and later after a hit: about every other one hits, however
 # long an apply takes on this machine.
 aim() {

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -608,9 +609,24 @@ static void a_hang_can_be_seen_in_the_beats(void **state)
 
 /* ---- programs of another kind ---- */
 
+/* Of a program below: the send on its link that fails; 0: none. */
+static int bad_send, sends_left;
+static bool *served;
+
+ssize_t send(int fd, const void *data, size_t length, int flags)
+{
+	if (fd == WORKER_LINK_FD && sends_left > 0 && --sends_left == 0) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	return sendto(fd, data, length, flags, NULL, 0);
+}
+
 static int serve_once(struct worker_call *call, json_t **ret, struct error *why)
 {
 	(void)why;
+	if (served)
+		*served = true;
 	*ret = json_incref(call->arguments);
 	return 0;
 }
@@ -623,6 +639,8 @@ static int fail_test(struct worker *worker, struct error *why)
 
 static const struct worker_promise promises[] = { { "other", "true", TOOL_PURE } };
 static const struct worker_contract contract = { promises, 1, 1 };
+static const struct worker_promise effects[] = { { "other", "true", TOOL_EFFECTFUL } };
+static const struct worker_contract effectful = { effects, 1, 1 };
 static const struct worker_tool once[] = { { .name = "other", .serve = serve_once } };
 static const struct worker_tool strange[] = { { .name = "strange", .serve = serve_once } };
 
@@ -647,6 +665,14 @@ static void run_strange(void)
 		.tool_count = 1 }));
 }
 
+static void run_effectful(void)
+{
+	sends_left = bad_send;
+	_exit(worker_main(&(struct worker_program){
+		.name = "effectful", .contract = &effectful, .tools = once,
+		.tool_count = 1, .single_use = true }));
+}
+
 static void a_single_use_worker_serves_any_name_once(void **state)
 {
 	(void)state;
@@ -654,6 +680,32 @@ static void a_single_use_worker_serves_any_name_once(void **state)
 	rig_call(1, "what.ever", "{\"a\":1}");
 	rig_expect_result(1, ERROR_OK);
 	assert_true(rig_left_well());
+}
+
+/* HELLO, READY, ACCEPT, RESULT; without an ACCEPT another worker gets the call. */
+static void what_cannot_be_sent_ends_it_and_nothing_begins_unaccepted(void **state)
+{
+	struct message message;
+
+	(void)state;
+	served = mmap(NULL, sizeof(*served), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(served != MAP_FAILED);
+	for (bad_send = 3; bad_send <= 4; bad_send++) {
+		bool accepted = bad_send == 4;
+
+		*served = false;
+		rig_start_ready(run_effectful);
+		rig_call(1, "other", "{\"a\":1}");
+		if (accepted)
+			rig_expect(MESSAGE_ACCEPT);
+		assert_int_equal(rig_hear(&message), -EPIPE);
+		assert_true(rig_left_broken());
+		assert_int_equal(*served, accepted);
+		rig_stop(NULL);
+	}
+	munmap(served, sizeof(*served));
+	served = NULL;
 }
 
 static void one_that_cannot_serve_never_becomes_ready(void **state)
@@ -704,6 +756,7 @@ int main(void)
 		TEST(death_before_accepting_shows),
 		TEST(a_hang_can_be_seen_in_the_beats),
 		TEST(a_single_use_worker_serves_any_name_once),
+		TEST(what_cannot_be_sent_ends_it_and_nothing_begins_unaccepted),
 		TEST(one_that_cannot_serve_never_becomes_ready),
 	};
 
