@@ -198,6 +198,8 @@ int catalogs_watch(struct monitor *monitor, struct error *why);
 void catalogs_request(struct monitor *monitor, bool ordered, int64_t at_ns);
 void catalogs_tick(struct monitor *monitor, int64_t now_ns);
 void catalogs_switch(struct monitor *monitor);
+/* Sees to it that monitor->published is the router's copy of what holds. */
+int catalogs_publish(struct monitor *monitor, struct error *why);
 void catalogs_settle(struct monitor *monitor, bool newer);
 void catalogs_release(struct monitor *monitor);
 /* The pool a core pool stands for and where; NULL: of no generation any more. */
