@@ -28,6 +28,17 @@ static const char *named(const char *variable)
 	return value && value[0] == '/' ? value : NULL;
 }
 
+bool places_config(const char *name, char ret[PLACES_BYTES])
+{
+	const char *xdg = named("XDG_CONFIG_HOME"), *home = named("HOME");
+	bool system = geteuid() == 0;
+	int length = snprintf(ret, PLACES_BYTES, "%s%s/cupel/%s", system ? "/etc" :
+			      xdg ? xdg : home ? home : "",
+			      system || xdg ? "" : "/.config", name);
+
+	return (system || xdg || home) && length < PLACES_BYTES;
+}
+
 static int find_run(struct places *ret, bool system, struct error *why)
 {
 	char own[32];

@@ -5,6 +5,7 @@
  *	run       /run/cupel         $XDG_RUNTIME_DIR/cupel, or /tmp/cupel-UID
  *	state     /var/lib/cupel     $XDG_STATE_HOME/cupel, or ~/.local/state/cupel
  *	log       /var/log/cupel     STATE/log
+ *	config    /etc/cupel         $XDG_CONFIG_HOME/cupel, or ~/.config/cupel
  *
  * In the run directory: router.sock for clients, workspace.sock for their
  * directories, lock for the one supervisor. CUPEL_RUN and CUPEL_STATE name
@@ -13,6 +14,8 @@
  */
 #ifndef CUPEL_COMMON_PLACES_H
 #define CUPEL_COMMON_PLACES_H
+
+#include <stdbool.h>
 
 struct error;
 
@@ -31,6 +34,13 @@ struct places {
 
 /* Finds the names; touches nothing. -ENAMETOOLONG, -ENOENT (no home). */
 int places_find(struct places *ret, struct error *why);
+
+/*
+ * Where its owner configures that: NAME below the config directory. Root has
+ * the system's alone, lest a user's environment that came along with su(1)
+ * chooses for it. False: a user without a home, or a name too long.
+ */
+bool places_config(const char *name, char ret[PLACES_BYTES]);
 
 /*
  * Makes the directories, each with mode 0700 (run in system mode 0755), and

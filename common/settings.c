@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/config_print.h"
+#include "common/places.h"
 
 #define KIB INT64_C(1024)
 #define TIB (KIB * KIB * KIB * KIB)
@@ -48,32 +49,16 @@ const struct config_section settings_sections[] = {
 
 const size_t settings_section_count = COUNT(settings_sections);
 
-/* NULL when memory is short or a user has no home. */
-static char *default_path(void)
-{
-	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	char *path = NULL;
-	int r = -1;
-
-	if (geteuid() == 0)
-		return strdup("/etc/cupel/cupel.conf");
-	if (xdg && *xdg == '/')
-		r = asprintf(&path, "%s/cupel/cupel.conf", xdg);
-	else if (home && *home == '/')
-		r = asprintf(&path, "%s/.config/cupel/cupel.conf", home);
-	return r < 0 ? NULL : path;
-}
-
 int settings_load(struct config *config, struct settings *settings,
 		  const char *path, struct error *why)
 {
+	char usual[PLACES_BYTES];
+
 	config_init(config, settings_sections, settings_section_count,
 		    settings);
 	if (path)
 		return config_load(config, path, why);
-	AUTO_FREE char *usual = default_path();
-
-	if (!usual || (access(usual, F_OK) < 0 && errno == ENOENT))
+	if (!places_config("cupel.conf", usual) || (access(usual, F_OK) < 0 && errno == ENOENT))
 		return 0;
 	return config_load(config, usual, why);
 }

@@ -21,8 +21,9 @@
  * an RCU grace period, some 10 ms (cgroup_procs_write_start() in the kernel).
  *
  * A group in the background runs when nothing else beside it wants the processor
- * (cpu.idle, on v1 as on v2 since Linux 5.15). That is no limit: where it cannot
- * be had, the group does without. It leaves the background to be killed.
+ * (cpu.idle, on v1 as on v2 since Linux 5.15); it may wait for ever. That is no
+ * limit: where it cannot be had, the group does without. It leaves the background
+ * to be killed, as dying takes a processor, too.
  *
  * Absent on purpose: bytes read and written on v1, whose blkio tree does not
  * see writes that go through the page cache.
@@ -79,7 +80,10 @@ struct cgroup_usage {		/* -1: this layout cannot say */
  * and valid for every call below.
  */
 int cgroup_create(struct cgroup *ret, const struct limits *limits,
-		  bool background, struct error *why);
+		  bool meek, struct error *why);
+
+/* Into the background, or out of it, if it was made to be meek and can. */
+void cgroup_background(const struct cgroup *cgroup, bool background);
 
 /*
  * Whether root itself needs CAP_DAC_OVERRIDE to make a group: the root of a

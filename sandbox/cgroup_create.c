@@ -212,16 +212,16 @@ static int make_trees(const struct cgroup_host *host, struct cgroup *cgroup,
 	return 0;
 }
 
-/* As far as this host can. */
-static void go_to_background(const struct cgroup_host *host, struct cgroup *cgroup)
+/* As far as this host can; on v1, one tree may be that of cpu and of cpuacct. */
+static void make_meek(const struct cgroup_host *host, struct cgroup *cgroup)
 {
-	int r = 0;
+	int r = -EOPNOTSUPP;
 
 	if (cgroup_host_has_v1(host, CGROUP_CPU))
 		r = make_tree(host, cgroup, CGROUP_CPU, 0, NULL, NULL);
 	else if (cgroup->v2 >= 0)
 		r = give_controllers(cgroup->parents[CGROUP_UNIFIED], BIT(CGROUP_CPU), NULL);
-	if ((r == 0 || r == -EEXIST) && cgroup_tree_idle(cgroup, true) == 0)
+	if (r == 0 || r == -EEXIST)
 		cgroup->limited |= BIT(CGROUP_CPU);
 }
 
@@ -249,7 +249,7 @@ static int name_group(struct cgroup *cgroup, struct error *why)
 }
 
 int cgroup_create_on(const struct cgroup_host *host, struct cgroup *ret,
-		     const struct limits *limits, bool background,
+		     const struct limits *limits, bool meek,
 		     struct error *why)
 {
 	struct error reason = { 0 };
@@ -264,8 +264,8 @@ int cgroup_create_on(const struct cgroup_host *host, struct cgroup *ret,
 		if (r < 0)
 			cgroup_remove(ret, NULL);
 	} while (r == -EEXIST);
-	if (r == 0 && background)
-		go_to_background(host, ret);
+	if (r == 0 && meek)
+		make_meek(host, ret);
 	return r < 0 ? explain(r, v1, &reason, why) : 0;
 }
 
@@ -285,12 +285,12 @@ bool cgroup_needs_override(void)
 }
 
 int cgroup_create(struct cgroup *ret, const struct limits *limits,
-		  bool background, struct error *why)
+		  bool meek, struct error *why)
 {
 	struct cgroup_host host;
 	int r = cgroup_host_read(&host, why);
 
 	cgroup_tree_clear(ret);
-	return r < 0 ? r : cgroup_create_on(&host, ret, limits, background, why);
+	return r < 0 ? r : cgroup_create_on(&host, ret, limits, meek, why);
 }
 

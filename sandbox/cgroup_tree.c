@@ -32,15 +32,6 @@ int cgroup_tree_fd(const struct cgroup *cgroup, int tree)
 	return tree == CGROUP_UNIFIED ? cgroup->v2 : cgroup->v1[tree];
 }
 
-int cgroup_tree_idle(const struct cgroup *cgroup, bool idle)
-{
-	int fd = cgroup->v1[CGROUP_CPU];
-
-	if (fd < 0)	/* on v1, one tree may be that of cpu and of cpuacct */
-		fd = cgroup->v2 >= 0 ? cgroup->v2 : cgroup->v1[CGROUP_CPUACCT];
-	return path_write(fd, "cpu.idle", idle ? "1" : "0", NULL);
-}
-
 int cgroup_tree_open(struct cgroup *cgroup, int tree, struct error *why)
 {
 	int fd = path_open(cgroup->parents[tree], cgroup->name,

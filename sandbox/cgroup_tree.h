@@ -18,9 +18,6 @@ void cgroup_tree_clear(struct cgroup *ret);
 /* Its directory, or -1. */
 int cgroup_tree_fd(const struct cgroup *cgroup, int tree);
 
-/* Puts it into the background, or back. 0 or -errno. */
-int cgroup_tree_idle(const struct cgroup *cgroup, bool idle);
-
 /* Opens the group of its name below its parent in that tree. 0 or -errno. */
 int cgroup_tree_open(struct cgroup *cgroup, int tree, struct error *why);
 

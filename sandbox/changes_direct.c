@@ -139,14 +139,13 @@ static void read_folder(struct look *look, const struct folder *folder)
 		look->omitted += fd != -EXDEV;	/* another file system */
 		return;
 	}
-	while ((entry = readdir(stream))) {
+	while (look->entries < DIRECT_ENTRIES_MAX && (entry = readdir(stream))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (look->entries++ < DIRECT_ENTRIES_MAX)
-			see(look, folder, dirfd(stream), entry);
-		else
-			look->omitted++;
+		look->entries++;
+		see(look, folder, dirfd(stream), entry);
 	}
+	look->omitted += look->entries == DIRECT_ENTRIES_MAX;	/* there may be more */
 	closedir(stream);
 }
 

@@ -30,7 +30,7 @@ struct direct_file;
 struct direct_look {
 	struct direct_file **files;	/* by path; in the arena */
 	size_t count;
-	uint64_t omitted;	/* directories and names not looked at */
+	uint64_t omitted;	/* directories not read, or not to their end; names */
 };
 
 /* 0 or -errno. */

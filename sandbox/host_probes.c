@@ -249,8 +249,8 @@ static int probe_landlock(struct host_finding *ret, struct error *why)
 	if (abi < LANDLOCK_ABI_SCOPES) {
 		ret->state = HOST_WEAKER;
 		snprintf(ret->found, sizeof(ret->found),
-			 "ABI %ld: %snamespaces alone keep signals in, and --net host has no Unix sockets", abi,
-			 abi < 3 ? "truncation, " : "");
+			 "ABI %ld: %ssignals are left to the first wall, --net host has no Unix sockets", abi,
+			 abi < 3 ? "truncation and " : "");
 		snprintf(ret->fix, sizeof(ret->fix), "boot Linux 6.12 or newer");
 	}
 	return 0;

@@ -388,16 +388,6 @@ static int confine_processors(struct init *init)
 	return 0;
 }
 
-/* Beside its group, if it has one that can: see cgroup.h. */
-static int yield_processor(struct init *init)
-{
-	const struct sched_param none = { 0 };
-
-	if (init->plan->background && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
-		return failed(init, "sched_setscheduler");
-	return 0;
-}
-
 static int own_session(struct init *init)
 {
 	if (setsid() < 0)
@@ -525,7 +515,6 @@ static const struct step command_steps[] = {
 	{ "session", PHASE_EXEC, own_session },
 	{ "limits", PHASE_EXEC, set_limits },
 	{ "processors", PHASE_EXEC, confine_processors },
-	{ "background", PHASE_EXEC, yield_processor },
 	{ "signals", PHASE_EXEC, default_signals },
 	{ "audit", PHASE_AUDIT, audit },
 	{ "seccomp", PHASE_SECCOMP, filter_calls },
@@ -544,7 +533,6 @@ static const struct step bare_command_steps[] = {
 	{ "session", PHASE_EXEC, own_session },
 	{ "limits", PHASE_EXEC, set_limits },
 	{ "processors", PHASE_EXEC, confine_processors },
-	{ "background", PHASE_EXEC, yield_processor },
 	{ "signals", PHASE_EXEC, default_signals },
 	{ "landlock", PHASE_LANDLOCK, lock_host },
 	{ "descriptors", PHASE_MOUNTS, settle_descriptors },

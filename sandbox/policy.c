@@ -13,6 +13,7 @@
 #include "common/cleanup.h"
 #include "common/config.h"
 #include "common/error.h"
+#include "common/places.h"
 #include "common/text.h"
 #include "sandbox/path.h"
 #include "sandbox/policy_file.h"
@@ -29,22 +30,13 @@ void policy_init(struct policy *policy, const char *name)
 	snprintf(policy->name, sizeof(policy->name), "%s", name);
 }
 
-/*
- * The directory at that place in the order of search: the owner's, the
- * system's; false behind the last. Root has the system's alone, lest a user's
- * environment that came along with su(1) chooses what root may be asked for.
- */
+/* In the order of search: the owner's, the system's; false behind the last. */
 static bool directory_at(size_t place, char ret[PATH_MAX])
 {
-	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-
-	ret[0] = '\0';
-	if (place == 0 && geteuid() != 0 && xdg && *xdg == '/')
-		snprintf(ret, PATH_MAX, "%s/cupel/policies", xdg);
-	else if (place == 0 && geteuid() != 0 && home && *home == '/')
-		snprintf(ret, PATH_MAX, "%s/.config/cupel/policies", home);
-	else if (place == 1)
+	if (place == 1)
 		snprintf(ret, PATH_MAX, SYSTEM_DIRECTORY);
+	else if (place > 1 || geteuid() == 0 || !places_config("policies", ret))
+		ret[0] = '\0';
 	return place < 2;
 }
 

@@ -52,8 +52,12 @@ static int start_init(const struct sandbox_plan *plan, int ours, int theirs,
 		close(ours);
 		init_main(plan, theirs);
 	}
-	/* Nothing may be started from here by mistake: no way back, no way on. */
-	if (plan->network >= 0 && network_enter(plan->home_network) < 0)
+	/*
+	 * Nothing may be started from here by mistake: no way back, tried twice
+	 * as memory may be short for a moment, no way on.
+	 */
+	if (plan->network >= 0 && network_enter(plan->home_network) < 0 &&
+	    network_enter(plan->home_network) < 0)
 		abort();
 	if (pid < 0)
 		return error_set(why, -error, "new namespaces: %s", strerror(error));
@@ -73,21 +77,23 @@ int sandbox_spawn(const struct sandbox_plan *plan, struct sandbox *ret,
 
 	if (pid < 0)
 		return pid;
-	*ret = (struct sandbox){ .init_pid = pid, .init_pidfd = pidfd,
-				 .bare = plan->tier == TIER_LANDLOCK,
-				 .control = ours, .denials = -1, .upper = -1 };
+	struct sandbox made = { .init_pid = pid, .init_pidfd = pidfd,
+				.bare = plan->tier == TIER_LANDLOCK,
+				.control = ours, .denials = -1, .upper = -1 };
+
 	if (plan->tier == TIER_FULL) {
 		int r = identity_map(pid, plan->host_uid, plan->host_gid, why);
 
 		if (r == 0 && send(ours, "", 1, MSG_NOSIGNAL) != 1)
 			r = error_set(why, -errno, "tell init: %s", strerror(errno));
 		if (r < 0) {
-			sandbox_kill(ret);
+			sandbox_kill(&made);
 			waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED);
 			close(pidfd);
 			return r;
 		}
 	}
+	*ret = made;	/* whole: the caller closes what stands in it */
 	fd_take(&ours);
 	return 0;
 }

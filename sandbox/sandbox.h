@@ -57,7 +57,6 @@ struct sandbox_plan {
 	uint32_t inherited_count;
 	int program;		/* is executed, whatever its name; -1: argv[0] is looked for */
 	bool program_is_script;	/* its interpreter opens it: it stays open, after the inherited */
-	bool background;	/* runs when nothing else wants the processor */
 	bool host_clock;		/* no clocks of its own: it is told deadlines by ours */
 	bool counter;		/* after the inherited: what counter.h says, if to be had */
 	int network;		/* empty, loopback up: is born into it; -1: its policy says */

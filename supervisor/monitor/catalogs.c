@@ -299,20 +299,27 @@ const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
 	return &generation->catalog->pools[row];
 }
 
-/* The router's copy bears the generation's number, which only rises. */
-static int copy(const struct generation *generation, uint32_t number, struct error *why)
+/* The router's copy bears the core's number, which only rises. */
+int catalogs_publish(struct monitor *monitor, struct error *why)
 {
-	AUTO_CLOSE int fd = memfd_create("catalog", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const struct generation *generation = &monitor->holding;
+	const uint32_t number = monitor->core.catalog;
+	AUTO_CLOSE int fd = -1;
 
+	if (monitor->published >= 0)
+		return 0;
+	fd = memfd_create("catalog", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0 ||
 	    write(fd, generation->catalog, generation->bytes) != (ssize_t)generation->bytes ||
 	    pwrite(fd, &number, sizeof(number), offsetof(struct catalog, generation)) !=
 		    (ssize_t)sizeof(number) ||
 	    fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		return error_set(why, -errno, "copy the catalog: %s", strerror(errno));
-	return fd_take(&fd);
+	monitor->published = fd_take(&fd);
+	return 0;
 }
 
+/* A router that cannot be told begins anew, and gets it then. */
 void catalogs_switch(struct monitor *monitor)
 {
 	struct generation held = monitor->holding;
@@ -320,17 +327,16 @@ void catalogs_switch(struct monitor *monitor)
 
 	monitor->holding = monitor->other;
 	monitor->other = held;
-	int fd = copy(&monitor->holding, monitor->core.catalog, &why);
-
-	if (fd < 0) {
-		monitor_fail(monitor, 71, "no memory for the catalog", &why);
-		return;
-	}
 	if (monitor->published >= 0)
-		close(monitor->published);
-	monitor->published = fd;
-	control_tell(monitor, (struct control){ .kind = CONTROL_CATALOG,
-						.argument = monitor->core.catalog }, fd);
+		close(fd_take(&monitor->published));
+	if (catalogs_publish(monitor, &why) == 0) {
+		control_tell(monitor, (struct control){ .kind = CONTROL_CATALOG,
+			.argument = monitor->core.catalog }, monitor->published);
+	} else {
+		log_write(&monitor->log, LEVEL_ERROR, "the router is not told of a catalog",
+			  LOG_FIELDS(log_text("reason", why.text)));
+		worker_kill(monitor, CORE_ROUTER);
+	}
 	log_write(&monitor->log, LEVEL_NOTICE, "a catalog holds",
 		  LOG_FIELDS(log_uint("generation", monitor->core.catalog),
 			     log_uint("pools", monitor->holding.catalog->pool_count),

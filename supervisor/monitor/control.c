@@ -7,7 +7,7 @@
 #include "supervisor/monitor/monitor.h"
 
 #define RECORDS_PER_TURN 64
-#define PATIENCE_MS 200		/* for a router whose socket is full */
+#define PATIENCE_MS 200		/* for a router whose socket is full, or memory */
 
 static void take_record(struct monitor *monitor, const struct control *record)
 {
@@ -50,7 +50,7 @@ void control_tell(struct monitor *monitor, struct control record, int fd)
 	if (router->beat.fd < 0)
 		return;
 	r = packet_send(router->beat.fd, &record, sizeof(record), &fd, fd >= 0);
-	if (r == -EAGAIN && poll(&polled, 1, PATIENCE_MS) == 1)
+	if (r < 0 && poll(&polled, 1, PATIENCE_MS) == 1)
 		r = packet_send(router->beat.fd, &record, sizeof(record), &fd, fd >= 0);
 	if (r == 0)
 		return;

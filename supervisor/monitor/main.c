@@ -33,6 +33,7 @@
 #define EFFECTS "effects"	/* beside it: what the router keeps (ledger.c) */
 #define ESCAPE_MARK "brownout"	/* in the state directory: when it last gave up */
 #define GROUP "cupel"
+#define USUAL_DIRECTORIES 2	/* of manifests: what came with us, the owner's */
 
 static struct monitor monitor;
 
@@ -217,14 +218,26 @@ static void on_signal(void *owner, const struct signalfd_siginfo *signal, int64_
 
 /* ---- start-up, in the order of the table below ---- */
 
+static int open_directory(const char *path, int *ret, struct error *why)
+{
+	*ret = path_open(PATH_ABSOLUTE, path, O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
+	return *ret < 0 ? *ret : 0;
+}
+
 static int find_places(struct error *why)
 {
-	int r = places_find(&monitor.places, why);
+	struct places *places = &monitor.places;
+	int r = places_find(places, why);
 
 	if (r == 0 && monitor.settings.log.dir && monitor.settings.log.dir[0])
-		snprintf(monitor.places.log, sizeof(monitor.places.log), "%s",
-			 monitor.settings.log.dir);
-	return r < 0 ? r : places_make(&monitor.places, why);
+		snprintf(places->log, sizeof(places->log), "%s", monitor.settings.log.dir);
+	if (r == 0)
+		r = places_make(places, why);
+	if (r == 0)
+		r = open_directory(places->run, &monitor.run_directory, why);
+	if (r == 0)
+		r = open_directory(places->state, &monitor.state_directory, why);
+	return r < 0 ? r : open_directory(places->log, &monitor.log_directory, why);
 }
 
 static int load_settings(struct error *why)
@@ -261,17 +274,10 @@ static int lock(struct error *why)
 static int take_lock(struct error *why)
 {
 	char text[24];
-
-	monitor.run_directory = path_open(PATH_ABSOLUTE, monitor.places.run,
-					  O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
-	if (monitor.run_directory < 0)
-		return monitor.run_directory;
-	int r = lock(why);
+	int r = lock(why), length = snprintf(text, sizeof(text), "%d\n", getpid());
 
 	if (r < 0)
 		return r;
-	int length = snprintf(text, sizeof(text), "%d\n", getpid());
-
 	if (ftruncate(monitor.lock, 0) < 0 ||
 	    pwrite(monitor.lock, text, (size_t)length, 0) != length)
 		return error_set(why, -EIO, "write %s/lock", monitor.places.run);
@@ -289,10 +295,6 @@ static int open_log(struct error *why)
 		.free_bytes_min = (uint64_t)said->free_bytes,
 	};
 
-	monitor.log_directory = path_open(PATH_ABSOLUTE, monitor.places.log,
-					  O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
-	if (monitor.log_directory < 0)
-		return monitor.log_directory;
 	int r = logfile_open(&monitor.logfile, monitor.log_directory, "cupel", &settings, why);
 
 	if (r == 0)
@@ -303,11 +305,8 @@ static int open_log(struct error *why)
 
 static int open_effects(struct error *why)
 {
-	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor.places.state,
-					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, why);
-
-	monitor.effects = state < 0 ? state : path_open(state, EFFECTS, O_RDWR | O_CREAT, 0600,
-							PATH_STRICT, why);
+	monitor.effects = path_open(monitor.state_directory, EFFECTS, O_RDWR | O_CREAT, 0600,
+				    PATH_STRICT, why);
 	return monitor.effects < 0 ? monitor.effects : 0;
 }
 
@@ -354,35 +353,18 @@ static int open_programs(struct error *why)
 	return monitor.null_fd < 0 ? monitor.null_fd : programs_open(&monitor, why);
 }
 
-static int add_directory(const char *path)
-{
-	if (!path || monitor.directory_count == MONITOR_DIRECTORIES_MAX)
-		return -ENOMEM;
-	monitor.directories[monitor.directory_count++] = path;
-	return 0;
-}
-
-/* The usual ones before those of --tools, which are there already. */
+/* The usual ones come first; places have been kept for them. */
 static int name_directories(struct error *why)
 {
-	const char *given[MONITOR_DIRECTORIES_MAX];
-	unsigned count = monitor.directory_count;
-	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	int r;
+	static char own[PLACES_BYTES];
+	const char **all = monitor.directories;
 
-	memcpy(given, monitor.directories, sizeof(given));
-	monitor.directory_count = 0;
-	r = add_directory(arena_text(&monitor.arena, "%s/../share/cupel/tools",
-				     monitor.self_directory));
-	if (r == 0 && geteuid() == 0)
-		r = add_directory("/etc/cupel/tools");
-	else if (r == 0 && xdg && *xdg == '/')
-		r = add_directory(arena_text(&monitor.arena, "%s/cupel/tools", xdg));
-	else if (r == 0 && home && *home == '/')
-		r = add_directory(arena_text(&monitor.arena, "%s/.config/cupel/tools", home));
-	for (unsigned i = 0; r == 0 && i < count; i++)
-		r = add_directory(given[i]);
-	return r < 0 ? error_set(why, r, "too many directories of manifests") : 0;
+	all[0] = arena_text(&monitor.arena, "%s/../share/cupel/tools", monitor.self_directory);
+	all[1] = own;
+	if (!places_config("tools", own))
+		memmove(all + 1, all + USUAL_DIRECTORIES, sizeof(*all) *
+			(--monitor.directory_count - 1));
+	return all[0] ? 0 : error_set(why, -ENOMEM, "out of memory");
 }
 
 /* The group's number out of /etc/group; -1 if there is none. */
@@ -484,10 +466,8 @@ static int give_up_privileges(struct error *why)
 static int64_t escaped_ns(int64_t now_ns)
 {
 	struct stat mark;
-	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor.places.state,
-					 O_PATH | O_DIRECTORY, 0, PATH_HOST, NULL);
 
-	if (state < 0 || fstatat(state, ESCAPE_MARK, &mark, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(monitor.state_directory, ESCAPE_MARK, &mark, AT_SYMLINK_NOFOLLOW) < 0)
 		return DEADLINE_NEVER;
 	int64_t age_ns = clock_wall_ns() - (int64_t)mark.st_mtim.tv_sec * NS_PER_S;
 
@@ -496,11 +476,8 @@ static int64_t escaped_ns(int64_t now_ns)
 
 static void mark_escape(void)
 {
-	AUTO_CLOSE int state = path_open(PATH_ABSOLUTE, monitor.places.state,
-					 O_RDONLY | O_DIRECTORY, 0, PATH_HOST, NULL);
-	AUTO_CLOSE int mark = state < 0 ? -1 :
-			      path_open(state, ESCAPE_MARK, O_WRONLY | O_CREAT, 0600,
-					PATH_STRICT, NULL);
+	AUTO_CLOSE int mark = path_open(monitor.state_directory, ESCAPE_MARK,
+					O_WRONLY | O_CREAT, 0600, PATH_STRICT, NULL);
 
 	if (mark >= 0)
 		futimens(mark, NULL);
@@ -603,7 +580,8 @@ static bool take_option(int option)
 	case 's':
 		return optarg[0] == '/' && setenv("CUPEL_STATE", optarg, 1) == 0;
 	case 't':
-		return optarg[0] == '/' && add_directory(optarg) == 0;
+		monitor.directories[monitor.directory_count] = optarg;
+		return optarg[0] == '/' && monitor.directory_count++ < MONITOR_DIRECTORIES_MAX;
 	case 'f':	/* it always stays in the foreground */
 		return true;
 	default:
@@ -625,6 +603,7 @@ int main(int argc, char **argv)
 	};
 	int option;
 
+	monitor.directory_count = USUAL_DIRECTORIES;
 	arena_init(&monitor.arena, POLICY_BYTES);
 	log_init(&monitor.log, "monitor", LEVEL_COUNT, (struct log_sink){ .fd = -1 });
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {

@@ -66,6 +66,7 @@ struct worker {
 	int crash_fd;
 	int network;			/* lent; -1: it has made its own */
 	bool reported, status_known;
+	bool background;		/* its group, if that can be */
 	struct sandbox_status status;
 	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
 	int64_t usage_ns;		/* processor, at the last look */
@@ -125,7 +126,7 @@ struct monitor {
 	struct workspace workspaces[CONTROL_WORKSPACES_MAX + 1];
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
-	int router_listener, run_directory, lock, null_fd;
+	int router_listener, run_directory, state_directory, log_directory, lock, null_fd;
 	int effects;			/* the router's file, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
@@ -136,7 +137,6 @@ struct monitor {
 	struct settings settings;
 	struct config config;
 	struct logfile logfile;
-	int log_directory;
 	struct log log;
 	struct arena arena;		/* policies and names; grows at start only */
 	const char *directories[MONITOR_DIRECTORIES_MAX + 1];	/* of manifests */
@@ -198,6 +198,8 @@ int catalogs_watch(struct monitor *monitor, struct error *why);
 void catalogs_request(struct monitor *monitor, bool ordered, int64_t at_ns);
 void catalogs_tick(struct monitor *monitor, int64_t now_ns);
 void catalogs_switch(struct monitor *monitor);
+/* Sees to it that monitor->published is the router's copy of what holds. */
+int catalogs_publish(struct monitor *monitor, struct error *why);
 void catalogs_settle(struct monitor *monitor, bool newer);
 void catalogs_release(struct monitor *monitor);
 /* The pool a core pool stands for and where; NULL: of no generation any more. */

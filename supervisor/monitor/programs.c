@@ -168,14 +168,17 @@ static int start_router(struct monitor *monitor, struct worker *router, struct e
 {
 	const char *const argv[] = { "cupel-router", monitor->places.state, NULL };
 	int ends[2], theirs = -1, size = ROUTER_SOCKET_BYTES;
+	int r = catalogs_publish(monitor, why);
 
+	if (r < 0)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_set(why, -errno, "socketpair: %s", strerror(errno));
 	AUTO_CLOSE int control = ends[0];
 	AUTO_CLOSE int peer = ends[1];
 
 	setsockopt(control, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	int r = output_open(monitor, &router->output, router->generation, &theirs, why);
+	r = output_open(monitor, &router->output, router->generation, &theirs, why);
 	AUTO_CLOSE int output = theirs;
 
 	if (r < 0)

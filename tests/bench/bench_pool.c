@@ -223,7 +223,8 @@ static unsigned finish(struct client *client)
 		if (client_wait(client, -1, clock_now_ns() + 30 * NS_PER_S, &event) < 0)
 			die(client->why.text[0] ? client->why.text : "no answer");
 	} while (event.kind != CLIENT_RESULT);
-	tell_failure(&event);
+	if (event.result.code != ERROR_CANCELLED)
+		tell_failure(&event);
 	return event.result.code;
 }
 

@@ -225,15 +225,16 @@ yields() {
 	start_supervisor --tools "$tools"
 	ask call meek '{"argv":["/bin/sleep","31.25"]}' >/dev/null 2>&1 &
 	sleepers() { pgrep -f '^/bin/sleep 31[.]25$'; }
-	wait_for 5 sleepers
-	is "$tier: a batch pool's command runs when nothing else does" "$(chrt -p "$(sleepers)" | grep -c SCHED_IDLE)" 1
-	is "$tier: a warm pool's worker does not" "$(chrt -p "$(named cupel-echo | head -1)" | grep -c SCHED_OTHER)" 1
+	wait_for 20 sleepers
 	group=$(group_of "$(sleepers)" cpu)
 	if [ "$tier" = full ] && [ -e "$group/cpu.idle" ]; then
-		is "$tier: nor does its group" "$(cat "$group/cpu.idle")" 1
+		is "$tier: a batch pool's group runs when nothing else does" "$(cat "$group/cpu.idle")" 1
+		kill -STOP "$(named cupel-job | while read -r pid; do [ "$(group_of "$pid" cpu)" = "$group" ] && echo "$pid"; done)"
+		holds "$tier: but at once, when it has not been heard of" wait_for 9 grep -qx 0 "$group/cpu.idle"
 	else
-		skip "$tier: nor does its group" 'no group of its own that can'
+		skip "$tier: a batch pool's group runs when nothing else does" 'no group of its own that can'
 	fi
+	is "$tier: a warm pool's does not" "$(cat "$(group_of "$(named cupel-echo | head -1)" cpu)/cpu.idle" 2>/dev/null | grep -cx 1)" 0
 	stop_supervisor
 	wait $!
 	rm -f "$tools/meek.tool"

@@ -355,6 +355,7 @@ static void make_and_remove(const struct success *row, bool background)
 	int r = cgroup_create_on(&host, &cgroup, &row->limits, background, &why);
 
 	test_row(r == 0, "%s: %d, %s", row->name, r, why.text);
+	cgroup_background(&cgroup, true);
 	test_row(cgroup.layout == row->layout, "%s: layout %s", row->name,
 		 cgroup_layout_name(cgroup.layout));
 	test_row(count_groups() == row->groups, "%s: %d groups", row->name,

@@ -320,6 +320,7 @@ static double share_of(bool background)
 		remove_group(&cgroup);
 		test_skip("no group can be put into the background here");
 	}
+	cgroup_background(&cgroup, true);
 	pid_t pid = spawn(&cgroup, count_for_ever);
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);

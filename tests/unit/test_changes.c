@@ -418,33 +418,43 @@ static char *listing(struct trees *trees, const struct direct_look *before)
 	return trees_listing(trees);
 }
 
+static bool is_listed(const struct trees *trees, const char *path)
+{
+	for (const struct change *row = trees->changes.first; row; row = row->next)
+		if (strcmp(row->path, path) == 0)
+			return row->later;
+	return false;
+}
+
 /* Each path above, in a folder of its own, is found by looking as by its name. */
 static void a_look_finds_what_has_a_reason(void **state)
 {
+	char script[16384], path[200];
 	struct direct_look before;
 	struct later_table table;
+	struct trees trees;
+	size_t length = 0, wanted = 0;
 
 	(void)state;
 	assert_int_equal(later_init(&table, NULL), 0);
+	trees_init(&trees);
+	look(&trees, &before);
+	for (size_t i = 0; i < COUNT(later); i++)
+		length += (size_t)snprintf(script + length, sizeof(script) - length,
+			"p='%zu/.b/%s'; mkdir -p \"${p%%/*}\"; %s \"$p\"\n", i, later[i].path,
+			later[i].is_link ? "ln -s x" : "echo 1 >");
+	assert_true(length < sizeof(script));
+	trees_script(&trees, "ws", script);
+	free(listing(&trees, &before));
 	for (size_t i = 0; i < COUNT(later); i++) {
-		struct trees trees;
-		char script[300], path[200];
-		bool store = strstr(later[i].path, "/objects/");
+		snprintf(path, sizeof(path), "%zu/.b/%s", i, later[i].path);
+		bool want = later_of(&table, path, later[i].is_link);
 
-		trees_init(&trees);
-		look(&trees, &before);
-		snprintf(path, sizeof(path), "a/.b/%s", later[i].path);
-		snprintf(script, sizeof(script), "p='%s'; mkdir -p \"${p%%/*}\"; %s \"$p\"", path,
-			 later[i].is_link ? "ln -s x" : "echo 1 >");
-		trees_script(&trees, "ws", script);
-		char *got = listing(&trees, &before);
-		bool told = trees.changes.count == 1 && strstr(got, later[i].path);
-		bool want = later_of(&table, path, later[i].is_link) && !store;
-
-		test_row(told == want && trees.changes.later == want, "%s: %s", path, got);
-		free(got);
-		trees_release(&trees);
+		test_row(is_listed(&trees, path) == want, "%s: want %d", path, want);
+		wanted += want;
 	}
+	assert_int_equal(trees.changes.count, wanted);
+	trees_release(&trees);
 }
 
 static const struct {
@@ -507,7 +517,7 @@ static void a_look_is_bounded(void **state)
 	trees_script(&trees, "ws", "cd many && seq 1 21000 | xargs touch; "
 		     "mkdir ../a/deep ../a/b/c; echo 1 >../.bashrc");
 	look(&trees, &after);
-	assert_true(after.omitted >= 1000 && after.omitted < 1100);
+	assert_true(after.omitted >= 1 && after.omitted <= 4);
 	direct_compare(&before, &after, &trees.arena, &trees.changes);
 	assert_int_equal(trees.changes.omitted, after.omitted);
 	assert_string_equal(trees.changes.first->path, ".bashrc");

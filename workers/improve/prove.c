@@ -428,6 +428,7 @@ static int take_up(struct campaign *campaign, const struct proposal *proposal,
 	int r = 0;
 
 	json_object_set(campaign->report, "known", proposal->verdict);
+	json_object_set_new(proposal->verdict, "status", json_string(proposal->status));
 	if (!words || strcmp(words, "accept") != 0 || campaign->mode < MODE_APPROVE ||
 	    (!proposed && strcmp(proposal->status, "approved") != 0))
 		return 0;
