@@ -167,6 +167,8 @@ static struct span telling_line(struct span errors)
 {
 	struct span line = { errors.data, 0 }, last = line;
 
+	if (errors.length == 0)
+		return errors;
 	for (size_t i = 0; i <= errors.length; i++) {
 		if (i < errors.length && errors.data[i] != '\n')
 			continue;
