@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -37,6 +38,21 @@ int loop_modify(struct loop *loop, struct loop_source *source, uint32_t events,
 		struct error *why)
 {
 	return control(loop, EPOLL_CTL_MOD, source, events, why);
+}
+
+/* What is another's affair, of this connection alone, is nobody. accept(2) */
+int loop_accept(struct loop *loop, struct loop_source *listener)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int error = fd < 0 ? errno : 0;
+
+	if (fd >= 0)
+		return fd;
+	if (error != EMFILE && error != ENFILE && error != ENOBUFS &&
+	    error != ENOMEM)
+		return -EAGAIN;
+	loop_modify(loop, listener, 0, NULL);
+	return -error;
 }
 
 void loop_remove(struct loop *loop, struct loop_source *source)

@@ -108,6 +108,14 @@ int loop_modify(struct loop *loop, struct loop_source *source, uint32_t events,
 		struct error *why);
 
 /*
+ * Takes in whoever waits at a listening socket; the descriptor does not block.
+ * -EAGAIN: there is nobody. Anything else: there are no descriptors, or no
+ * memory for one, and the source rests, or it would be called without end:
+ * loop_modify() in a while wakes it.
+ */
+int loop_accept(struct loop *loop, struct loop_source *listener);
+
+/*
  * Forgets a source; no handler of it runs any more. Before close(2) of its
  * descriptor, as a copy that a child inherited would keep it in the set.
  */

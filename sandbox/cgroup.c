@@ -90,6 +90,17 @@ void cgroup_usage(const struct cgroup *cgroup, struct cgroup_usage *ret)
 	}
 }
 
+void cgroup_background(const struct cgroup *cgroup, bool background)
+{
+	int group = cgroup->v1[CGROUP_CPU];
+
+	if (!(cgroup->limited & 1U << CGROUP_CPU))
+		return;
+	if (group < 0)
+		group = cgroup->v2 >= 0 ? cgroup->v2 : cgroup->v1[CGROUP_CPUACCT];
+	path_write(group, "cpu.idle", background ? "1" : "0", NULL);
+}
+
 static int freeze_v1(const struct cgroup *cgroup, bool frozen)
 {
 	if (cgroup->v1[CGROUP_FREEZER] < 0)
@@ -132,6 +143,7 @@ int cgroup_kill(const struct cgroup *cgroup)
 {
 	if (cgroup->layout == CGROUP_NONE)
 		return 0;
+	cgroup_background(cgroup, false);
 	if (cgroup->v2 >= 0)
 		return path_write(cgroup->v2, "cgroup.kill", "1", NULL);
 	/* Frozen, nothing can fork or give its pid away between list and kill. */

@@ -20,6 +20,11 @@
  * way that takes no system-wide lock. Writing a pid to cgroup.procs waits for
  * an RCU grace period, some 10 ms (cgroup_procs_write_start() in the kernel).
  *
+ * A group in the background runs when nothing else beside it wants the processor
+ * (cpu.idle, on v1 as on v2 since Linux 5.15); it may wait for ever. That is no
+ * limit: where it cannot be had, the group does without. It leaves the background
+ * to be killed, as dying takes a processor, too.
+ *
  * Absent on purpose: bytes read and written on v1, whose blkio tree does not
  * see writes that go through the page cache.
  *
@@ -41,7 +46,7 @@ enum cgroup_layout { CGROUP_NONE, CGROUP_V1, CGROUP_V2, CGROUP_HYBRID };
 
 /* The freezer first: a sweep kills through it. */
 enum cgroup_controller {
-	CGROUP_FREEZER, CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CPUACCT,
+	CGROUP_FREEZER, CGROUP_MEMORY, CGROUP_PIDS, CGROUP_CPUACCT, CGROUP_CPU,
 	CGROUP_CONTROLLER_COUNT
 };
 
@@ -75,7 +80,16 @@ struct cgroup_usage {		/* -1: this layout cannot say */
  * and valid for every call below.
  */
 int cgroup_create(struct cgroup *ret, const struct limits *limits,
-		  struct error *why);
+		  bool meek, struct error *why);
+
+/* Into the background, or out of it, if it was made to be meek and can. */
+void cgroup_background(const struct cgroup *cgroup, bool background);
+
+/*
+ * Whether root itself needs CAP_DAC_OVERRIDE to make a group: the root of a
+ * tree is nobody's to write (mode 0555), a group below it is its owner's.
+ */
+bool cgroup_needs_override(void);
 
 /* In the new child, before anything else: joins the v1 groups. */
 int cgroup_join(const struct cgroup *cgroup, struct error *why);

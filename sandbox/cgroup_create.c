@@ -190,7 +190,7 @@ static int make_trees(const struct cgroup_host *host, struct cgroup *cgroup,
 	uint32_t present = 0;
 
 	for (int tree = 0; tree < CGROUP_CONTROLLER_COUNT; tree++)
-		if (cgroup_host_has_v1(host, tree))
+		if (tree != CGROUP_CPU && cgroup_host_has_v1(host, tree))
 			present |= BIT(tree);
 	*ret_v1 = present & (BIT(CGROUP_MEMORY) | BIT(CGROUP_PIDS));
 	int r = make_tree(host, cgroup, CGROUP_UNIFIED, wanted & ~present, limits, why);
@@ -210,6 +210,19 @@ static int make_trees(const struct cgroup_host *host, struct cgroup *cgroup,
 		cgroup->layout = cgroup->v2 < 0 ? CGROUP_V1 : CGROUP_HYBRID;
 	}
 	return 0;
+}
+
+/* As far as this host can; on v1, one tree may be that of cpu and of cpuacct. */
+static void make_meek(const struct cgroup_host *host, struct cgroup *cgroup)
+{
+	int r = -EOPNOTSUPP;
+
+	if (cgroup_host_has_v1(host, CGROUP_CPU))
+		r = make_tree(host, cgroup, CGROUP_CPU, 0, NULL, NULL);
+	else if (cgroup->v2 >= 0)
+		r = give_controllers(cgroup->parents[CGROUP_UNIFIED], BIT(CGROUP_CPU), NULL);
+	if (r == 0 || r == -EEXIST)
+		cgroup->limited |= BIT(CGROUP_CPU);
 }
 
 /* Turns a refusal of the host into a reason with the way out of it. */
@@ -236,7 +249,8 @@ static int name_group(struct cgroup *cgroup, struct error *why)
 }
 
 int cgroup_create_on(const struct cgroup_host *host, struct cgroup *ret,
-		     const struct limits *limits, struct error *why)
+		     const struct limits *limits, bool meek,
+		     struct error *why)
 {
 	struct error reason = { 0 };
 	bool v1 = false;
@@ -250,16 +264,33 @@ int cgroup_create_on(const struct cgroup_host *host, struct cgroup *ret,
 		if (r < 0)
 			cgroup_remove(ret, NULL);
 	} while (r == -EEXIST);
+	if (r == 0 && meek)
+		make_meek(host, ret);
 	return r < 0 ? explain(r, v1, &reason, why) : 0;
 }
 
+bool cgroup_needs_override(void)
+{
+	struct cgroup_host host;
+	struct cgroup_place place;
+	struct stat status;
+
+	if (cgroup_host_read(&host, NULL) < 0)
+		return false;
+	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++)
+		if (cgroup_host_own(&host, tree, &place) == 0 &&
+		    stat(place.path, &status) == 0 && !(status.st_mode & S_IWUSR))
+			return true;
+	return false;
+}
+
 int cgroup_create(struct cgroup *ret, const struct limits *limits,
-		  struct error *why)
+		  bool meek, struct error *why)
 {
 	struct cgroup_host host;
 	int r = cgroup_host_read(&host, why);
 
 	cgroup_tree_clear(ret);
-	return r < 0 ? r : cgroup_create_on(&host, ret, limits, why);
+	return r < 0 ? r : cgroup_create_on(&host, ret, limits, meek, why);
 }
 

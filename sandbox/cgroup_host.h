@@ -45,7 +45,7 @@ int cgroup_launcher_self(struct cgroup_launcher *ret, struct error *why);
 
 /* As cgroup_create() and cgroup_sweep(), on a host that was read before. */
 int cgroup_create_on(const struct cgroup_host *host, struct cgroup *ret,
-		     const struct limits *limits, struct error *why);
+		     const struct limits *limits, bool meek, struct error *why);
 void cgroup_sweep_on(const struct cgroup_host *host);
 
 /*

@@ -12,7 +12,7 @@ const char *cgroup_tree_controller(int tree)
 	static const char *const names[CGROUP_TREE_COUNT] = {
 		[CGROUP_FREEZER] = "freezer", [CGROUP_MEMORY] = "memory",
 		[CGROUP_PIDS] = "pids",	      [CGROUP_CPUACCT] = "cpuacct",
-		[CGROUP_UNIFIED] = "",
+		[CGROUP_CPU] = "cpu",	      [CGROUP_UNIFIED] = "",
 	};
 
 	return names[tree];
@@ -70,6 +70,7 @@ int cgroup_tree_adopt(struct cgroup *ret, int parent, int tree, const char *name
 {
 	cgroup_tree_clear(ret);
 	ret->layout = tree == CGROUP_UNIFIED ? CGROUP_V2 : CGROUP_V1;
+	ret->limited = 1U << CGROUP_CPU;	/* or it was not: then this is in vain */
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 	ret->parents[tree] = fcntl(parent, F_DUPFD_CLOEXEC, 0);
 	int r = ret->parents[tree] < 0 ? -errno : cgroup_tree_open(ret, tree, NULL);

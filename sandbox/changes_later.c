@@ -155,29 +155,49 @@ static const struct {
 
 _Static_assert(COUNT(rows) <= LATER_ROWS_MAX, "room for every pattern");
 
-int later_init(struct later_table *table, struct error *why)
+static int compile(struct later_table *table, size_t *used, struct glob *ret,
+		   const char *pattern, struct error *why)
 {
-	size_t used = 0;
+	int r = glob_compile(ret, span_of_text(pattern), table->memory + *used,
+			     sizeof(table->memory) - *used);
 
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		char pattern[64];
-		int length = snprintf(pattern, sizeof(pattern), "**/%s",
-				      rows[i].pattern);
-		struct span text = { (const uint8_t *)pattern, (size_t)length };
-		int r = glob_compile(&table->globs[i], text, table->memory + used,
-				     sizeof(table->memory) - used);
-
-		if (r < 0)
-			return error_set(why, r, "pattern %s: %s", pattern, strerror(-r));
-		used += (size_t)r;
-	}
+	if (r < 0)
+		return error_set(why, r, "pattern %s: %s", pattern, strerror(-r));
+	*used += (size_t)r;
 	return 0;
 }
 
+int later_init(struct later_table *table, struct error *why)
+{
+	size_t used = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < COUNT(rows); i++) {
+		char pattern[64];
+		const char *slash = strchr(rows[i].pattern, '/');
+
+		snprintf(pattern, sizeof(pattern), "**/%s", rows[i].pattern);
+		r = compile(table, &used, &table->globs[i], pattern, why);
+		if (r < 0 || !slash)
+			continue;
+		snprintf(pattern, sizeof(pattern), "%.*s", (int)(slash - rows[i].pattern),
+			 rows[i].pattern);
+		r = compile(table, &used, &table->folders[i], pattern, why);
+	}
+	return r;
+}
+
+/* Only rows that begin as a component of the path does, or with a star, can match. */
 static const char *match(const struct later_table *table, struct span path)
 {
+	bool begins[UCHAR_MAX + 1] = { ['*'] = true };
+
+	for (size_t i = 0; i < path.length; i++)
+		if (i == 0 || path.data[i - 1] == '/')
+			begins[path.data[i]] = true;
 	for (size_t i = 0; i < COUNT(rows); i++)
-		if (glob_match(&table->globs[i], path))
+		if (begins[(unsigned char)rows[i].pattern[0]] &&
+		    glob_match(&table->globs[i], path))
 			return rows[i].what;
 	return NULL;
 }
@@ -199,16 +219,34 @@ static const char *match_start(const char *path)
 	return NULL;
 }
 
+static size_t make_small(const char *path, char ret[PATH_MAX])
+{
+	size_t length = strnlen(path, PATH_MAX - 1);
+
+	for (size_t i = 0; i < length; i++)
+		ret[i] = path[i] >= 'A' && path[i] <= 'Z' ?
+				 (char)(path[i] - 'A' + 'a') : path[i];
+	ret[length] = '\0';
+	return length;
+}
+
+bool later_begins(const struct later_table *table, const char *name)
+{
+	char small[PATH_MAX];
+	struct span text = { (uint8_t *)small, make_small(name, small) };
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if ((rows[i].pattern[0] == small[0] || rows[i].pattern[0] == '*') &&
+		    strchr(rows[i].pattern, '/') && glob_match(&table->folders[i], text))
+			return true;
+	return false;
+}
+
 const char *later_of(const struct later_table *table, const char *path,
 		     bool is_link)
 {
 	char small[PATH_MAX + 2];
-	size_t length = strnlen(path, PATH_MAX - 1);
-
-	for (size_t i = 0; i < length; i++)
-		small[i] = path[i] >= 'A' && path[i] <= 'Z' ?
-				   (char)(path[i] - 'A' + 'a') : path[i];
-	small[length] = '\0';
+	size_t length = make_small(path, small);
 	const char *what = match(table, (struct span){ (uint8_t *)small, length });
 
 	if (what || !is_link)

@@ -20,13 +20,14 @@
 #include "common/core/glob.h"
 
 #define LATER_ROWS_MAX 160
-#define LATER_BYTES_MAX 4096
+#define LATER_BYTES_MAX 8192
 
 struct error;
 
 /* The patterns, compiled. */
 struct later_table {
 	struct glob globs[LATER_ROWS_MAX];
+	struct glob folders[LATER_ROWS_MAX];	/* a pattern's first component, before a '/' */
 	uint8_t memory[LATER_BYTES_MAX];
 };
 
@@ -39,5 +40,11 @@ int later_init(struct later_table *table, struct error *why);
  */
 const char *later_of(const struct later_table *table, const char *path,
 		     bool is_link);
+
+/*
+ * Whether a pattern may begin with a directory of that name. Below directories
+ * of other names the last component of a path alone decides.
+ */
+bool later_begins(const struct later_table *table, const char *name);
 
 #endif

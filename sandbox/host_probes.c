@@ -27,6 +27,7 @@
 #include "sandbox/cgroup.h"
 #include "sandbox/host.h"
 #include "sandbox/identity.h"
+#include "sandbox/landlock.h"
 #include "sandbox/mounter.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/path.h"
@@ -36,7 +37,6 @@
 #define NEW_USER ((uint64_t)CLONE_NEWUSER)
 #define NEW_MOUNTS (NEW_USER | CLONE_NEWNS)
 #define NO_SUCH_USER 2000000000U
-#define LANDLOCK_ABI_FULL 6
 
 static int failed(struct error *why, const char *call)
 {
@@ -246,11 +246,11 @@ static int probe_landlock(struct host_finding *ret, struct error *why)
 	if (abi < 0)
 		return failed(why, "landlock_create_ruleset");
 	snprintf(ret->found, sizeof(ret->found), "ABI %ld", abi);
-	if (abi < LANDLOCK_ABI_FULL) {
+	if (abi < LANDLOCK_ABI_SCOPES) {
 		ret->state = HOST_WEAKER;
 		snprintf(ret->found, sizeof(ret->found),
-			 "ABI %ld: %ssignals and abstract sockets are left to the first wall", abi,
-			 abi < 3 ? "truncation, " : "");
+			 "ABI %ld: %ssignals are left to the first wall, --net host has no Unix sockets", abi,
+			 abi < 3 ? "truncation and " : "");
 		snprintf(ret->fix, sizeof(ret->fix), "boot Linux 6.12 or newer");
 	}
 	return 0;
@@ -346,7 +346,7 @@ static int probe_cgroup(struct host_finding *ret, struct error *why)
 {
 	struct limits limits = { .memory_bytes = 64U << 20, .pids = 64 };
 	struct cgroup group;
-	int r = cgroup_create(&group, &limits, why);
+	int r = cgroup_create(&group, &limits, false, why);
 
 	if (r == 0) {
 		snprintf(ret->found, sizeof(ret->found), "%s",

@@ -171,8 +171,7 @@ static bool makes_network(const struct init *init)
 
 /*
  * In a process of its own that shares memory and descriptors with init, which
- * runs on: nothing is written but its stack and that one number, nor errno
- * unless a call fails and the launch with it.
+ * runs on: nothing is written but its stack and that one number.
  */
 static int make_network(void *argument)
 {
@@ -204,8 +203,9 @@ static int join_network(struct init *init)
 	if (!makes_network(init))
 		return 0;
 	if (waitpid(init->network_maker, &status, 0) < 0 || status != 0)
-		return error_set(&init->why, -EPERM,
-				 "a new network with its loopback interface up was refused");
+		return error_set(&init->why, init->network < 0 ? init->network : -EPERM,
+				 "a new network with its loopback interface up was refused: %s",
+				 init->network < 0 ? strerror(-init->network) : "killed");
 	AUTO_CLOSE int fd = init->network;
 
 	return network_enter(fd) < 0 ? failed(init, "join the new network") : 0;
@@ -244,20 +244,26 @@ static int settle_descriptors(struct init *init)
 		kept[count++] = counter;
 	int passed_on = count + plan->program_is_script;
 	int *const ours[] = { &init->program, &init->control, &init->upper };
+	int place[COUNT(ours)] = { -1, -1, -1 };
 
 	for (size_t i = 0; i < COUNT(ours); i++)
 		if (*ours[i] >= 0) {
 			kept[count] = *ours[i];
-			*ours[i] = count++;
+			place[i] = count++;
 		}
 	for (int i = 0; i < count; i++) {
 		kept[i] = fcntl(kept[i], F_DUPFD_CLOEXEC, count);
 		if (kept[i] < 0)
 			return failed(init, "duplicate a descriptor");
 	}
+	/* A failure is told over one of them: each is valid at any moment. */
+	for (size_t i = 0; i < COUNT(ours); i++)
+		*ours[i] = place[i] < 0 ? -1 : kept[place[i]];
 	for (int i = 0; i < count; i++)
 		if (dup3(kept[i], i, i < passed_on ? 0 : O_CLOEXEC) < 0)
 			return failed(init, "place a descriptor");
+	for (size_t i = 0; i < COUNT(ours); i++)
+		*ours[i] = place[i];
 	if (close_range((unsigned)count, ~0U, 0) < 0)
 		return failed(init, "close_range");
 	return 0;
@@ -540,6 +546,7 @@ static int walk(struct init *init, const struct step *steps, size_t count)
 	int64_t before = now_ns();
 
 	for (size_t i = 0; i < count; i++) {
+		init->why.text[0] = '\0';	/* of what was no failure */
 		int r = steps[i].run(init);
 		int64_t after = now_ns();
 
@@ -549,6 +556,8 @@ static int walk(struct init *init, const struct step *steps, size_t count)
 			init->report.failed_errno = -r;
 			snprintf(init->report.failed_step,
 				 sizeof(init->report.failed_step), "%s", steps[i].name);
+			if (!init->why.text[0])
+				error_set(&init->why, r, "%s: %s", steps[i].name, strerror(-r));
 			return r;
 		}
 	}

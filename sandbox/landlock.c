@@ -81,7 +81,7 @@ static int create(struct ruleset_attributes attributes, int abi, struct error *w
 {
 	size_t size = sizeof(attributes);
 
-	if (abi < 6) {
+	if (abi < LANDLOCK_ABI_SCOPES) {
 		attributes.scoped = 0;
 		size = offsetof(struct ruleset_attributes, scoped);
 	}
@@ -111,7 +111,8 @@ int landlock_open_bare(int abi, bool network, struct error *why)
 
 int landlock_open_border(struct error *why)
 {
-	return create((struct ruleset_attributes){ .scoped = SCOPES }, 6, why);
+	return create((struct ruleset_attributes){ .scoped = SCOPES },
+		      LANDLOCK_ABI_SCOPES, why);
 }
 
 int landlock_allow_fd(int ruleset, int abi, int fd, const char *path,

@@ -21,6 +21,9 @@ enum landlock_access {
 	LANDLOCK_DEVICE,	/* read, write and ioctl of device files */
 };
 
+/* From here on signals and abstract sockets can be kept in (Linux 6.12). */
+#define LANDLOCK_ABI_SCOPES 6
+
 /* The newest ABI of this kernel, 0 when Landlock is missing or disabled. */
 int landlock_abi(void);
 

@@ -17,6 +17,7 @@
 
 #define MOUNTS_MAX 1024		/* below one directory, by mount(2) */
 #define DESCRIPTOR_BYTES 40
+#define OPTIONS_BYTES 512
 #define TOP "/.."		/* what is mounted above "/", which itself is below */
 
 struct mounter_calls {
@@ -26,6 +27,8 @@ struct mounter_calls {
 	int (*attach)(int mount, int directory, const char *target, struct error *why);
 	int (*set)(int mount, unsigned set, unsigned clear, bool all, const char *name,
 		   struct error *why);
+	int (*change)(int mount, const char *const options[][2], const char *name,
+		      struct error *why);
 };
 
 static int fail(const char *what, const char *name, struct error *why)
@@ -46,6 +49,18 @@ static int mount_id(int fd)
 
 /* ---- by descriptor ---- */
 
+static int configure(int fs, const char *const options[][2], unsigned command,
+		     const char *name, struct error *why)
+{
+	for (size_t i = 0; options[i][0]; i++)
+		if (fsconfig(fs, options[i][1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+			     options[i][0], options[i][1], 0) < 0)
+			return fail("fsconfig", options[i][0], why);
+	if (fsconfig(fs, command, NULL, NULL, 0) < 0)
+		return fail(command == FSCONFIG_CMD_CREATE ? "create" : "change", name, why);
+	return 0;
+}
+
 static int make_by_descriptor(struct mounter *m, const char *type,
 			      const char *const options[][2], unsigned attributes,
 			      struct error *why)
@@ -55,12 +70,10 @@ static int make_by_descriptor(struct mounter *m, const char *type,
 	(void)m;
 	if (fs < 0)
 		return fail("fsopen", type, why);
-	for (size_t i = 0; options[i][0]; i++)
-		if (fsconfig(fs, options[i][1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
-			     options[i][0], options[i][1], 0) < 0)
-			return fail("fsconfig", options[i][0], why);
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail("create", type, why);
+	int r = configure(fs, options, FSCONFIG_CMD_CREATE, type, why);
+
+	if (r < 0)
+		return r;
 	int mount = fsmount(fs, FSMOUNT_CLOEXEC, attributes);
 
 	return mount < 0 ? fail("fsmount", type, why) : mount;
@@ -95,8 +108,18 @@ static int set_by_descriptor(int mount, unsigned set, unsigned clear, bool all,
 	return 0;
 }
 
+static int change_by_descriptor(int mount, const char *const options[][2],
+				const char *name, struct error *why)
+{
+	AUTO_CLOSE int fs = fspick(mount, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+
+	return fs < 0 ? fail("fspick", name, why) :
+			configure(fs, options, FSCONFIG_CMD_RECONFIGURE, name, why);
+}
+
 static const struct mounter_calls by_descriptor = {
 	make_by_descriptor, clone_by_descriptor, attach_by_descriptor, set_by_descriptor,
+	change_by_descriptor,
 };
 
 /* ---- by mount(2); attributes have the numbers of its flags ---- */
@@ -136,21 +159,31 @@ static int stage(struct mounter *m, const char *source, const char *type, unsign
 	return path_open(m->stage, name, O_PATH, 0, PATH_HOST, why);
 }
 
-static int make_by_path(struct mounter *m, const char *type, const char *const options[][2],
-			unsigned attributes, struct error *why)
+/* As mount(2) takes them: in one text. */
+static int join(const char *const options[][2], char ret[OPTIONS_BYTES], const char *name,
+		struct error *why)
 {
-	char data[512] = "";
 	size_t length = 0;
 
+	ret[0] = '\0';
 	for (size_t i = 0; options[i][0]; i++) {
-		length += (size_t)snprintf(data + length, sizeof(data) - length, "%s%s%s%s",
+		length += (size_t)snprintf(ret + length, OPTIONS_BYTES - length, "%s%s%s%s",
 					   i ? "," : "", options[i][0],
 					   options[i][1] ? "=" : "",
 					   options[i][1] ? options[i][1] : "");
-		if (length >= sizeof(data))
-			return error_set(why, -E2BIG, "too many options of %s", type);
+		if (length >= OPTIONS_BYTES)
+			return error_set(why, -E2BIG, "too many options of %s", name);
 	}
-	return stage(m, "none", type, attributes, data, true, type, why);
+	return 0;
+}
+
+static int make_by_path(struct mounter *m, const char *type, const char *const options[][2],
+			unsigned attributes, struct error *why)
+{
+	char data[OPTIONS_BYTES];
+	int r = join(options, data, type, why);
+
+	return r < 0 ? r : stage(m, "none", type, attributes, data, true, type, why);
 }
 
 static int clone_by_path(struct mounter *m, int fd, const char *name, struct error *why)
@@ -178,23 +211,45 @@ static int attach_by_path(int mounted, int directory, const char *target, struct
 }
 
 /* A remount sets all flags anew, so the present ones are read (atime is kept). */
+static long flags_of(int fd, const char *name, struct error *why)
+{
+	struct statfs status;
+	long flags;
+
+	if (fstatfs(fd, &status) < 0)
+		return fail("statfs", name, why);
+	flags = (long)status.f_flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+	if (status.f_flags & 0x2000)	/* ST_NOSYMFOLLOW, not in our C library's header */
+		flags |= MS_NOSYMFOLLOW;
+	return flags;
+}
+
 static int set_one(int fd, unsigned set, unsigned clear, const char *name,
 		   struct error *why)
 {
 	char target[DESCRIPTOR_BYTES];
-	struct statfs status;
+	long now = flags_of(fd, name, why);
 
-	if (fstatfs(fd, &status) < 0)
-		return fail("statfs", name, why);
-	unsigned long now = (unsigned long)status.f_flags &
-			    (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
-
-	if (status.f_flags & 0x2000)	/* ST_NOSYMFOLLOW, not in our C library's header */
-		now |= MS_NOSYMFOLLOW;
+	if (now < 0)
+		return (int)now;
 	if (mount(NULL, path_of(fd, target), NULL,
-		  MS_REMOUNT | MS_BIND | ((now | set) & ~(unsigned long)clear), NULL) < 0)
+		  MS_REMOUNT | MS_BIND | (((unsigned long)now | set) & ~(unsigned long)clear),
+		  NULL) < 0)
 		return fail("restrict", name, why);
 	return 0;
+}
+
+static int change_by_path(int mounted, const char *const options[][2], const char *name,
+			  struct error *why)
+{
+	char target[DESCRIPTOR_BYTES], data[OPTIONS_BYTES];
+	long now = flags_of(mounted, name, why);
+	int r = now < 0 ? (int)now : join(options, data, name, why);
+
+	if (r < 0)
+		return r;
+	return mount(NULL, path_of(mounted, target), NULL, MS_REMOUNT | (unsigned long)now,
+		     data) < 0 ? fail("change", name, why) : 0;
 }
 
 /* A line of /proc/self/mountinfo (proc(5)); point borrows from it, unescaped. */
@@ -324,7 +379,7 @@ static int set_by_path(int mount, unsigned set, unsigned clear, bool all, const 
 }
 
 static const struct mounter_calls by_path = {
-	make_by_path, clone_by_path, attach_by_path, set_by_path,
+	make_by_path, clone_by_path, attach_by_path, set_by_path, change_by_path,
 };
 
 static int raise_stage(struct mounter *m, struct error *why)
@@ -342,7 +397,7 @@ bool mounter_by_descriptor(void)
 {
 	static const int calls[] = {
 		SYS_open_tree, SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_move_mount,
-		SYS_mount_setattr,
+		SYS_mount_setattr, SYS_fspick,
 	};
 
 	for (size_t i = 0; i < COUNT(calls); i++)
@@ -387,6 +442,12 @@ int mounter_set(struct mounter *m, int mount, unsigned set, unsigned clear, bool
 		const char *name, struct error *why)
 {
 	return m->calls->set(mount, set, clear, all, name, why);
+}
+
+int mounter_change(struct mounter *m, int mount, const char *const options[][2],
+		   const char *name, struct error *why)
+{
+	return m->calls->change(mount, options, name, why);
 }
 
 /* The old root comes to lie above the new one, and the stage above that. */

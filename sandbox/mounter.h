@@ -60,6 +60,10 @@ int mounter_attach(struct mounter *m, int mount, int directory, const char *targ
 int mounter_set(struct mounter *m, int mount, unsigned set, unsigned clear, bool all,
 		const char *name, struct error *why);
 
+/* Other options for the file system mounted at that descriptor. */
+int mounter_change(struct mounter *m, int mount, const char *const options[][2],
+		   const char *name, struct error *why);
+
 /*
  * Makes the mount that is attached to "/" the root and working directory, and
  * lets go of the old root with all that was there. Checks that it did.

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "common/cleanup.h"
@@ -87,21 +88,39 @@ static int fail(const struct builder *b, const char *what, const char *path)
 	return error_set(b->why, -errno, "%s %s: %s", what, path, strerror(errno));
 }
 
-/* With the policy's limits of bytes and inodes. */
 static int new_tmpfs(struct builder *b)
+{
+	static const char *const options[][2] = { { "mode", "0755" }, { NULL, NULL } };
+
+	return mounter_make(&b->mounter, "tmpfs", options, WALL, b->why);
+}
+
+/* The sum in decimal; what is that much has no end. */
+static void print_sum(char ret[24], uint64_t a, uint64_t b)
+{
+	const uint64_t most = UINT64_C(1) << 50;
+
+	snprintf(ret, 24, "%" PRIu64, a < most && b < most - a ? a + b : most);
+}
+
+/* The policy's limits of bytes and inodes, for what comes to what is there. */
+static int limit_tmpfs(struct builder *b, int tmpfs, const char *name)
 {
 	const struct limits *limits = &b->plan->policy->limits;
 	char size[24], count[24];
+	struct statfs now;
 
-	snprintf(size, sizeof(size), "%" PRIu64,
-		 limits->disk_bytes ? limits->disk_bytes : DISK_BYTES_DEFAULT);
-	snprintf(count, sizeof(count), "%" PRIu64,
-		 limits->inodes ? limits->inodes : DISK_INODES_DEFAULT);
+	if (fstatfs(tmpfs, &now) < 0)
+		return fail(b, "statfs", name);
+	print_sum(size, (now.f_blocks - now.f_bfree) * (uint64_t)now.f_bsize,
+		  limits->disk_bytes ? limits->disk_bytes : DISK_BYTES_DEFAULT);
+	print_sum(count, now.f_files - now.f_ffree,
+		  limits->inodes ? limits->inodes : DISK_INODES_DEFAULT);
 	const char *const options[][2] = {
-		{ "size", size }, { "nr_inodes", count }, { "mode", "0755" }, { NULL, NULL },
+		{ "size", size }, { "nr_inodes", count }, { NULL, NULL },
 	};
 
-	return mounter_make(&b->mounter, "tmpfs", options, WALL, b->why);
+	return mounter_change(&b->mounter, tmpfs, options, name, b->why);
 }
 
 static int attach(struct builder *b, int mount, const char *target)
@@ -187,8 +206,9 @@ static int place_bind(struct builder *b, size_t index)
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
-	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, bind->source, O_PATH, 0,
-				      PATH_HOST, b->why);
+	AUTO_CLOSE int fd = bind->optional ?
+		path_open_if_there(PATH_ABSOLUTE, bind->source, O_PATH, PATH_HOST, b->why) :
+		path_open(PATH_ABSOLUTE, bind->source, O_PATH, 0, PATH_HOST, b->why);
 
 	if (fd == -ENOENT && bind->optional)
 		return 0;
@@ -230,13 +250,14 @@ static int place_made(struct builder *b)
 	for (size_t i = 0; i < COUNT(made_files); i++) {
 		AUTO_CLOSE int fd = path_open(b->root, made_files[i].path,
 					      O_WRONLY | O_CREAT | O_EXCL, 0444,
-					      PATH_STRICT, b->why);
+					      PATH_STRICT, NULL);
 
 		/* A bind of the policy put its own there; EXDEV names its mount. */
 		if (fd == -EEXIST || fd == -EXDEV)
 			continue;
 		if (fd < 0)
-			return fd;
+			return error_set(b->why, fd, "make %s: %s", made_files[i].path,
+					 strerror(-fd));
 		size_t length = strlen(made_files[i].text);
 
 		if (write(fd, made_files[i].text, length) != (ssize_t)length)
@@ -421,7 +442,10 @@ static int workspace_tree(struct builder *b, unsigned attributes)
 		int r = mounter_set(&b->mounter, mapped, attributes, 0, true,
 				    plan->workspace, b->why);
 
-		return r < 0 ? r : fcntl(mapped, F_DUPFD_CLOEXEC, 3);
+		if (r < 0)
+			return r;
+		r = fcntl(mapped, F_DUPFD_CLOEXEC, 3);
+		return r < 0 ? fail(b, "duplicate", plan->workspace) : r;
 	}
 	AUTO_CLOSE int fd = path_open(PATH_ABSOLUTE, plan->workspace,
 				      O_PATH | O_DIRECTORY, 0, PATH_HOST, b->why);
@@ -450,7 +474,8 @@ static int guard_repository(struct builder *b, int workspace)
 	if (!plan->policy->repository_readonly || plan->workspace_mode == WORKSPACE_READONLY)
 		return 0;
 	for (size_t i = 0; i < COUNT(names); i++) {
-		AUTO_CLOSE int fd = path_open(workspace, names[i], O_PATH, 0, PATH_STRICT, b->why);
+		AUTO_CLOSE int fd = path_open_if_there(workspace, names[i], O_PATH, PATH_STRICT,
+						       b->why);
 
 		if (fd == -ENOENT)
 			continue;
@@ -506,7 +531,9 @@ static int place_overlay(struct builder *b, int lower, const char *target)
 
 	if (overlay < 0)
 		return overlay;
-	r = attach(b, overlay, target);
+	r = limit_tmpfs(b, b->upper, "the overlay");
+	if (r == 0)
+		r = attach(b, overlay, target);
 	return r < 0 ? r : guard_repository(b, overlay);
 }
 
@@ -559,8 +586,10 @@ static int seal(struct builder *b)
 	if (unlinkat(b->root, EMPTY_FILE, 0) < 0 ||
 	    unlinkat(b->root, EMPTY_DIRECTORY, AT_REMOVEDIR) < 0)
 		return fail(b, "unlink", "the covers");
-	int r = mounter_set(&b->mounter, b->root, MOUNT_ATTR_RDONLY, 0, false, "/", b->why);
+	int r = limit_tmpfs(b, b->root, "/");
 
+	if (r == 0)
+		r = mounter_set(&b->mounter, b->root, MOUNT_ATTR_RDONLY, 0, false, "/", b->why);
 	return r < 0 ? r : mounter_pivot(&b->mounter, b->root, b->why);
 }
 

@@ -16,7 +16,10 @@ struct error;
 /* The network namespace the caller is in, as a descriptor; or -errno. */
 int network_own(void);
 
-/* Moves the caller into a new one and returns it likewise. */
+/*
+ * Moves the caller into a new one and returns it likewise. Never touches errno:
+ * it may run beside a process whose memory it shares.
+ */
 int network_make(void);
 
 /* Moves the caller. 0 or -errno. */

@@ -95,6 +95,15 @@ int path_open(int directory, const char *path, int flags, mode_t mode,
 	return (int)fd;
 }
 
+int path_open_if_there(int directory, const char *path, int flags, enum path_trust trust,
+		       struct error *why)
+{
+	int fd = path_open(directory, path, flags, 0, trust, NULL);
+
+	return fd >= 0 || fd == -ENOENT ? fd :
+	       error_set(why, fd, "open %s: %s", path, strerror(-fd));
+}
+
 int path_open_user_namespace(pid_t pid, struct error *why)
 {
 	char path[40];

@@ -33,6 +33,10 @@ enum path_trust {
 int path_open(int directory, const char *path, int flags, mode_t mode,
 	      enum path_trust trust, struct error *why);
 
+/* The same for what may be missing: then -ENOENT, and not a word in why. */
+int path_open_if_there(int directory, const char *path, int flags, enum path_trust trust,
+		       struct error *why);
+
 /* The user namespace of a child of ours; the one magic link that is followed. */
 int path_open_user_namespace(pid_t pid, struct error *why);
 

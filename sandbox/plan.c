@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "sandbox/bare.h"
+#include "sandbox/landlock.h"
 #include "sandbox/namespaces.h"
 #include "sandbox/path.h"
 #include "sandbox/service.h"
@@ -26,6 +28,19 @@ static const char *const not_workspaces[] = {
 	"/", "/usr", "/etc", "/proc", "/sys", "/dev", "/run", "/bin", "/sbin",
 	"/lib", "/lib32", "/lib64", "/boot", "/var", "/tmp", "/var/tmp",
 };
+
+static void __attribute__((format(printf, 2, 3)))
+add_note(struct plan *plan, const char *format, ...)
+{
+	size_t length = strlen(plan->note);
+	va_list arguments;
+
+	if (length && length + 2 < sizeof(plan->note))
+		length += (size_t)sprintf(plan->note + length, "; ");
+	va_start(arguments, format);
+	vsnprintf(plan->note + length, sizeof(plan->note) - length, format, arguments);
+	va_end(arguments);
+}
 
 /* ---- the policy with this run's options ---- */
 
@@ -218,9 +233,8 @@ static int take_workspace(struct plan *plan, int fd, const char *path, struct er
 		return r;
 	sandbox->host_uid = owner.st_uid;
 	sandbox->host_gid = owner.st_gid;
-	snprintf(plan->note, sizeof(plan->note),
-		 "ids of %.150s cannot be mapped: the command runs as its owner, %u", path,
-		 owner.st_uid);
+	add_note(plan, "ids of %.150s cannot be mapped: the command runs as its owner, %u",
+		 path, owner.st_uid);
 	return tree_take(&sandbox->workspace_tree, fd_take(&again), path, owner.st_uid,
 			 owner.st_gid, why);
 }
@@ -237,8 +251,7 @@ static int open_workspace(struct plan *plan, const struct plan_options *options,
 	if (r < 0)
 		return error_prefix(why, r, "workspace %s", asked);
 	if (!options->workspace && !may_be_workspace(path)) {
-		snprintf(plan->note, sizeof(plan->note),
-			 "%.180s is not taken as the workspace; name one with --workspace",
+		add_note(plan, "%.180s is not taken as the workspace; name one with --workspace",
 			 path);
 		return 0;
 	}
@@ -316,6 +329,23 @@ static int open_binds(struct plan *plan, size_t first, struct error *why)
 	return 0;
 }
 
+/*
+ * Abstract sockets belong to a network. In the host's, Landlock keeps those of
+ * others away, such as a session bus that would run anything for its user; a
+ * kernel whose Landlock cannot has no Unix sockets inside but stream pairs.
+ */
+static void guard_host_network(struct plan *plan)
+{
+	int abi = landlock_abi();
+
+	if (plan->policy.network != NETWORK_HOST || abi >= LANDLOCK_ABI_SCOPES)
+		return;
+	plan->policy.unscoped = true;
+	add_note(plan, "with the host's network Unix sockets are refused: this kernel's"
+		 " Landlock, ABI %d, cannot keep those of others apart, which takes %d"
+		 " (Linux 6.12)", abi, LANDLOCK_ABI_SCOPES);
+}
+
 /* The command itself is started by execveat(2), which nobody waits to observe. */
 static int observe_all(struct policy *policy, struct error *why)
 {
@@ -356,6 +386,8 @@ int plan_resolve(struct plan *ret, const struct plan_options *options,
 		r = open_binds(ret, ret->policy.bind_count - own_binds, why);
 	if (r == 0 && ret->sandbox.tier == TIER_LANDLOCK)
 		r = bare_restrict(&ret->policy, &ret->sandbox, why);
+	if (r == 0)
+		guard_host_network(ret);
 	if (r == 0 && options->explain)
 		r = observe_all(&ret->policy, why);
 	if (r == 0)

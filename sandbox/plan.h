@@ -42,7 +42,7 @@ struct plan {
 	struct sandbox_plan sandbox;
 	char *environment[PLAN_ENVIRONMENT_MAX];
 	bool policy_refused;		/* after a failure: it was the policy's fault */
-	char note[256];			/* what was decided without being asked */
+	char note[512];			/* what was decided without being asked */
 };
 
 /*

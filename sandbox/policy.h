@@ -60,7 +60,9 @@ struct policy {
 	enum network_mode network;
 	bool interfaces;	/* network interfaces may be listed (netlink route) */
 	bool observed;		/* calls with paths are shown to the launcher: observe.h */
-	bool bare;		/* no namespace is around it: bare.h; neither is ever a file's */
+	bool bare;		/* no namespace is around it: bare.h */
+	bool unscoped;		/* Unix sockets would reach abstract ones of the host:
+				 * plan.h; none of these three is ever a file's */
 	enum workspace_mode workspace;		/* what a run gets unless it asks for less */
 	bool repository_readonly;	/* its .git and .cupel, where they are: see mounts.c */
 	struct limits limits;

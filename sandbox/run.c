@@ -137,6 +137,23 @@ static void on_output_exceeded(void *owner, int64_t now_ns)
 
 /* ---- what the loop hears ---- */
 
+/*
+ * Control-Z reaches the launcher alone, as the command has a session of its
+ * own: all that is inside is frozen, or without a group the command's process
+ * group stopped, for as long as the launcher is. What resumes the launcher is
+ * passed on to the command, as ever.
+ */
+static void suspend(struct run *run)
+{
+	bool grouped = run->cgroup.layout != CGROUP_NONE;
+
+	if (!grouped || cgroup_freeze(&run->cgroup, true) < 0)
+		sandbox_signal(&run->sandbox, SIGSTOP);
+	kill(getpid(), SIGSTOP);
+	if (grouped)
+		cgroup_freeze(&run->cgroup, false);
+}
+
 static void on_signal(void *owner, const struct signalfd_siginfo *signal, int64_t now_ns)
 {
 	struct run *run = owner;
@@ -146,6 +163,10 @@ static void on_signal(void *owner, const struct signalfd_siginfo *signal, int64_
 	(void)now_ns;
 	if (number == SIGWINCH) {	/* the kernel tells the command itself */
 		terminal_resize(&run->terminal);
+		return;
+	}
+	if (number == SIGTSTP) {
+		suspend(run);
 		return;
 	}
 	if (ends && run->cancelled_by)	/* asked twice: no more grace */
@@ -280,8 +301,8 @@ static int handle_signals(struct run *run)
 	sigemptyset(&set);
 	for (size_t i = 0; i < COUNT(passed_on); i++)
 		sigaddset(&set, passed_on[i]);
-	if (run->request->plan.tty)
-		sigaddset(&set, SIGWINCH);
+	/* Control-Z on a terminal of the command's own is its own affair. */
+	sigaddset(&set, run->request->plan.tty ? SIGWINCH : SIGTSTP);
 	return loop_handle_signals(&run->loop, &set, on_signal, run->why);
 }
 
@@ -292,7 +313,7 @@ static int make_group(struct run *run)
 
 	if (r < 0)
 		return r;
-	r = cgroup_create(&run->cgroup, run->limits, &reason);
+	r = cgroup_create(&run->cgroup, run->limits, false, &reason);
 	if (r == 0)
 		return 0;
 	keeper_dismiss(&run->keeper);

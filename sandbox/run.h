@@ -79,7 +79,8 @@ struct run_result {
  * and the reason); a negative errno only when nothing was tried.
  *
  * HUP, INT, QUIT, TERM, USR1, USR2 and CONT of the calling process are passed
- * on to the command; they stay blocked afterwards.
+ * on to the command; TSTP suspends all that is inside together with the caller,
+ * until CONT. All stay blocked afterwards.
  */
 int run_command(const struct run_request *request, struct run_result *ret,
 		struct error *why);

@@ -23,7 +23,8 @@ static const struct preset_filter *preset_of(const struct policy *policy)
 		if (memcmp(&p->syscalls, &policy->syscalls, sizeof(p->syscalls)) == 0 &&
 		    p->write_execute == policy->write_execute &&
 		    p->interfaces == policy->interfaces &&
-		    !policy->bare && !policy->observed)
+		    !policy->bare && !policy->unscoped &&
+		    !policy->observed)
 			return p;
 	return NULL;
 }

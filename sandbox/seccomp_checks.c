@@ -46,7 +46,7 @@ static const struct check clone_checks[] = {
  * load modules; not raw sockets; no family but these.
  */
 static const struct check socket_checks[] = {
-	{ 0, ALL, AF_UNIX, CHECK_DENY, CHECK_IF_BARE },	/* reached by path */
+	{ 0, ALL, AF_UNIX, CHECK_DENY, CHECK_IF_UNIX_ESCAPES },
 	{ 0, ALL, AF_UNIX, CHECK_ALLOW, CHECK_ALWAYS },
 	{ 0, ALL, AF_INET, 3, CHECK_ALWAYS },
 	{ 0, ALL, AF_INET6, 2, CHECK_ALWAYS },
@@ -65,10 +65,10 @@ static const struct check socket_checks[] = {
 	OTHERWISE_DENY,
 };
 
-/* Where paths lead to the host, no kind that can be sent elsewhere later. */
+/* Where names lead to the host, no kind that can be sent elsewhere later. */
 static const struct check socketpair_checks[] = {
-	{ 1, SOCKET_TYPE, SOCK_DGRAM, CHECK_DENY, CHECK_IF_BARE },
-	{ 1, SOCKET_TYPE, SOCK_RAW, CHECK_DENY, CHECK_IF_BARE },
+	{ 1, SOCKET_TYPE, SOCK_DGRAM, CHECK_DENY, CHECK_IF_UNIX_ESCAPES },
+	{ 1, SOCKET_TYPE, SOCK_RAW, CHECK_DENY, CHECK_IF_UNIX_ESCAPES },
 	{ 0, ALL, AF_UNIX, CHECK_ALLOW, CHECK_ALWAYS },
 	OTHERWISE_DENY,
 };
@@ -194,7 +194,7 @@ static const struct check memfd_create_checks[] = {
 
 static const struct checked_call calls[] = {
 	CHECKED(SYS_clone, clone_checks, "processes and threads without new namespaces"),
-	CHECKED(SYS_socket, socket_checks, "Unix sockets, TCP and UDP; network interfaces, if interfaces"),
+	CHECKED(SYS_socket, socket_checks, "TCP and UDP; Unix sockets, if they cannot reach the host's; network interfaces, if interfaces"),
 	CHECKED(SYS_socketpair, socketpair_checks, "Unix sockets"),
 	CHECKED(SYS_ioctl, ioctl_checks, "not typing into terminals; network interfaces, if interfaces"),
 	CHECKED(SYS_prctl, prctl_checks, "not the layout of memory, speculation, or who may trace"),
@@ -236,6 +236,7 @@ bool seccomp_check_applies(const struct check *check, const struct policy *polic
 		[CHECK_UNLESS_INTERFACES] = !policy->interfaces,
 		[CHECK_UNLESS_WRITE_EXECUTE] = !policy->write_execute,
 		[CHECK_IF_BARE] = policy->bare,
+		[CHECK_IF_UNIX_ESCAPES] = policy->bare || policy->unscoped,
 	};
 
 	return by_when[check->when];

@@ -18,7 +18,8 @@ enum { CHECK_ALLOW = 0, CHECK_DENY = -1 };
 
 /* Rows of a policy that has, or has not, the flag of that name. */
 enum check_when { CHECK_ALWAYS, CHECK_IF_INTERFACES, CHECK_UNLESS_INTERFACES,
-		  CHECK_UNLESS_WRITE_EXECUTE, CHECK_IF_BARE };
+		  CHECK_UNLESS_WRITE_EXECUTE, CHECK_IF_BARE,
+		  CHECK_IF_UNIX_ESCAPES };
 
 struct check {
 	unsigned argument;

@@ -2,8 +2,8 @@
  * hash.h - a keyed hash for tables whose keys a stranger may choose.
  *
  * SipHash-2-4: without the key nobody can prepare names that all fall into
- * one chain. The key is drawn once at start; results mean nothing outside
- * the process and are never stored.
+ * one chain. The key is drawn at start and stays secret; without it results
+ * mean nothing.
  *
  * Pure. Source: J.-P. Aumasson, D. J. Bernstein, SipHash: a fast short-input
  * PRF (2012).

@@ -332,15 +332,22 @@ int64_t queue_oldest_age_ns(const struct queue *queue,
 	return now_ns - by_age(ages->next)->queued_ns;
 }
 
+uint64_t queue_depth(const struct queue *queue, enum queue_priority priority)
+{
+	uint64_t depth = 0;
+
+	for (unsigned i = 0; i <= priority; i++)
+		depth += queue->classes[i].counts.depth;
+	return depth;
+}
+
 int64_t queue_wait_ns(const struct queue *queue, enum queue_priority priority,
 		      int64_t service_ns, unsigned slot_count)
 {
-	uint64_t ahead = 0;
 	int64_t wait_ns;
 
-	for (unsigned i = 0; i <= priority; i++)
-		ahead += queue->classes[i].counts.depth;
-	if (__builtin_mul_overflow(ahead, service_ns, &wait_ns))
+	if (__builtin_mul_overflow(queue_depth(queue, priority), service_ns,
+				   &wait_ns))
 		return DEADLINE_NEVER;
 	return wait_ns / slot_count;
 }

@@ -162,6 +162,9 @@ bool queue_is_standing(const struct queue *queue, enum queue_priority priority,
 int64_t queue_oldest_age_ns(const struct queue *queue,
 			    enum queue_priority priority, int64_t now_ns);
 
+/* How many wait, of that class and more urgent ones. */
+uint64_t queue_depth(const struct queue *queue, enum queue_priority priority);
+
 /*
  * How long a newcomer of that class would wait if every call took service_ns
  * and slot_count of them (at least 1) ran at a time. DEADLINE_NEVER if that is

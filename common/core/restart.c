@@ -246,7 +246,9 @@ static int64_t slot_delay_ns(struct restart_slot *slot,
 {
 	if (run->exit == RESTART_EXIT_NORMAL)
 		return 0;
-	slot->crashes = run->ready_ns >= SETTLED_NS ? 0 : slot->crashes + 1;
+	int64_t settled_ns = run->vital ? HEALTHY_NS : SETTLED_NS;
+
+	slot->crashes = run->ready_ns >= settled_ns ? 0 : slot->crashes + 1;
 	if (slot->crashes <= 1 && run->ready_ns >= HEALTHY_NS && run->useful)
 		return 0;
 	return backoff_delay_ns(&delay, slot->crashes, random);

@@ -358,6 +358,7 @@ static int on_result(struct client *client, struct client_call *call,
 		return refuse(client, message, "after which chunks are missing");
 	ret->kind = CLIENT_RESULT;
 	ret->result = message->result;
+	ret->remark = call->remark;
 	ret->body = message->body;
 	call->over = call->ack_due = true;
 	call->cancel_due = false;
@@ -408,6 +409,9 @@ static int on_call_message(struct client *client, const struct message *message,
 		ret->progress = message->progress;
 	} else if (message->kind == MESSAGE_CHUNK) {
 		r = on_chunk(client, call, message, ret);
+	} else if (message->kind == MESSAGE_REMARK) {
+		call->remark = message->remark;
+		r = 1;
 	} else if (message->kind == MESSAGE_RESULT) {
 		r = on_result(client, call, message, ret);
 	} else {

@@ -35,7 +35,7 @@ struct client_ask {
 	int64_t deadline_ns;	/* monotonic, required */
 	uint32_t workspace;	/* number; 0: none */
 	uint32_t priority;	/* 0 .. 7; 0 is the most urgent */
-	uint32_t flags;		/* CALL_DETACHED, CALL_NO_RETRY */
+	uint32_t flags;		/* CALL_DETACHED, CALL_NO_RETRY, CALL_REMARK */
 	struct span effect;	/* the side effect's id; or empty */
 	uint64_t parent;	/* the call this one serves; or 0 */
 };
@@ -53,6 +53,7 @@ struct client_call {
 	uint32_t chunks;	/* CHUNK received */
 	uint32_t grant_due;	/* bytes used up, not granted again */
 	struct credit send_credit, receive_credit;
+	struct message_remark remark;	/* zero: none has come */
 };
 
 enum client_event_kind {
@@ -60,7 +61,7 @@ enum client_event_kind {
 	CLIENT_ACCEPTED,
 	CLIENT_PROGRESS,
 	CLIENT_CHUNK,		/* body, stream */
-	CLIENT_RESULT,		/* body, result; the call is over */
+	CLIENT_RESULT,		/* body, result, remark; the call is over */
 	CLIENT_TOOLS_CHANGED,	/* catalog */
 	CLIENT_DRAINING,	/* reason: no new calls on this link */
 };
@@ -73,6 +74,7 @@ struct client_event {
 	uint32_t stream;
 	struct message_progress progress;
 	struct message_result result;
+	struct message_remark remark;
 	struct message_text reason;
 	struct span body;
 };

@@ -54,6 +54,7 @@ enum router_descriptor {
 	ROUTER_CONTROL_FD = 3,	/* packet socket: struct control */
 	ROUTER_LISTEN_FD = 4,	/* listening stream socket of the clients */
 	ROUTER_CATALOG_FD = 5,	/* sealed memory: struct catalog */
+	ROUTER_EFFECTS_FD = 6,	/* the router's own file, which outlives it */
 	ROUTER_DESCRIPTORS_END
 };
 

@@ -76,13 +76,17 @@ static const struct field tools_changed_fields[] = {
 	FIELD(tools_changed.catalog, UINT32_MAX),
 	FIELD(tools_changed.tools_hash, UINT64_MAX),
 };
+static const struct field remark_fields[] = {
+	FIELD(remark.number, UINT64_MAX),
+	FIELD(remark.dropped, UINT64_MAX),
+};
 static const struct field call_fields[] = {
 	FIELD(call.tool, NAME_BYTES),
 	FIELD(call.catalog, UINT32_MAX),
 	FIELD(call.workspace, UINT32_MAX),
 	FIELD(call.priority, 7),
 	FIELD(call.attempt, 255),
-	FIELD(call.flags, CALL_MORE | CALL_DETACHED | CALL_NO_RETRY),
+	FIELD(call.flags, CALL_MORE | CALL_DETACHED | CALL_NO_RETRY | CALL_REMARK),
 	FIELD(call.effect, ID_BYTES),
 	FIELD(call.parent, UINT64_MAX),
 };
@@ -156,6 +160,8 @@ static const struct kind kinds[FRAME_KIND_EXTENSION] = {
 		{ { 0 }, { AT_WORK }, { AT_WORK }, { 0 } } },
 	[MESSAGE_TOOLS_CHANGED] = { FIELDS(tools_changed), ABOUT_LINK, false,
 		{ { 0 }, { AT_WORK }, { AT_WORK }, { 0 } } },
+	[MESSAGE_REMARK]    = { FIELDS(remark), ABOUT_CALL, false,
+		{ { 0 }, { AT_WORK }, { 0 }, { 0 } } },
 
 	/* A client's call may cross our drain: it is answered, not punished. */
 	[MESSAGE_CALL]      = { FIELDS(call), ABOUT_CALL, true,

@@ -63,6 +63,7 @@ enum message_kind {
 	MESSAGE_CANCEL,
 	MESSAGE_BUSY,
 	MESSAGE_TOOLS_CHANGED,
+	MESSAGE_REMARK,
 
 	MESSAGE_CALL = FRAME_KIND_DATA,
 	MESSAGE_CHUNK_REQ,
@@ -171,10 +172,17 @@ struct message_tools_changed {
 	uint64_t tools_hash;
 };
 
+/* Of a call whose result comes next. */
+struct message_remark {
+	uint64_t number;		/* by which logs know it; 0: nobody had it */
+	uint64_t dropped;		/* bytes of its output that were not kept */
+};
+
 enum message_call_flag {
 	CALL_MORE = 1,			/* the argument goes on in CHUNK_REQ */
 	CALL_DETACHED = 2,		/* outlives the client that asked */
 	CALL_NO_RETRY = 4,
+	CALL_REMARK = 8,		/* a REMARK is wanted before its result */
 };
 
 struct message_call {
@@ -231,6 +239,7 @@ struct message {
 		struct message_cancel cancel;
 		struct message_busy busy;
 		struct message_tools_changed tools_changed;
+		struct message_remark remark;
 		struct message_call call;
 		struct message_chunk_req chunk_req;
 		struct message_chunk chunk;

@@ -69,6 +69,7 @@ tool improve.test {
 		'{"type": "object", "required": ["config"], "additionalProperties": false,',
 		' "properties": {',
 		' "config": {"type": "string", "maxLength": 262144},',
+		' "workspace": {"type": "string", "minLength": 1, "maxLength": 4095},',
 		' "names": {"type": "array", "maxItems": 64, "items": {"type": "string", "maxLength": 64}},',
 		' "tags": {"type": "array", "maxItems": 64, "items": {"type": "string", "maxLength": 64}},',
 		' "slots": {"type": "integer", "minimum": 1, "maximum": 16}}}'
@@ -85,6 +86,7 @@ tool improve.bench {
 		'{"type": "object", "required": ["config"], "additionalProperties": false,',
 		' "properties": {',
 		' "config": {"type": "string", "maxLength": 262144},',
+		' "workspace": {"type": "string", "minLength": 1, "maxLength": 4095},',
 		' "names": {"type": "array", "maxItems": 64, "items": {"type": "string", "maxLength": 64}},',
 		' "runs": {"type": "integer", "minimum": 1, "maximum": 1000}}}'
 	}

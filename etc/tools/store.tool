@@ -213,6 +213,13 @@ tool store.test_run {
 	schema = { '{"type": "object", "required": ["session", "name", "cases"]}' }
 }
 
+tool store.run {
+	help = "keep a run of tests or benchmarks"
+	class = effectful
+	roles = { owner, improve }
+	schema = { '{"type": "object", "required": ["workspace", "kind", "outcome", "executions"]}' }
+}
+
 tool store.baseline {
 	help = "keep a baseline"
 	class = effectful

@@ -50,7 +50,7 @@ static const struct config_row worker_rows[] = {
 	{ "state", WORKER(state, BOOL), 0, 0, "false", NULL,
 	  "Whether it has a directory of its own, which stays, below that of the state.", NULL },
 	{ "batch", WORKER(batch, BOOL), 0, 0, "false", NULL,
-	  "Whether it yields to others, and is off when resources are short.", NULL },
+	  "Whether its workers yield the processor to all others, where their cgroups can, and it is off when resources are short.", NULL },
 	{ "client_role", WORKER(client_role, ENUM), 0, 0, "none", NULL,
 	  "As whom it calls other tools itself.", client_roles },
 	{ "recycle_calls", WORKER(recycle_calls, INT), 0, INT64_MAX, "0", "calls",

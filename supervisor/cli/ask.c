@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/core/failure.h"
+#include "common/text.h"
 #include "supervisor/cli/cli.h"
 
 #define JSON_DEPTH_MAX 32
@@ -25,8 +26,10 @@ void answer_take(struct answer *answer, const struct client_event *event)
 	answer->origin = (enum error_origin)event->result.origin;
 	answer->attempts = event->result.attempts;
 	answer->retry_after_ms = event->result.retry_after_ms;
-	snprintf(answer->reason, sizeof(answer->reason), "%.*s",
-		 (int)event->result.reason.length, event->result.reason.data);
+	answer->remark = event->remark;
+	text_escape((struct span){ (const uint8_t *)event->result.reason.data,
+				   event->result.reason.length },
+		    answer->reason, sizeof(answer->reason));
 }
 
 int answer_append(struct answer *answer, struct span bytes)

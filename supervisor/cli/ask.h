@@ -20,6 +20,7 @@ struct answer {
 	enum error_origin origin;
 	unsigned attempts;
 	unsigned retry_after_ms;
+	struct message_remark remark;
 	char reason[ERROR_TEXT_BYTES];
 	char *text;
 	size_t length;

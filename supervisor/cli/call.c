@@ -199,7 +199,7 @@ static int print_envelope(const struct course *course)
 	if (answer->length)
 		convert_to_json((struct span){ (uint8_t *)answer->text, answer->length },
 				&result, NULL);
-	json = json_pack("{ss ss si ss ss ss si si ss sI so?}",
+	json = json_pack("{ss ss si ss ss ss si si ss sI sI sI so?}",
 			 "schema", "cupel.call/1", "tool", course->name,
 			 "code", (int)answer->code, "status", row->name,
 			 "class", error_class_name(row->class),
@@ -207,6 +207,8 @@ static int print_envelope(const struct course *course)
 			 "attempts", (int)answer->attempts,
 			 "retry_after_ms", (int)answer->retry_after_ms,
 			 "reason", answer->reason,
+			 "call", (json_int_t)answer->remark.number,
+			 "dropped_bytes", (json_int_t)answer->remark.dropped,
 			 "elapsed_ns", (json_int_t)(clock_now_ns() - course->started_ns),
 			 "result", result);
 	for (int i = 1; json && i <= 2; i++)
@@ -228,14 +230,25 @@ static void print_streams(const struct course *course)
 static void print_failure(const struct course *course)
 {
 	const struct answer *answer = &course->answer;
-	char again[48] = "";
+	char again[48] = "", number[32] = "";
 
+	if (answer->remark.number)
+		snprintf(number, sizeof(number), ", call %llu",
+			 (unsigned long long)answer->remark.number);
 	if (answer->retry_after_ms)
 		snprintf(again, sizeof(again), ", try again after %u ms",
 			 answer->retry_after_ms);
-	fprintf(stderr, "cupel: %s: %s (%s from the %s%s)\n", course->name,
+	fprintf(stderr, "cupel: %s: %s (%s from the %s%s%s)\n", course->name,
 		answer->reason[0] ? answer->reason : "it failed",
-		error_row((int)answer->code)->name, error_origin_name(answer->origin), again);
+		error_row((int)answer->code)->name, error_origin_name(answer->origin),
+		number, again);
+}
+
+static void print_dropped(const struct course *course)
+{
+	if (course->answer.remark.dropped)
+		fprintf(stderr, "cupel: %s: %llu bytes from the middle of its output were not kept\n",
+			course->name, (unsigned long long)course->answer.remark.dropped);
 }
 
 static int tell(const struct request *request, const struct course *course)
@@ -255,6 +268,7 @@ static int tell(const struct request *request, const struct course *course)
 		r = print_envelope(course);
 	else
 		print_streams(course);
+	print_dropped(course);
 	if (!request->envelope && course->answer.code == ERROR_OK)
 		r = print_result(course);
 	if (course->answer.code != ERROR_OK)
@@ -274,7 +288,8 @@ static int call_tool(const struct request *request, struct span input)
 	AUTO_DISCONNECT struct connection *connection = NULL;
 	struct client_ask ask = {
 		.tool = request->attach ? ROUTER_PREFIX "attach" : request->tool,
-		.input = input, .flags = request->detach ? CALL_DETACHED : 0,
+		.input = input,
+		.flags = CALL_REMARK | (request->detach ? CALL_DETACHED : 0),
 	};
 	uint8_t effect[CLIENT_EFFECT_BYTES];
 	struct error why;

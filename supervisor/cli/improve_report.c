@@ -240,8 +240,16 @@ static void print_nothing(const struct table *table, const json_t *report)
 		    member_text(metric, "benchmark"), member_text(metric, "name"),
 		    member_number(json_object_get(report, "calibration"), "sigma_percent"));
 	if (json_is_object(known))
-		row(table, "known", TABLE_PLAIN, "judged before: %s, %s; that verdict stands",
-		    member_text(known, "verdict"), member_text(known, "reason"));
+		row(table, "known", TABLE_PLAIN,
+		    "improvement %.0f, judged before: %s, %s; it is %s, see 'cupel show %.0f'",
+		    member_number(report, "improvement"), member_text(known, "verdict"),
+		    member_text(known, "reason"), member_text(known, "status"),
+		    member_number(report, "improvement"));
+	else if (text_of(report, "not_searched"))
+		row(table, "found", TABLE_WARN, "nothing: %s", text_of(report, "not_searched"));
+	else if (strncmp(member_text(json_object_get(report, "search"), "stopped"), "budget of", 9) == 0 &&
+		 !text_of(report, "change"))
+		row(table, "found", TABLE_WARN, "nothing better before the --budget was spent");
 	else if (!observes && !text_of(report, "change"))
 		row(table, "found", TABLE_WARN,
 		    "nothing better: declare more knobs, or try more settings with --rounds");

@@ -208,8 +208,9 @@ int cli_trend(const struct verb *verb, int argc, char **argv)
 
 void cli_trend_explain(FILE *out)
 {
-	fputs("\nWhat the unchanged program measured in each campaign over the repository one\n"
-	      "is in, the newest first. Metrics are named as in cupel.conf.\n", out);
+	fputs("\nWhat the program measured in each campaign over the repository one is in, before\n"
+	      "any change, and the medians of 'cupel bench', the newest first. Metrics are\n"
+	      "named as in cupel.conf.\n", out);
 }
 
 static int forget(const struct wanted *wanted)
@@ -429,12 +430,14 @@ int cli_apply(const struct verb *verb, int argc, char **argv)
 		return cli_fail(&why);
 	if (wanted.json)
 		return cli_print_json(report);
+	const char *branch = json_string_value(json_object_get(report, "branch"));
+
 	printf("improvement %lld is ", (long long)id);
 	if (json_is_false(json_object_get(report, "repository")))
 		printf("in the files");
 	else
-		printf("%.12s on %s", member_text(report, "commit"),
-		       member_text(report, "branch"));
+		printf("%.12s%s%s", member_text(report, "commit"), branch ? " on " : "",
+		       branch ? branch : "");
 	printf("; 'cupel rollback %lld' takes it back\n", (long long)id);
 	json_decref(report);
 	return EXIT_OK;

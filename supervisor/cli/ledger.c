@@ -79,7 +79,10 @@ void ledger_bottlenecks(const struct table *look, const json_t *bottlenecks)
 		grid_cell(&grid, tone_of(member_text(row, "severity")), "%s",
 			  member_text(row, "severity"));
 		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "impact"));
-		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "description"));
+		grid_cell(&grid, TABLE_PLAIN, "%s%s",
+			  json_is_true(json_object_get(row, "outdated")) ?
+				  "before the last change: " : "",
+			  member_text(row, "description"));
 	}
 	grid_print(&grid, look);
 }
@@ -113,7 +116,8 @@ void ledger_trend(const struct table *look, const json_t *trend)
 {
 	static const char bars[BAR_COLUMNS + 1] = "##############################";
 	static const struct grid_column columns[] = {
-		{ "AT", false, false }, { "VALUE", true, false }, { "", false, true },
+		{ "AT", false, false }, { "BY", false, false }, { "VALUE", true, false },
+		{ "", false, true },
 	};
 	double most = 0;
 	struct grid grid;
@@ -128,6 +132,7 @@ void ledger_trend(const struct table *look, const json_t *trend)
 		double value = member_number(row, "value");
 
 		grid_cell(&grid, TABLE_PLAIN, "%.19s", member_text(row, "at"));
+		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "by"));
 		grid_cell(&grid, TABLE_PLAIN, "%.6g", value);
 		grid_cell(&grid, TABLE_PLAIN, "%.*s",
 			  most > 0 && value > 0 ? (int)(BAR_COLUMNS * value / most) : 0, bars);

@@ -79,24 +79,30 @@ static int commit(const struct plan *plan, int upper, int64_t started_ns,
 	return r;
 }
 
-/* A commit goes by in silence, but not what runs unasked from then on. */
-static void tell_later(const struct on_exit_result *result)
+/* What runs unasked from now on does not go by in silence. */
+static void tell_later(const struct changes *changes, const char *committed)
 {
+	static const char *const done[CHANGE_VERB_COUNT] = {
+		[CHANGE_ADDED] = "the command added",
+		[CHANGE_MODIFIED] = "the command changed",
+		[CHANGE_DELETED] = "the command removed",
+		[CHANGE_TYPE] = "the command replaced",
+	};
 	char path[4096];
 	size_t told = 0;
 
-	for (const struct change *change = result->changes.first;
+	for (const struct change *change = changes->first;
 	     change && told < LATER_SHOWN; change = change->next) {
 		if (!change->later)
 			continue;
 		text_escape(span_of_text(change->path), path, sizeof(path));
-		fprintf(stderr, "cupel: committed %s, which others run later: %s\n", path,
-			change->later);
+		fprintf(stderr, "cupel: %s %s, which others run later: %s\n",
+			committed ? committed : done[change->verb], path, change->later);
 		told++;
 	}
-	if (told < result->changes.later)
+	if (told < changes->later)
 		fprintf(stderr, "cupel: and %zu more of this kind; --json has them\n",
-			result->changes.later - told);
+			changes->later - told);
 }
 
 int on_exit_do(enum on_exit action, const struct plan *plan,
@@ -121,10 +127,27 @@ int on_exit_do(enum on_exit action, const struct plan *plan,
 		r = changes_diff(run->upper, &plan->sandbox.workspace_tree,
 				 &ret->changes, DIFF_BYTES_SHOWN, stderr, why);
 	if (!quiet && ret->committed)
-		tell_later(ret);
+		tell_later(&ret->changes, "committed");
 	if (!quiet && ret->kept[0])
 		fprintf(stderr, "cupel: the changes are kept in %s\n", ret->kept);
 	return r;
+}
+
+int on_exit_direct(const struct direct_look *before, const struct plan *plan, bool quiet,
+		   struct arena *arena, struct on_exit_result *ret, struct error *why)
+{
+	struct direct_look after;
+	int r = direct_look(&plan->sandbox.workspace_tree, arena, &after, why);
+
+	*ret = (struct on_exit_result){ 0 };
+	if (r < 0)
+		return r;
+	direct_compare(before, &after, arena, &ret->changes);
+	if (!quiet)
+		tell_later(&ret->changes, NULL);
+	if (!quiet && after.omitted > before->omitted)
+		fprintf(stderr, "cupel: not all of the workspace was looked through for files that others run later\n");
+	return 0;
 }
 
 static json_t *row_json(const struct change *change)

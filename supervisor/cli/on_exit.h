@@ -13,6 +13,7 @@
 #include "common/arena.h"
 #include "common/json.h"
 #include "sandbox/changes.h"
+#include "sandbox/changes_direct.h"
 #include "sandbox/plan.h"
 #include "sandbox/run.h"
 
@@ -31,6 +32,13 @@ struct on_exit_result {
 int on_exit_do(enum on_exit action, const struct plan *plan,
 	       const struct run_result *run, int64_t started_ns, bool quiet,
 	       struct arena *arena, struct on_exit_result *ret, struct error *why);
+
+/*
+ * After a run in the workspace itself, looked through before: tells, and lists
+ * in ret, what it left there for others to run. Likewise.
+ */
+int on_exit_direct(const struct direct_look *before, const struct plan *plan, bool quiet,
+		   struct arena *arena, struct on_exit_result *ret, struct error *why);
 
 /* For the verdict: a new reference. */
 json_t *on_exit_json(const struct on_exit_result *result);

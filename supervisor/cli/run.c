@@ -270,17 +270,34 @@ static int write_verdict(int fd, json_t *verdict)
 	return r;
 }
 
-/* The overlay's part of the verdict, or NULL where there is no overlay. */
+/* What was so before the run. */
+struct start {
+	int64_t ns;		/* by the wall clock */
+	struct direct_look look;	/* if looks_through() */
+};
+
+/* Whether anybody would hear what a run left in the workspace itself. */
+static bool looks_through(const struct options *o, const struct plan *plan)
+{
+	return plan->sandbox.workspace_mode == WORKSPACE_DIRECT &&
+	       (!o->quiet || o->json_path);
+}
+
+/* The workspace's part of the verdict, or NULL where there is none. */
 static json_t *settle_changes(struct options *o, const struct plan *plan,
-			      const struct run_result *result, int64_t started_ns,
+			      const struct run_result *result, const struct start *start,
 			      struct arena *arena, int *ret_failed)
 {
 	struct on_exit_result settled;
 
-	if (result->upper < 0)
+	if (result->upper >= 0)
+		*ret_failed = on_exit_do(o->on_exit, plan, result, start->ns, o->quiet,
+					 arena, &settled, &o->why);
+	else if (looks_through(o, plan))
+		*ret_failed = on_exit_direct(&start->look, plan, o->quiet, arena, &settled,
+					     &o->why);
+	else
 		return NULL;
-	*ret_failed = on_exit_do(o->on_exit, plan, result, started_ns, o->quiet,
-				 arena, &settled, &o->why);
 	if (*ret_failed < 0)
 		fprintf(stderr, "cupel: %s\n", o->why.text);
 	return on_exit_json(&settled);
@@ -288,7 +305,7 @@ static json_t *settle_changes(struct options *o, const struct plan *plan,
 
 static int finish(struct options *o, const struct plan *plan,
 		  const struct run_result *result, int verdict_fd,
-		  int64_t started_ns, struct arena *arena)
+		  const struct start *start, struct arena *arena)
 {
 	char sentence[700];
 	int failed = 0;
@@ -296,7 +313,7 @@ static int finish(struct options *o, const struct plan *plan,
 	if (!o->quiet &&
 	    verdict_sentence(result, &plan->policy, &o->why, sentence, sizeof(sentence)))
 		fprintf(stderr, "cupel: %s\n", sentence);
-	json_t *changes = settle_changes(o, plan, result, started_ns, arena, &failed);
+	json_t *changes = settle_changes(o, plan, result, start, arena, &failed);
 
 	if (verdict_fd < 0)
 		json_decref(changes);
@@ -312,6 +329,7 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 				       .wants_usage = o->json_path };
 	AUTO_CLOSE int verdict_fd = open_verdict(o, &o->why);
 	struct run_result result;
+	struct start start = { .ns = 0 };
 
 	request.plan.tty = o->tty;
 	if (verdict_fd < -1) {
@@ -326,8 +344,11 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 	if (o->on_exit == ON_EXIT_COMMIT && plan->sandbox.workspace)
 		r = recover_workspace(&plan->sandbox.workspace_tree,
 				      plan->sandbox.workspace, o->quiet, arena, &o->why);
-	int64_t started_ns = clock_wall_ns();
+	if (r >= 0 && looks_through(o, plan))
+		r = direct_look(&plan->sandbox.workspace_tree, arena, &start.look, &o->why);
 	const char *way_out = "";
+
+	start.ns = clock_wall_ns();
 
 	if (r >= 0) {
 		r = run_command(&request, &result, &o->why);
@@ -339,7 +360,7 @@ static int run_planned(struct options *o, struct plan *plan, struct arena *arena
 	}
 	AUTO_CLOSE int upper = result.upper;
 
-	return finish(o, plan, &result, verdict_fd, started_ns, arena);
+	return finish(o, plan, &result, verdict_fd, &start, arena);
 }
 
 static int exit_of_plan(const struct plan *plan, int r)

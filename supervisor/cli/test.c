@@ -102,6 +102,8 @@ static int run(const struct wanted *wanted, const char *name, const char *tool,
 		r = error_set(why, -EBADMSG, "%s/" REPOSITORY_CONFIG " is not UTF-8",
 			      repository.path);
 	if (r == 0)
+		json_object_set_new(wanted->arguments, "workspace", json_string(repository.path));
+	if (r == 0)
 		r = connect_open(true, &connection, why);
 	if (r == 0)
 		r = repository_register(&repository, connection, false, why);

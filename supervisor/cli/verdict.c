@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/text.h"
 #include "sandbox/bare.h"
+#include "sandbox/landlock.h"
 #include "sandbox/namespaces.h"
+#include "sandbox/seccomp_checks.h"
 #include "sandbox/syscalls.h"
 #include "sandbox/view.h"
 
@@ -111,7 +114,20 @@ static json_t *weaker_json(enum tier tier)
 	return array;
 }
 
-static json_t *enforced_json(const struct run_result *result, enum tier tier)
+/* What keeps the host's abstract sockets away: they go by network, not by file. */
+static const char *abstract_sockets(const struct sandbox_enforced *enforced,
+				    const struct policy *policy)
+{
+	for (int i = 0; i < NAMESPACE_COUNT; i++)
+		if (namespaces[i].flag == CLONE_NEWNET && enforced->namespaces & (1U << i))
+			return "namespace";
+	if (enforced->landlock_abi >= LANDLOCK_ABI_SCOPES)
+		return "scope";
+	return policy->unscoped && enforced->seccomp_denies ? "filter" : NULL;
+}
+
+static json_t *enforced_json(const struct run_result *result, const struct policy *policy,
+			     enum tier tier)
 {
 	static const char *const sets[] = { "inheritable", "permitted", "effective",
 					    "bounding", "ambient" };
@@ -127,13 +143,14 @@ static json_t *enforced_json(const struct run_result *result, enum tier tier)
 		snprintf(hex, sizeof(hex), "%016" PRIx64, enforced->capabilities[i]);
 		json_object_set_new(capabilities, sets[i], json_string(hex));
 	}
-	return json_pack("{ss so so si sb so si sb sb so sb sb si si si ss so}",
+	return json_pack("{ss so so si sb so ss? si sb sb so sb sb si si si ss so}",
 			 "tier", tier_name(tier),
 			 "weaker", weaker_json(tier), "namespaces", spaces,
 			 "landlock_abi", enforced->landlock_abi,
 			 "landlock_denies", enforced->landlock_denies,
 			 "signals_denied", tier == TIER_LANDLOCK ?
 				json_boolean(enforced->signals_denied) : json_null(),
+			 "abstract_sockets", abstract_sockets(enforced, policy),
 			 "seccomp_mode", enforced->seccomp_mode,
 			 "seccomp_denies", enforced->seccomp_denies,
 			 "no_new_privs", enforced->no_new_privs,
@@ -167,7 +184,7 @@ static void add_paths(json_t *array, const struct observed *observed)
 	}
 }
 
-static json_t *denied_json(const struct run_result *result)
+static json_t *denied_json(const struct run_result *result, const struct policy *policy)
 {
 	json_t *array = json_array();
 
@@ -175,18 +192,26 @@ static json_t *denied_json(const struct run_result *result)
 		const struct run_denial *denial = &result->denials[i];
 		const char *name = syscall_name(denial->number);
 		const char *group = syscall_group_of(denial->number);
-		char number[24], sentence[160], allow[80];
+		const struct checked_call *checked =
+			syscall_set_has(&policy->syscalls, denial->number) ?
+				seccomp_checked_call(denial->number) : NULL;
+		char number[24], sentence[240], allow[80];
 
 		snprintf(number, sizeof(number), "%d", denial->number);
 		name = name ? name : number;
-		snprintf(sentence, sizeof(sentence),
-			 "%s is not among the calls this policy allows; it failed with EPERM",
-			 name);
+		if (checked)
+			snprintf(sentence, sizeof(sentence),
+				 "%s was asked for more than it may be (%s); it failed with EPERM",
+				 name, checked->permitted);
+		else
+			snprintf(sentence, sizeof(sentence),
+				 "%s is not among the calls this policy allows; it failed with EPERM",
+				 name);
 		snprintf(allow, sizeof(allow), "syscalls { allow = {\"%s\"} }", name);
-		json_array_append_new(array, json_pack("{ss ss sI ss ss ss? ss}",
+		json_array_append_new(array, json_pack("{ss ss sI ss ss? ss? ss}",
 			"kind", "syscall", "name", name,
 			"count", (json_int_t)denial->count,
-			"sentence", sentence, "allow", allow, "group", group,
+			"sentence", sentence, "allow", checked ? NULL : allow, "group", group,
 			"risk", syscall_risk(denial->number)));
 	}
 	add_paths(array, &result->observed);
@@ -260,9 +285,9 @@ json_t *verdict_json(const struct plan *plan, const struct run_result *result,
 		"no_cgroup", result->no_cgroup[0] ? result->no_cgroup : NULL,
 		"usage", usage_json(result),
 		"setup_ns", phases_json(result),
-		"enforced", enforced_json(result, plan->sandbox.tier),
+		"enforced", enforced_json(result, &plan->policy, plan->sandbox.tier),
 		"output", output_json(result),
-		"denied", denied_json(result),
+		"denied", denied_json(result, &plan->policy),
 		"denied_total", (json_int_t)result->denials_total +
 				(json_int_t)result->observed.total,
 		"changes", changes,

@@ -96,6 +96,7 @@ static void report(struct core *core, struct core_slot *slot, enum restart_exit 
 	struct restart_run run = {
 		.exit = exit, .useful = slot->useful || !slot->culprit,
 		.older = slot->spawned_ns < pool->restart.begun_ns,
+		.vital = slot->pool == CORE_ROUTER_POOL,
 		.ready_ns = was_ready(slot) ? now_ns - slot->ready_ns : RESTART_NEVER_READY,
 	};
 

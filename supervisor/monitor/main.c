@@ -30,6 +30,7 @@
 #define EXIT_CONFIG 78
 #define POLICY_BYTES (8U << 20)
 #define BACKLOG 128
+#define EFFECTS "effects"	/* beside it: what the router keeps (ledger.c) */
 #define ESCAPE_MARK "brownout"	/* in the state directory: when it last gave up */
 #define GROUP "cupel"
 #define USUAL_DIRECTORIES 2	/* of manifests: what came with us, the owner's */
@@ -43,6 +44,8 @@ static const struct privilege kept[] = {
 	{ CAP_SETGID, "the same for groups" },
 	{ CAP_SETPCAP, "let router and loader empty their bounding sets" },
 	{ CAP_KILL, "end workers, whose ids are not ours" },
+	/* The last, where cgroup_needs_override(): */
+	{ CAP_DAC_OVERRIDE, "make groups in the root of a tree" },
 };
 
 void monitor_log(struct monitor *self, const char *name, enum log_level level,
@@ -180,6 +183,7 @@ static void tick(int64_t now_ns)
 		if (monitor.workers[i].generation)
 			worker_tick(&monitor, i);
 	output_tick(&monitor, &monitor.loader.output);
+	workspaces_tick(&monitor);
 	logfile_tick(&monitor.logfile, now_ns);
 	control_tell(&monitor, (struct control){ .kind = CONTROL_SUPERVISOR,
 						 .detail = (uint8_t)monitor.core.state }, -1);
@@ -297,6 +301,13 @@ static int open_log(struct error *why)
 		log_init(&monitor.log, "monitor", (enum log_level)said->level,
 			 logfile_sink(&monitor.logfile));
 	return r;
+}
+
+static int open_effects(struct error *why)
+{
+	monitor.effects = path_open(monitor.state_directory, EFFECTS, O_RDWR | O_CREAT, 0600,
+				    PATH_STRICT, why);
+	return monitor.effects < 0 ? monitor.effects : 0;
 }
 
 static int clean_up(struct error *why)
@@ -446,7 +457,9 @@ static int make_networks(struct error *why)
 
 static int give_up_privileges(struct error *why)
 {
-	return geteuid() == 0 ? privileges_keep(kept, COUNT(kept), why) : 0;
+	if (geteuid() != 0)
+		return 0;
+	return privileges_keep(kept, COUNT(kept) - !cgroup_needs_override(), why);
 }
 
 /* When it last ended for a brownout, on the monotonic clock. */
@@ -500,6 +513,7 @@ static const struct {
 	{ "directories", find_places, EXIT_FAILED },
 	{ "lock", take_lock, EXIT_FAILED },
 	{ "log", open_log, EXIT_FAILED },
+	{ "effects", open_effects, EXIT_FAILED },
 	{ "cgroups", clean_up, EXIT_FAILED },
 	{ "policies", load_policies, EXIT_CONFIG },
 	{ "programs", open_programs, EXIT_FAILED },

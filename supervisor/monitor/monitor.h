@@ -66,6 +66,7 @@ struct worker {
 	int crash_fd;
 	int network;			/* lent; -1: it has made its own */
 	bool reported, status_known;
+	bool background;		/* its group, if that can be */
 	struct sandbox_status status;
 	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
 	int64_t usage_ns;		/* processor, at the last look */
@@ -126,9 +127,11 @@ struct monitor {
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
 	int router_listener, run_directory, state_directory, log_directory, lock, null_fd;
+	int effects;			/* the router's file, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	int home_network;
+	bool groupless;		/* none could be made for the last worker: it has been told */
 	struct keeper keeper;
 	struct places places;
 	struct settings settings;
@@ -206,6 +209,7 @@ const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
 					 unsigned *ret_row);
 
 /* workspaces.c */
+void workspaces_tick(struct monitor *monitor);	/* its listener may have rested */
 int workspaces_open(struct monitor *monitor, int listener, struct error *why);
 void workspaces_release(struct monitor *monitor);
 

@@ -29,11 +29,22 @@
  */
 #define WORKER_UID_BASE (SERVICE_UID_BASE + (1U << 22))
 
+/* One that starts, leaves or has not been heard of cannot wait for a processor. */
+static void give_way(struct worker *worker)
+{
+	bool ready = worker->monitor->core.slots[worker->index].state == WORKER_READY;
+
+	if (ready != worker->background)
+		cgroup_background(&worker->cgroup, ready);
+	worker->background = ready;
+}
+
 void worker_report(struct worker *worker, struct core_event event)
 {
 	event.slot = worker->index;
 	event.generation = worker->generation;
 	monitor_event(worker->monitor, &event);
+	give_way(worker);
 }
 
 static void forget(struct monitor *monitor, struct loop_source *source)
@@ -324,11 +335,16 @@ static void take_network_back(struct monitor *monitor, struct worker *worker)
 
 /* A user without delegated groups does without, as `cupel run` does. */
 static int make_group(struct worker *worker, const struct sandbox_plan *plan,
-		      struct error *why)
+		      bool batch, struct error *why)
 {
-	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, why);
+	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, batch, why);
+	bool none = r == -EOPNOTSUPP;	/* a user's: as `cupel run`, it does without */
 
-	return r == -EOPNOTSUPP ? 0 : r;
+	if (none && !worker->monitor->groupless)
+		log_write(&worker->monitor->log, LEVEL_WARNING, "workers have no groups",
+			  LOG_FIELDS(log_text("reason", why->text)));
+	worker->monitor->groupless = none;
+	return none ? 0 : r;
 }
 
 /* What the worker inherits, in the order of enum worker_descriptor. */
@@ -468,7 +484,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	if (r == 0)
 		r = make_links(worker, entry, links, why);
 	if (r == 0)
-		r = make_group(worker, &plan, why);
+		r = make_group(worker, &plan, entry->flags & POOL_BATCH, why);
 	if (r == 0) {
 		plan.cgroup = worker->cgroup.layout == CGROUP_NONE ? NULL : &worker->cgroup;
 		inherit(&plan, worker, links);
@@ -582,6 +598,7 @@ void worker_tick(struct monitor *monitor, uint32_t index)
 	struct usage tree;
 
 	output_tick(monitor, &worker->output);
+	give_way(worker);
 	/* A fifth of them each second. */
 	if (index == CORE_ROUTER || !worker->reported || worker->status_known ||
 	    (uint64_t)(monitor->now_ns / NS_PER_S) % 5 != index % 5)

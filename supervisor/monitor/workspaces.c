@@ -142,8 +142,7 @@ static void on_client(void *owner, uint32_t events, int64_t now_ns)
 	struct monitor *monitor = owner;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
-	AUTO_CLOSE int fd = accept4(monitor->workspace_listener.fd, NULL, NULL,
-				    SOCK_CLOEXEC | SOCK_NONBLOCK);
+	AUTO_CLOSE int fd = loop_accept(&monitor->loop, &monitor->workspace_listener);
 
 	(void)events;
 	(void)now_ns;
@@ -163,6 +162,11 @@ static void on_client(void *owner, uint32_t events, int64_t now_ns)
 			fd_take(&fd);
 		return;
 	}
+}
+
+void workspaces_tick(struct monitor *monitor)
+{
+	loop_modify(&monitor->loop, &monitor->workspace_listener, EPOLLIN, NULL);
 }
 
 int workspaces_open(struct monitor *monitor, int listener, struct error *why)

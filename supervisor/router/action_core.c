@@ -50,7 +50,7 @@ static bool try_again(struct router *router, struct call *call,
 	if (verdict != RETRY_GO)
 		return false;
 	if (call->kept)
-		parcels_clear(&call->kept->parcels, &router->store);
+		kept_clear(router, call->kept);
 	call->last = *ending;
 	call->retry_ns = now_ns + wait_ns;
 	tool->retried++;

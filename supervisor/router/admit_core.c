@@ -233,7 +233,7 @@ static bool keep_argument(struct router *router, struct call *call,
 	}
 	parcel = call->arguments.bytes + message->body.length >
 			 CALL_ARGUMENT_MAX ?
-		 NULL : parcel_new(&router->store, message);
+		 NULL : parcel_keep(router, message);
 	if (parcel) {
 		parcels_append(&call->arguments, parcel);
 		return true;
@@ -326,6 +326,12 @@ bool admit_is_poison(struct router *router, struct call *call,
 static bool is_broken(struct router *router, struct tool *tool,
 		      struct ending *why, int64_t now_ns)
 {
+	if (!tool->present || !tool->enabled) {
+		*why = tool->present ?
+		       ending_of(ERROR_UNAVAILABLE, "the tool is disabled") :
+		       ending_of(ERROR_NOT_FOUND, "the tool was removed");
+		return true;
+	}
 	breaker_tick(&tool->breaker, now_ns);
 	tool_watch(router, tool, now_ns);
 	if (tool->breaker.state == BREAKER_FORCED_OPEN &&
@@ -355,11 +361,8 @@ static bool is_too_late(struct router *router, const struct call *call,
 	const struct pool *pool = tool_pool(router, tool);
 	unsigned places = tool_concurrency(router, tool);
 	int64_t p50_ns, wait_ns;
-	uint64_t depth = 0;
 
-	for (unsigned i = 0; i <= call->priority; i++)
-		depth += tool->queue.classes[i].counts.depth;
-	if (depth == 0 || !pool || pool->ready_count == 0 || places == 0)
+	if (queue_depth(&tool->queue, call->priority) == 0 || !pool || pool->ready_count == 0 || places == 0)
 		return false;
 	if (places > pool->ready_count * pool->row.calls_max)
 		places = pool->ready_count * pool->row.calls_max;
@@ -438,7 +441,6 @@ void admit_queue(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	}
 	call->queue_id = id;
-	call->queued_ns = now_ns;
 	call_enter(router, call, CALL_QUEUED);
 	dispatch_mark(router, tool->row.pool);
 	if (r == 1) {

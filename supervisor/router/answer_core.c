@@ -21,6 +21,20 @@ void call_pass_on(struct router *router, struct call *call,
 	peer_send(router, call->client, &copy, now_ns);
 }
 
+void call_remark(struct router *router, const struct call *call,
+		 int64_t now_ns)
+{
+	if (call->client == NONE ||
+	    !(call->flags & CALL_REMARK || call->dropped > 0))
+		return;
+	peer_send(router, call->client, &(struct message){
+		.kind = MESSAGE_REMARK, .call_id = call->client_id,
+		.remark = {
+			.number = call->kept && call->kept->number ?
+				  call->kept->number : call_number(router, call),
+			.dropped = call->dropped } }, now_ns);
+}
+
 void call_count_end(struct router *router, const struct call *call,
 		    enum error_code code, int64_t now_ns)
 {
@@ -59,8 +73,10 @@ void call_send_result(struct router *router, struct call *call,
 {
 	struct message result = result_of(call, ending, body);
 
-	if (call->client != NONE)
-		peer_send(router, call->client, &result, now_ns);
+	if (call->client == NONE)
+		return;
+	call_remark(router, call, now_ns);
+	peer_send(router, call->client, &result, now_ns);
 }
 
 void call_answer(struct router *router, struct call *call,
@@ -122,10 +138,12 @@ static void keep_ending(struct router *router, struct call *call,
 			const struct ending *ending)
 {
 	struct message result = result_of(call, ending, (struct span){ 0 });
-	struct parcel *parcel = parcel_new(&router->store, &result);
+	struct parcel *parcel = parcel_keep(router, &result);
 
 	if (!call->kept)
 		call->kept = kept_new(router);
+	if (call->kept)
+		call->kept->number = call_number(router, call);
 	if (parcel && call->kept)
 		parcels_append(&call->kept->parcels, parcel);
 	else if (parcel)

@@ -12,6 +12,11 @@ uint64_t call_handle(const struct router *router, const struct call *call)
 	return handle_make((size_t)(call - router->calls), call->generation);
 }
 
+uint64_t call_number(const struct router *router, const struct call *call)
+{
+	return call->attempts > 0 ? call_handle(router, call) : 0;
+}
+
 struct call *call_of_handle(struct router *router, uint64_t handle)
 {
 	size_t index = handle_index(handle);
@@ -122,22 +127,27 @@ void call_enter(struct router *router, struct call *call,
 	call_rearm(router, call);
 }
 
+struct signature sign_call(const struct hash_key keys[2], uint64_t tool,
+			   const struct call *call)
+{
+	struct signature signature;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t sum = hash_number(&keys[i], tool);
+
+		for (const struct parcel *parcel = call->arguments.first;
+		     parcel; parcel = parcel->next)
+			sum = hash_number(&keys[i], sum ^ hash_bytes(
+				&keys[i], parcel->message.body));
+		signature.words[i] = sum;
+	}
+	return signature;
+}
+
 struct signature call_signature(struct router *router, struct call *call)
 {
-	struct parcel *parcel = call->arguments.first;
-
-	if (call->hashed)
-		return call->signature;
-	for (unsigned i = 0; i < 2; i++) {
-		const struct hash_key *key = &router->keys[i];
-		uint64_t sum = hash_number(key, call->tool);
-
-		for (parcel = call->arguments.first; parcel;
-		     parcel = parcel->next)
-			sum = hash_number(key, sum ^ hash_bytes(key,
-						parcel->message.body));
-		call->signature.words[i] = sum;
-	}
+	if (!call->hashed)
+		call->signature = sign_call(router->keys, call->tool, call);
 	call->hashed = true;
 	return call->signature;
 }
@@ -172,8 +182,7 @@ void call_free(struct router *router, struct call *call)
 	list_append(&router->free_calls, &call->client_link);
 }
 
-/* Of those whose client is not there, the one that was to go first. */
-static void drop_held(struct router *router, const struct call *but)
+bool call_drop_held(struct router *router, const struct call *but)
 {
 	struct list *lost = &router->clients[router->size.clients].calls;
 	struct call *oldest = NULL;
@@ -186,9 +195,10 @@ static void drop_held(struct router *router, const struct call *but)
 			oldest = call;
 	}
 	if (!oldest)
-		return;
+		return false;
 	router->held--;
 	call_free(router, oldest);
+	return true;
 }
 
 void call_hold(struct router *router, struct call *call, int64_t keep_ns)
@@ -197,7 +207,7 @@ void call_hold(struct router *router, struct call *call, int64_t keep_ns)
 	router->held++;
 	call_enter(router, call, CALL_HELD);
 	if (router->held > HELD_MAX)
-		drop_held(router, call);
+		call_drop_held(router, call);
 }
 
 /* ---- leaving places ---- */

@@ -31,36 +31,65 @@ static bool is_doomed(const struct router *router, uint32_t index)
 	return index < router->size.clients && router->clients[index].doom;
 }
 
+static size_t room_of(const struct parcels *parcels)
+{
+	return parcels->bytes + parcels->count * (size_t)STORE_PIECE_LEAST;
+}
+
+/* Output it does not read, and arguments, which wait until their calls end. */
+static size_t room_held(struct client *client)
+{
+	size_t room = room_of(&client->peer.waiting);
+
+	for (struct list *link = client->calls.next; link != &client->calls;
+	     link = link->next)
+		room += room_of(&LIST_OWNER(link, struct call,
+					    client_link)->arguments);
+	return room;
+}
+
 /* Who holds most of the store's room makes some. */
 static void relieve_store(struct router *router)
 {
-	uint32_t most = NONE;
+	size_t most = 0, room;
+	uint32_t holder = NONE;
 
 	for (uint32_t i = 0; i < router->size.clients; i++) {
-		const struct peer *peer = &router->clients[i].peer;
+		struct client *client = &router->clients[i];
 
-		if (peer->open && peer->waiting.count > 0 &&
-		    (most == NONE || peer->waiting.bytes >
-		     router->clients[most].peer.waiting.bytes))
-			most = i;
+		room = client->peer.open && !client->doom ? room_held(client) : 0;
+		if (room <= most)
+			continue;
+		most = room;
+		holder = i;
 	}
-	if (most == NONE)
+	if (holder == NONE)
 		return;
 	router->totals.stalled++;
-	client_doom(router, most, ERROR_RESOURCE_EXHAUSTED,
-		    "too much output waits to be read");
+	client_doom(router, holder, ERROR_RESOURCE_EXHAUSTED,
+		    "it holds most of what is full: output it does not read, "
+		    "and arguments");
+}
+
+struct parcel *parcel_keep(struct router *router, const struct message *message)
+{
+	struct parcel *parcel;
+
+	while (!(parcel = parcel_new(&router->store, message)) &&
+	       call_drop_held(router, NULL))
+		;
+	if (parcel)
+		return parcel;
+	relieve_store(router);
+	return parcel_new(&router->store, message);
 }
 
 static void keep_waiting(struct router *router, uint32_t index,
 			 const struct message *message, int64_t now_ns)
 {
 	struct peer *peer = peer_of(router, index);
-	struct parcel *parcel = parcel_new(&router->store, message);
+	struct parcel *parcel = parcel_keep(router, message);
 
-	if (!parcel) {
-		relieve_store(router);
-		parcel = parcel_new(&router->store, message);
-	}
 	if (is_doomed(router, index)) {	/* it was the one that made room */
 		if (parcel)
 			store_give(&router->store, parcel);
@@ -120,6 +149,19 @@ struct client *client_of(struct router *router, const struct call *call)
 						     : call->client];
 }
 
+static uint32_t links_of(const struct router *router, uint32_t uid)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < router->size.clients; i++) {
+		const struct client *client = &router->clients[i];
+
+		count += client->peer.open && !client->internal &&
+			 client->uid == uid;
+	}
+	return count;
+}
+
 void client_open(struct router *router, uint32_t index, uint32_t uid,
 		 enum caller_role role, bool internal, int64_t now_ns)
 {
@@ -134,6 +176,10 @@ void client_open(struct router *router, uint32_t index, uint32_t uid,
 	bucket_init(&client->cancels, CLIENT_CANCELS_PER_S, NS_PER_S,
 		    CLIENT_CANCELS_PER_S, now_ns);
 	router->totals.clients++;
+	if (!internal && role != ROLE_OWNER &&
+	    links_of(router, uid) > router->size.clients / 2)
+		client_cut(router, index, ERROR_RESOURCE_EXHAUSTED,
+			   "half of all links are this user's", now_ns);
 }
 
 /* What its client has not paid for any more is paid for here. */
@@ -226,43 +272,62 @@ static void client_fault(struct router *router, uint32_t index,
 	client_cut(router, index, ERROR_PROTOCOL, reason, now_ns);
 }
 
-/* Calls it left behind, in an earlier life, are its own again. */
-static void adopt(struct router *router, uint32_t index, struct span session,
-		  int64_t now_ns)
+static bool is_left_by(struct router *router, const struct call *call,
+		       uint32_t index, struct span session)
+{
+	return !call->probe && call->uid == router->clients[index].uid &&
+	       call->flags & CALL_DETACHED &&
+	       (!call->answered || call->state == CALL_HELD) &&
+	       memcmp(call->session, session.data, SESSION_BYTES) == 0 &&
+	       !call_find(router, index, call->client_id);
+}
+
+static void take_back(struct router *router, struct call *call, uint32_t index,
+		      int64_t now_ns)
 {
 	struct client *lost = &router->clients[router->size.clients];
 	struct client *client = &router->clients[index];
-	struct list *link = lost->calls.next;
+	bool with_worker = call->slot != NONE;
 
-	while (link != &lost->calls) {
+	list_remove(&call->client_link);
+	*(with_worker ? &lost->running : &lost->waiting) -= 1;
+	*(with_worker ? &client->running : &client->waiting) += 1;
+	call->client = index;
+	list_append(&client->calls, &call->client_link);
+	call_register(router, call);
+	call->announced = false;
+	call->chunks_out = 0;
+	call->to_client = (struct credit){ CREDIT_CALL_BYTES,
+					   CREDIT_LINK_BYTES };
+	if (call->state == CALL_HELD) {
+		router->held--;
+		call->answered = false;
+		call_enter(router, call, CALL_DELIVERING);
+		share_deliver(router, call, now_ns);
+	} else if (call->silent) {
+		share_deliver(router, call, now_ns);
+	}
+}
+
+/*
+ * Calls it left behind, in an earlier life, are its own again. What is sent
+ * may take the room of another that is held, hence from the beginning.
+ */
+static void adopt(struct router *router, uint32_t index, struct span session,
+		  int64_t now_ns)
+{
+	struct list *lost = &router->clients[router->size.clients].calls;
+	struct list *link = lost->next;
+
+	while (link != lost) {
 		struct call *call = LIST_OWNER(link, struct call, client_link);
-		bool with_worker = call->slot != NONE;
 
-		link = link->next;
-		if (call->probe || call->uid != client->uid ||
-		    !(call->flags & CALL_DETACHED) ||
-		    (call->answered && call->state != CALL_HELD) ||
-		    memcmp(call->session, session.data, SESSION_BYTES) != 0 ||
-		    call_find(router, index, call->client_id))
+		if (!is_left_by(router, call, index, session)) {
+			link = link->next;
 			continue;
-		list_remove(&call->client_link);
-		*(with_worker ? &lost->running : &lost->waiting) -= 1;
-		*(with_worker ? &client->running : &client->waiting) += 1;
-		call->client = index;
-		list_append(&client->calls, &call->client_link);
-		call_register(router, call);
-		call->announced = false;
-		call->chunks_out = 0;
-		call->to_client = (struct credit){ CREDIT_CALL_BYTES,
-						   CREDIT_LINK_BYTES };
-		if (call->state == CALL_HELD) {
-			router->held--;
-			call->answered = false;
-			call_enter(router, call, CALL_DELIVERING);
-			share_deliver(router, call, now_ns);
-		} else if (call->silent) {
-			share_deliver(router, call, now_ns);
 		}
+		take_back(router, call, index, now_ns);
+		link = lost->next;
 	}
 }
 
@@ -285,7 +350,7 @@ static void on_hello(struct router *router, uint32_t index,
 	else
 		for (unsigned i = 0; i < SESSION_BYTES; i += 8)
 			memcpy(client->session + i,
-			       &(uint64_t){ random_next(&router->random) }, 8);
+			       &(uint64_t){ router_nonce(router) }, 8);
 	peer_send(router, index, &(struct message){
 		.kind = MESSAGE_WELCOME,
 		.welcome = { .minor = MESSAGE_MINOR,

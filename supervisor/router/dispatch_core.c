@@ -181,6 +181,13 @@ static void send_call(struct router *router, struct call *call,
 		call_end(router, call, &why, now_ns);
 		return;
 	}
+	if (!effect_begin(router, call)) {
+		why = ending_of(ERROR_UNAVAILABLE, "it was not executed: its "
+				"effect's id cannot be written down");
+		why.retry_after_ms = 1000;
+		call_end(router, call, &why, now_ns);
+		return;
+	}
 	call->generation = handle_next_generation(call->generation);
 	if (breaker_admit(&tool->breaker, call_handle(router, call), now_ns,
 			  &call->permit) == BREAKER_REJECTED) {
@@ -289,8 +296,7 @@ static uint32_t waiting_in(const struct pool *pool)
 		const struct tool *tool = LIST_OWNER(link, struct tool,
 						     pool_link);
 
-		for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++)
-			count += tool->queue.classes[i].counts.depth;
+		count += queue_depth(&tool->queue, QUEUE_SHEDDABLE);
 	}
 	return (uint32_t)count;
 }

@@ -1,6 +1,7 @@
 #include "supervisor/router/effect_core.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "supervisor/router/state_core.h"
 
@@ -19,17 +20,12 @@ static struct signature sign(const struct router *router,
 	struct signature name;
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct hash_key *key = &router->keys[i];
+		const struct hash_key *key = &router->effects.keys[i];
 
 		name.words[i] = hash_number(key, hash_number(key, whose) ^
 					    hash_bytes(key, name_of(call)));
 	}
 	return name;
-}
-
-static bool is_same(struct signature a, struct signature b)
-{
-	return a.words[0] == b.words[0] && a.words[1] == b.words[1];
 }
 
 static struct list *chain_of(struct effect_ledger *ledger,
@@ -51,7 +47,7 @@ static struct effect *find(struct effect_ledger *ledger, struct signature name)
 		struct effect *effect = LIST_OWNER(link, struct effect,
 						   chain_link);
 
-		if (is_same(effect->name, name))
+		if (signature_is(effect->name, name))
 			return effect;
 	}
 	return NULL;
@@ -73,9 +69,26 @@ static void drop_result(struct router *router, struct effect *effect)
 	effect->kept = NULL;
 }
 
+/* What is written stays until it is written over: an error is for the caller. */
+static int write_row(struct router *router, struct effect *effect,
+		     enum effect_stage stage)
+{
+	struct effect_ledger *ledger = &router->effects;
+	const struct effect_row row = {
+		.turn = effect->turn = ++ledger->turn, .name = effect->name,
+		.asked = effect->asked, .stage = stage,
+		.code = (uint32_t)effect->code,
+	};
+
+	return router->sink.keep(router->sink.owner,
+				 (uint32_t)(effect - ledger->rows), &row);
+}
+
 static void forget(struct router *router, struct effect *effect)
 {
 	drop_result(router, effect);
+	if (effect->written)
+		write_row(router, effect, EFFECT_NONE);
 	if (list_is_linked(&effect->age_link)) {
 		list_remove(&effect->age_link);
 		router->effects.known--;
@@ -99,15 +112,87 @@ static struct effect *new_row(struct router *router)
 	return LIST_OWNER(link, struct effect, age_link);
 }
 
+static void add(struct router *router, struct effect *effect)
+{
+	list_init(&effect->waiters);
+	list_append(chain_of(&router->effects, effect->name),
+		    &effect->chain_link);
+}
+
+static void retire(struct router *router, struct effect *effect,
+		   enum error_code code, int64_t now_ns)
+{
+	effect->leader = NONE;
+	effect->code = code;
+	effect->until_ns = now_ns + EFFECT_KEPT_NS;
+	router->effects.known++;
+}
+
 void effect_init(struct router *router)
 {
 	struct effect_ledger *ledger = &router->effects;
 
 	assert(router->size.effects > router->size.calls);
 	ledger->size = router->size.effects;
+	memcpy(ledger->keys, router->keys, sizeof(ledger->keys));
 	list_init(&ledger->free);
 	list_init(&ledger->over);
 	list_init(&ledger->kept);
+	ledger->recalled = &ledger->over;
+}
+
+static uint64_t turn_of(struct list *link)
+{
+	return LIST_OWNER(link, struct effect, age_link)->turn;
+}
+
+/* By their turns, which mostly follow the order in which they are recalled. */
+static void insert_recalled(struct effect_ledger *ledger, struct effect *effect)
+{
+	struct list *over = &ledger->over, *before = ledger->recalled;
+
+	while (before != over && turn_of(before) > effect->turn)
+		before = before->prev;
+	while (before->next != over && turn_of(before->next) < effect->turn)
+		before = before->next;
+	list_insert_after(before, &effect->age_link);
+	ledger->recalled = &effect->age_link;
+}
+
+bool effect_recall(struct router *router, uint32_t index,
+		   const struct effect_row *row, int64_t now_ns)
+{
+	struct effect_ledger *ledger = &router->effects;
+	struct effect *effect = &ledger->rows[index];
+
+	if (row->stage >= EFFECT_STAGE_COUNT || row->code >= ERROR_CODE_COUNT)
+		return false;
+	assert(index == ledger->fresh);
+	ledger->fresh++;
+	if (row->turn > ledger->turn)
+		ledger->turn = row->turn;
+	if (row->stage == EFFECT_NONE || find(ledger, row->name)) {
+		list_append(&ledger->free, &effect->age_link);
+		return true;
+	}
+	*effect = (struct effect){ .name = row->name, .asked = row->asked,
+				   .turn = row->turn, .written = true };
+	add(router, effect);
+	insert_recalled(ledger, effect);
+	retire(router, effect, row->stage == EFFECT_OVER ?
+	       (enum error_code)row->code : ERROR_CRASH_OUTCOME_UNKNOWN, now_ns);
+	return true;
+}
+
+/* By name and not by number, which changes with the catalogue. */
+static struct signature asked_of(const struct router *router,
+				 const struct call *call)
+{
+	const char *tool = router->tools[call->tool].row.name;
+
+	return sign_call(router->effects.keys,
+			 hash_bytes(&router->effects.keys[0],
+				    span_of_text(tool)), call);
 }
 
 /* ---- joining ---- */
@@ -118,14 +203,13 @@ static void lead(struct router *router, struct call *call,
 	struct effect *effect = new_row(router);
 
 	*effect = (struct effect){
-		.name = name, .asked = call_signature(router, call),
+		.name = name, .asked = asked_of(router, call),
 		.leader = (uint32_t)(call - router->calls),
 	};
-	list_init(&effect->waiters);
-	list_append(chain_of(&router->effects, name), &effect->chain_link);
+	add(router, effect);
 	call->effect = (uint32_t)(effect - router->effects.rows);
 	call->alone = true;
-	share_begin_collecting(router, call);
+	share_begin_collecting(router, call, true);
 }
 
 /* What it looked on at is not its own. */
@@ -134,7 +218,7 @@ static void let_go(struct router *router, struct call *call)
 	if (call->kept)
 		kept_release(router, call->kept);
 	call->kept = NULL;
-	call->last_kept = NULL;
+	share_read_anew(call);
 }
 
 static void wait_for(struct router *router, struct effect *effect,
@@ -147,6 +231,7 @@ static void wait_for(struct router *router, struct effect *effect,
 	if (call->kept)
 		call->kept->references++;
 	call->collecting = false;
+	share_read_anew(call);
 	router->effects.joined++;
 	list_append(&effect->waiters, &call->effect_link);
 	call_enter(router, call, CALL_JOINED);
@@ -166,7 +251,9 @@ static void serve(struct router *router, const struct effect *effect,
 		return;
 	}
 	let_go(router, call);
-	lost = ending_of(ERROR_DATA_LOSS, "it has ended (");
+	lost = ending_of(effect->code == ERROR_OK ? ERROR_DATA_LOSS
+						  : effect->code,
+			 "it has ended (");
 	ending_add(&lost, error_row((int)effect->code)->name);
 	ending_add(&lost, "), and its result is not kept");
 	call_end(router, call, &lost, now_ns);
@@ -195,7 +282,7 @@ int effect_join(struct router *router, struct call *call, int64_t now_ns)
 		lead(router, call, name);
 		return 0;
 	}
-	if (is_same(effect->asked, call_signature(router, call))) {
+	if (signature_is(effect->asked, asked_of(router, call))) {
 		join(router, effect, call, now_ns);
 		return 1;
 	}
@@ -216,7 +303,7 @@ void effect_attach(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	}
 	why = ending_of(ERROR_NOT_FOUND, "no call of this id is known; one is "
-			"for a day, and while the supervisor runs");
+			"for a day from its end");
 	call_end(router, call, &why, now_ns);
 }
 
@@ -226,6 +313,16 @@ static struct effect *led_by(struct router *router, const struct call *call)
 {
 	return call->effect == NONE ? NULL
 				    : &router->effects.rows[call->effect];
+}
+
+bool effect_begin(struct router *router, struct call *call)
+{
+	struct effect *effect = led_by(router, call);
+
+	if (!effect || effect->written)
+		return true;
+	effect->written = write_row(router, effect, EFFECT_BEGUN) == 0;
+	return effect->written;
 }
 
 bool effect_is_awaited(const struct router *router, const struct call *call)
@@ -254,6 +351,21 @@ void effect_tell(struct router *router, struct call *call,
 	}
 }
 
+void effect_pass_over(struct router *router, struct call *call,
+		      const struct parcel *parcel, struct parcel *before)
+{
+	struct effect *effect = led_by(router, call);
+
+	if (call->silent)	/* else it has what others are kept waiting for */
+		share_pass_over(call, parcel, before);
+	if (!effect)
+		return;
+	for (struct list *link = effect->waiters.next; link != &effect->waiters;
+	     link = link->next)
+		share_pass_over(LIST_OWNER(link, struct call, effect_link),
+				parcel, before);
+}
+
 void effect_leave(struct router *router, struct call *call)
 {
 	if (!list_is_linked(&call->effect_link))
@@ -271,11 +383,10 @@ static void settle(struct router *router, struct effect *effect,
 	struct effect_ledger *ledger = &router->effects;
 	struct kept *kept = call->kept;
 
-	effect->leader = NONE;
-	effect->code = ending->code;
-	effect->until_ns = now_ns + EFFECT_KEPT_NS;
+	retire(router, effect, ending->code, now_ns);
 	list_append(&ledger->over, &effect->age_link);
-	ledger->known++;
+	if (effect->written)
+		write_row(router, effect, EFFECT_OVER);
 	if (!kept || !kept->parcels.last ||
 	    kept->parcels.last->message.kind != MESSAGE_RESULT)
 		return;

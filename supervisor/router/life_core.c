@@ -62,6 +62,12 @@ struct call_step call_life(enum call_state state, enum call_event event)
 	return life[state][event];
 }
 
+bool call_awaits_worker(enum call_state state)
+{
+	return state == CALL_QUEUED || state == CALL_PARKED ||
+	       state == CALL_WAITING;
+}
+
 const char *call_state_name(enum call_state state)
 {
 	static const char *const names[CALL_STATE_COUNT] = {

@@ -28,6 +28,8 @@
 #ifndef CUPEL_SUPERVISOR_ROUTER_LIFE_CORE_H
 #define CUPEL_SUPERVISOR_ROUTER_LIFE_CORE_H
 
+#include <stdbool.h>
+
 enum call_state {
 	CALL_FREE,
 	CALL_RECEIVED,
@@ -78,6 +80,9 @@ struct call_step {
 
 /* The table; the action of an impossible pair is LIFE_IMPOSSIBLE. */
 struct call_step call_life(enum call_state state, enum call_event event);
+
+/* For any of its tool's: queued, parked or to be tried again. */
+bool call_awaits_worker(enum call_state state);
 
 const char *call_state_name(enum call_state state);
 

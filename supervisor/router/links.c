@@ -13,6 +13,7 @@
 #define LINK_FRAMES_PER_TURN 1024
 #define LINK_ROUNDS 4	/* of writing in a turn */
 #define LINK_ACCEPTS_PER_TURN 32
+#define LINK_REST_NS (100 * NS_PER_MS)	/* without descriptors */
 #define LINK_BUFFERS_WARM 16	/* of those given back, this many stay resident */
 
 /* ---- buffers: lent while bytes wait in them ---- */
@@ -366,11 +367,20 @@ void links_accept(void *owner, uint32_t events, int64_t now_ns)
 	(void)events;
 	shell->now_ns = now_ns;
 	for (int i = 0; i < LINK_ACCEPTS_PER_TURN; i++) {
-		int fd = accept4(shell->listener.fd, NULL, NULL,
-				 SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = loop_accept(&shell->loop, &shell->listener);
 
+		if (fd < 0 && fd != -EAGAIN)
+			shell->listen_ns = now_ns + LINK_REST_NS;
 		if (fd < 0)
 			return;
 		welcome(shell, fd);
 	}
+}
+
+void links_listen(struct shell *shell, int64_t now_ns)
+{
+	if (now_ns < shell->listen_ns)
+		return;
+	shell->listen_ns = DEADLINE_NEVER;
+	loop_modify(&shell->loop, &shell->listener, EPOLLIN, NULL);
 }

@@ -56,6 +56,7 @@ static void on_wakeup(void *owner, int64_t now_ns)
 
 	self->now_ns = now_ns;
 	links_hurry(self);
+	links_listen(self, now_ns);
 	router_step(self->router, &(struct router_event){ .kind = ROUTER_TICK },
 		    now_ns);
 	if (now_ns < self->sampler.next_ns)
@@ -74,7 +75,8 @@ static void on_settled(void *owner, int64_t now_ns)
 	self->now_ns = now_ns;
 	links_settle(self);
 	control_flush(self);
-	next_ns = router_next_ns(self->router);
+	next_ns = deadline_earlier(router_next_ns(self->router),
+				   self->listen_ns);
 	if (self->again_count > 0 || self->dirty_count > 0)
 		next_ns = now_ns;
 	loop_set_wakeup(&self->loop, next_ns);
@@ -87,7 +89,8 @@ static int start_router(struct shell *self, struct error *why)
 	const struct router_size *size = &router_size_default;
 	const struct router_sink sink = {
 		.owner = self, .send = links_send, .close = links_close,
-		.control = control_write, .note = note, .leave = leave,
+		.control = control_write, .keep = ledger_keep, .note = note,
+		.leave = leave,
 	};
 	uint64_t seed;
 	void *memory;
@@ -104,6 +107,7 @@ static int start_router(struct shell *self, struct error *why)
 		return error_set(why, -errno, "memory: %s", strerror(errno));
 	self->router = router_init(memory, size, self->catalog, &sink, seed,
 				   clock_now_ns());
+	ledger_open(self, clock_now_ns());
 	return 0;
 }
 
@@ -117,6 +121,7 @@ static int start_loop(struct shell *self, struct error *why)
 	self->listener = (struct loop_source){
 		.fd = ROUTER_LISTEN_FD, .ready = links_accept, .owner = self,
 		.phase = LOOP_CHANNELS };
+	self->listen_ns = DEADLINE_NEVER;
 	r = loop_add(&self->loop, &self->listener, EPOLLIN, why);
 	if (r == 0)
 		r = control_init(self, why);

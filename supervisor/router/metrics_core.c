@@ -179,16 +179,7 @@ static void write_waits(struct router *router, struct writer *w,
 			number(w, name, "tool", tool->row.name, (expression)); \
 	}
 
-static uint64_t queued(const struct tool *tool)
-{
-	uint64_t depth = 0;
-
-	for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++)
-		depth += tool->queue.classes[i].counts.depth;
-	return depth;
-}
-
-TOOL_NUMBER(write_queued, queued(tool))
+TOOL_NUMBER(write_queued, queue_depth(&tool->queue, QUEUE_SHEDDABLE))
 TOOL_NUMBER(write_tool_running, tool->running)
 TOOL_NUMBER(write_tool_retries, tool->retried)
 TOOL_NUMBER(write_breakers, (uint64_t)tool->breaker.state)

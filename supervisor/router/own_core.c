@@ -261,7 +261,7 @@ struct output {
 
 static void append(struct output *output, const struct message *message)
 {
-	struct parcel *parcel = parcel_new(&output->router->store, message);
+	struct parcel *parcel = parcel_keep(output->router, message);
 
 	if (parcel)
 		parcels_append(&output->kept->parcels, parcel);
@@ -476,7 +476,7 @@ static void ping(struct router *router, int64_t now_ns)
 		if (slot->state != SLOT_READY ||
 		    (slot->ping_ns && slot->pong_ns < 0))
 			continue;	/* an unanswered one stays the question */
-		slot->ping_token = random_next(&router->random);
+		slot->ping_token = router_nonce(router);
 		slot->ping_ns = now_ns;
 		slot->pong_ns = -1;
 		peer_send(router, slot_peer(router, i), &(struct message){
@@ -501,11 +501,11 @@ void health_round(struct router *router, int64_t now_ns)
 
 static const struct {
 	const char *name;
-	unsigned degraded, unhealthy;	/* percent used */
+	unsigned degraded, unhealthy;	/* percent used; 101: never */
 } resources[RESOURCE_COUNT] = {
 	[RESOURCE_MEMORY] = { "memory", 75, 90 },
 	[RESOURCE_DISK]   = { "disk",   80, 90 },
-	[RESOURCE_CPU]    = { "cpu",    80, 90 },
+	[RESOURCE_CPU]    = { "cpu",    80, 101 },	/* to be at work is no illness */
 };
 
 void health_sample(struct router *router, const struct router_sample *sample,

@@ -2,11 +2,6 @@
 
 #include <stddef.h>
 
-static bool is_same(struct signature a, struct signature b)
-{
-	return a.words[0] == b.words[0] && a.words[1] == b.words[1];
-}
-
 static bool is_live(const struct poison_row *row, int64_t now_ns)
 {
 	return row->deaths > 0 && now_ns - row->died_ns < POISON_WINDOW_NS;
@@ -20,7 +15,7 @@ static struct poison_row *row_for(struct poison *poison,
 	for (unsigned i = 0; i < POISON_ROWS; i++) {
 		struct poison_row *row = &poison->rows[i];
 
-		if (row->deaths > 0 && is_same(row->signature, signature))
+		if (row->deaths > 0 && signature_is(row->signature, signature))
 			return row;
 		if (row->deaths == 0 || (oldest->deaths > 0 &&
 					 row->died_ns < oldest->died_ns))
@@ -49,7 +44,7 @@ int64_t poison_until_ns(const struct poison *poison,
 		const struct poison_row *row = &poison->rows[i];
 
 		if (row->deaths >= 2 && is_live(row, now_ns) &&
-		    is_same(row->signature, signature))
+		    signature_is(row->signature, signature))
 			return row->died_ns + POISON_WINDOW_NS;
 	}
 	return 0;

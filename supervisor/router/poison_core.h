@@ -21,6 +21,11 @@ struct signature {
 	uint64_t words[2];	/* two keyed hashes */
 };
 
+static inline bool signature_is(struct signature a, struct signature b)
+{
+	return a.words[0] == b.words[0] && a.words[1] == b.words[1];
+}
+
 struct poison_row {
 	struct signature signature;
 	int64_t died_ns;	/* last; meaningless while deaths is 0 */

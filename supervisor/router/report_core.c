@@ -45,15 +45,6 @@ static const char *slot_state_name(enum slot_state state)
 	return names[state];
 }
 
-static uint64_t queued_for(const struct tool *tool)
-{
-	uint64_t depth = 0;
-
-	for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++)
-		depth += tool->queue.classes[i].counts.depth;
-	return depth;
-}
-
 static uint64_t failed_of(const struct tool *tool)
 {
 	uint64_t count = 0;
@@ -128,7 +119,7 @@ static void write_tool(struct router *router, struct tool *tool,
 	json_text(w, "reason", open ? breaker_reason_name(breaker->reason) : "");
 	json_number(w, "retry_in_ms", open ?
 		    ms_until(breaker_next_ns(breaker), now_ns) : 0);
-	json_number(w, "queued", queued_for(tool));
+	json_number(w, "queued", queue_depth(&tool->queue, QUEUE_SHEDDABLE));
 	json_number(w, "running", tool->running);
 	json_number(w, "ok", tool->ends[ERROR_OK]);
 	json_number(w, "failed", failed_of(tool));

@@ -11,7 +11,7 @@
 const struct router_size router_size_default = {
 	.calls = ROUTER_CALLS, .clients = ROUTER_CLIENTS,
 	.slots = ROUTER_SLOTS, .queue = QUEUE_CAPACITY_DEFAULT, .cached = 512,
-	.effects = ROUTER_EFFECTS,
+	.effects = ROUTER_EFFECTS, .kept_bytes = 1U << 20,
 	.store_bytes = ROUTER_STORE_BYTES,
 };
 
@@ -111,6 +111,18 @@ struct router *router_init(void *memory, const struct router_size *size,
 	router->round_ns = router->health_ns = now_ns;
 	tools_load(router, catalog, now_ns);
 	return router;
+}
+
+struct hash_key *router_keys(struct router *router)
+{
+	return router->effects.keys;
+}
+
+bool router_recall(struct router *router, uint32_t index,
+		   const struct effect_row *row, int64_t now_ns)
+{
+	return index < router->size.effects &&
+	       effect_recall(router, index, row, now_ns);
 }
 
 /* ---- time ---- */
@@ -260,6 +272,11 @@ bool router_store_is_empty(const struct router *router)
 	return router->store.used == 0;
 }
 
+uint64_t router_nonce(struct router *router)
+{
+	return hash_number(&router->keys[1], random_next(&router->random));
+}
+
 void router_say(struct router *router, enum router_note_level level,
 		const char *message, const char *name, const char *detail)
 {
@@ -274,8 +291,10 @@ static bool with_worker(enum call_state state)
 	       state == CALL_CANCELLING;
 }
 
-static void check_call(const struct call *call)
+static void check_call(const struct router *router, const struct call *call)
 {
+	assert(!call_awaits_worker(call->state) ||
+	       router->tools[call->tool].present);
 	assert(with_worker(call->state) == (call->slot != NONE));
 	assert(with_worker(call->state) == list_is_linked(&call->slot_link));
 	assert(with_worker(call->state) == (call->permit.generation != 0));
@@ -300,7 +319,7 @@ void router_check(const struct router *router)
 
 		if (call->state == CALL_FREE)
 			continue;
-		check_call(call);
+		check_call(router, call);
 		count++;
 		running += with_worker(call->state);
 	}

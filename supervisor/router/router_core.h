@@ -28,12 +28,15 @@
 #define ROUTER_STORE_BYTES (64U << 20)
 
 struct router;
+struct effect_row;
+struct hash_key;
 
 struct router_size {
 	uint32_t calls, clients, slots;
 	uint32_t queue;		/* calls that may wait for a tool, at most */
 	uint32_t cached;	/* results kept */
 	uint32_t effects;	/* whose names are known; more than calls */
+	uint32_t kept_bytes;	/* of a call's output, and as much of its result */
 	size_t store_bytes;	/* of all that waits; a multiple of 256 KiB */
 };
 
@@ -57,6 +60,9 @@ struct router_sink {
 	/* What was sent goes out if it can; then the link is gone. */
 	void (*close)(void *owner, uint32_t peer);
 	void (*control)(void *owner, const struct control *record);
+
+	/* Where the next router finds it, whatever becomes of this one. 0, -errno. */
+	int (*keep)(void *owner, uint32_t index, const struct effect_row *row);
 	void (*note)(void *owner, const struct router_note *note);
 	void (*leave)(void *owner);
 };
@@ -101,6 +107,15 @@ struct router *router_init(void *memory, const struct router_size *size,
 			   const struct catalog *catalog,
 			   const struct router_sink *sink, uint64_t seed,
 			   int64_t now_ns);
+
+/*
+ * Before the first event: the keys, to be written down or replaced by those an
+ * earlier router wrote down; and then the rows it did, from the first on. False:
+ * that is none of a router's.
+ */
+struct hash_key *router_keys(struct router *router);
+bool router_recall(struct router *router, uint32_t index,
+		   const struct effect_row *row, int64_t now_ns);
 
 void router_step(struct router *router, const struct router_event *event,
 		 int64_t now_ns);

@@ -5,6 +5,7 @@
 
 #define KEY_WORDS 6
 #define CACHE_BYTES_MAX (16U << 20)
+#define PARCEL_WEIGHT 256	/* beside its bytes: the small ones are not free */
 
 /* ---- what is kept ---- */
 
@@ -15,6 +16,12 @@ struct kept *kept_new(struct router *router)
 	if (kept)
 		*kept = (struct kept){ .references = 1 };
 	return kept;
+}
+
+void kept_clear(struct router *router, struct kept *kept)
+{
+	parcels_clear(&kept->parcels, &router->store);
+	*kept = (struct kept){ .references = kept->references };
 }
 
 void kept_release(struct router *router, struct kept *kept)
@@ -45,13 +52,91 @@ void share_init(struct router *router)
 		    ROUTER_FLIGHTS);
 }
 
-/* A whole copy of the output, or none: then nobody else gets any of it. */
+void share_read_anew(struct call *call)
+{
+	call->last_kept = NULL;
+	call->dropped = call->kept ? call->kept->dropped : 0;
+}
+
+void share_pass_over(struct call *call, const struct parcel *parcel,
+		     struct parcel *before)
+{
+	if (call->last_kept == parcel)
+		call->last_kept = before;
+	else if (!call->last_kept || call->last_kept->place < parcel->place)
+		call->dropped += parcel->bytes;
+}
+
+/* Then nobody else gets any of it. */
 static void stop_collecting(struct router *router, struct call *call)
 {
 	kept_release(router, call->kept);
 	call->kept = NULL;
-	call->last_kept = NULL;
+	share_read_anew(call);
 	call->collecting = false;
+}
+
+static bool is_output(const struct message *message)
+{
+	return message->kind == MESSAGE_CHUNK && message->chunk.stream != 0;
+}
+
+static size_t weight_of(size_t bytes)
+{
+	return bytes + PARCEL_WEIGHT;
+}
+
+/* The oldest of the output's end goes, as long as that is too long. */
+static void cut(struct router *router, struct call *call, size_t most)
+{
+	struct kept *kept = call->kept;
+	struct parcel *before = kept->beginning;
+
+	while (kept->end_bytes > most) {
+		struct parcel *parcel = before->next;
+
+		if (!is_output(&parcel->message)) {
+			before = parcel;
+			continue;
+		}
+		if (parcel == kept->parcels.last)
+			return;
+		kept->end_bytes -= weight_of(parcel->bytes);
+		kept->dropped += parcel->bytes;
+		effect_pass_over(router, call, parcel, before);
+		parcels_drop_next(&kept->parcels, before, &router->store);
+	}
+}
+
+/* Half of what may be kept is its beginning, half its end. */
+static void account(struct router *router, struct call *call,
+		    const struct parcel *parcel)
+{
+	struct kept *kept = call->kept;
+	size_t half = router->size.kept_bytes / 2;
+	size_t weight = weight_of(parcel->bytes);
+
+	if (!is_output(&parcel->message))
+		kept->result_bytes += weight;
+	else if (kept->beginning || kept->beginning_bytes + weight > half)
+		kept->end_bytes += weight;
+	else
+		kept->beginning_bytes += weight;
+	if (!kept->beginning && kept->end_bytes > 0)
+		kept->beginning = kept->parcels.last;
+}
+
+static bool has_room(const struct router *router, const struct call *call,
+		     const struct message *message)
+{
+	const struct kept *kept = call->kept;
+	size_t most = router->size.kept_bytes;
+	size_t weight = weight_of(message->body.length);
+
+	if (!is_output(message))
+		return kept->result_bytes + weight <= most;
+	return call->cuts ||
+	       kept->beginning_bytes + kept->end_bytes + weight <= most;
 }
 
 void share_collect(struct router *router, struct call *call,
@@ -63,19 +148,26 @@ void share_collect(struct router *router, struct call *call,
 	if (!call->collecting)
 		return;
 	copy.generation = 0;
-	if (call->kept->parcels.bytes + message->body.length <= KEPT_BYTES_MAX)
-		parcel = parcel_new(&router->store, &copy);
-	if (parcel)
-		parcels_append(&call->kept->parcels, parcel);
-	else
+	if (has_room(router, call, message))
+		parcel = parcel_keep(router, &copy);
+	if (!parcel) {
 		stop_collecting(router, call);
+		return;
+	}
+	parcel->place = call->kept->places++;
+	call->kept->number = call_number(router, call);
+	account(router, call, parcel);
+	parcels_append(&call->kept->parcels, parcel);
+	if (call->cuts && call->kept->beginning)
+		cut(router, call, router->size.kept_bytes / 2);
 }
 
-void share_begin_collecting(struct router *router, struct call *call)
+void share_begin_collecting(struct router *router, struct call *call, bool cuts)
 {
 	if (!call->kept)
 		call->kept = kept_new(router);
 	call->collecting = call->kept != NULL;
+	call->cuts |= cuts;
 }
 
 /* ---- delivering ---- */
@@ -108,6 +200,8 @@ static bool send_kept(struct router *router, struct call *call, int64_t now_ns)
 		else
 			message.result.chunks = call->chunks_out;
 		call->last_kept = next;
+		if (message.kind == MESSAGE_RESULT)
+			call_remark(router, call, now_ns);
 		peer_send(router, call->client, &message, now_ns);
 		if (message.kind == MESSAGE_RESULT)
 			return true;
@@ -123,7 +217,7 @@ void share_deliver(struct router *router, struct call *call, int64_t now_ns)
 	if (!call->announced) {
 		call_announce(router, call, now_ns);
 		call->chunks_out = 0;
-		call->last_kept = NULL;
+		share_read_anew(call);
 	}
 	if (send_kept(router, call, now_ns))
 		end_delivery(router, call, now_ns);
@@ -135,12 +229,14 @@ void share_serve(struct router *router, struct call *call, struct kept *kept,
 	const struct message *result = &kept->parcels.last->message;
 	enum error_code code = (enum error_code)result->result.code;
 
+	bool other = call->kept != kept;
+
 	kept->references++;
 	if (call->kept)
 		kept_release(router, call->kept);
-	if (call->kept != kept)
-		call->last_kept = NULL;
 	call->kept = kept;
+	if (other)
+		share_read_anew(call);
 	call->collecting = false;
 	call_count_end(router, call, code, now_ns);
 	if (call->client == NONE) {
@@ -195,7 +291,7 @@ static int join_flight(struct router *router, struct call *call,
 	}
 	if (r != FLIGHT_LEAD)
 		call->flight = 0;
-	share_begin_collecting(router, call);
+	share_begin_collecting(router, call, false);
 	return 0;
 }
 
@@ -206,7 +302,7 @@ int share_join(struct router *router, struct call *call, int64_t now_ns)
 	struct cache_found found;
 
 	if (call->flags & CALL_DETACHED)
-		share_begin_collecting(router, call);
+		share_begin_collecting(router, call, true);
 	if (!shares(router, call))
 		return 0;
 	key_of(router, call, key);
@@ -231,7 +327,7 @@ static bool is_shared_end(const struct kept *kept)
 {
 	const struct message *last = &kept->parcels.last->message;
 
-	return last->kind == MESSAGE_RESULT &&
+	return last->kind == MESSAGE_RESULT && kept->dropped == 0 &&
 	       error_row((int)last->result.code)->class != ERROR_CLASS_TRANSIENT;
 }
 

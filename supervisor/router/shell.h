@@ -4,6 +4,7 @@
  *	main.c	open, confine, turn
  *	links.c	sockets of clients and workers: bytes <-> messages
  *	control.c	the monitor's records and descriptors
+ *	ledger.c	the file of effects that have a name
  *	sample.c	how full the machine is
  *
  * In a turn every readable link is read once or so, the core acts, and when
@@ -65,6 +66,7 @@ struct shell {
 	struct router *router;
 	uid_t owner_uid;
 	struct loop_source listener, control;
+	int64_t listen_ns;		/* the listener rests until then */
 	struct link links[SHELL_PEERS];
 	uint32_t dirty[2 * SHELL_PEERS];	/* writing may make all dirty again */
 	uint32_t dirty_count;
@@ -82,6 +84,7 @@ struct shell {
 	uint32_t control_first, control_count;
 	bool control_blocked;
 	struct sampler sampler;
+	int ledger_error;		/* nothing is written to it any more */
 	int64_t now_ns;			/* of this turn */
 	int exit_status;
 };
@@ -101,6 +104,7 @@ void links_settle(struct shell *shell);
 int links_send(void *owner, uint32_t peer, const struct message *message);
 void links_close(void *owner, uint32_t peer);
 void links_accept(void *owner, uint32_t events, int64_t now_ns);
+void links_listen(struct shell *shell, int64_t now_ns);	/* again, if it is time */
 
 /* ---- control ---- */
 
@@ -109,6 +113,12 @@ void control_write(void *owner, const struct control *record);
 void control_flush(struct shell *shell);
 const struct catalog *control_map_catalog(int fd, size_t *ret_bytes,
 					  struct error *why);
+
+/* ---- ledger ---- */
+
+/* Reads what an earlier router has written down; without it none is begun. */
+void ledger_open(struct shell *shell, int64_t now_ns);
+int ledger_keep(void *owner, uint32_t index, const struct effect_row *row);
 
 /* ---- sample ---- */
 

@@ -54,7 +54,6 @@
 #define CALL_DEADLINE_MOST_NS (24 * 3600 * NS_PER_S)
 #define CANCEL_GRACE_NS NS_PER_S
 #define SUSPECT_GRACE_NS (5 * NS_PER_S)
-#define KEPT_BYTES_MAX (1U << 20)
 #define HELD_NS (3600 * NS_PER_S)
 #define HELD_ACK_NS (30 * NS_PER_S)
 #define HELD_MAX 256
@@ -139,7 +138,6 @@ struct pool {
 	uint64_t restarts;
 	int64_t want_ns;		/* not before, as long as ... */
 	uint32_t asked;			/* ... workers asked for have not come */
-	uint32_t turn;			/* tools take turns */
 	struct health_component health;
 };
 
@@ -165,10 +163,19 @@ struct tool {
 	uint64_t retried, coalesced, hits, misses;
 };
 
-/* A result somebody may still want: CHUNKs and the RESULT, in this order. */
+/*
+ * A result somebody may still want: CHUNKs and the RESULT, in this order. Of
+ * output that is too much the beginning and the end are kept, if the call may
+ * be cut (others have it or none); a result is kept whole.
+ */
 struct kept {
 	unsigned references;
 	struct parcels parcels;
+	uint64_t number;		/* of the call it is of; 0: not known */
+	uint32_t places;		/* of all that came */
+	struct parcel *beginning;	/* its last; NULL: it goes on */
+	size_t result_bytes, beginning_bytes, end_bytes;	/* and a weight each */
+	uint64_t dropped;		/* bytes in between */
 };
 
 enum stop_cause {
@@ -210,6 +217,7 @@ struct call {
 	uint64_t parent;
 	bool probe, records;		/* the router's own: to see; to record */
 	bool alone;			/* joins nobody */
+	bool cuts;			/* what is kept of it may have a gap */
 	bool accepted;			/* the worker has, in this attempt */
 	bool begun;			/* or in one before */
 	bool announced;			/* the client has had an ACCEPT */
@@ -232,7 +240,7 @@ struct call {
 	uint64_t output_bytes;
 
 	struct deadline_pair limits;
-	int64_t received_ns, queued_ns, sent_ns, retry_ns, kill_ns, keep_ns;
+	int64_t received_ns, sent_ns, retry_ns, kill_ns, keep_ns;
 	struct breaker_permit permit;
 	uint64_t queue_id;
 	struct ending last;
@@ -240,6 +248,7 @@ struct call {
 	struct kept *kept;		/* being collected, or delivered */
 	bool collecting;
 	struct parcel *last_kept;	/* that the client has had; NULL: none */
+	uint64_t dropped;		/* bytes of it that the client will not have */
 	uint32_t effect;		/* that it leads; NONE: none */
 	uint64_t ticket, flight;	/* 0: none */
 	struct flight_waiter waiter;
@@ -314,6 +323,13 @@ uint32_t slot_peer(const struct router *router, uint32_t slot);
 void peer_send(struct router *router, uint32_t index,
 	       const struct message *message, int64_t now_ns);
 void peer_writable(struct router *router, uint32_t index, int64_t now_ns);
+
+/*
+ * A copy in the store. If there is no room, what is held for clients that may
+ * come back goes, and then the client that holds most is cut; NULL if there is
+ * none all the same.
+ */
+struct parcel *parcel_keep(struct router *router, const struct message *message);
 
 /* The link is gone, with all that waited for it. */
 void peer_forget(struct router *router, uint32_t index);
@@ -404,12 +420,25 @@ void call_enter(struct router *router, struct call *call,
 void call_rearm(struct router *router, struct call *call);
 void call_due(struct router *router, struct call *call, int64_t now_ns);
 uint64_t call_handle(const struct router *router, const struct call *call);
+
+/* The handle of its last attempt, by which logs know it; 0: there was none. */
+uint64_t call_number(const struct router *router, const struct call *call);
 struct call *call_of_handle(struct router *router, uint64_t handle);
+
+/* Of a tool and its arguments, by two keys. */
+struct signature sign_call(const struct hash_key keys[2], uint64_t tool,
+			   const struct call *call);
 struct signature call_signature(struct router *router, struct call *call);
 void call_free(struct router *router, struct call *call);
 
 /* Over; its result stays for a client that may come, or come back. */
 void call_hold(struct router *router, struct call *call, int64_t keep_ns);
+
+/*
+ * Of those that are held while their client is not there, the one that was to
+ * go first goes now. False: there is none.
+ */
+bool call_drop_held(struct router *router, const struct call *but);
 
 /* Off its worker; out of its queue or wherever else it is listed. */
 void call_leave_slot(struct router *router, struct call *call);
@@ -433,6 +462,9 @@ void call_announce(struct router *router, struct call *call, int64_t now_ns);
 /* A worker's message, under the client's own number. */
 void call_pass_on(struct router *router, struct call *call,
 		  const struct message *message, int64_t now_ns);
+/* Before its result, for a client that wants it, or needs it. */
+void call_remark(struct router *router, const struct call *call,
+		 int64_t now_ns);
 void call_count_end(struct router *router, const struct call *call,
 		    enum error_code code, int64_t now_ns);
 void call_send_result(struct router *router, struct call *call,
@@ -481,7 +513,13 @@ void share_land(struct router *router, struct call *call, bool result,
 		int64_t now_ns);
 void share_leave(struct router *router, struct call *call);
 
-void share_begin_collecting(struct router *router, struct call *call);
+/* Nobody but those who know of the gap will read what is collected. */
+void share_begin_collecting(struct router *router, struct call *call, bool cuts);
+
+/* From its beginning: what is not there any more is lost to this call. */
+void share_read_anew(struct call *call);
+void share_pass_over(struct call *call, const struct parcel *parcel,
+		     struct parcel *before);
 
 /* The call is over, and that is its result. */
 void share_serve(struct router *router, struct call *call, struct kept *kept,
@@ -493,6 +531,7 @@ void share_serve(struct router *router, struct call *call, struct kept *kept,
  */
 void share_deliver(struct router *router, struct call *call, int64_t now_ns);
 struct kept *kept_new(struct router *router);
+void kept_clear(struct router *router, struct kept *kept);
 void kept_release(struct router *router, struct kept *kept);
 
 /* ---- slots_core ---- */
@@ -524,6 +563,9 @@ void health_round(struct router *router, int64_t now_ns);
 void health_pool(struct router *router, struct pool *pool, int64_t now_ns);
 void health_sample(struct router *router, const struct router_sample *sample,
 		   int64_t now_ns);
+
+/* Bits to be given away, from which nothing of the keys can be learnt. */
+uint64_t router_nonce(struct router *router);
 
 void router_say(struct router *router, enum router_note_level level,
 		const char *message, const char *name, const char *detail);

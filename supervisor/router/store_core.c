@@ -180,6 +180,18 @@ void parcels_append(struct parcels *parcels, struct parcel *parcel)
 	parcels->bytes += parcel->bytes;
 }
 
+void parcels_drop_next(struct parcels *parcels, struct parcel *parcel,
+		       struct store *store)
+{
+	struct parcel *next = parcel->next;
+
+	assert(next && next != parcels->last);
+	parcel->next = next->next;
+	parcels->count--;
+	parcels->bytes -= next->bytes;
+	store_give(store, next);
+}
+
 void parcels_drop_first(struct parcels *parcels, struct store *store)
 {
 	struct parcel *parcel = parcels->first;

@@ -43,6 +43,7 @@ void store_give(struct store *store, void *piece);
 struct parcel {
 	struct parcel *next;
 	uint32_t bytes;		/* of the body */
+	uint32_t place;		/* where it stood among all that came */
 	struct message message;	/* borrows from the bytes behind it */
 };
 
@@ -59,6 +60,10 @@ struct parcels {
 };
 
 void parcels_append(struct parcels *parcels, struct parcel *parcel);
+
+/* Frees the one behind; there is one, which is not the last. */
+void parcels_drop_next(struct parcels *parcels, struct parcel *parcel,
+		       struct store *store);
 
 /* Frees the first; there is one. */
 void parcels_drop_first(struct parcels *parcels, struct store *store);

@@ -202,9 +202,9 @@ static void retire_tools(struct router *router, const struct catalog *catalog,
 		if (!tool->present || catalog_find_tool(catalog, tool->row.name,
 				strlen(tool->row.name)) >= 0)
 			continue;
+		tool->present = false;
 		tool_flush(router, i, ERROR_NOT_FOUND, "the tool was removed",
 			   now_ns);
-		tool->present = false;
 		wheel_cancel(&router->wheel, &tool->timer.wheel);
 		tool->armed_ns = DEADLINE_NEVER;
 	}
@@ -359,12 +359,14 @@ void tool_flush(struct router *router, uint32_t index, enum error_code code,
 		struct call *call = &router->calls[i];
 		struct ending ending;
 
-		if (call->tool != index || (call->state != CALL_QUEUED &&
-					    call->state != CALL_PARKED))
+		if (call->tool != index || !call_awaits_worker(call->state))
 			continue;
 		ending = ending_of(code, reason);
-		ending.retry_after_ms = tool_retry_ms(router, tool, now_ns);
-		call_end(router, call, &ending, now_ns);
+		if (tool->present)
+			ending.retry_after_ms = tool_retry_ms(router, tool, now_ns);
+		/* Of one that was to be tried again its own failure is told. */
+		call_end(router, call, call->state == CALL_WAITING ?
+			 &call->last : &ending, now_ns);
 	}
 }
 

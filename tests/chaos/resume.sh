@@ -7,15 +7,18 @@
 # work. Speaks TAP.
 #
 # RESUME_SECONDS (50) and RESUME_ROUNDS (none) bound it, a round being a kill;
-# CUPEL_SEED (1) says which moments and victims. `make resume` does 200 rounds.
+# CUPEL_SEED (1) says which moments and victims; RESUME_KIND=files does it to a
+# folder that is no repository. `make resume` does 200 rounds.
 . tests/support/sandbox.sh
 . tests/support/campaign.sh
 
 cd "$work" || exit 1
 seconds=${RESUME_SECONDS:-50} rounds_max=${RESUME_ROUNDS:-1000000}
 RANDOM=${CUPEL_SEED:-1}
-echo "# CUPEL_SEED=${CUPEL_SEED:-1}"
-hit=0
+kind=${RESUME_KIND:-git}
+case $kind in git) inside=.git keeps=none ;; *) inside=.cupel keeps=.cupel ;; esac
+echo "# CUPEL_SEED=${CUPEL_SEED:-1} RESUME_KIND=$kind"
+hit=0 applies=0
 declare -A kills
 
 # ---- the user's ----
@@ -23,6 +26,9 @@ declare -A kills
 theirs() {
 	mkdir -p "$1/doc"
 	echo read >"$1/doc/read.me"
+	echo scratch >"$1/scratch"
+	[ "$kind" = git ] || return
+	rm "$1/scratch"
 	commit "$1"
 	echo edited >"$1/doc/read.me"
 	echo scratch >"$1/scratch"
@@ -30,7 +36,8 @@ theirs() {
 	chmod +x "$1/.git/hooks/pre-commit"
 }
 print_of_theirs() { # DIRECTORY
-	(cd "$1" && sha256sum doc/read.me scratch .git/config .git/hooks/pre-commit cupel.conf &&
+	(cd "$1" && sha256sum doc/read.me scratch cupel.conf &&
+		{ [ "$kind" != git ] || sha256sum .git/config .git/hooks/pre-commit; } &&
 		stat -c %a spin.sh doc/read.me) | sha256sum
 }
 
@@ -52,15 +59,15 @@ house() {
 		}' | sort -n
 }
 strike() { # MILLISECONDS: at most so late, and only while $asked runs
-	local ms=$(((RANDOM * 32768 + RANDOM) % $1)) choice=$RANDOM members names victim
+	local ms=$(((RANDOM * 32768 + RANDOM) % $1)) choice=$RANDOM names victim
 	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
-	mapfile -t members < <(house)
-	kill -0 "$asked" 2>/dev/null && [ ${#members[@]} -gt 0 ] || return
+	[ ${#members[@]} -gt 0 ] || mapfile -t members < <(house)
+	kill -0 "$asked" 2>/dev/null && [ ${#members[@]} -gt 0 ] || return 1
 	# A name first: of some there are many, of others one for moments.
 	mapfile -t names < <(printf '%s\n' "${members[@]#* }" | sort -u)
 	mapfile -t members < <(printf '%s\n' "${members[@]}" | grep " ${names[choice % ${#names[@]}]}\$")
 	victim=${members[choice % ${#members[@]}]}
-	kill -9 "${victim% *}" 2>/dev/null || return
+	kill -9 "${victim% *}" 2>/dev/null || return 1
 	hit=$((hit + 1))
 	kills[${victim#* }]=$((${kills[${victim#* }]:-0} + 1))
 }
@@ -73,48 +80,66 @@ revive() {
 
 # ---- what must hold ----
 
-old=30000 new=3000
+old=30000 new=7500
+history() { # VERB...: of git, or of what the loop keeps of a folder
+	git --git-dir="$work/ws/$inside" "$@"
+}
+# "COMMITS VALUE" of HEAD, where a commit is what makes it so.
+head_of() {
+	[ "$kind" = git ] || { echo '-'; return; }
+	echo "$(history rev-list --count HEAD) $(history show HEAD:spin.sh | grep -o 'COUNT=[0-9]*')"
+}
 check_now() { # WHAT: right after a kill
-	local file head count want
+	local file head want=1
 	file=$(grep -o 'COUNT=[0-9]*' "$work/ws/spin.sh")
-	head=$(git -C "$work/ws" show HEAD:spin.sh | grep -o 'COUNT=[0-9]*')
-	count=$(git -C "$work/ws" rev-list --count HEAD)
-	case $head:$count in
-	COUNT=$old:1 | COUNT=$new:2 | COUNT=$old:3) want=1 ;;
-	*) want=0 ;;
-	esac
+	head=$(head_of)
+	case $head in "1 COUNT=$old" | "2 COUNT=$new" | "3 COUNT=$old" | -) ;; *) want=0 ;; esac
 	case $file in COUNT=$old | COUNT=$new) ;; *) want=0 ;; esac
-	[ "$(wc -l <"$work/ws/spin.sh")" -eq 5 ] || want=0
+	[ "$(wc -l <"$work/ws/spin.sh")" -eq 6 ] || want=0
 	[ "$(print_of_theirs "$work/ws")" = "$print" ] || want=0
-	git -C "$work/ws" fsck --strict >"$work/fsck" 2>&1 || want=0
-	[ $want = 1 ] || torn+="$1: HEAD $head of $count commits, file $file; $(<"$work/fsck")"$'\n'
+	[ ! -e "$work/ws/$inside/HEAD" ] || history fsck --strict >"$work/fsck" 2>&1 || want=0
+	[ $want = 1 ] || torn+="$1: HEAD $head, file $file; $(cat "$work/fsck")"$'\n'
 }
 check_store() {
 	[ "$(rows 'PRAGMA integrity_check')" = ok ] || torn+="the database is torn"$'\n'
 	[ "$("$cupel" call store.verify '{}' | jq -c .broken)" = '[]' ] ||
 		torn+="the audit is broken"$'\n'
 }
-# HEAD's count of commits, the file's value, what git says besides, and locks.
+# HEAD, the file's value, commits and inverses, what git says besides, locks and
+# leavings.
 whole() {
 	(
 		cd "$work/ws" || exit
-		echo "$(git rev-list --count HEAD) $(grep -o 'COUNT=[0-9]*' spin.sh)" \
-			"$(git log --format=%b | grep -c '^Cupel-Improvement: 1$')" \
-			"$(git log --format=%b | grep -c '^Cupel-Reverts: 1$')" \
-			"$(git status --porcelain | tr '\n' ' ')" \
-			"$(find .git -name '*.lock' -size +0; find .git -name 'index.lock'; find . -name '.cupel*')"
+		echo "$(head_of), $(grep -o 'COUNT=[0-9]*' spin.sh)," \
+			"$(history log --format=%b | grep -c '^Cupel-Improvement: 1$')" \
+			"$(history log --format=%b | grep -c '^Cupel-Reverts: 1$')" \
+			"$([ "$kind" != git ] || git status --porcelain | tr '\n' ' ')" \
+			"$(find "$inside" -name '*.lock' -size +0; find "$inside" -name 'index.lock'
+			find . -name '.cupel*' ! -path "./$keeps")"
 	)
+}
+should_be() { # COMMITS VALUE INVERSES
+	case $kind in
+	git) echo "$1 COUNT=$2, COUNT=$2, 1 $3  M doc/read.me ?? scratch  " ;;
+	*) echo "-, COUNT=$2, 1 $3  " ;;
+	esac
 }
 
 # Asks until it is done, with a kill in each of the first so many tries.
 until_done() { # KILLS MILLISECONDS VERB...
-	local kills_left=$1 ms=$2 tries=0 start
+	local kills_left=$1 ms=$2 tries=0 start struck
+	struck_first=
 	shift 2
 	for ((code = 99; code != 0 && tries < 15; tries++)); do
+		members=()	# a busy machine takes longer to list them than to apply
+		[ "$ms" -ge 20 ] || mapfile -t members < <(house)
 		start=$(date +%s%N)
 		"$cupel" "$@" >"$work/said" 2>&1 </dev/null &
 		asked=$!
-		[ $((kills_left--)) -gt 0 ] && strike "$ms"
+		if [ $((kills_left--)) -gt 0 ]; then
+			strike "$ms" && struck=yes || struck=no
+			struck_first=${struck_first:-$struck}
+		fi
 		code=0
 		wait "$asked" || code=$?
 		# After the commit there is nothing more to be found.
@@ -131,8 +156,11 @@ until_done() { # KILLS MILLISECONDS VERB...
 status_of() {
 	rows 'SELECT status FROM improvements WHERE id = 1'
 }
+# Without a kill nothing is shown: then it takes longer.
 time_left() {
-	[ $((SECONDS - began)) -lt "$seconds" ] && [ $hit -lt "$rounds_max" ]
+	local most=$seconds
+	[ $hit -gt $((applies / 4)) ] || most=$((3 * seconds))
+	[ $((SECONDS - began)) -lt $most ] && [ $hit -lt "$rounds_max" ]
 }
 # As they were: the workspace, and what the store knew of it.
 reset() { # TEMPLATE
@@ -161,30 +189,35 @@ fi
 unserve
 cp -a "$work/ws" "$work/state" "$work/proven"
 began=$SECONDS
-done_dirty=' M doc/read.me ?? scratch '
 
 campaigns=0 lame=
 campaign() {
 	reset fresh
 	until_done 3 "$whole_ms" improve --mode auto --seed "$RANDOM"
 	check_store
-	is_whole="2 COUNT=$new 1 0 $done_dirty"
 	if grep -q 'too noisy' "$work/said"; then
 		echo "# too noisy for a campaign: $last"
-	elif [ "$(whole)" != "$is_whole " ] ||
+	elif [ "$(whole)" != "$(should_be 2 $new 0)" ] ||
 		[ "$(rows "SELECT count(*) FROM improvements WHERE status = 'applied'")" != 1 ]; then
 		lame+="after $hit kills: $(whole)"$'\n'"$last"$'\n'
 	fi
 	campaigns=$((campaigns + 1))
 }
-applies=0 lost=
+lost=
+# Sooner after a miss and later after a hit: about every other one hits, however
+# long an apply takes on this machine.
+aim() {
+	case $struck_first in no) apply_ms=$((apply_ms * 2 / 3 + 1)) ;; yes) apply_ms=$((apply_ms * 3 / 2)) ;; esac
+}
 apply_and_back() {
 	reset proven
 	until_done 1 "$apply_ms" apply 1 --here
-	[ "$(whole) $(status_of)" = "2 COUNT=$new 1 0 $done_dirty  applied" ] ||
+	aim
+	[ "$(whole)$(status_of)" = "$(should_be 2 $new 0)applied" ] ||
 		lost+="apply, after $hit kills: $(whole) $(status_of)"$'\n'"$last"$'\n'
 	until_done 1 "$apply_ms" rollback 1
-	[ "$(whole) $(status_of)" = "3 COUNT=$old 1 1 $done_dirty  rolled_back" ] ||
+	aim
+	[ "$(whole)$(status_of)" = "$(should_be 3 $old 1)rolled_back" ] ||
 		lost+="rollback, after $hit kills: $(whole) $(status_of)"$'\n'"$last"$'\n'
 	check_store
 	applies=$((applies + 1))

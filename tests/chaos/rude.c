@@ -153,6 +153,20 @@ static void say_nothing(int fd)
 	(void)fd;
 }
 
+/* Calls and takes back, far more often than anybody may. */
+static void take_back(int fd)
+{
+	greet(fd);
+	for (uint64_t id = 1; id <= 1000; id++) {
+		struct message message = call(id);
+
+		send(fd, bytes, encode(&message), MSG_NOSIGNAL);
+		message = (struct message){ .kind = MESSAGE_CANCEL, .call_id = id };
+		if (send(fd, bytes, encode(&message), MSG_NOSIGNAL) < 0)
+			return;		/* it need not be told all of it */
+	}
+}
+
 /* Calls for bytes, and credit without end, but never takes any. */
 static void read_nothing(int fd)
 {
@@ -183,6 +197,7 @@ static const struct rule {
 	{ "unknown", be_unknown, false },
 	{ "version", speak_another_version, false },
 	{ "silent", say_nothing, false },
+	{ "takes-back", take_back, false },
 	{ "deaf", read_nothing, true },
 };
 

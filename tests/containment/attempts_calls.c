@@ -39,8 +39,9 @@ static int try_call_text(const struct attempt *t)
 
 static int try_mount(const struct attempt *t)
 {
-	/* Unconfined it happens in a mount namespace of its own. */
-	if (unshare(CLONE_NEWNS) == 0)
+	/* Unconfined it happens in namespaces of its own: in the host's of
+	 * groups, a mount of cgroup2 changes the options of the host's. */
+	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) == 0)
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	return result(mount("probe", "/tmp", t->text, 0, NULL));
 }

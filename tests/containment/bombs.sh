@@ -91,13 +91,34 @@ explode_all() {
 }
 for_each_tier explode_all
 
+# The limits are for what the command makes: the tree it finds does not count.
+count_own_files() { # NAME WORKSPACE COMMAND...
+	local name=$1 workspace=$2 got= most
+	local make='my $i = 0; $i++ while $i < 50 && open(my $f, ">", "f$i"); print "$i "'
+	shift 2
+	for most in 1 10 20; do
+		got+=$("$@" --quiet --workspace "$workspace" --limit inodes=$most -- perl -e "$make")
+	done
+	got+=$("$@" --quiet --workspace "$workspace" --limit disk=8k -- \
+		sh -c 'head -c 30000 /dev/zero >f 2>/dev/null; stat -c %s f')
+	is "$tier: so many files and bytes $name" "$got" '1 10 20 8192'
+}
+count_own() {
+	folder "$space/own"
+	cd "$space/own"
+	count_own_files 'in /tmp' none "${cupel_run[@]}" </dev/null
+	count_own_files 'in /tmp by mount(2)' none "${by_mount[@]}" "${cupel_run[@]}" </dev/null
+	count_own_files 'in an overlay' .:overlay "${cupel_run[@]}" </dev/null
+}
+for_each_tier count_own
+
 # ---- limits are told apart, and one cannot have less than was demanded ----
 
 demand() {
 	grouped && { skip "$tier: --require limits is refused" 'there is a cgroup'; return; }
 	try_run --require limits --workspace none -- true
 	is "$tier: --require limits is refused" "$code" 125
-	holds "$tier: with the way out" grep -q 'run as root' err
+	holds "$tier: with the way out" grep -qE 'run as root|systemd-run' err
 }
 for_each_tier demand
 done_testing

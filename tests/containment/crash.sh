@@ -14,9 +14,9 @@ busy='echo x >made; echo x >/tmp/made
 	sleep '
 ends=${busy}0.005 stays=${busy}1000
 
-# Without those that other tests have meanwhile, which name themselves.
+# Without those that other tests have meanwhile in folders of theirs.
 mounts() {
-	sort /proc/self/mountinfo | grep -v ' /tmp/cupel-[a-z]*-'
+	sort /proc/self/mountinfo | awk -v own=" $work/" 'index($0, own) || !/ \/tmp\/cupel-/'
 }
 # What our kind of run could leave, not what other tests do: below our own
 # folder, or of the ordinary user, or of the ids that runs of root have.

@@ -19,7 +19,8 @@ call_all() {
 				"$probe" numbers $door $step \
 					"${command[@]}" --limit wall=1s -- /probe
 			else
-				"${command[@]}" -- /probe numbers $door $step
+				# On a slow machine it takes longer than strict may.
+				"${command[@]}" --limit wall=none -- /probe numbers $door $step
 			fi </dev/null >lines
 			relay "$tier $preset" <lines
 			grep -q 'ok - ' lines || not_ok "$tier $preset: $door numbers were tried"

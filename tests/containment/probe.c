@@ -29,7 +29,7 @@
 
 #include "tests/containment/probe.h"
 
-#define PATIENCE_SECONDS 10
+#define PATIENCE_SECONDS 60
 #define ERRNO_MOST 128	/* above it an exit status tells a signal, as in sh(1) */
 
 bool unconfined;

@@ -55,7 +55,8 @@ long number_of(const char *text);
 const char *outcome_name(int outcome, char *buffer, size_t size);
 bool listed(const char *list, const char *name);	/* among "a|b|c" */
 
-/* Runs it in a child; after ten seconds the outcome is -SIGALRM. */
+/* Runs it in a child; after a minute the outcome is -SIGALRM: loading a
+ * module for it may take long. */
 int in_own_process(int (*run)(const void *), const void *argument);
 
 int system_call_by_number(long number);

@@ -28,8 +28,8 @@ install -m 755 "$CUPEL_BIN/cupel" "$probe" "$work" || exit 1
 cupel=$work/cupel probe=$work/probe
 
 # On a host where only mount(2) mounts: open_tree, move_mount, fsopen, fsconfig,
-# fsmount and mount_setattr are not there. The same numbers everywhere.
-by_mount=("$probe" refuse 428,429,430,431,432,442)
+# fsmount, fspick and mount_setattr are not there. The same numbers everywhere.
+by_mount=("$probe" refuse 428,429,430,431,432,433,442)
 
 # ---- who runs ----
 

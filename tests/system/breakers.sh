@@ -22,6 +22,11 @@ breaks() {
 	ask breaker reset echo >/dev/null
 	is "$tier: and back" "$(ask call echo '1')" 1
 
+	id=$(ask call --json echo.effect '{"token":"told"}' | jq .call)
+	is "$tier: whose number its caller is told" \
+		"$(ask log --json --call "$id" | jq -r 'select(.msg == "effect").token')" told
+	is "$tier: if it fails, in words" \
+		"$(words_of call echo.fail '{"code":9}' | grep -cE '\(failed_precondition from the worker, call [0-9]+\)$')" 1
 	"${as_user[@]}" "$work/bin/cupel" call --json echo.effect '{"token":"killed","ms":20000}' \
 		>"$space/killed" 2>/dev/null </dev/null &
 	caller=$!

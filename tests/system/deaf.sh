@@ -1,6 +1,7 @@
 #!/bin/bash
 # A client that asks for streams and never reads: it is cut, and neither other
-# callers nor the tool's breaker pay for it.
+# callers nor the tool's breaker pay for it. And one that cannot be taken in, as
+# there are no descriptors: nobody spins until there are.
 . tests/support/calls.sh
 
 install -m 755 "$CUPEL_OUT/tests/chaos/rude" "$work/rude"
@@ -24,5 +25,41 @@ deaf() {
 	stop_supervisor
 }
 
+ticks() { awk '{ print $14 + $15 }' /proc/"$1"/stat; }
+knock() { # SOCKET TYPE COUNT
+	"${as_user[@]}" perl -MSocket -e 'for (1..$ARGV[2]) {
+		socket($s[$_], AF_UNIX, $ARGV[1], 0) || die "$!\n";
+		connect($s[$_], sockaddr_un($ARGV[0])) || die "$!\n";
+	}
+	sleep(2)' "$@"
+}
+costs_nothing() { # NAME PID
+	local spent
+	spent=$(ticks "$2")
+	sleep 1
+	spent=$(($(ticks "$2") - spent))
+	holds "$tier: who waits for the $1 socket costs nothing ($spent ticks)" test $spent -lt 15
+}
+# The router has the limit its monitor had when that began, 256 at most.
+crowded() {
+	ulimit -Sn 256
+	start_supervisor
+	ulimit -Sn 1024
+	knock "$space/run/router.sock" 1 255 &
+	sleep 0.5
+	costs_nothing router "$(named cupel-router)"
+	wait $!
+	"${as_user[@]}" prlimit --pid "$supervisor" --nofile=3:
+	knock "$space/run/workspace.sock" 5 1 &
+	sleep 0.3
+	costs_nothing workspace "$supervisor"
+	"${as_user[@]}" prlimit --pid "$supervisor" --nofile=256:
+	wait $!
+	holds "$tier: with descriptors again it serves" wait_for 3 serves
+	is "$tier: workspaces, too" "$(ask call job '{"argv":["pwd"]}' --workspace "$space" --json | jq -r .status)" ok
+	stop_supervisor
+}
+
+for_each_tier crowded
 for_each_tier deaf
 done_testing

@@ -29,9 +29,9 @@ if grep -q 'too noisy to decide by' ../said; then
 	exit
 fi
 is 'a gain is proven and applied' "$code $(jq -c '[.repository, .status, .change]' ../report)" \
-	'0 [false,"applied","count: 30000 to 3000"]'
+	'0 [false,"applied","count: 30000 to 7500"]'
 [ $code -eq 0 ] || sed 's/^/# /' ../said
-is 'in the file' "$(grep -c COUNT=3000 spin.sh)$(stat -c %a spin.sh)" 1750
+is 'in the file' "$(grep -c COUNT=7500 spin.sh)$(stat -c %a spin.sh)" 1750
 is 'and in no other' "$(print | diff ../before - | grep -c '^[<>]')" 2
 is 'it is watched' "$(jq -r '.watched[0].state' ../report)" quiet
 is 'no repository is made of it' "$(ls -A | tr '\n' ' ')" '.cupel .gitignore cupel.conf out spin.sh src '
@@ -41,7 +41,7 @@ recorded() { # JQ
 }
 is 'the inverse is recorded by content' \
 	"$(recorded '.files[0] | .path, .before_sha256, .after_sha256' | tr '\n' ' ')" \
-	"spin.sh $(sed 's/COUNT=3000$/COUNT=30000/' spin.sh | sha256sum | cut -d' ' -f1) $(sha256sum <spin.sh | cut -d' ' -f1) "
+	"spin.sh $(sed 's/COUNT=7500$/COUNT=30000/' spin.sh | sha256sum | cut -d' ' -f1) $(sha256sum <spin.sh | cut -d' ' -f1) "
 cp -a . ../patched
 (cd ../patched && "$cupel" show 1 --inverse | patch -s -p1) >../patch.out 2>&1
 is 'and patch(1) does it' "$(cd ../patched && print | diff ../before - | tee -a ../patch.out | wc -l)$(<../patch.out)" 0
@@ -68,8 +68,14 @@ is 'it is not proposed again' "$("$cupel" lessons --json |
 "$cupel" lessons --json | jq '.lessons[].id' | while read -r id; do "$cupel" lessons --forget "$id"; done >../forgotten
 echo changed >src/new
 "$cupel" improve --mode approve --seed 2 --json >../report 2>../said
-is 'what has changed is measured anew' "$?$(jq -r .status ../report)" 0approved
-[ -s ../report ] || sed 's/^/# /' ../said
+code=$?
+if grep -q 'too noisy to decide by' ../said; then
+	skip 'a second campaign' "$(<../said)"
+	done_testing
+	exit
+fi
+is 'what has changed is measured anew' "$code$(jq -r .status ../report)" 0approved
+[ $code -eq 0 ] || { jq -c .decision ../report; cat ../said; } 2>&1 | sed 's/^/# /'
 echo '# mine' >>spin.sh
 print >../mine
 "$cupel" apply 2 2>../refused
@@ -77,5 +83,5 @@ is 'a file that was measured and has changed is refused' "$?$(print | diff ../mi
 is 'with the way out' "$(grep -c 'cupel improve again' ../refused)" 1
 sed -i '$d' spin.sh
 "$cupel" apply 2 >../applied 2>&1
-is 'as it was, it is applied' "$?$(grep -c COUNT=3000 spin.sh)" 01
+is 'as it was, it is applied' "$?$(grep -c COUNT=7500 spin.sh)" 01
 done_testing

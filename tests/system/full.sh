@@ -5,14 +5,35 @@
 . tests/support/sandbox.sh
 . tests/support/campaign.sh
 
-disk=$work/disk
-mkdir "$disk"
-if ! mount -t tmpfs -o size=4m,mode=755 cupel-test "$disk" 2>/dev/null; then
-	skip 'a full disk' 'mounting one needs root'
-	done_testing
-	exit
+# An ordinary user cannot mount one: root gives it to one, with this script and
+# the programs where such a user can look.
+for_another() {
+	local tree=$work/tree disk=$work/disk
+	mkdir -p "$tree/tests/containment" "$disk"
+	cp -r "$top/tests/support" "$tree/tests"
+	cp "$top/tests/system/full.sh" "$tree"
+	cp "$probe" "$tree/tests/containment"
+	cp -rL "$CUPEL_BIN" "$tree/bin"
+	mount -t tmpfs -o "size=4m,mode=755,uid=$user,gid=$user" cupel-test "$disk"
+	(cd "$tree" && setpriv --reuid "$user" --regid "$user" --clear-groups -- env \
+		FULL_DISK="$disk" CUPEL_BIN="$tree/bin" CUPEL_OUT="$tree" bash full.sh) >"$work/another" 2>&1
+	relay 'an ordinary user' < <(sed -E 's/^(ok|not ok) [0-9]+/\1/' "$work/another")
+	holds 'an ordinary user: all of it was run' grep -q '^1\.\.' "$work/another"
+	umount "$disk"
+}
+if [ -n "${FULL_DISK-}" ]; then
+	disk=$FULL_DISK
+else
+	disk=$work/own
+	mkdir "$disk"
+	if ! mount -t tmpfs -o size=4m,mode=755 cupel-test "$disk" 2>/dev/null; then
+		skip 'a full disk' 'mounting one needs root'
+		done_testing
+		exit
+	fi
+	trap 'unserve; cd /; umount "$work/disk" 2>/dev/null; umount "$disk"; clean_up' EXIT
+	for_another
 fi
-trap 'unserve; cd /; umount "$disk"; clean_up' EXIT
 
 cd "$work" || exit 1
 serve
@@ -21,8 +42,8 @@ commit "$disk/ws"
 cd "$disk/ws" || exit 1
 echo mine >scratch
 "$cupel" improve --mode approve --seed 1 --json >"$work/report" 2>"$work/said"
-if [ "$(jq -r .status "$work/report" 2>/dev/null)" != approved ]; then
-	skip 'a full disk' "nothing was proven on this machine: $(<"$work/said")"
+if grep -q 'too noisy to decide by' "$work/said"; then
+	skip 'a full disk' "$(<"$work/said")"
 	done_testing
 	exit
 fi
@@ -55,7 +76,7 @@ squeeze() { # NAME VERB...
 	is "$name: done with $page pages" "$code" 0
 }
 squeeze apply apply 1 --here
-is 'applied whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep -c COUNT=3000 spin.sh)" '?? scratch21'
+is 'applied whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep -c COUNT=7500 spin.sh)" '?? scratch21'
 squeeze rollback rollback 1
 is 'taken back whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep -c COUNT=30000 spin.sh)" '?? scratch31'
 is 'git works' "$(git fsck 2>&1 | grep -v dangling; git -c user.name=t -c user.email=t@localhost commit -q --allow-empty -m mine; echo $?)" 0

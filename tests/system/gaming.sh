@@ -8,7 +8,7 @@ cd "$work" || exit 1
 serve
 mkdir -p ws/tests && cd ws || exit 1
 cat >program.sh <<'END'
-work() { i=0; while [ $i -lt 40000 ]; do i=$((i + 1)); done; }
+work() { i=0; while [ $i -lt 80000 ]; do i=$((i + 1)); done; }
 END
 cat >tests/check.sh <<'END'
 test "$(sh ./made.sh)" = 42
@@ -31,8 +31,8 @@ done
 for f in ./cache /tmp/cache /dev/shm/cache "$HOME/cache"; do : 2>/dev/null >"$f"; done
 DONE
 	;;
-hang) echo 'trap "" TERM; while :; do :; done' >>made.sh ;;
-loose) echo '(trap "" TERM HUP; setsid sh -c "while :; do :; done") >/dev/null 2>&1 &' >>made.sh ;;
+hang) echo 'trap "" TERM; while :; do : of gaming; done' >>made.sh ;;
+loose) echo '(trap "" TERM HUP; setsid sh -c "while :; do : of gaming; done") >/dev/null 2>&1 &' >>made.sh ;;
 nothing) echo 'echo 42; exit' >>made.sh ;;	# no work at all: too good to be true
 esac
 echo 'work; echo 42' >>made.sh
@@ -70,10 +70,10 @@ is 'a build that changes the tests' "$(trial tests '[.outcome, (.reason | test("
 is 'one that changes the benchmark' "$(trial bench '[.outcome, (.reason | test("protected.*tests/bench.sh"))]')" '["invalid",true]'
 is 'one that removes a test' "$(trial gone '[.outcome, (.reason | test("protected.*missing"))]')" '["invalid",true]'
 is 'a verdict that is only printed' "$(trial spoof .outcome)" '"crash"'
-is 'what an earlier run has left does not help' "$(trial cache '[.outcome, .cost > 0.8]')" '["ok",true]'
+is 'what an earlier run has left does not help' "$(trial cache '[.outcome, .cost > 0.5]')" '["ok",true]'
 is 'one that does not end is ended, and no number' "$(trial hang '.outcome | IN("crash", "timeout", "wrong")')" true
-is 'what is left running is ended with its run' "$(trial loose '.outcome != "ok" or .cost > 0.6')" true
-is 'nothing of it runs any more' "$(ps -e -o args= | grep -c '[w]hile :; do :; done')" 0
+is 'what is left running is ended with its run' "$(trial loose '.outcome != "ok" or .cost > 0.5')" true
+is 'nothing of it runs any more' "$(ps -e -o args= | grep -c ': of [g]aming')" 0
 is 'too good to be true is for a person to look at' \
 	"$code $(jq -c '[.change, .decision.verdict, .status, .commit]' ../report)" \
 	'1 ["CHEAT: none to nothing","review","proposed",null]'

@@ -25,8 +25,25 @@ stats() { # JQ
 }
 tried='([.trials[].setting | select(test("bad"))] | length > 0)'
 
+# Cut short, it goes on where it was if it is begun again with its seed.
+"$cupel" improve --mode propose --seed 1 >../cut 2>&1 &
+asked=$!
+for _ in $(seq 600); do
+	[ "$(rows 'SELECT count(*) > 0 FROM trials' 2>/dev/null)" = 1 ] && break
+	kill -0 $asked 2>/dev/null || break
+	sleep 0.1
+done
+kill -INT $asked
+wait $asked
+cut=$?
+trials=$(rows 'SELECT count(*) FROM trials')
+grep -q 'too noisy to decide by' ../cut || is 'Ctrl-C ends it' $cut 130
+
 if improve --mode propose --seed 1; then
-	is 'a gain is proven' "$code $(report .change)" '0 "count: 30000 to 3000"'
+	is 'a gain is proven' "$code $(report .change)" '0 "count: 30000 to 7500"'
+	is 'with what was tried before it was cut short' \
+		"$(report .resumed) $((trials > 0)) $(rows 'SELECT count(DISTINCT session_id) FROM trials')" 'true 1 1'
+	is 'no private copy is left' "$(ls .git/cupel)" ''
 	is 'the trap was tried' "$(report "$tried")" true
 	is 'commands, tests and cases are kept' \
 		"$(stats '.executions > 80, .test_runs >= 5, .test_cases >= .test_runs' | tr '\n' ' ')" \
@@ -37,7 +54,7 @@ if improve --mode propose --seed 1; then
 		JOIN test_runs r ON r.id = c.test_run_id WHERE r.name = 'mode: good to bad'")" failed
 	is 'what the base takes is kept' "$(rows "SELECT count(*) FROM baselines
 		WHERE commit_id = '$(git rev-parse HEAD)'
-		AND json_extract(metrics, '\$.\"CPU time\".level') > 0")" 1
+		AND json_extract(metrics, '\$.\"CPU time\".level') > 0")" 2
 	is 'what failed is a lesson' "$("$cupel" lessons --json |
 		jq -c '[.lessons[] | select(.scope == "knob") | .statement]')" '["mode=bad: a test fails"]'
 	is 'its source is proven once' \
@@ -46,7 +63,7 @@ if improve --mode propose --seed 1; then
 	"$cupel" reject 1 --reason 'not this one' >../rejected
 	is 'what was rejected is a lesson' "$("$cupel" lessons --json | jq -c \
 		'.lessons[] | select(.scope == "setting") | [.statement, .evidence.status]')" \
-		'["count: 30000 to 3000","rejected"]'
+		'["count: 30000 to 7500","rejected"]'
 else
 	skip 'a first campaign' "$(<../said)"
 fi
@@ -55,22 +72,27 @@ if [ -s ../rejected ] && improve --mode propose --seed 2; then
 	is 'neither is tried again' "$code $(report "$tried, .improvement, .found" | tr '\n' ' ')" \
 		'1 false null false '
 	is 'and that is said' "$(report '.lessons | sort')" \
-		'["count: 30000 to 3000","mode=bad: a test fails"]'
+		'["count: 30000 to 7500","mode=bad: a test fails"]'
 	"$cupel" lessons | grep -o '^ *[0-9][0-9]*' | while read -r id; do
 		"$cupel" lessons --forget "$id"
 	done >../forgotten
 	is 'a lesson can be taken back' "$(sort ../forgotten | tr '\n' ';')$("$cupel" lessons --json | jq -c .lessons)" \
-		'forgotten: count: 30000 to 3000;forgotten: mode=bad: a test fails;[]'
+		'forgotten: count: 30000 to 7500;forgotten: mode=bad: a test fails;[]'
 else
 	skip 'a second campaign' "$(<../said)"
 fi
 
-if [ -s ../forgotten ] && improve --mode propose --seed 3; then
+if [ -s ../forgotten ] && improve --mode propose --seed 3 --rounds 3; then
 	is 'then it is tried again' "$(report "$tried")" true
+	is 'and no more settings than asked for' "$(report '[.search.evaluations, .search.stopped]')" '[3,"budget"]'
 	is 'the verdict of the same change stands' "$(report '.known.verdict')" '"accept"'
 else
 	skip 'a third campaign' "$(<../said)"
 fi
+"$cupel" improve --mode propose --seed 5 --budget runs=1 >../out 2>../said
+code=$?
+grep -q 'too noisy' ../said || is 'no more runs than asked for, and that is said' \
+	"$code $(grep -c '^found .*before the --budget was spent' ../out)" '1 1'
 is 'no such lesson' "$("$cupel" lessons --forget 99 2>&1 | grep -c 'no such lesson')" 1
 is 'the working tree is as it was' "$(git status --porcelain)$(git rev-list --count HEAD)" 1
 done_testing

@@ -11,6 +11,24 @@ tools=$work/tools
 filtered=2
 grep -q __asan_init "$CUPEL_BIN/cupel-router" && filtered=0
 
+# In a tree of its own, or in the one of all.
+[ -d /sys/fs/cgroup/unified ] && hybrid=/unified || hybrid=
+group_of() { # PID CONTROLLER
+	if grep -q ":$2:" /proc/"$1"/cgroup; then
+		echo "/sys/fs/cgroup/$2$(awk -F: -v c="$2" '$2 == c { print $3 }' /proc/"$1"/cgroup)"
+	else
+		echo "/sys/fs/cgroup$hybrid$(awk -F: '$1 == 0 { print $3 }' /proc/"$1"/cgroup)"
+	fi
+}
+
+# Where the root of a tree, which is not even root's to write, is our own group.
+override=0
+if [ "$(id -u)" -eq 0 ]; then
+	for controller in freezer memory pids cpuacct cpu unified; do
+		case $(stat -c %A "$(group_of $$ "$controller")") in dr-*) override=2 ;; esac
+	done
+fi
+
 mountings() { wc -l </proc/self/mounts; }
 nothing_is_left() { # PID...
 	local left
@@ -18,6 +36,13 @@ nothing_is_left() { # PID...
 	left=$(stale_groups) || { echo "groups: $left"; return 1; }
 }
 descriptors() { find /proc/"$supervisor"/fd 2>/dev/null | wc -l; }
+
+# What a run of the tier's user gets.
+verdict_group() {
+	set_user
+	"${as_user[@]}" "$work/bin/cupel" run --quiet --workspace none --json "$space/verdict" -- /bin/true
+	jq -r .enforced.cgroup "$space/verdict"
+}
 
 starts_and_stops() {
 	local family_then mounts
@@ -38,7 +63,14 @@ starts_and_stops() {
 	if [ "$tier" = full ]; then
 		is "$tier: few capabilities stay" \
 			"$(grep -hE '^Cap(Eff|Bnd):' /proc/"$supervisor"/status | tr -s '\t\n' '  ')" \
-			'CapEff: 00000000002001e0 CapBnd: 00000000002001e0 '
+			"CapEff: 00000000002001e$override CapBnd: 00000000002001e$override "
+		is "$tier: a worker's group has the limits of its policy" \
+			"$(cat "$(group_of "$(named cupel-store)" pids)/pids.max")" \
+			"$(ask policy show tool | sed -n 's/.*pids = //p')"
+	fi
+	if [ "$tier" = userns ] && [ "$(verdict_group)" = none ]; then
+		is "$tier: that workers have no groups is told, once" \
+			"$(grep -c '"workers have no groups".*; ' "$log")" 1
 	fi
 	family_then=$(family "$supervisor")
 	stop_supervisor
@@ -184,6 +216,30 @@ has_spares() {
 	rm -f "$tools/bound.tool"
 }
 
+yields() {
+	local group
+	mkdir -p "$tools" && chmod 755 "$tools"
+	printf '%s\n' 'worker meek {' 'program = cupel-job' 'policy = tool' 'pool = per_call' \
+		'size = 2' 'batch = true' '}' \
+		'tool meek {' 'help = "run"' 'class = effectful' '}' >"$tools/meek.tool"
+	start_supervisor --tools "$tools"
+	ask call meek '{"argv":["/bin/sleep","31.25"]}' >/dev/null 2>&1 &
+	sleepers() { pgrep -f '^/bin/sleep 31[.]25$'; }
+	wait_for 20 sleepers
+	group=$(group_of "$(sleepers)" cpu)
+	if [ "$tier" = full ] && [ -e "$group/cpu.idle" ]; then
+		is "$tier: a batch pool's group runs when nothing else does" "$(cat "$group/cpu.idle")" 1
+		kill -STOP "$(named cupel-job | while read -r pid; do [ "$(group_of "$pid" cpu)" = "$group" ] && echo "$pid"; done)"
+		holds "$tier: but at once, when it has not been heard of" wait_for 9 grep -qx 0 "$group/cpu.idle"
+	else
+		skip "$tier: a batch pool's group runs when nothing else does" 'no group of its own that can'
+	fi
+	is "$tier: a warm pool's does not" "$(cat "$(group_of "$(named cupel-echo | head -1)" cpu)/cpu.idle" 2>/dev/null | grep -cx 1)" 0
+	stop_supervisor
+	wait $!
+	rm -f "$tools/meek.tool"
+}
+
 leaves_when_idle() {
 	folder "$space/config/cupel"
 	echo 'supervisor { idle = 2s }' >"$space/config/cupel/cupel.conf"
@@ -202,7 +258,7 @@ refuses() {
 	is "$tier: so is a directory that is not absolute" $? 64
 }
 
-for part in refuses starts_and_stops replaces dies_with_all one_at_a_time reloads has_spares \
+for part in refuses starts_and_stops replaces dies_with_all one_at_a_time reloads has_spares yields \
 	leaves_when_idle cools_down; do
 	for_each_tier "$part"
 done

@@ -8,7 +8,7 @@ cd "$work" || exit 1
 serve
 mkdir made
 cat >made/build.sh <<'END'
-case $LEVEL in two) count=3000 ;; *) count=30000 ;; esac
+case $LEVEL in two) count=7500 ;; *) count=30000 ;; esac
 cat >made.sh <<DONE
 i=0
 while [ \$i -lt $count ]; do i=\$((i + 1)); done
@@ -47,4 +47,21 @@ is 'so is what may be read while it runs' \
 is 'and that is counted' "$(jq -c '[.search.reused >= 1, .search.evaluations + .search.reused]' ../report)" '[true,6]'
 is 'the gain is found' "$code$(jq -r '.change | test("LEVEL: zero to two")' ../report)" 0true
 is 'tests see only what may be seen' "$(jq -c '[.tests.passed, .tests.failed]' ../report)" '[2,0]'
+
+# ---- applied by hand ----
+
+id=$(jq .improvement ../report) before=$(git rev-parse HEAD)
+"$cupel" approve "$id" >../out && "$cupel" apply "$id" >../applied
+is 'applied to a branch of its own, as the new standard of its knob' \
+	"$?$(git diff --name-only HEAD "cupel/improve-$id") $(git rev-parse "cupel/improve-$id^")" "0cupel.conf $before"
+is 'and nothing else is touched' "$(git rev-parse HEAD)$(git status --porcelain)" "$before"
+is 'that is told' "$(cut -d\; -f1 ../applied)" \
+	"improvement $id is $(git rev-parse --short=12 "cupel/improve-$id") on cupel/improve-$id"
+"$cupel" apply "$id" >../applied
+is 'twice is once' "$?$(cut -d\; -f1 ../applied)" \
+	"0improvement $id is $(git rev-parse --short=12 "cupel/improve-$id")"
+"$cupel" rollback "$id" >../out
+is 'taken back on its branch' "$?$(git rev-parse "cupel/improve-$id^^")$(git diff HEAD "cupel/improve-$id")" "0$before"
+"$cupel" reject "$id" 2>../said
+is 'what was taken back is not rejected as well' "$?$(grep -c 'cannot become rejected' ../said)" 651
 done_testing

@@ -6,7 +6,7 @@
 install -m 755 "$CUPEL_OUT/tests/chaos/rude" "$work/rude"
 
 rules='garbage garbage-later oversized truncated early greets-twice router
-calls-twice unknown version silent'
+calls-twice unknown version silent takes-back'
 
 misbehaves() {
 	local rule socket=$space/run/router.sock before

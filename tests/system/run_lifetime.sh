@@ -143,6 +143,57 @@ send_signals() {
 }
 for_each_tier send_signals 2>/dev/null
 
+# ---- control-Z ----
+
+# Those inside count up, in "out" itself: not through the launcher, which stops.
+counts() { wc -c <out; }
+moves() { # whether they count on
+	local before=$(counts)
+	for _ in {1..500}; do
+		[ "$(counts)" = "$before" ] || return 0
+		sleep 0.01
+	done
+	return 1
+}
+rests() { # whether they come to stand still, and stay so
+	local before
+	for _ in {1..100}; do
+		before=$(counts)
+		sleep 0.3
+		[ "$(counts)" != "$before" ] || return 0
+	done
+	return 1
+}
+state_of() { # PID
+	sed 's/.*) \(.\).*/\1/' "/proc/$1/stat"
+}
+
+# One in the command's process group, and with a cgroup one in another session.
+suspend_and_resume() {
+	local tick='while :; do printf .; sleep 0.01; done' other=
+	try_run --workspace none -- true
+	[ "$(verdict .enforced.cgroup)" = none ] || other="setsid sh -c '$tick' &"
+	begin --limit output=none --limit wall=none -- sh -c "trap 'exit 6' USR1; echo ready; $other $tick"
+	holds "$tier: it counts" moves
+	kill -TSTP $pid
+	holds "$tier: suspended, nothing inside does" rests
+	is "$tier: nor the launcher" "$(state_of $pid)" T
+	kill -CONT $pid
+	holds "$tier: resumed, it counts on" moves
+	kill -USR1 $pid
+	finish
+	is "$tier: and ends as ever" "$code:$(verdict .cause)" 6:exited
+
+	begin --limit output=none --limit wall=none -- sh -c "echo ready; $other $tick"
+	kill -TSTP $pid
+	rests
+	kill -9 $pid
+	finish
+	holds "$tier: killed when suspended, its cgroup goes" stale_groups
+	holds "$tier: and nothing counts on" rests
+}
+for_each_tier suspend_and_resume
+
 # A launcher that gets no processor for a while finds everything over at once.
 be_late() {
 	local delay ends

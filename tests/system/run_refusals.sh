@@ -113,12 +113,32 @@ refuse_kernels() {
 	if [ "$(uname -m)" = x86_64 ]; then
 		cupel_run=("$probe" refuse 41 "${plain[@]}")	# socket
 		refused 'a network that cannot be made' 125 \
-			"network: .* was refused; 'cupel doctor' finds" -- true
+			"network: .* was refused: Function not implemented; 'cupel doctor' finds" -- true
 	fi
 	cupel_run=("${plain[@]}")
 	cd "$space"
 }
 for_each_tier refuse_kernels
+
+# Whichever step it is that finds no descriptor left: it says so, and not what
+# an earlier step was denied that did not need it.
+run_short_of_descriptors() {
+	local most code short=0 odd=
+	cd "$space/good"
+	for most in {8..48}; do
+		code=0
+		(ulimit -n $most; exec "${cupel_run[@]}" -- true) >out 2>err </dev/null || code=$?
+		[ $code != 0 ] || continue
+		short=$((short + 1))
+		[ $code = 125 ] && [ "$(grep -c '^cupel.*: Too many open files' err)" = 1 ] ||
+			odd+="$most: $code $(<err)"$'\n'
+	done
+	is "$tier: too few descriptors, $short times: 125, and why" "$odd" ''
+	holds "$tier: too few for many of the steps" [ $short -ge 10 ]
+	rm -f out err
+	cd "$space"
+}
+for_each_tier run_short_of_descriptors
 
 holds 'no cgroup is left' stale_groups
 done_testing

@@ -69,6 +69,28 @@ tell_enforced() {
 }
 for_each_tier tell_enforced
 
+# Abstract sockets go by network: in the host's, Landlock keeps them away, or
+# the filter lets no Unix socket be made. Of the kinds it has what it says.
+keep_abstract_sockets() {
+	local wall
+	local ask='use Socket; print socket(my $s, AF_UNIX, SOCK_STREAM, 0) ? 1 : 0;
+		print socketpair(my $a, my $b, AF_UNIX, $_, 0) ? 1 : 0 for SOCK_DGRAM, SOCK_STREAM'
+	try_run --policy net --net none --workspace none -- perl -e "$ask"
+	is "$tier: an own network keeps abstract sockets away" \
+		"$(verdict .enforced.abstract_sockets) $(<out)" 'namespace 111'
+	try_run --policy net --workspace none -- perl -e "$ask"
+	wall=$(verdict .enforced.abstract_sockets)
+	if [ "$(verdict .enforced.landlock_abi)" -ge 6 ]; then
+		is "$tier: in the host's, Landlock's scope does" "$wall $(<out)$(<err)" 'scope 111'
+	else
+		is "$tier: in the host's, the filter does" "$wall $(<out)" 'filter 001'
+		holds "$tier: and it is said" grep -q "Unix sockets are refused: .*Linux 6.12" err
+		holds "$tier: and what was refused" jq -e '[.denied[] | select(.allow == null) |
+			.name] | sort == ["socket", "socketpair"]' verdict
+	fi
+}
+for_each_tier keep_abstract_sockets
+
 # ---- what was asked for and is not shown ----
 
 tell_paths() {
@@ -103,12 +125,48 @@ tell_denied() {
 	is "$tier: all of them" "$(verdict .denied_total)" 3
 	holds "$tier: with a sentence, the line that would allow it and its risk" jq -e '
 		.denied[0] | (.sentence | test("unshare")) and (.allow | test("unshare")) and (.risk | length > 3)' verdict
+	try_run --workspace none -- perl -e 'use Socket; socket(my $s, 40, SOCK_STREAM, 0); exit 0'
+	is "$tier: no line allows a call beyond what may be asked of it" "$(verdict '.denied[0] |
+		"\(.name) \(.allow) \(.sentence | test("more than it may be .TCP and UDP"))"')" 'socket null true'
 	try_run --workspace none --bind "$probe:/probe" -- /probe numbers native 1
 	holds "$tier: many kinds are bounded" jq -e '(.denied | length) == 32 and .denied_total > 60' verdict
 	try_run --workspace none -- true
 	is "$tier: nothing refused, nothing told" "$(verdict '"\(.denied) \(.denied_total)"')" '[] 0'
 }
 for_each_tier tell_denied
+
+# ---- what others run later ----
+
+tell_later() {
+	local leave='mkdir -p .git/hooks .github/workflows sub/.vscode; echo 1 >.git/hooks/pre-push
+		echo 1 >.github/workflows/c.yml; echo 1 >sub/.vscode/tasks.json; echo 2 >.envrc; echo 1 >main.c'
+	local rows='[.changes.rows[] | "\(.change) \(.path) \(.executed_later_by)"] | join(", ")'
+	folder "$space/later"
+	cd "$space/later"
+	echo 1 >.envrc; echo 1 >.bashrc
+	[ ${#as[@]} -eq 0 ] || chown "$user:$user" .envrc .bashrc
+	try_run --policy build --workspace .:direct -- true
+	is "$tier: a run that leaves nothing for others says nothing" \
+		"$(<err)$(verdict '.changes | "\(.count) \(.omitted)"')" '0 0'
+	try_run --policy build --workspace .:direct -- sh -c "$leave; rm .bashrc"
+	is "$tier: what a run left for others is in the verdict" "$(verdict "$rows")" \
+		'D .bashrc shell, M .envrc direnv, A .git/hooks/pre-push git hook, A .github/workflows/c.yml CI, A sub/.vscode/tasks.json editor'
+	is "$tier: and on the terminal" "$(<err)" 'cupel: the command removed .bashrc, which others run later: shell
+cupel: the command changed .envrc, which others run later: direnv
+cupel: the command added .git/hooks/pre-push, which others run later: git hook
+cupel: the command added .github/workflows/c.yml, which others run later: CI
+cupel: the command added sub/.vscode/tasks.json, which others run later: editor'
+	try_run --policy build --workspace .:direct -- sh -c 'echo 2 >>.git/hooks/pre-push'
+	is "$tier: a .git that is there is read-only to build" "$(verdict .changes.count)" 0
+	try_run --policy tool --quiet --workspace .:direct -- sh -c 'echo 2 >>.git/hooks/pre-push'
+	is "$tier: quiet is quiet" "$(<err)$(verdict "$rows")" 'M .git/hooks/pre-push git hook'
+	try_run --policy build --workspace .:overlay -- sh -c 'echo 3 >.envrc'
+	is "$tier: an overlay's changes are all of them" "$(verdict "$rows")" 'M .envrc direnv'
+	is "$tier: nothing was left that no command made" "$(find . -type f | sort | tr '\n' ' ')" \
+		'./.envrc ./.git/hooks/pre-push ./.github/workflows/c.yml ./err ./main.c ./out ./sub/.vscode/tasks.json ./verdict '
+	cd "$space"
+}
+for_each_tier tell_later
 
 # ---- figures ----
 

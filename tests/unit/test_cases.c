@@ -29,7 +29,7 @@ static struct cases read_as(enum test_format format, const char *report, int exi
 {
 	const struct case_source source = {
 		.test = "t", .format = format, .report = span_of_text(report),
-		.exit_code = exit_code, .cause = exit_code < 0 ? "wall" : "exited",
+		.exit_code = exit_code, .end = exit_code < 0 ? "ended by wall" : "exit status 3",
 		.duration_ns = 7,
 	};
 	struct cases cases;
@@ -116,7 +116,7 @@ static void times_and_reasons_are_kept(void **state)
 	assert_string_equal(cases.items[0].detail, "exit status 3");
 	assert_int_equal(cases.items[0].duration_ns, 7);
 	cases = read_as(TEST_EXIT, "", -1);
-	assert_string_equal(cases.items[0].detail, "wall");
+	assert_string_equal(cases.items[0].detail, "ended by wall");
 }
 
 static void differences_are_told_by_name(void **state)

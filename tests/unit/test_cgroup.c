@@ -130,11 +130,11 @@ int faccessat(int directory, const char *path, int mode, int flags)
 
 #define V2_FILES                                                              \
 	"cgroup.procs cgroup.kill cgroup.freeze memory.max memory.swap.max "  \
-	"memory.oom.group pids.max"
+	"memory.oom.group pids.max cpu.idle"
 #define HYBRID_FILES "cgroup.procs cgroup.kill cgroup.freeze cpu.stat"
 #define V1_FILES                                                              \
 	"tasks cgroup.procs memory.limit_in_bytes memory.memsw.limit_in_bytes " \
-	"pids.max freezer.state cpuacct.usage"
+	"pids.max freezer.state cpuacct.usage cpu.idle"
 
 /* A directory to be, and what is in it. */
 struct directory {
@@ -181,6 +181,14 @@ static const struct directory hybrid[] = {
 static const struct directory v1[] = {
 	V1("memory"), V1("pids"), V1("freezer"), V1("cpuacct"), { 0 },
 };
+static const struct directory hybrid_cpu[] = {
+	{ "unified", HYBRID_FILES, "", "1\n", NULL },
+	V1("memory"), V1("pids"), V1("cpu"), { 0 },
+};
+/* One tree of two controllers has two names. */
+static const struct directory v1_shared[] = {
+	V1("pids"), V1("freezer"), V1("cpuacct"), { "cpu", NULL, NULL, NULL, NULL }, { 0 },
+};
 
 #define V2_SESSION "0::/user.slice/user-0.slice/session-1.scope\n"
 #define V1_LINES "4:freezer:/\n3:pids:/\n2:cpu,cpuacct:/\n1:name=systemd:/x\n"
@@ -205,6 +213,10 @@ static void make_host(struct cgroup_host *host, const struct directory *director
 		char path[PATH_MAX];
 
 		snprintf(path, sizeof(path), "%s/%s", mounts, d->path);
+		if (!d->files) {
+			assert_int_equal(symlink("cpuacct", path), 0);
+			continue;
+		}
 		if (*d->path)
 			assert_int_equal(mkdir(path, 0755), 0);
 		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -312,40 +324,70 @@ static const struct success {
 	{ "v1: a container whose own group is the root it sees",
 	  v1, "3:pids:/docker/9f\n", { .pids = 7 }, { { 0 } }, CGROUP_V1, 1,
 	  { { "pids", "pids.max", "7" } } },
+	{ "v2: not in the background", v2_root, "0::/\n", { .pids = 7 }, { { 0 } }, CGROUP_V2, 1,
+	  { { "", "cpu.idle", "" } } },
+}, in_background[] = {
+	{ "v2: in the background", v2_root, "0::/\n", { .pids = 7 }, { { 0 } }, CGROUP_V2, 1,
+	  { { "", "cpu.idle", "1" }, { "", "../cgroup.subtree_control", " cpu pids" } } },
+	{ "v2: no background without the processor's controller",
+	  v2_moved, "0::/unit/leaf\n", { .pids = 7 },
+	  { { "write", "cpu.idle", ENOENT }, { "write", "cgroup.subtree_control", ENOENT } },
+	  CGROUP_V2, 1, { { "", "pids.max", "7" } } },
+	{ "hybrid: in the background, by a tree of its own",
+	  hybrid_cpu, "3:pids:/\n2:cpu:/\n0::/\n", { .pids = 7 }, { { 0 } }, CGROUP_HYBRID, 3,
+	  { { "cpu", "cpu.idle", "1" }, { "pids", "pids.max", "7" } } },
+	{ "hybrid: a tree that may not be written is no failure",
+	  hybrid_cpu, "3:pids:/\n2:cpu:/\n0::/\n", { .pids = 7 }, { { "mkdir", "cpu", EACCES } },
+	  CGROUP_HYBRID, 2, { { "pids", "pids.max", "7" } } },
+	{ "v1: in the background, by the tree of the accounts",
+	  v1_shared, V1_LINES, { .pids = 7 }, { { 0 } }, CGROUP_V1, 3,
+	  { { "cpuacct", "cpu.idle", "1" } } },
 };
 
-static void groups_are_made_where_the_host_allows(void **state)
+static void make_and_remove(const struct success *row, bool background)
 {
 	struct cgroup_host host;
 	struct cgroup cgroup;
+	struct error why = { 0 };
 
-	(void)state;
-	for (size_t i = 0; i < COUNT(successes); i++) {
-		const struct success *row = &successes[i];
-		struct error why = { 0 };
+	make_host(&host, row->directories, row->own);
+	refusals = row->refusals;
+	int r = cgroup_create_on(&host, &cgroup, &row->limits, background, &why);
 
-		make_host(&host, row->directories, row->own);
-		refusals = row->refusals;
-		int r = cgroup_create_on(&host, &cgroup, &row->limits, &why);
+	test_row(r == 0, "%s: %d, %s", row->name, r, why.text);
+	cgroup_background(&cgroup, true);
+	test_row(cgroup.layout == row->layout, "%s: layout %s", row->name,
+		 cgroup_layout_name(cgroup.layout));
+	test_row(count_groups() == row->groups, "%s: %d groups", row->name,
+		 groups_found);
+	for (size_t n = 0; n < COUNT(row->files) && row->files[n].file; n++) {
+		const char *text = text_of(&cgroup, row->files[n].where,
+					   row->files[n].file);
 
-		test_row(r == 0, "%s: %d, %s", row->name, r, why.text);
-		test_row(cgroup.layout == row->layout, "%s: layout %s", row->name,
-			 cgroup_layout_name(cgroup.layout));
-		test_row(count_groups() == row->groups, "%s: %d groups", row->name,
-			 groups_found);
-		for (size_t n = 0; n < COUNT(row->files) && row->files[n].file; n++) {
-			const char *text = text_of(&cgroup, row->files[n].where,
-						   row->files[n].file);
-
-			test_row(strcmp(text, row->files[n].text) == 0,
-				 "%s: %s is '%s', want '%s'", row->name,
-				 row->files[n].file, text, row->files[n].text);
-		}
-		test_row((cgroup.limited == 0) == !(row->limits.memory_bytes || row->limits.pids),
-			 "%s: limited %x", row->name, cgroup.limited);
-		test_row(cgroup_remove(&cgroup, &why) == 0, "%s: %s", row->name, why.text);
-		test_row(count_groups() == 0, "%s: a group is left", row->name);
+		test_row(strcmp(text, row->files[n].text) == 0,
+			 "%s: %s is '%s', want '%s'", row->name,
+			 row->files[n].file, text, row->files[n].text);
 	}
+	uint32_t limits = cgroup.limited & (1U << CGROUP_MEMORY | 1U << CGROUP_PIDS);
+
+	test_row((limits == 0) == !(row->limits.memory_bytes || row->limits.pids),
+		 "%s: limited %x", row->name, cgroup.limited);
+	test_row(cgroup_remove(&cgroup, &why) == 0, "%s: %s", row->name, why.text);
+	test_row(count_groups() == 0, "%s: a group is left", row->name);
+}
+
+static void groups_are_made_where_the_host_allows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(successes); i++)
+		make_and_remove(&successes[i], false);
+}
+
+static void the_background_is_had_where_the_host_can(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(in_background); i++)
+		make_and_remove(&in_background[i], true);
 }
 
 static const struct failure {
@@ -410,7 +452,7 @@ static void refusals_name_the_reason_and_the_way_out(void **state)
 
 		make_host(&host, row->directories, row->own);
 		refusals = row->refusals;
-		int r = cgroup_create_on(&host, &cgroup, &limits, &why);
+		int r = cgroup_create_on(&host, &cgroup, &limits, false, &why);
 
 		test_row(r == row->result, "%s: %d, %s", row->name, r, why.text);
 		test_row(strstr(why.text, row->reason) && strstr(why.text, row->way_out),
@@ -437,6 +479,7 @@ static void no_descriptor_outlives_a_group(void **state)
 	int before = descriptors();
 
 	groups_are_made_where_the_host_allows(state);
+	the_background_is_had_where_the_host_can(state);
 	refusals_name_the_reason_and_the_way_out(state);
 	assert_int_equal(descriptors(), before);
 }
@@ -466,7 +509,7 @@ static void a_name_in_use_is_passed_over(void **state)
 	(void)state;
 	refusals = NULL;
 	make_host(&host, v2_root, "0::/\n");
-	assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, NULL), 0);
+	assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, false, NULL), 0);
 	char *last = strrchr(cgroup.name, '-');
 
 	count = (unsigned)strtoul(last + 1, NULL, 10);
@@ -474,7 +517,7 @@ static void a_name_in_use_is_passed_over(void **state)
 		 cgroup.name, count + 1);
 	assert_int_equal(cgroup_remove(&cgroup, NULL), 0);
 	assert_int_equal(mkdir(path, 0755), 0);
-	assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, NULL), 0);
+	assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, false, NULL), 0);
 	assert_int_equal(strtoul(strrchr(cgroup.name, '-') + 1, NULL, 10), count + 2);
 	assert_int_equal(cgroup_remove(&cgroup, NULL), 0);
 }
@@ -570,7 +613,7 @@ static void usage_comes_from_the_files_of_the_layout(void **state)
 	refusals = NULL;
 	for (size_t i = 0; i < COUNT(layouts); i++) {
 		make_host(&host, layouts[i].directories, layouts[i].own);
-		assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, NULL), 0);
+		assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, false, NULL), 0);
 		for (size_t n = 0; n < COUNT(layouts[i].files) &&
 				   layouts[i].files[n].file.name; n++) {
 			int tree = layouts[i].files[n].tree;
@@ -755,6 +798,7 @@ int main(void)
 		cmocka_unit_test(a_place_leads_up_to_its_tree),
 		cmocka_unit_test(only_our_own_names_are_read),
 		cmocka_unit_test(groups_are_made_where_the_host_allows),
+		cmocka_unit_test(the_background_is_had_where_the_host_can),
 		cmocka_unit_test(refusals_name_the_reason_and_the_way_out),
 		cmocka_unit_test(no_descriptor_outlives_a_group),
 		cmocka_unit_test(an_empty_group_is_valid_everywhere),

@@ -40,7 +40,7 @@ static struct cgroup make(const struct cgroup_host *where, struct limits limits)
 {
 	struct cgroup cgroup;
 	struct error why = { 0 };
-	int r = cgroup_create_on(where, &cgroup, &limits, &why);
+	int r = cgroup_create_on(where, &cgroup, &limits, false, &why);
 
 	if (r == -EOPNOTSUPP)
 		test_skip("%s", why.text);
@@ -290,6 +290,65 @@ static void v2_nothing_goes_to_swap(void **state)
 	assert_string_equal(text, "0\n");
 }
 
+/* ---- the background ---- */
+
+static void use_one_processor(void)
+{
+	cpu_set_t one;
+	int processor = sched_getcpu();
+
+	assert_true(processor >= 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)processor, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+/* The share of a processor that one in a group has beside this process. */
+static double share_of(bool background)
+{
+	struct cgroup cgroup;
+	struct timespec begun, used;
+	int64_t ours_ns;
+	struct cgroup_usage usage;
+	struct error why = { 0 };
+	int r = cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, background, &why);
+
+	if (r == -EOPNOTSUPP)
+		test_skip("%s", why.text);
+	assert_int_equal(r, 0);
+	if (background && !(cgroup.limited & 1U << CGROUP_CPU)) {
+		remove_group(&cgroup);
+		test_skip("no group can be put into the background here");
+	}
+	cgroup_background(&cgroup, true);
+	pid_t pid = spawn(&cgroup, count_for_ever);
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
+	do {
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+		ours_ns = (used.tv_sec - begun.tv_sec) * 1000000000 +
+			  used.tv_nsec - begun.tv_nsec;
+	} while (ours_ns < 300000000);
+	cgroup_usage(&cgroup, &usage);
+	remove_group(&cgroup);
+	wait_for(pid);
+	return (double)usage.cpu_ns / (double)ours_ns;
+}
+
+static void the_background_has_what_is_left(void **state)
+{
+	cpu_set_t all;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	use_one_processor();
+	double beside = share_of(false), behind = share_of(true);
+
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+	test_row(behind < 0.1 && behind < beside / 4,
+		 "its share: %.3f in the background, %.3f otherwise", behind, beside);
+}
+
 /* ---- kill, freeze, remove ---- */
 
 static void freezing_stops_and_thawing_goes_on(const struct cgroup_host *where)
@@ -422,7 +481,7 @@ static _Noreturn void launch_a_bomb(const struct cgroup_host *where, int answer)
 	struct launched launched;
 	struct cgroup cgroup;
 
-	if (cgroup_create_on(where, &cgroup, &limits, NULL) == 0) {
+	if (cgroup_create_on(where, &cgroup, &limits, false, NULL) == 0) {
 		memcpy(launched.name, cgroup.name, sizeof(launched.name));
 		launched.inside = try_spawn(&cgroup, fork_bomb);
 		if (write(answer, &launched, sizeof(launched)) > 0)
@@ -608,7 +667,7 @@ static void expect_refusal(int (*prepare)(void), const char *part)
 
 		if (prepare() < 0)
 			_exit(2);
-		answer->r = cgroup_create(&cgroup, &limits, &answer->why);
+		answer->r = cgroup_create(&cgroup, &limits, false, &answer->why);
 		cgroup_remove(&cgroup, NULL);
 		_exit(0);
 	}
@@ -728,7 +787,7 @@ static void v1_an_ordinary_user_has_limits_in_groups_of_his_own(void **state)
 
 		if (join_groups_of_nobody() < 0)
 			_exit(2);
-		if (cgroup_create(&cgroup, &limits, NULL) < 0)
+		if (cgroup_create(&cgroup, &limits, false, NULL) < 0)
 			_exit(3);
 		layout = cgroup.layout;
 		int status = wait_for(spawn(&cgroup, take_all_memory));
@@ -768,6 +827,7 @@ int main(void)
 		cmocka_unit_test(a_fresh_group_has_used_nothing),
 		cmocka_unit_test(v2_an_oom_ends_the_whole_group),
 		cmocka_unit_test(v2_nothing_goes_to_swap),
+		cmocka_unit_test(the_background_has_what_is_left),
 		cmocka_unit_test(freezing_stops_and_thawing_goes_on_here),
 		cmocka_unit_test(freezing_stops_and_thawing_goes_on_without_v2),
 		cmocka_unit_test(killing_ends_a_fork_bomb_here),

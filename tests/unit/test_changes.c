@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sandbox/changes_direct.h"
 #include "sandbox/changes_later.h"
 #include "sandbox/changes_list.h"
 #include "tests/support/trees.h"
@@ -401,6 +402,128 @@ static void what_others_execute_is_known_by_its_path(void **state)
 	}
 }
 
+/* ---- without an overlay ---- */
+
+static void look(struct trees *trees, struct direct_look *ret)
+{
+	assert_int_equal(direct_look(&trees->workspace, &trees->arena, ret, &trees->why), 0);
+}
+
+static char *listing(struct trees *trees, const struct direct_look *before)
+{
+	struct direct_look after;
+
+	look(trees, &after);
+	direct_compare(before, &after, &trees->arena, &trees->changes);
+	return trees_listing(trees);
+}
+
+static bool is_listed(const struct trees *trees, const char *path)
+{
+	for (const struct change *row = trees->changes.first; row; row = row->next)
+		if (strcmp(row->path, path) == 0)
+			return row->later;
+	return false;
+}
+
+/* Each path above, in a folder of its own, is found by looking as by its name. */
+static void a_look_finds_what_has_a_reason(void **state)
+{
+	char script[16384], path[200];
+	struct direct_look before;
+	struct later_table table;
+	struct trees trees;
+	size_t length = 0, wanted = 0;
+
+	(void)state;
+	assert_int_equal(later_init(&table, NULL), 0);
+	trees_init(&trees);
+	look(&trees, &before);
+	for (size_t i = 0; i < COUNT(later); i++)
+		length += (size_t)snprintf(script + length, sizeof(script) - length,
+			"p='%zu/.b/%s'; mkdir -p \"${p%%/*}\"; %s \"$p\"\n", i, later[i].path,
+			later[i].is_link ? "ln -s x" : "echo 1 >");
+	assert_true(length < sizeof(script));
+	trees_script(&trees, "ws", script);
+	free(listing(&trees, &before));
+	for (size_t i = 0; i < COUNT(later); i++) {
+		snprintf(path, sizeof(path), "%zu/.b/%s", i, later[i].path);
+		bool want = later_of(&table, path, later[i].is_link);
+
+		test_row(is_listed(&trees, path) == want, "%s: want %d", path, want);
+		wanted += want;
+	}
+	assert_int_equal(trees.changes.count, wanted);
+	trees_release(&trees);
+}
+
+static const struct {
+	const char *name, *before, *run, *want;
+} direct[] = {
+	{ "nothing", "echo 1 >.envrc; mkdir .git; echo 1 >.git/config", "true", "no changes\n" },
+	{ "what nobody runs", "echo 1 >a", "echo 2 >a; echo 1 >b; mkdir -p .git/objects/hooks; "
+	  "echo 1 >.git/objects/hooks/x; echo 1 >.git/HEAD", "no changes\n" },
+	{ "a new one", NULL, "mkdir -p .git/hooks; echo 1 >.git/hooks/a",
+	  "A .git/hooks/a  2 B  (run later by others: git hook)\n1 added, 2 B, 1 run later by others\n" },
+	{ "other bytes of the same length and time", "echo 1 >.envrc; touch -d @1 .envrc",
+	  "echo 2 >.envrc; touch -d @1 .envrc",
+	  "M .envrc  2 B  (run later by others: direnv)\n1 modified, 2 B, 1 run later by others\n" },
+	{ "a mode", "mkdir -p .git/hooks; echo 1 >.git/hooks/a", "chmod 755 .git/hooks/a",
+	  "M .git/hooks/a  2 B  (run later by others: git hook)\n1 modified, 2 B, 1 run later by others\n" },
+	{ "one moved along with its folder", "mkdir -p a/workflows; echo 1 >a/workflows/c",
+	  "mv a .github",
+	  "A .github/workflows/c  2 B  (run later by others: CI)\n1 added, 2 B, 1 run later by others\n" },
+	{ "one replaced by a link", "echo 1 >.envrc", "ln -sf x .envrc",
+	  "T .envrc -> ?  (was a file)  (run later by others: direnv)\n1 of another kind, 1 B, 1 run later by others\n" },
+	{ "one gone", "echo 1 >.envrc", "rm .envrc",
+	  "D .envrc  (run later by others: direnv)\n1 deleted, 1 run later by others\n" },
+	{ "a link is not followed", "mkdir a; echo 1 >a/tasks.json", "ln -s a .vscode; echo 2 >a/tasks.json",
+	  "A .vscode -> ?  (run later by others: editor)\n1 added, 1 B, 1 run later by others\n" },
+};
+
+static void what_a_run_left_directly_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(direct); i++) {
+		struct direct_look before;
+		struct trees trees;
+
+		trees_init(&trees);
+		trees_script(&trees, "ws", direct[i].before);
+		look(&trees, &before);
+		/* A change is dated by the kernel's tick. */
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		trees_script(&trees, "ws", direct[i].run);
+		char *got = listing(&trees, &before);
+
+		test_row(strcmp(got, direct[i].want) == 0, "%s:\ngot\n%swant\n%s",
+			 direct[i].name, got, direct[i].want);
+		free(got);
+		trees_release(&trees);
+	}
+}
+
+/* The top comes first; what is not looked at is counted. */
+static void a_look_is_bounded(void **state)
+{
+	struct direct_look before, after;
+	struct trees trees;
+
+	(void)state;
+	trees_init(&trees);
+	trees_script(&trees, "ws", "mkdir -p many a/b; echo 1 >a/.envrc");
+	look(&trees, &before);
+	assert_int_equal(before.omitted, 0);
+	trees_script(&trees, "ws", "cd many && seq 1 21000 | xargs touch; "
+		     "mkdir ../a/deep ../a/b/c; echo 1 >../.bashrc");
+	look(&trees, &after);
+	assert_true(after.omitted >= 1 && after.omitted <= 4);
+	direct_compare(&before, &after, &trees.arena, &trees.changes);
+	assert_int_equal(trees.changes.omitted, after.omitted);
+	assert_string_equal(trees.changes.first->path, ".bashrc");
+	trees_release(&trees);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +536,9 @@ int main(void)
 		cmocka_unit_test(a_list_is_read_strictly),
 		cmocka_unit_test(a_list_written_is_read_back),
 		cmocka_unit_test(what_others_execute_is_known_by_its_path),
+		cmocka_unit_test(a_look_finds_what_has_a_reason),
+		cmocka_unit_test(what_a_run_left_directly_is_told),
+		cmocka_unit_test(a_look_is_bounded),
 	};
 
 	return cmocka_run_group_tests_name("changes", tests, NULL, NULL);

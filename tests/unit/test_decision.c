@@ -342,6 +342,35 @@ static void lower_bounds_hold(void **state)
 	test_row(broken <= 20, "%u of %u bounds broken", broken, accepted);
 }
 
+/* A gain that is there is not left with a bound that a few pairs more would lift. */
+static void a_bound_that_is_too_low_takes_more_pairs(void **state)
+{
+	const struct made_up made_up = { 0.35, 0.2 };
+	struct decision_plan plan = decision_plan_default, wants;
+	unsigned high = 0, high_wanted = 0;
+
+	(void)state;
+	for (plan.seed = 1; plan.seed <= 50; plan.seed++) {
+		wants = plan;
+		wants.gain_wanted = 0.2;
+		assert_int_equal(run(&plan, &made_up), DECISION_ACCEPT);
+		high += decision_latest(&decision)->gain_lower > 0.2;
+		unsigned pairs = decision.pairs;
+
+		assert_int_equal(run(&wants, &made_up), DECISION_ACCEPT);
+		const struct decision_look *look = decision_latest(&decision);
+
+		high_wanted += look->gain_lower > 0.2;
+		assert_true(decision.pairs >= pairs);
+		assert_true(look->gain_lower > 0.2 || look->gain <= 0.2 || decision.pairs == 60);
+	}
+	assert_true(high < 25);
+	assert_true(high_wanted > 45);
+	wants.gain_wanted = 5;	/* what cannot be had is not waited for */
+	assert_int_equal(run(&wants, &made_up), DECISION_ACCEPT);
+	assert_true(decision.pairs < 60);
+}
+
 static void the_sentence_says_what_was_decided(void **state)
 {
 	struct decision_plan plan = decision_plan_default;
@@ -375,6 +404,7 @@ int main(void)
 		cmocka_unit_test(unequal_disturbance_rejects),
 		cmocka_unit_test(endless_disturbance_ends),
 		cmocka_unit_test(lower_bounds_hold),
+		cmocka_unit_test(a_bound_that_is_too_low_takes_more_pairs),
 		cmocka_unit_test(the_sentence_says_what_was_decided),
 	};
 

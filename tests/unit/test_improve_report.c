@@ -54,8 +54,16 @@ static const struct {
 	{ "{\"mode\": \"observe\", \"watched\": [{\"improvement\": 3, \"state\": \"harm\","
 	  " \"pairs\": 10, \"rolled_back\": true}]}",
 	  { "improvement 3: harm after 10 pairs; taken back", "!nothing better" } },
-	{ "{\"mode\": \"auto\", \"known\": {\"verdict\": \"reject\", \"reason\": \"too-small\"}}",
-	  { "judged before: reject, too-small", "!nothing better" } },
+	{ "{\"mode\": \"auto\", \"improvement\": 4, \"known\": {\"verdict\": \"accept\","
+	  " \"reason\": \"proved\", \"status\": \"applied\"}}",
+	  { "improvement 4, judged before: accept, proved; it is applied, see",
+	    "!nothing better" } },
+	{ "{\"mode\": \"auto\", \"search\": {\"stopped\": \"budget of time or runs\"}}",
+	  { "nothing better before the --budget was spent", "!declare more" } },
+	{ "{\"mode\": \"auto\", \"not_searched\": \"benchmark b is too noisy\", \"watched\":"
+	  " [{\"improvement\": 3, \"state\": \"quiet\", \"pairs\": 10}]}",
+	  { "improvement 3: quiet after 10 pairs", "nothing: benchmark b is too noisy",
+	    "!nothing better" } },
 };
 
 static void all_that_was_reported_is_there(void **state)

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +24,7 @@ struct scene {
 	int64_t now_ns[64];
 	int64_t wakeups_ns[4];
 	struct loop_exit end;
+	struct loop_source *listener;
 };
 
 static void note(struct scene *scene, char what, int64_t now_ns)
@@ -401,6 +405,51 @@ static void a_descriptor_that_cannot_be_watched_is_named(void **state)
 	assert_int_equal(loop_run(&scene->loop, &scene->why), -EBADF);
 }
 
+/* Level-triggered, it would be called in every turn. */
+static void on_knock(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct scene *scene = owner;
+	struct rlimit none = { 0, 1 << 20 }, limit;
+	int r;
+
+	(void)events;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none.rlim_max = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &none);
+	r = loop_accept(&scene->loop, scene->listener);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	note(scene, r == -EMFILE ? 'E' : 'a', now_ns);
+}
+
+static void a_listener_without_descriptors_rests(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(address);
+	struct scene *scene = open_scene();
+	struct loop_source listener = { .ready = on_knock, .owner = scene };
+	int caller = socket(AF_UNIX, SOCK_STREAM, 0), taken;
+
+	(void)state;
+	listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	scene->listener = &listener;
+	assert_int_equal(bind(listener.fd, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+	assert_int_equal(listen(listener.fd, 4), 0);
+	assert_int_equal(getsockname(listener.fd, (struct sockaddr *)&address, &length), 0);
+	assert_int_equal(connect(caller, (struct sockaddr *)&address, length), 0);
+	assert_int_equal(loop_add(&scene->loop, &listener, EPOLLIN, NULL), 0);
+	loop_set_wakeup(&scene->loop, clock_now_ns() + 20 * MS);
+	run(scene);
+	assert_string_equal(scene->order, "Ew");
+	taken = loop_accept(&scene->loop, &listener);
+	assert_true(taken >= 0);
+	assert_int_equal(loop_accept(&scene->loop, &listener), -EAGAIN);
+	loop_remove(&scene->loop, &listener);
+	close(taken);
+	close(caller);
+	close(listener.fd);
+	loop_release(&scene->loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +462,7 @@ int main(void)
 		cmocka_unit_test(a_source_removed_in_its_turn_is_not_called),
 		cmocka_unit_test(a_source_may_remove_itself),
 		cmocka_unit_test(interest_can_be_changed),
+		cmocka_unit_test(a_listener_without_descriptors_rests),
 		cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_named),
 	};
 

@@ -279,6 +279,7 @@ static const struct {
 	{ MESSAGE_CANCEL,	 { "RD", "", "", "RD" } },
 	{ MESSAGE_BUSY,		 { "", "RD", "RD", "" } },
 	{ MESSAGE_TOOLS_CHANGED, { "", "RD", "RD", "" } },
+	{ MESSAGE_REMARK,	 { "", "RD", "", "" } },
 	{ MESSAGE_CALL,		 { "RD", "", "", "R" } },
 	{ MESSAGE_CHUNK_REQ,	 { "RD", "", "", "RD" } },
 	{ MESSAGE_CHUNK,	 { "", "RD", "RD", "" } },

@@ -6,6 +6,7 @@
  */
 #include "tests/support/test.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -536,6 +537,31 @@ static void test_crash_loop_cools_down(void **state)
 	test_row(spawns >= 3 && spawns <= 5, "%u spawns in 60 s", spawns);
 }
 
+/* Without it nobody is served: after a good run it comes back at once. */
+static void test_the_router_is_back_at_once(void **state)
+{
+	static struct world world;
+	struct process *router = &world.processes[CORE_ROUTER];
+	int64_t longest_ns = 0;
+
+	(void)state;
+	one_pool(&world, (struct core_pool_spec){ .name = "x", .fixed = true, .size = 1,
+						  .warm = 1, .start_ns = NS_PER_S });
+	for (int n = 0; n < 30; n++) {
+		settle_down(&world, world.now_ns + 20 * NS_PER_S);
+		assert_true(router->exists);
+		int64_t killed_ns = router->dies_ns = world.now_ns + MS;
+		uint32_t generation = router->generation;
+
+		while (world.core.slots[CORE_ROUTER].state != WORKER_READY ||
+		       router->generation == generation)
+			advance(&world);
+		if (world.now_ns - killed_ns > longest_ns)
+			longest_ns = world.now_ns - killed_ns;
+	}
+	test_row(longest_ns < NS_PER_S, "away for %" PRId64 " ms", longest_ns / MS);
+}
+
 static void test_wants_grow_slowly_and_to_the_size(void **state)
 {
 	static struct world world;
@@ -679,6 +705,7 @@ int main(void)
 		cmocka_unit_test(test_a_worker_reaches_no_assertion),
 		cmocka_unit_test(test_every_state_is_left_in_time),
 		cmocka_unit_test(test_crash_loop_cools_down),
+		cmocka_unit_test(test_the_router_is_back_at_once),
 		cmocka_unit_test(test_wants_grow_slowly_and_to_the_size),
 		cmocka_unit_test(test_each_workspace_has_its_spares),
 		cmocka_unit_test(test_a_job_that_has_its_call_is_no_spare),

@@ -27,7 +27,7 @@ static void start(struct fixture *f)
 static enum restart_action die(struct fixture *f, enum restart_exit exit,
 			       int64_t ready_ns)
 {
-	struct restart_run run = { exit, ready_ns, true, false };
+	struct restart_run run = { exit, ready_ns, true, false, false };
 
 	return restart_dead(&f->pool, &f->slot, &run, &f->random, f->now_ns);
 }
@@ -70,26 +70,29 @@ static void delays_follow_the_record_of_the_slot(void **state)
 		unsigned crashes;	/* before */
 		unsigned want_crashes;
 		int64_t nominal_ms;	/* the delay lies in its upper half */
+		bool vital;
 	} cases[] = {
-		{ "a normal exit costs nothing", RESTART_EXIT_NORMAL, 0, false, 5, 5, 0 },
-		{ "the first crash after a healthy run is free", RESTART_EXIT_ABNORMAL, 10 * S, true, 0, 1, 0 },
-		{ "not after a shorter run", RESTART_EXIT_ABNORMAL, 10 * S - 1, true, 0, 1, 100 },
-		{ "not after a useless run", RESTART_EXIT_ABNORMAL, 10 * S, false, 0, 1, 100 },
-		{ "the second healthy run is not free", RESTART_EXIT_ABNORMAL, 59 * S, true, 1, 2, 200 },
-		{ "a settled run clears the record", RESTART_EXIT_ABNORMAL, 60 * S, true, 20, 0, 0 },
-		{ "cleared, but useless", RESTART_EXIT_ABNORMAL, 60 * S, false, 20, 0, 50 },
-		{ "death before READY", RESTART_EXIT_ABNORMAL, RESTART_NEVER_READY, true, 2, 3, 400 },
-		{ "a kill on our order backs off too", RESTART_EXIT_ORDERED, 0, false, 1, 2, 200 },
-		{ "the last doubling", RESTART_EXIT_ABNORMAL, 0, false, 8, 9, 25600 },
-		{ "then the cap", RESTART_EXIT_ABNORMAL, 0, false, 9, 10, 30000 },
-		{ "and the cap for ever", RESTART_EXIT_ABNORMAL, 0, false, 4000000, 4000001, 30000 },
+		{ "a normal exit costs nothing", RESTART_EXIT_NORMAL, 0, false, 5, 5, 0, false },
+		{ "the first crash after a healthy run is free", RESTART_EXIT_ABNORMAL, 10 * S, true, 0, 1, 0, false },
+		{ "not after a shorter run", RESTART_EXIT_ABNORMAL, 10 * S - 1, true, 0, 1, 100, false },
+		{ "not after a useless run", RESTART_EXIT_ABNORMAL, 10 * S, false, 0, 1, 100, false },
+		{ "the second healthy run is not free", RESTART_EXIT_ABNORMAL, 59 * S, true, 1, 2, 200, false },
+		{ "a settled run clears the record", RESTART_EXIT_ABNORMAL, 60 * S, true, 20, 0, 0, false },
+		{ "cleared, but useless", RESTART_EXIT_ABNORMAL, 60 * S, false, 20, 0, 50, false },
+		{ "if all depends on it, so does a healthy one", RESTART_EXIT_ABNORMAL, 10 * S, true, 20, 0, 0, true },
+		{ "but not a shorter one", RESTART_EXIT_ABNORMAL, 10 * S - 1, true, 1, 2, 200, true },
+		{ "death before READY", RESTART_EXIT_ABNORMAL, RESTART_NEVER_READY, true, 2, 3, 400, false },
+		{ "a kill on our order backs off too", RESTART_EXIT_ORDERED, 0, false, 1, 2, 200, false },
+		{ "the last doubling", RESTART_EXIT_ABNORMAL, 0, false, 8, 9, 25600, false },
+		{ "then the cap", RESTART_EXIT_ABNORMAL, 0, false, 9, 10, 30000, false },
+		{ "and the cap for ever", RESTART_EXIT_ABNORMAL, 0, false, 4000000, 4000001, 30000, false },
 	};
 	struct fixture f;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct restart_run run = { cases[i].exit, cases[i].ready_ns,
-					   cases[i].useful, false };
+					   cases[i].useful, false, cases[i].vital };
 
 		start(&f);
 		f.slot.crashes = cases[i].crashes;

@@ -89,7 +89,7 @@ static bool is_good_socket(const struct policy *policy, const uint32_t *a)
 	uint32_t type = a[1] & 0xf;
 
 	if (a[0] == AF_UNIX)
-		return true;
+		return !policy->unscoped;
 	if (a[0] == AF_NETLINK)
 		return policy->interfaces && a[2] == 0;
 	if (a[0] != AF_INET && a[0] != AF_INET6)
@@ -133,7 +133,8 @@ static bool is_harmless(const struct policy *policy, int number,
 	case SYS_socket:
 		return is_good_socket(policy, a);
 	case SYS_socketpair:
-		return a[0] == AF_UNIX;
+		return a[0] == AF_UNIX && !(policy->unscoped &&
+			((a[1] & 0xf) == SOCK_DGRAM || (a[1] & 0xf) == SOCK_RAW));
 	case SYS_ioctl:
 		return is_good_ioctl(policy, a[1]);
 	case SYS_prctl:
@@ -265,6 +266,11 @@ static void every_call_of_every_preset_gets_what_is_right(void **state)
 	test_random_init(&random, "presets");
 	for (; *names; names++)
 		check_program(*names, policy_preset(*names), &random);
+
+	struct policy unscoped = *policy_preset("net");
+
+	unscoped.unscoped = true;
+	check_program("net without scopes", &unscoped, &random);
 }
 
 /* Three arguments that count together: too many for samples. */
@@ -305,6 +311,7 @@ static void every_call_of_any_policy_gets_what_is_right(void **state)
 				policy.syscalls.bits[i / 64] |= UINT64_C(1) << i % 64;
 		policy.write_execute = random_below(&random, 2);
 		policy.interfaces = random_below(&random, 2);
+		policy.unscoped = random_below(&random, 2);
 		check_program("any", &policy, &random);
 	}
 }

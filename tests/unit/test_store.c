@@ -248,7 +248,12 @@ static void bottlenecks_are_kept_once_each(void **state)
 	   "{\"id\":1,\"new\":false}");
 	IS("store.bottleneck", "{'workspace':'/v','metric':'m','value':3,'target':1,'severity':'worst','impact':80,'description':'e'}",
 	   "CHECK constraint failed: severity IN ('low', 'medium', 'high', 'critical')");
+	IS("store.bottleneck", "{'workspace':'/w','metric':'m','value':1.01,'target':1,'severity':'low','impact':0,'description':'f','known':true}",
+	   "{\"id\":1,\"new\":false}");
+	assert_non_null(strstr(ask("store.bottlenecks", "{}"), "\"value\":1.01"));
 	IS("store.resolve", "{'workspace':'/w','metric':'m'}", "{\"resolved\":1}");
+	IS("store.bottleneck", "{'workspace':'/w','metric':'m','value':1.01,'target':1,'severity':'low','impact':0,'description':'f','known':true}",
+	   "{}");
 	IS("store.resolve", "{'workspace':'/w','metric':'m'}", "{\"resolved\":0}");
 	IS("store.bottleneck", "{'workspace':'/w','metric':'m','value':3,'target':1,'severity':'low','impact':1,'description':'e'}",
 	   "{\"id\":2,\"new\":true}");

@@ -91,7 +91,7 @@ static void our_own_readers_agree(void **state)
 		cases_init(&cases, &arena);
 		assert_int_equal(cases_read(&cases, &(struct case_source){
 			.test = "t", .format = ways[i].format, .report = span_of_text(text),
-			.exit_code = 1, .cause = "exited" }), 0);
+			.exit_code = 1, .end = "exit status 1" }), 0);
 		test_row(cases_count(&cases, CASE_PASSED) == 1, "way %zu: passed", i);
 		test_row(cases_count(&cases, CASE_FAILED) == 1, "way %zu: failed", i);
 		test_row(cases_count(&cases, CASE_SKIPPED) == 1, "way %zu: skipped", i);

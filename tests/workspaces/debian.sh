@@ -3,7 +3,7 @@
 # archive is built, tested by its own tests, measured on files of this machine,
 # and improved, in a scratch folder. Any gain is measured again by hand: both
 # versions built in plain folders and run in turn, with no Cupel around them.
-# Speaks TAP; lines that begin with "# |" are the table. PROJECTS chooses.
+# Speaks TAP; lines that begin with "# |" are the table. PROJECTS and MODES choose.
 #
 # A program has here DEBIAN/NAME.conf, its cupel.conf, and a function real_NAME
 # that fills its folder `real`. Knobs, build and benchmark by hand are read from
@@ -11,7 +11,7 @@
 . tests/support/sandbox.sh
 . tests/support/campaign.sh
 confs=$top/tests/workspaces/debian
-projects=${PROJECTS:-mawk bzip2 lz4}
+projects=${PROJECTS:-mawk bzip2 lz4} modes=${MODES:-propose auto}
 
 real_mawk() {
 	cp "$confs/words.awk" real
@@ -134,11 +134,12 @@ improve() { # PROJECT MODE SEED
 		is "$1, $2: nothing is committed" "$(git rev-parse HEAD)" "$base"
 	else
 		is "$1, $2: committed to the branch" "$(git rev-parse HEAD~1)" "$base"
+		row "$1" watched "$(jq -r '.watched[] | "\(.state) after \(.pairs) pairs"' ../report)"
 		judge "$1" "$2" "$base" HEAD ../report
 	fi
 }
 try() { # PROJECT
-	local text
+	local text mode
 	mkdir -p "$work/$1" && cd "$work/$1" || return
 	text=$(fetch "$1") || { skip "$1" "not to be had: $(tail -n 1 <<<"$text")"; return; }
 	version=$(sed -n 's/^Version: //p' ./*.dsc)
@@ -147,8 +148,11 @@ try() { # PROJECT
 	text=$("$cupel" test) && ok "$1: its own tests pass" || not_ok "$1: its own tests pass" "$text"
 	row "$1" test "$(tail -n 1 <<<"$text")"
 	text=$("$cupel" bench --runs 5) && ok "$1: is measured" || not_ok "$1: is measured" "$text"
-	improve "$1" propose 1
-	improve "$1" auto 2
+	# Each in a folder of its own: what one has proven the next would know.
+	for mode in $modes; do
+		cp -a "$work/$1/source" "$work/$1/$mode" && cd "$work/$1/$mode" &&
+			improve "$1" "$mode" "${SEED:-1}"
+	done
 }
 
 cd "$work"

@@ -196,8 +196,9 @@ static int apply_row(struct campaign *campaign, const json_t *row, int64_t impro
 		files = knobs_files(&campaign->knobs, &config, true,
 				    session_memory(campaign->session));
 	if (r == 0 && json_array_size(files) == 0)
-		r = error_set(campaign->why, -EALREADY, "improvement %lld changes nothing here",
-			      (long long)improvement);
+		r = error_set_code(campaign->why, -EALREADY, ERROR_FAILED_PRECONDITION,
+				   "improvement %lld changes no file; set its knobs as 'cupel show %lld' says",
+				   (long long)improvement, (long long)improvement);
 	if (r == 0 && !campaign->repository)
 		r = check_unchanged(campaign, row, files);
 	if (r == 0)

@@ -75,6 +75,7 @@ struct campaign {
 	struct cases flaky;
 	bool tested;			/* there is a test at all */
 	struct calibration calibration;
+	struct planning planning;
 	enum metric judge;
 	unsigned experiments;		/* so far, for their seeds */
 
@@ -90,7 +91,11 @@ struct campaign {
 /* ---- each returns 0 or a negative errno with campaign->why ---- */
 
 int campaign_prepare(struct campaign *campaign);
+/* -ERANGE where noise leaves no decision a chance; needed for no watch. */
+int campaign_can_decide(struct campaign *campaign);
 int campaign_observe(struct campaign *campaign);
+/* Values of each metric, as they are now, against the targets. */
+int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_series *series);
 /* Takes out of the space what was seen to fail before. */
 int campaign_heed(struct campaign *campaign);
 int campaign_search(struct campaign *campaign);

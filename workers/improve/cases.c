@@ -103,12 +103,10 @@ static int finding(struct cases *cases, const struct case_source *source,
 static int read_exit(struct cases *cases, const struct case_source *source)
 {
 	bool passed = source->exit_code == 0;
-	char detail[64];
 
-	snprintf(detail, sizeof(detail), "exit status %d", source->exit_code);
 	return cases_add(cases, span_of_text(source->test),
 			 passed ? CASE_PASSED : CASE_FAILED, source->duration_ns,
-			 passed ? (struct span){ 0 } : span_of_text(detail));
+			 passed ? (struct span){ 0 } : span_of_text(source->end));
 }
 
 static enum test_format recognise(const struct case_source *source)
@@ -170,7 +168,7 @@ static int judge(struct cases *cases, const struct case_source *source)
 	int r;
 
 	if (source->exit_code < 0)
-		return finding(cases, source, "did not end by itself", source->cause);
+		return finding(cases, source, "did not end by itself", source->end);
 	if (format == TEST_EXIT)
 		return read_exit(cases, source);
 	r = format == TEST_TAP ? tap_read(cases, source->test, source->report) :

@@ -58,8 +58,8 @@ struct case_source {
 	const char *test;		/* title of the test */
 	enum test_format format;
 	struct span report;		/* its output, or the file it wrote */
-	int exit_code;			/* -1: it did not exit, and cause says why */
-	const char *cause;		/* "exited", "wall" ...: enum run_cause */
+	int exit_code;			/* -1: it did not exit */
+	const char *end;		/* for people: "ended by wall", "exit status 2" */
 	int64_t duration_ns;
 };
 

@@ -74,7 +74,7 @@ static void keep_execution(struct session *session, const struct ask *ask)
 	};
 	json_t *row;
 
-	if (!session->id)
+	if (!session->workspace)
 		return;
 	row = json_pack("{s:s}", "command", ask->command ? ask->command : "");
 	if (!session->executions)
@@ -100,14 +100,16 @@ int command_outcome(struct session *session, const struct ask *ask,
 		    struct command_outcome *ret, struct error *why)
 {
 	const json_t *verdict = ask->answer, *file;
-	const char *key;
+	const char *key, *detail;
 
 	if (ask->result < 0) {
 		*why = ask->why;
 		return ask->result;
 	}
+	detail = json_string_value(json_object_get(verdict, "detail"));
 	*ret = (struct command_outcome){
 		.cause = json_string_value(json_object_get(verdict, "cause")),
+		.detail = detail ? detail : "",
 		.exit_code = (int)integer_of(verdict, "exit_code"),
 		.wall_ns = integer_of(verdict, "wall_ns"),
 		.cpu_ns = integer_of(verdict, "user_ns") + integer_of(verdict, "system_ns"),
@@ -165,6 +167,8 @@ static struct span telling_line(struct span errors)
 {
 	struct span line = { errors.data, 0 }, last = line;
 
+	if (errors.length == 0)
+		return errors;
 	for (size_t i = 0; i <= errors.length; i++) {
 		if (i < errors.length && errors.data[i] != '\n')
 			continue;
@@ -182,7 +186,9 @@ void command_describe(const struct command_outcome *outcome, char *ret, size_t s
 {
 	struct span line = telling_line(outcome->errors);
 
-	if (strcmp(outcome->cause, "exited") != 0)
+	if (*outcome->detail)
+		snprintf(ret, size, "could not be started: %s", outcome->detail);
+	else if (strcmp(outcome->cause, "exited") != 0)
 		snprintf(ret, size, "ended by %s", outcome->cause);
 	else
 		snprintf(ret, size, "exit status %d%s%.*s", outcome->exit_code,

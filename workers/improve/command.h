@@ -27,6 +27,7 @@ struct command {
 /* Texts and spans live as long as the ask's answer and the session. */
 struct command_outcome {
 	const char *cause;		/* enum run_cause by name */
+	const char *detail;		/* why it could not be started, or "" */
 	int exit_code;			/* -1: it did not exit */
 	int64_t wall_ns, cpu_ns;
 	int64_t rss_bytes;
@@ -50,7 +51,7 @@ int command_run(struct session *session, struct ask *ask,
 		const struct command *command, struct command_outcome *ret,
 		struct error *why);
 
-/* "exit status 2", "killed: out of memory", for people; and whether it is 0. */
+/* "exit status 2: ...", "ended by oom", for people; and whether it is 0. */
 bool command_succeeded(const struct command_outcome *outcome);
 void command_describe(const struct command_outcome *outcome, char *ret, size_t size);
 

@@ -57,6 +57,7 @@ bool decision_plan_is_valid(const struct decision_plan *plan)
 			return false;
 	return plan->alpha > 0 && plan->alpha <= 0.5 &&
 	       is_gain(plan->direction, plan->min_effect) &&
+	       plan->gain_wanted >= 0 &&
 	       is_gain(plan->direction, plan->plausible_gain) &&
 	       plan->looks[0] > 0 && plan->looks[last] <= SIGN_FLIP_PAIRS_MAX &&
 	       plan->spent[0] >= 0 && plan->spent[last] <= 1 && is_rising(plan);
@@ -227,6 +228,15 @@ static enum decision_reason shortcoming(const struct decision_plan *plan,
 					       REASON_GUARD_NOT_SHOWN;
 }
 
+/* More pairs narrow the bound; whether it is better is decided by then. */
+static bool bound_may_rise(const struct decision *decision, const struct decision_look *look)
+{
+	double wanted = decision->plan.gain_wanted;
+
+	return decision->look_count < decision->plan.look_count && look->gain > wanted &&
+	       !(look->gain_lower > wanted) && wanted > 0;
+}
+
 static enum decision_verdict judge(struct decision *decision)
 {
 	const struct decision_plan *plan = &decision->plan;
@@ -238,10 +248,12 @@ static enum decision_verdict judge(struct decision *decision)
 
 	if (decision->verdict != DECISION_CONTINUE)
 		return decision->verdict;
-	if (look->crossed && look->gain >= plan->min_effect && inside)
-		return look->gain > plan->plausible_gain ?
-		       end(decision, DECISION_REVIEW, REASON_IMPLAUSIBLE) :
+	if (look->crossed && look->gain >= plan->min_effect && inside) {
+		if (look->gain > plan->plausible_gain)
+			return end(decision, DECISION_REVIEW, REASON_IMPLAUSIBLE);
+		return bound_may_rise(decision, look) ? DECISION_CONTINUE :
 		       end(decision, DECISION_ACCEPT, REASON_PROVED);
+	}
 	if (look->gain_upper < plan->min_effect)
 		return end(decision, DECISION_FUTILE, REASON_TOO_SMALL);
 	if (decision->look_count == plan->look_count)

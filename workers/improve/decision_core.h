@@ -17,7 +17,8 @@
  * candidate that is no different is accepted with at most the plan's alpha,
  * whatever the noise. Futility and guards can only reject, so they spend
  * nothing of it. What has crossed stays crossed, and waits for the other
- * conditions. The gain that counts is the lower bound.
+ * conditions. The gain that counts is the lower bound: while that is not above
+ * the gain wanted and the estimate is, more pairs are run before it is accepted.
  *
  * Invalid pairs (a clock jump, a stolen processor; never a value) count for
  * both arms alike and by whose run was disturbed: when the rates differ
@@ -52,6 +53,7 @@ struct decision_plan {
 	double alpha;		/* see decision_alpha() */
 	enum direction direction;
 	double min_effect;	/* the least gain worth having */
+	double gain_wanted;	/* that the lower bound is to exceed; 0: any */
 	double plausible_gain;	/* above it a person looks; Amdahl's bound */
 	unsigned look_count;
 	unsigned looks[DECISION_LOOKS_MAX];	/* pairs, rising */

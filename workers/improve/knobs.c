@@ -480,17 +480,17 @@ static int take_change(const struct knobs *knobs, const json_t *change,
 
 		knobs_value(knobs, i, knobs->parameters[i].current, present);
 		if (strcmp(present, from) != 0)
-			return error_set(why, -EBUSY,
-					 "knob %s is '%s' by now, not '%s' as when this was proved; run cupel improve again",
-					 name, present, from);
+			return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION,
+					      "knob %s is '%s' by now, not '%s' as when this was proved; run cupel improve again",
+					      name, present, from);
 		if (level < 0)
 			break;
 		config->levels[i] = (uint16_t)level;
 		return 0;
 	}
-	return error_set(why, -EBUSY,
-			 "knob %s or its value '%s' is no longer declared in " WORKSPACE_FILE_NAME,
-			 name ? name : "?", to ? to : "?");
+	return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION,
+			      "knob %s or its value '%s' is no longer declared in " WORKSPACE_FILE_NAME
+			      "; run cupel improve again", name ? name : "?", to ? to : "?");
 }
 
 int knobs_config(const struct knobs *knobs, const json_t *changes,

@@ -270,36 +270,38 @@ static enum direction direction_of(const struct workspace_metric *metric)
 	return metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
 }
 
-static int plan(struct campaign *campaign)
-{
-	const struct workspace_metric *metric = campaign->metrics[0].metric;
-	double gain = metric->min_effect / 100;
-	struct planning planning;
-
-	choose_judge(campaign);
-	planning = planning_of(&campaign->calibration, campaign->judge, direction_of(metric),
-			       gain, DECISION_CAMPAIGN_ALPHA);
-	json_object_set_new(campaign->report, "calibration",
-			    json_pack("{s:s, s:f, s:f, s:f, s:b}", "judged_by",
-				      metric_name(campaign->judge), "sigma_percent",
-				      100 * campaign->calibration.sigma[campaign->judge],
-				      "pairs_needed", planning.pairs, "smallest_gain_percent",
-				      100 * planning.smallest_gain, "possible",
-				      planning.possible));
-	/* A gain far above the least may still be shown; what cannot is said. */
-	if (!(planning.smallest_gain <= campaign->file.improve.gain / 100) &&
-	    !planning.possible)
-		return error_set(campaign->why, -ERANGE,
-				 "benchmark %s is too noisy to decide by: %d pairs show no gain below %.0f %%, and %.1f %% was asked for; make one run %.1f times longer%s, or raise min_effect",
-				 campaign->metrics[0].benchmark->title, SIGN_FLIP_PAIRS_MAX,
-				 100 * planning.smallest_gain, metric->min_effect,
-				 planning.longer, planning.cpu_would_do ? ", measure from = cpu" : "");
-	return 0;
-}
-
 static json_t *real_or_null(double value)
 {
 	return isfinite(value) ? json_real(value) : json_null();
+}
+
+static void plan(struct campaign *campaign)
+{
+	const struct workspace_metric *metric = campaign->metrics[0].metric;
+	struct planning *planning = &campaign->planning;
+
+	choose_judge(campaign);
+	*planning = planning_of(&campaign->calibration, campaign->judge, direction_of(metric),
+				metric->min_effect / 100, DECISION_CAMPAIGN_ALPHA);
+	json_object_set_new(campaign->report, "calibration", json_pack(
+		"{s:s, s:o, s:o, s:o, s:b}", "judged_by", metric_name(campaign->judge),
+		"sigma_percent", real_or_null(100 * campaign->calibration.sigma[campaign->judge]),
+		"pairs_needed", real_or_null(planning->pairs), "smallest_gain_percent",
+		real_or_null(100 * planning->smallest_gain), "possible", planning->possible));
+}
+
+/* A gain far above the least may still be shown; what cannot is said. */
+int campaign_can_decide(struct campaign *campaign)
+{
+	const struct planning *planning = &campaign->planning;
+
+	if (planning->possible || planning->smallest_gain <= campaign->file.improve.gain / 100)
+		return 0;
+	return error_set(campaign->why, -ERANGE,
+			 "benchmark %s is too noisy to decide by: %d pairs show no gain below %.0f %%, and %.1f %% was asked for; make one run %.1f times longer%s, or raise min_effect",
+			 campaign->metrics[0].benchmark->title, SIGN_FLIP_PAIRS_MAX,
+			 100 * planning->smallest_gain, campaign->metrics[0].metric->min_effect,
+			 planning->longer, planning->cpu_would_do ? ", measure from = cpu" : "");
 }
 
 /* What the unchanged program takes here and now, and how much that wavers. */
@@ -342,16 +344,18 @@ int campaign_prepare(struct campaign *campaign)
 		r = test_baseline(campaign);
 	if (r == 0)
 		r = calibrate(campaign);
-	if (r == 0)
-		r = plan(campaign);
-	return r == 0 ? keep_baseline(campaign) : r;
+	if (r < 0)
+		return r;
+	plan(campaign);
+	return keep_baseline(campaign);
 }
 
 /* ---- bottlenecks ---- */
 
+/* known: it is not surely missed any more, and nobody need be told anew. */
 static int note_bottleneck(struct campaign *campaign, const char *name,
 			   const struct workspace_metric *metric,
-			   const struct bottleneck *found)
+			   const struct bottleneck *found, bool known)
 {
 	static const char *const trends[] = { "steady", "rising", "falling" };
 	char text[300];
@@ -359,39 +363,54 @@ static int note_bottleneck(struct campaign *campaign, const char *name,
 
 	snprintf(text, sizeof(text),
 		 "%s is %.4g %s, %.0f %% %s than the target %.4g (%u runs, %s)", name,
-		 found->value, metric->unit, 100 * fabs(found->deviation), "worse",
-		 metric->target, found->samples, trends[found->trend]);
-	row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s}", "workspace",
+		 found->value, metric->unit, 100 * fabs(found->deviation),
+		 found->deviation > 0 ? "worse" : "better", metric->target, found->samples,
+		 trends[found->trend]);
+	row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s, s:b}", "workspace",
 			campaign->session->workspace, "metric", name, "value", found->value,
 			"target", metric->target, "severity",
-			bottleneck_severity_name(found->severity), "impact", found->impact,
-			"description", text);
-	json_array_append(json_object_get(campaign->report, "bottlenecks"), row);
+			bottleneck_severity_name(known ? BOTTLENECK_LOW : found->severity),
+			"impact", found->impact, "description", text, "known", known);
+	if (!known)
+		json_array_append(json_object_get(campaign->report, "bottlenecks"), row);
 	return campaign_ask(campaign, "store.bottleneck", row, NULL);
 }
 
-static int judge_metric(struct campaign *campaign,
-			const struct workspace_benchmark *benchmark,
-			const struct workspace_metric *metric,
+static void name_metric(const struct watched_metric *watched, char ret[160])
+{
+	snprintf(ret, 160, "%s.%s", watched->benchmark->title, watched->metric->title);
+}
+
+static int judge_metric(struct campaign *campaign, const struct watched_metric *watched,
 			const struct bottleneck_series *series)
 {
+	const struct workspace_metric *metric = watched->metric;
 	struct bottleneck_target target = bottleneck_target_default;
 	struct bottleneck found;
 	char name[160];
 
-	snprintf(name, sizeof(name), "%s.%s", benchmark->title, metric->title);
-	if (isnan(metric->target) || metric->target < 0)
+	name_metric(watched, name);
+	if (isnan(metric->target) || metric->target < 0 || series->count < BOTTLENECK_SAMPLES_MIN)
 		return 0;
 	target.target = metric->target;
 	target.direction = direction_of(metric);
 	found = bottleneck_judge(series, &target);
-	if (found.severity != BOTTLENECK_NONE)
-		return note_bottleneck(campaign, name, metric, &found);
 	if (!found.resolved)
-		return 0;
+		return note_bottleneck(campaign, name, metric, &found,
+				       found.severity == BOTTLENECK_NONE);
 	return campaign_ask(campaign, "store.resolve",
 			    json_pack("{s:s, s:s}", "workspace", campaign->session->workspace,
 				      "metric", name), NULL);
+}
+
+int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_series *series)
+{
+	int r = 0;
+
+	json_array_clear(json_object_get(campaign->report, "bottlenecks"));
+	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++)
+		r = judge_metric(campaign, &campaign->metrics[i], &series[i]);
+	return r;
 }
 
 /* The runs so far measured the primary metric and the guards: a few more do. */
@@ -410,14 +429,13 @@ int campaign_observe(struct campaign *campaign)
 		}
 	}
 	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
-		const struct watched_metric *watched = &campaign->metrics[i];
 		char name[160];
 
-		snprintf(name, sizeof(name), "%s.%s", watched->benchmark->title,
-			 watched->metric->title);
+		name_metric(&campaign->metrics[i], name);
 		json_object_set_new(values, name, json_real(pair.values[i].base));
-		r = judge_metric(campaign, watched->benchmark, watched->metric, &series[i]);
 	}
+	if (r == 0)
+		r = campaign_judge_metrics(campaign, series);
 	if (r == 0)
 		r = campaign_ask(campaign, "store.metrics",
 				 json_pack("{s:I, s:O}", "session",

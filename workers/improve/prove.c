@@ -32,6 +32,7 @@ static void make_plan(struct campaign *campaign, double alpha, struct decision_p
 	ret->alpha = alpha;
 	ret->direction = metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
 	ret->min_effect = metric->min_effect / 100;
+	ret->gain_wanted = campaign->mode == MODE_AUTO ? campaign->file.improve.gain / 100 : 0;
 	while (ret->look_count > 1 &&
 	       ret->looks[ret->look_count - 1] > (unsigned)campaign->file.improve.pairs)
 		ret->look_count--;
@@ -57,11 +58,12 @@ static json_t *plan_row(const struct campaign *campaign, const struct decision_p
 			campaign->metrics[i + 1].benchmark->title, "metric",
 			campaign->metrics[i + 1].metric->title, "margin",
 			plan->guards[i].margin, "hard", plan->guards[i].hard));
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:o, s:o, s:s}", "benchmark",
+	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:o, s:o, s:s}", "benchmark",
 			 campaign->metrics[0].benchmark->title, "metric",
 			 campaign->metrics[0].metric->title, "judged_by",
 			 metric_name(campaign->judge), "seed", seed, "alpha", plan->alpha,
-			 "min_effect", plan->min_effect, "looks", looks, "guards", guards,
+			 "min_effect", plan->min_effect, "gain_wanted",
+			 plan->gain_wanted, "looks", looks, "guards", guards,
 			 "base", campaign->base);
 }
 
@@ -426,6 +428,7 @@ static int take_up(struct campaign *campaign, const struct proposal *proposal,
 	int r = 0;
 
 	json_object_set(campaign->report, "known", proposal->verdict);
+	json_object_set_new(proposal->verdict, "status", json_string(proposal->status));
 	if (!words || strcmp(words, "accept") != 0 || campaign->mode < MODE_APPROVE ||
 	    (!proposed && strcmp(proposal->status, "approved") != 0))
 		return 0;

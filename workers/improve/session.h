@@ -26,7 +26,7 @@ struct session {
 	uint32_t repository;		/* number of the workspace */
 	uint32_t copies[SESSION_COPIES_MAX];	/* numbers of its private copies */
 	size_t copy_count;
-	const char *workspace;		/* the store's key of it */
+	const char *workspace;		/* the store's key of it; NULL: nothing is kept */
 	int64_t id;			/* the store's; 0: none yet */
 	json_t *executions;		/* not yet told to the store; or NULL */
 };

@@ -71,18 +71,20 @@ static int end(struct run *run, size_t slot)
 	struct place *place = &run->places[run->taken[slot]];
 	struct ask *ask = &run->asks[slot];
 	struct command_outcome outcome;
+	char end[ERROR_TEXT_BYTES];
 	int r = command_outcome(run->session, ask, &outcome, run->why);
 
 	run->busy--;
 	if (r < 0)
 		return error_prefix(run->why, r, "test %s", place->test->title);
+	command_describe(&outcome, end, sizeof(end));
 	cases_init(&place->cases, session_memory(run->session));
 	r = cases_read(&place->cases, &(struct case_source){
 		.test = place->test->title,
 		.format = (enum test_format)place->test->format,
 		.report = *place->test->report ? outcome.collected : outcome.output,
 		.exit_code = strcmp(outcome.cause, "exited") == 0 ? outcome.exit_code : -1,
-		.cause = outcome.cause,
+		.end = end,
 		.duration_ns = outcome.wall_ns,
 	});
 	json_decref(ask->answer);
@@ -141,13 +143,20 @@ static json_t *case_rows(const struct cases *cases)
 	return rows;
 }
 
-json_t *suite_report(const struct cases *cases)
+json_t *suite_totals(const struct cases *cases)
 {
-	return json_pack("{s:I, s:I, s:I, s:o}", "passed",
+	return json_pack("{s:I, s:I, s:I}", "passed",
 			 (json_int_t)cases_count(cases, CASE_PASSED), "failed",
 			 (json_int_t)cases_count(cases, CASE_FAILED), "skipped",
-			 (json_int_t)cases_count(cases, CASE_SKIPPED), "cases",
-			 case_rows(cases));
+			 (json_int_t)cases_count(cases, CASE_SKIPPED));
+}
+
+json_t *suite_report(const struct cases *cases)
+{
+	json_t *ret = suite_totals(cases);
+
+	json_object_set_new(ret, "cases", case_rows(cases));
+	return ret;
 }
 
 json_t *suite_names(const struct cases *cases)
@@ -163,12 +172,10 @@ int suite_record(struct session *session, const char *name, const struct cases *
 		 const struct cases *flaky, struct error *why)
 {
 	json_t *row = suite_report(cases);
-	json_t *totals = json_copy(row);
 
-	json_object_del(totals, "cases");
 	json_object_set_new(row, "session", json_integer((json_int_t)session->id));
 	json_object_set_new(row, "name", json_string(name));
-	json_object_set_new(row, "totals", totals);
+	json_object_set_new(row, "totals", suite_totals(cases));
 	json_object_set_new(row, "flaky", suite_names(flaky));
 	int r = session_ask(session, "store.test_run", 0, row, NULL, why);
 

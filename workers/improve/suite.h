@@ -32,6 +32,7 @@ int suite_run(struct session *session, const struct suite *suite,
 
 /* {"passed", "failed", "skipped": counts, "cases": rows}, and their names. */
 json_t *suite_report(const struct cases *cases);
+json_t *suite_totals(const struct cases *cases);	/* without the cases */
 json_t *suite_names(const struct cases *cases);
 
 /* Keeps one run of the tests in the store, under a name for people. */

@@ -3,9 +3,11 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/core/statistics.h"
 #include "workers/improve/metric.h"
 #include "workers/improve/tools.h"
@@ -118,10 +120,34 @@ static int run_named(struct bench *bench, const struct workspace_file *file, jso
 	return r;
 }
 
+/* {"count.time": 0.08, ...}: the medians. */
+static json_t *medians_of(const json_t *report)
+{
+	const json_t *benchmarks = json_object_get(report, "benchmarks");
+	json_t *ret = json_object();
+	char name[160];
+
+	for (size_t i = 0; i < json_array_size(benchmarks); i++) {
+		const json_t *benchmark = json_array_get(benchmarks, i);
+		const json_t *metrics = json_object_get(benchmark, "metrics");
+
+		for (size_t j = 0; j < json_array_size(metrics); j++) {
+			const json_t *metric = json_array_get(metrics, j);
+
+			snprintf(name, sizeof(name), "%s.%s",
+				 json_string_value(json_object_get(benchmark, "name")),
+				 json_string_value(json_object_get(metric, "name")));
+			json_object_set(ret, name, json_object_get(metric, "median"));
+		}
+	}
+	return ret;
+}
+
 int tool_bench(struct session *session, json_t **ret, struct error *why)
 {
 	struct bench bench = { .session = session, .why = why,
 			       .runs = option_integer(session, "runs", 10) };
+	int64_t came_ns = clock_now_ns();
 	struct workspace_file file;
 	struct config config;
 	int r = workspace_file_parse(&config, &file, WORKSPACE_FILE_NAME,
@@ -141,9 +167,11 @@ int tool_bench(struct session *session, json_t **ret, struct error *why)
 
 	if (r == 0)
 		r = run_named(&bench, &file, report);
+	json_t *row = r == 0 ? json_pack("{s:o}", "metrics", medians_of(report)) : json_object();
+
 	if (r == 0)
 		*ret = json_incref(report);
 	json_decref(report);
 	config_release(&config);
-	return r;
+	return workspace_keep(session, "bench", came_ns, row, r, why);
 }

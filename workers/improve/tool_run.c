@@ -100,8 +100,10 @@ static void report_tests(struct campaign *campaign)
 static int find_and_prove(struct campaign *campaign)
 {
 	int64_t improvement = 0;
-	int r = campaign_search(campaign);
+	int r = campaign_can_decide(campaign);
 
+	if (r == 0)
+		r = campaign_search(campaign);
 	if (r == 0)
 		r = campaign_race(campaign);
 	if (r == 0 && campaign->found)
@@ -112,6 +114,15 @@ static int find_and_prove(struct campaign *campaign)
 		r = campaign_watch(campaign);
 	json_object_set_new(campaign->report, "found", json_boolean(improvement != 0));
 	return r;
+}
+
+/* What was watched is told even where nothing could be looked for. */
+static int tell_watched(struct campaign *campaign, int r)
+{
+	if (r != -ERANGE || json_array_size(json_object_get(campaign->report, "watched")) == 0)
+		return r;
+	json_object_set_new(campaign->report, "not_searched", json_string(campaign->why->text));
+	return 0;
 }
 
 static int run(struct campaign *campaign)
@@ -131,7 +142,7 @@ static int run(struct campaign *campaign)
 	if (r == 0 && campaign->mode >= MODE_APPROVE)
 		r = campaign_watch(campaign);	/* of earlier campaigns */
 	if (r == 0 && campaign->mode != MODE_OBSERVE)
-		r = find_and_prove(campaign);
+		r = tell_watched(campaign, find_and_prove(campaign));
 	if (r == 0)
 		r = campaign_learn(campaign, json_is_true(json_object_get(campaign->report, "found")) ?
 						     "found" : "nothing found");

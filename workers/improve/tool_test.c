@@ -77,6 +77,31 @@ int workspace_build(struct session *session, const struct workspace_file *file,
 	return r;
 }
 
+int workspace_keep(struct session *session, const char *kind, int64_t began_ns,
+		   json_t *row, int r, const struct error *why)
+{
+	struct error missed;
+	json_t *answer = NULL;
+
+	if (!session->workspace || r == -ECANCELED || r == -EPIPE) {
+		json_decref(row);
+		return r;
+	}
+	json_object_set_new(row, "workspace", json_string(session->workspace));
+	json_object_set_new(row, "kind", json_string(kind));
+	json_object_set_new(row, "seconds",
+			    json_real((double)(clock_now_ns() - began_ns) / NS_PER_S));
+	json_object_set_new(row, "outcome", json_string(r < 0 ? why->text : "ended"));
+	json_object_set(row, "executions", session->executions);
+	if (!session->executions)
+		json_object_set_new(row, "executions", json_array());
+	if (session_ask(session, "store.run", 0, row, &answer, &missed) < 0)
+		log_write(&session->call->worker->log, LEVEL_WARNING, "a run was not kept",
+			  LOG_FIELDS(log_text("kind", kind), log_text("reason", missed.text)));
+	json_decref(answer);
+	return r;
+}
+
 static json_t *report(const struct cases *cases, int64_t wall_ns)
 {
 	json_t *ret = suite_report(cases);
@@ -99,7 +124,8 @@ int tool_test(struct session *session, json_t **ret, struct error *why)
 		.chosen = is_chosen, .owner = &choice,
 		.slots = (unsigned)option_integer(session, "slots", 2),
 	};
-	int64_t began_ns;
+	int64_t came_ns = clock_now_ns(), began_ns;
+	json_t *row = json_object();
 	struct cases cases;
 	int r = workspace_file_parse(&config, &file, WORKSPACE_FILE_NAME,
 				     span_of_text(option_text(session, "config")), why);
@@ -112,8 +138,11 @@ int tool_test(struct session *session, json_t **ret, struct error *why)
 	began_ns = clock_now_ns();
 	if (r == 0)
 		r = suite_run(session, &suite, &cases, why);
-	if (r == 0)
+	if (r == 0) {
 		*ret = report(&cases, clock_now_ns() - began_ns);
+		json_object_set_new(row, "totals", suite_totals(&cases));
+		json_object_set(row, "cases", json_object_get(*ret, "cases"));
+	}
 	config_release(&config);
-	return r;
+	return workspace_keep(session, "test", came_ns, row, r, why);
 }

@@ -18,6 +18,14 @@ int tool_bench(struct session *session, json_t **ret, struct error *why);
 int workspace_build(struct session *session, const struct workspace_file *file,
 		    struct error *why);
 
+/*
+ * Keeps a run of tests or benchmarks (kind) and all its commands: row has what
+ * else is known of it and is stolen, r and why how it ended. Returns r; where
+ * the store cannot, that is logged and changes nothing.
+ */
+int workspace_keep(struct session *session, const char *kind, int64_t began_ns,
+		   json_t *row, int r, const struct error *why);
+
 /* An option of the call: an integer, or the standard one. */
 int64_t option_integer(const struct session *session, const char *name,
 		       int64_t standard);

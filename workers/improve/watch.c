@@ -17,6 +17,7 @@ struct watching {
 	const char *commit, *base;
 	struct watch watch;
 	struct arm old, new;
+	struct bottleneck_series series[CAMPAIGN_METRICS_MAX];	/* of the new */
 };
 
 static enum direction primary_direction(const struct campaign *campaign)
@@ -90,6 +91,8 @@ static int look(struct campaign *campaign, struct watching *watching)
 		if (r < 0 || pair.failed)
 			break;
 		pair_record(&pair, n, samples);
+		for (size_t i = 0; i < campaign->metric_count; i++)
+			bottleneck_add(&watching->series[i], pair.values[i].candidate);
 		if (pair.valid)
 			watch_add(&watching->watch,
 				  gain_difference(primary_direction(campaign),
@@ -122,6 +125,14 @@ static int tests_fail(struct campaign *campaign, const struct watching *watching
 	return r;
 }
 
+/* Whether it is what this campaign itself has just committed. */
+static bool is_new(const struct campaign *campaign, const struct watching *watching)
+{
+	const char *commit = json_string_value(json_object_get(campaign->report, "commit"));
+
+	return commit && strcmp(commit, watching->commit) == 0;
+}
+
 static int judge(struct campaign *campaign, struct watching *watching)
 {
 	const char *reason = NULL;
@@ -140,7 +151,10 @@ static int judge(struct campaign *campaign, struct watching *watching)
 					reason ? reason : watch_state_name(watching->watch.state),
 					"pairs", (json_int_t)watching->watch.harm.pairs,
 					"rolled_back", reason != NULL));
-	return reason ? improvement_roll_back(campaign, watching->improvement, reason) : 0;
+	if (reason)
+		return improvement_roll_back(campaign, watching->improvement, reason);
+	return is_new(campaign, watching) ?
+		       campaign_judge_metrics(campaign, watching->series) : 0;
 }
 
 static int begin(struct campaign *campaign, struct watching *watching)

@@ -219,6 +219,7 @@ static int prepare(struct database *database, const char *sql, sqlite3_stmt **re
 	return 0;
 }
 
+/* Texts are borrowed: they outlive the step, after which bindings are cleared. */
 static int bind_value(sqlite3_stmt *statement, int place, const json_t *value)
 {
 	switch (value ? json_typeof(value) : JSON_NULL) {
@@ -231,7 +232,7 @@ static int bind_value(sqlite3_stmt *statement, int place, const json_t *value)
 		return sqlite3_bind_int(statement, place, json_is_true(value));
 	case JSON_STRING:
 		return sqlite3_bind_text(statement, place, json_string_value(value),
-					 (int)json_string_length(value), SQLITE_TRANSIENT);
+					 (int)json_string_length(value), SQLITE_STATIC);
 	case JSON_OBJECT:
 	case JSON_ARRAY:
 		return sqlite3_bind_text(statement, place, json_dumps(value, JSON_COMPACT), -1,
@@ -242,12 +243,13 @@ static int bind_value(sqlite3_stmt *statement, int place, const json_t *value)
 	return sqlite3_bind_null(statement, place);
 }
 
-static int bind(struct database *database, sqlite3_stmt *statement,
+static int bind(struct database *database, sqlite3_stmt *statement, const json_t *item,
 		const json_t *arguments, struct error *why)
 {
 	for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
 		const char *name = sqlite3_bind_parameter_name(statement, i) + 1;
-		int code = bind_value(statement, i, json_object_get(arguments, name));
+		const json_t *value = json_object_get(item, name);
+		int code = bind_value(statement, i, value ? value : json_object_get(arguments, name));
 
 		if (code != SQLITE_OK)
 			return failed(database, code, why);
@@ -302,15 +304,15 @@ static json_t *row_value(sqlite3_stmt *statement)
 	return row;
 }
 
-int database_run(struct database *database, const char *sql,
-		 const json_t *arguments, json_t *rows, struct error *why)
+int database_run_item(struct database *database, const char *sql, const json_t *item,
+		      const json_t *arguments, json_t *rows, struct error *why)
 {
 	sqlite3_stmt *statement;
 	int code = SQLITE_DONE;
 	int r = prepare(database, sql, &statement, why);
 
 	if (r == 0)
-		r = bind(database, statement, arguments, why);
+		r = bind(database, statement, item, arguments, why);
 	if (r < 0)
 		return r;
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW)

@@ -31,11 +31,18 @@ int database_open(struct database **ret, const char *path, struct error *why);
 void database_close(struct database *database);
 
 /*
- * Runs one statement and appends its rows as objects to rows (an array; may be
- * NULL). -EBUSY with the sentence of a trigger or constraint that objects.
+ * Runs one statement, with what item (may be NULL) has of its parameters and
+ * arguments of the others, and appends its rows as objects to rows (an array;
+ * may be NULL). -EBUSY with the sentence of a trigger or constraint that objects.
  */
-int database_run(struct database *database, const char *sql,
-		 const json_t *arguments, json_t *rows, struct error *why);
+int database_run_item(struct database *database, const char *sql, const json_t *item,
+		      const json_t *arguments, json_t *rows, struct error *why);
+
+static inline int database_run(struct database *database, const char *sql,
+			       const json_t *arguments, json_t *rows, struct error *why)
+{
+	return database_run_item(database, sql, NULL, arguments, rows, why);
+}
 
 /* durable: on the disk, not only with the system, when commit returns. */
 int database_begin(struct database *database, bool durable, struct error *why);

@@ -61,7 +61,7 @@ static const struct method methods[] = {
 		" FROM (SELECT :metrics AS m) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.trend", {
-		"SELECT p.timestamp AS at, j.value AS value FROM performance_metrics p"
+		"SELECT p.timestamp AS at, s.kind AS \"by\", j.value AS value FROM performance_metrics p"
 		" JOIN sessions s ON s.id = p.session_id, json_each(p.metrics_json) j"
 		" WHERE s.workspace = :workspace AND j.key = :metric"
 		" AND p.timestamp >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
@@ -69,10 +69,13 @@ static const struct method methods[] = {
 		" ORDER BY p.id DESC LIMIT 1000" },
 	  ANSWER_LIST, "trend", NULL, false, NULL },
 
+	/* known: only what is there already is brought up to date. */
 	{ "store.bottleneck", {
 		"INSERT INTO bottlenecks (workspace, metric_name, current_value, target_value,"
-		" severity, impact_score, description) VALUES (:workspace, :metric, :value,"
-		" :target, :severity, :impact, :description)"
+		" severity, impact_score, description) SELECT :workspace, :metric, :value,"
+		" :target, :severity, :impact, :description WHERE coalesce(:known, 0) = 0 OR"
+		" EXISTS (SELECT 1 FROM bottlenecks WHERE workspace = :workspace"
+		"  AND metric_name = :metric AND resolved = 0)"
 		" ON CONFLICT (workspace, metric_name) WHERE resolved = 0 DO UPDATE SET"
 		" current_value = excluded.current_value, target_value = excluded.target_value,"
 		" severity = excluded.severity, impact_score = excluded.impact_score,"
@@ -87,7 +90,11 @@ static const struct method methods[] = {
 	{ "store.bottlenecks", {
 		"SELECT id, workspace, metric_name AS metric, current_value AS value,"
 		" target_value AS target, severity, impact_score AS impact, description,"
-		" resolved AS \"resolved::bool\", seen, timestamp, updated FROM bottlenecks"
+		" resolved AS \"resolved::bool\", seen, timestamp, updated, EXISTS (SELECT 1"
+		"  FROM applied_improvements a JOIN improvements i ON i.id = a.improvement_id"
+		"  WHERE i.workspace = bottlenecks.workspace AND a.success = 1"
+		"  AND max(a.applied_at, coalesce(a.rolled_back_at, '')) > updated)"
+		"  AS \"outdated::bool\" FROM bottlenecks"
 		" WHERE (:workspace IS NULL OR workspace = :workspace)"
 		" AND (coalesce(:all, 0) = 1 OR resolved = 0)"
 		" ORDER BY resolved, impact_score DESC LIMIT 200" },
@@ -299,6 +306,27 @@ static const struct method methods[] = {
 		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
 		" FROM json_each(:cases)" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
+	/* One of `cupel test` or `cupel bench`, with all that it ran, once it has ended. */
+	{ "store.run", {
+		"INSERT INTO sessions (workspace, kind, started, ended, outcome)"
+		" VALUES (:workspace, :kind, strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
+		"  '-' || :seconds || ' seconds'), " NOW ", :outcome) RETURNING id AS session",
+		"INSERT INTO executions (session_id, command, cause, exit_code, wall_ns, user_ns,"
+		" system_ns, rss_bytes) SELECT :session, json_extract(value, '$.command'),"
+		" json_extract(value, '$.cause'), json_extract(value, '$.exit_code'),"
+		" json_extract(value, '$.wall_ns'), json_extract(value, '$.user_ns'),"
+		" json_extract(value, '$.system_ns'), json_extract(value, '$.rss_bytes')"
+		" FROM json_each(:executions)",
+		"INSERT INTO test_runs (session_id, name, totals, flaky)"
+		" SELECT :session, 'work tree', :totals, '[]' WHERE :cases IS NOT NULL"
+		" RETURNING id AS test_run",
+		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
+		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
+		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
+		" FROM json_each(:cases)",
+		"INSERT INTO performance_metrics (session_id, metrics_json)"
+		" SELECT :session, :metrics WHERE :metrics IS NOT NULL" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.baseline", {
 		"INSERT INTO baselines (workspace, commit_id, metrics)"
 		" VALUES (:workspace, :commit, :metrics) RETURNING id" },
@@ -342,29 +370,15 @@ const struct method *method_named(const char *name)
 	return NULL;
 }
 
-/* The call's arguments with an item's fields over them. */
-static json_t *with_fields(const json_t *arguments, const json_t *item)
-{
-	json_t *ret = json_copy((json_t *)(uintptr_t)arguments);
-
-	if (ret && json_is_object(item))
-		json_object_update(ret, (json_t *)(uintptr_t)item);
-	return ret;
-}
-
 static int run_each(struct database *database, const struct method *method,
 		    const json_t *arguments, struct error *why)
 {
 	const json_t *items = json_object_get(arguments, method->each);
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < json_array_size(items); i++) {
-		json_t *one = with_fields(arguments, json_array_get(items, i));
-
-		r = one ? database_run(database, method->sql[0], one, NULL, why) :
-			  error_set(why, -ENOMEM, "out of memory");
-		json_decref(one);
-	}
+	for (size_t i = 0; r == 0 && i < json_array_size(items); i++)
+		r = database_run_item(database, method->sql[0], json_array_get(items, i),
+				      arguments, NULL, why);
 	return r;
 }
 
@@ -437,7 +451,7 @@ static json_t *answer(const struct method *method, const json_t *known,
 int method_run(struct database *database, const struct method *method,
 	       const json_t *arguments, json_t **ret, struct error *why)
 {
-	json_t *known = with_fields(arguments, NULL), *rows = json_array();
+	json_t *known = json_copy((json_t *)(uintptr_t)arguments), *rows = json_array();
 	size_t first = 0;
 	int r = database_begin(database, method->durable, why);
 

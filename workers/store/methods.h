@@ -12,7 +12,7 @@
 
 #include "workers/store/database.h"
 
-#define METHOD_STATEMENTS_MAX 4
+#define METHOD_STATEMENTS_MAX 5
 
 enum method_answer {
 	ANSWER_NOTHING,		/* {} */

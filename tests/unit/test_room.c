@@ -1,0 +1,148 @@
+/* Who makes room in the router, and who gets none. */
+#include "tests/support/test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "supervisor/router/state_core.h"
+
+#define CLIENTS 4
+
+static bool closed[CLIENTS];
+
+static int on_send(void *owner, uint32_t peer, const struct message *message)
+{
+	(void)owner;
+	(void)peer;
+	return message->kind == MESSAGE_GOAWAY ? 0 : -EAGAIN;
+}
+
+static void on_close(void *owner, uint32_t peer)
+{
+	(void)owner;
+	closed[peer] = true;
+}
+
+static void on_control(void *owner, const struct control *record)
+{
+	(void)owner;
+	(void)record;
+}
+
+/* With one piece of 256 KiB for all that waits. */
+static struct router *new_router(void **ret_memory)
+{
+	static const struct catalog catalog = { .magic = CATALOG_MAGIC, .generation = 1 };
+	static const struct router_sink sink = { .send = on_send,
+		.close = on_close, .control = on_control };
+	const struct router_size size = { .calls = 16, .clients = CLIENTS, .slots = 1,
+		.queue = 1, .cached = 1, .effects = 32, .kept_bytes = 1024,
+		.store_bytes = STORE_PIECE_MOST };
+
+	memset(closed, 0, sizeof(closed));
+	*ret_memory = calloc(1, router_bytes(&size));
+	assert_non_null(*ret_memory);
+	return router_init(*ret_memory, &size, &catalog, &sink, 1, NS_PER_S);
+}
+
+static struct message chunk_of(size_t bytes)
+{
+	static const uint8_t nothing[STORE_PIECE_MOST];
+
+	return (struct message){ .kind = MESSAGE_CHUNK, .body = { nothing, bytes } };
+}
+
+static void hold(struct router *router, size_t bytes, int64_t keep_ns)
+{
+	struct message chunk = chunk_of(bytes);
+	struct call *call = call_new(router, NS_PER_S);
+
+	call->kept = kept_new(router);
+	parcels_append(&call->kept->parcels, parcel_new(&router->store, &chunk));
+	call_hold(router, call, keep_ns);
+}
+
+static void what_is_held_makes_room(void **state)
+{
+	void *memory;
+	struct router *router = new_router(&memory);
+	struct message chunk = chunk_of(60000);
+	struct parcel *parcel;
+
+	(void)state;
+	hold(router, 60000, 7 * NS_PER_S);
+	hold(router, 60000, 5 * NS_PER_S);
+	hold(router, 60000, 6 * NS_PER_S);
+	assert_int_equal(router->held, 3);
+	parcel = parcel_keep(router, &chunk);
+	assert_non_null(parcel);
+	assert_int_equal(router->held, 2);	/* the one that was to go first */
+	assert_int_equal(router->calls[1].state, CALL_FREE);
+	chunk = chunk_of(200000);
+	assert_null(parcel_keep(router, &chunk));
+	assert_int_equal(router->held, 0);
+	store_give(&router->store, parcel);
+	assert_non_null(parcel_keep(router, &chunk));
+	free(memory);
+}
+
+static void open_client(struct router *router, uint32_t peer, uint32_t uid)
+{
+	router_step(router, &(struct router_event){ .kind = ROUTER_OPEN, .peer = peer,
+		.uid = uid, .role = ROLE_MEMBER }, NS_PER_S);
+}
+
+/* Its arguments count like output that it does not read. */
+static void who_holds_most_is_cut(void **state)
+{
+	void *memory;
+	struct router *router = new_router(&memory);
+	struct message chunk = chunk_of(200000);
+	struct message call = { .kind = MESSAGE_CALL, .call_id = 1,
+		.deadline_ns = 9 * NS_PER_S, .body = { chunk.body.data, 100000 },
+		.call = { .tool = message_text_of("router.status"), .flags = CALL_MORE } };
+
+	(void)state;
+	open_client(router, 0, 1000);
+	open_client(router, 1, 1001);
+	for (uint32_t peer = 0; peer < 2; peer++)
+		router_step(router, &(struct router_event){ .kind = ROUTER_MESSAGE,
+			.peer = peer, .message = &(struct message){ .kind = MESSAGE_HELLO,
+				.hello.major = MESSAGE_MAJOR } }, NS_PER_S);
+	router_step(router, &(struct router_event){ .kind = ROUTER_MESSAGE,
+		.peer = 1, .message = &call }, NS_PER_S);
+	assert_int_equal(router->call_count, 1);
+	peer_send(router, 0, &chunk, NS_PER_S);
+	router_step(router, &(struct router_event){ .kind = ROUTER_TICK }, NS_PER_S);
+	assert_true(closed[1]);
+	assert_int_equal(router->call_count, 0);
+	free(memory);
+}
+
+static void half_of_the_links_are_for_others(void **state)
+{
+	void *memory;
+	struct router *router = new_router(&memory);
+
+	(void)state;
+	for (uint32_t peer = 0; peer < 3; peer++)
+		open_client(router, peer, 1000);
+	assert_false(closed[0] || closed[1]);
+	assert_true(closed[2]);
+	open_client(router, 3, 1001);
+	assert_false(closed[3]);
+	free(memory);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_held_makes_room),
+		cmocka_unit_test(who_holds_most_is_cut),
+		cmocka_unit_test(half_of_the_links_are_for_others),
+	};
+
+	return cmocka_run_group_tests_name("room", tests, NULL, NULL);
+}
