@@ -154,7 +154,9 @@ manifest x '\tpolicy = strict\n' '\troles = { owner }\n' >tools/x.tool
 is 'what permits less is taken' "$(load out; generation out; same out first)" \
 	$'exit 0\n3\ndifferent'
 rm tools/x.tool
-is 'what is gone is gone' "$(load out; generation out; strings -n 1 out | grep -cx x)" $'exit 0\n3\n0'
+# A hash may hold that letter, too.
+is 'what is gone is gone' "$(load out; generation out; strings -n 1 out | grep -cx x)" \
+	$'exit 0\n3\n'"$(strings -n 1 first | grep -cx x)"
 
 # ---- what the manual says ----
 
@@ -175,15 +177,15 @@ cp first previous
 
 # With the built-in ones, the last file is more than there may be.
 most=512
-for file in {1..8}; do
+for file in {1..7}; do
 	{
 		printf 'worker w%d {\n\tprogram = /bin/true\n}\n' "$file"
 		for n in {10..73}; do printf 'tool w%d.t%d {\n\thelp = "h"\n}\n' "$file" "$n"; done
 	} >"tools/w$file.tool"
 done
 is 'one tool too many is refused, with a way out' "$(load out)" "exit 0
-tools/w8.tool: more than $most tools; take manifests out of the directory, or let one tool tell cases apart by an argument"
-is 'the files before it are taken' "$(says out w7.t73)$(says out w8.t10)" yesno
+tools/w7.tool: more than $most tools; take manifests out of the directory, or let one tool tell cases apart by an argument"
+is 'the files before it are taken' "$(says out w6.t73)$(says out w7.t10)" yesno
 rm tools/*
 cp first previous
 

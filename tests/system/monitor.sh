@@ -151,6 +151,7 @@ cools_down() {
 
 one_at_a_time() {
 	local pids=() busy=0 other=0
+	rm -f "$space"/run/*	# what was killed left them: `cupel` would start one of its own
 	set_user
 	for _ in {1..20}; do
 		"${as_user[@]}" "$work/bin/cupeld" 2>/dev/null </dev/null &
