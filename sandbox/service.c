@@ -85,23 +85,32 @@ static int refuse_privileges(const struct service *service, struct error *why)
 	return 0;
 }
 
-static int lock_files(const struct service *service, struct error *why)
+static int rules = -1;	/* made while it is root still, who may be alone on the way there */
+
+static int make_rules(const struct service *service, struct error *why)
 {
 	int abi = landlock_abi();
 
 	if (abi == 0)
 		return error_set(why, -ENOSYS,
 				 "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK, lsm=landlock)");
-	AUTO_CLOSE int ruleset = landlock_open(abi, why);
-
-	if (ruleset < 0)
-		return ruleset;
+	rules = landlock_open(abi, why);
+	if (rules < 0)
+		return rules;
 	for (const char *const *path = service->readable; path && *path; path++) {
-		int r = landlock_allow(ruleset, abi, *path, LANDLOCK_READ, why);
+		int r = landlock_allow(rules, abi, *path, LANDLOCK_READ, why);
 
 		if (r < 0 && r != -ENOENT)
 			return r;
 	}
+	return 0;
+}
+
+static int lock_files(const struct service *service, struct error *why)
+{
+	AUTO_CLOSE int ruleset = rules;
+
+	(void)service;
 	return landlock_enforce(ruleset, why);
 }
 
@@ -125,6 +134,7 @@ int service_confine(const struct service *service, struct error *why)
 		int (*run)(const struct service *service, struct error *why);
 	} steps[] = {
 		{ "descriptors", close_others },
+		{ "landlock", make_rules },
 		{ "identity", leave_root },
 		{ "parent", die_with_parent },
 		{ "privileges", refuse_privileges },

@@ -27,7 +27,9 @@ struct service {
 	unsigned descriptors_end;	/* this one and later ones are closed */
 
 	/*
-	 * Directories (or files) it may read, each with what is below; one
+	 * Directories (or files) it may read, each with what is below, as far
+	 * as its new id may: what lies in a closed directory can be reached
+	 * from a descriptor that was opened before. One
 	 * that is missing is passed over. Ends with NULL. NULL itself: nothing
 	 * can be opened at all.
 	 */

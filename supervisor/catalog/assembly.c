@@ -1,6 +1,7 @@
 #include "supervisor/catalog/assembly.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -125,9 +126,10 @@ static const struct catalog_tool *find_tool(const struct catalog *catalog,
 /* ---- what stands behind a name ---- */
 
 /* 1 if it is a program that can be executed, 0 if there is none. */
-static int look_at_program(const char *path, struct stat *ret, struct error *why)
+static int look_at_program(int place, const char *name, const char *path,
+			   struct stat *ret, struct error *why)
 {
-	if (stat(path, ret) < 0)
+	if (fstatat(place, name, ret, 0) < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 :
 		       error_set(why, -errno, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(ret->st_mode) || !(ret->st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
@@ -139,24 +141,26 @@ static int find_program(const struct assembly *assembly, const char *name,
 			char ret[CATALOG_PATH_BYTES], struct stat *ret_status,
 			struct error *why)
 {
-	static const char *const absolute[] = { "", NULL };
-	const char *const *place = name[0] == '/' ? absolute : assembly->places;
+	static const struct place absolute[] = { { "", AT_FDCWD }, { NULL, 0 } };
+	const struct place *place = name[0] == '/' ? absolute : assembly->places;
 
-	for (; *place; place++) {
-		int length = snprintf(ret, CATALOG_PATH_BYTES, "%s%s%s", *place,
-				      **place ? "/" : "", name);
+	for (; place->path; place++) {
+		int length = snprintf(ret, CATALOG_PATH_BYTES, "%s%s%s", place->path,
+				      *place->path ? "/" : "", name);
 		int r;
 
 		if (length >= CATALOG_PATH_BYTES)
 			return error_set(why, -ENAMETOOLONG, "program %s: its path is too long",
 					 name);
-		r = look_at_program(ret, ret_status, why);
+		if (place->fd == -ENOENT)
+			continue;
+		r = look_at_program(place->fd, name, ret, ret_status, why);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
 	return error_set(why, -ENOENT, "program %s: there is none%s%s", name,
 			 name[0] == '/' ? "" : " in ",
-			 name[0] == '/' ? "" : assembly->places[0]);
+			 name[0] == '/' ? "" : assembly->places[0].path);
 }
 
 static int check_policy(const struct assembly *assembly, const char *name,

@@ -12,10 +12,16 @@
 #include "common/catalog.h"
 #include "supervisor/catalog/manifest.h"
 
+/* A directory, opened while that was still possible. */
+struct place {
+	const char *path;
+	int fd;			/* or -errno */
+};
+
 struct assembly {
 	struct catalog *catalog;	/* with room for the most text */
 	const struct catalog *previous;	/* checked; or NULL */
-	const char *const *places;	/* of programs by bare name; NULL ends */
+	const struct place *places;	/* of programs by bare name; a path of NULL ends */
 	const char *const *policies;	/* besides the presets; NULL ends, or NULL */
 	bool may_widen;
 };

@@ -45,10 +45,12 @@ struct source {
 struct loader {
 	struct source *sources;
 	size_t count;
-	const char *directories[DIRECTORIES_MAX + 1];
+	struct place directories[DIRECTORIES_MAX + 1];
 	const char *policies[POLICIES_MAX + 1];	/* that the monitor has, besides presets */
 	char beside[PATH_MAX], libexec[PATH_MAX];
+	struct place places[3];			/* those two */
 	bool may_widen, has_previous;
+	unsigned descriptors_end;
 };
 
 static void complain(const struct error *why)
@@ -128,14 +130,18 @@ static bool is_manifest(const char *name)
 }
 
 /* A directory that is not there holds nothing. */
-static int take_directory(struct loader *loader, const char *directory, struct error *why)
+static int take_directory(struct loader *loader, const struct place *directory,
+			  struct error *why)
 {
-	DIR *stream = opendir(directory);
+	DIR *stream = directory->fd < 0 ? NULL : fdopendir(directory->fd);
 	struct dirent *entry;
 
-	if (!stream)
-		return errno == ENOENT ? 0 : error_set(why, -errno, "%s: %s", directory,
-						       strerror(errno));
+	if (!stream) {
+		int r = directory->fd < 0 ? directory->fd : -errno;
+
+		return r == -ENOENT ? 0 : error_set(why, r, "%s: %s", directory->path,
+						    strerror(-r));
+	}
 	while ((entry = readdir(stream))) {
 		char path[PATH_MAX];
 		char *text = NULL;
@@ -143,7 +149,7 @@ static int take_directory(struct loader *loader, const char *directory, struct e
 
 		if (!is_manifest(entry->d_name))
 			continue;
-		snprintf(path, sizeof(path), "%.3800s/%s", directory, entry->d_name);
+		snprintf(path, sizeof(path), "%.3800s/%s", directory->path, entry->d_name);
 		if (read_file(dirfd(stream), entry->d_name, path, &text, &length, why) < 0 ||
 		    take(loader, entry->d_name, path, text, length, why) < 0)
 			complain(why);
@@ -218,8 +224,7 @@ static int write_all(const void *data, size_t length)
 
 static int assemble(struct loader *loader, struct error *why)
 {
-	const char *const places[] = { loader->beside, loader->libexec, NULL };
-	struct assembly assembly = { .places = places, .policies = loader->policies,
+	struct assembly assembly = { .places = loader->places, .policies = loader->policies,
 				     .may_widen = loader->may_widen };
 	int r;
 
@@ -262,14 +267,32 @@ static int confine(const struct loader *loader, struct error *why)
 	const char *readable[DIRECTORIES_MAX + 8];
 	size_t count = 0;
 
-	for (size_t i = 0; loader->directories[i]; i++)
-		readable[count++] = loader->directories[i];
+	for (size_t i = 0; loader->directories[i].path; i++)
+		readable[count++] = loader->directories[i].path;
 	readable[count++] = "/usr";	/* programs named by their path, and what runs them */
 	readable[count++] = loader->beside;
 	readable[count++] = loader->libexec;
 	readable[count] = NULL;
-	return service_confine(&(struct service){ .descriptors_end = DESCRIPTORS_END,
+	return service_confine(&(struct service){ .descriptors_end = loader->descriptors_end,
 						  .readable = readable }, why);
+}
+
+/* Nobody, who reads them later, may not get there: /root, say, is root's alone. */
+static void open_places(struct loader *loader)
+{
+	struct place *const lists[] = { loader->places, loader->directories };
+
+	loader->places[0].path = loader->beside;
+	loader->places[1].path = loader->libexec;
+	loader->descriptors_end = DESCRIPTORS_END;
+	for (size_t i = 0; i < COUNT(lists); i++)
+		for (struct place *place = lists[i]; place->path; place++) {
+			place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			if (place->fd < 0)
+				place->fd = -errno;
+			else if ((unsigned)place->fd >= loader->descriptors_end)
+				loader->descriptors_end = (unsigned)place->fd + 1;
+		}
 }
 
 static int take_arguments(struct loader *loader, int argc, char **argv, struct error *why)
@@ -287,7 +310,7 @@ static int take_arguments(struct loader *loader, int argc, char **argv, struct e
 			return error_set(why, -EINVAL,
 					 "usage: cupel-catalog [--allow-wider] [--previous] [--policy NAME]... [DIRECTORY...]");
 		else
-			loader->directories[count++] = argv[i];
+			loader->directories[count++].path = argv[i];
 	}
 	return 0;
 }
@@ -303,11 +326,13 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = find_places(&loader, &why);
 	if (r == 0)
+		open_places(&loader);
+	if (r == 0)
 		r = confine(&loader, &why);
 	if (r == 0)
 		r = take_builtins(&loader, &why);
-	for (size_t i = 0; r == 0 && loader.directories[i]; i++)
-		r = take_directory(&loader, loader.directories[i], &why);
+	for (size_t i = 0; r == 0 && loader.directories[i].path; i++)
+		r = take_directory(&loader, &loader.directories[i], &why);
 	if (r == 0)
 		r = assemble(&loader, &why);
 	if (r < 0)

@@ -217,6 +217,26 @@ has_spares() {
 	rm -f "$tools/bound.tool"
 }
 
+# As in a clone below /root: who reads the manifests could not get there alone.
+is_in_a_closed_directory() {
+	mkdir -p "$space/closed/share/cupel/tools"
+	cp -R "$work/bin" "$space/closed"
+	printf '%s\n' 'worker near {' 'program = cupel-echo' '}' \
+		'tool near {' 'help = "answer"' 'class = pure' '}' >"$space/closed/share/cupel/tools/near.tool"
+	folder "$space/closed"
+	chmod 700 "$space/closed"
+	rm -f "$space"/run/*
+	set_user
+	"${as_user[@]}" "$space/closed/bin/cupeld" 2>/dev/null </dev/null &
+	supervisor=$!
+	started+=("$supervisor")
+	wait_for 10 serves
+	is "$tier: it serves from a directory that is closed to others" \
+		"$(ask call near '{"text":"noble"}' 2>&1)" '{"text":"noble"}'
+	stop_supervisor
+	rm -rf "$space/closed"
+}
+
 yields() {
 	local group
 	mkdir -p "$tools" && chmod 755 "$tools"
@@ -260,7 +280,7 @@ refuses() {
 }
 
 for part in refuses starts_and_stops replaces dies_with_all one_at_a_time reloads has_spares yields \
-	leaves_when_idle cools_down; do
+	is_in_a_closed_directory leaves_when_idle cools_down; do
 	for_each_tier "$part"
 done
 done_testing
