@@ -483,7 +483,11 @@ late() { # POOL
 has_child() { # PID
 	[ -n "$(cat /proc/"$1"/task/*/children)" ]
 }
-{ [ -n "$up" ] || begin; } && holds 'told late, a death is told as it was' late "run$((turn % 8))"
-ends 'told late'
+if [ "$(id -u)" -ne 0 ]; then
+	skip 'told late, a death is told as it was' "an ordinary user may not trace a sandbox's init"
+else
+	{ [ -n "$up" ] || begin; } && holds 'told late, a death is told as it was' late "run$((turn % 8))"
+fi
+[ -z "$up" ] || ends 'at last'
 holds "$all_made of $all_chosen were seen to fail" test $((2 * all_made)) -ge $all_chosen
 done_testing

@@ -15,10 +15,11 @@ interrupt() {
 	sleep 0.05
 	"${cupel_run[@]}" --quiet --workspace "$space/w:overlay" \
 		--limit inodes=20k --on-exit commit -- sh -c 'for f in f*; do echo new >$f; done' \
-		</dev/null 2>/dev/null &
+		</dev/null 2>said &
 	local pid=$!
 	for _ in {1..2000}; do
-		! grep -q new w/f0 w/f1 w/f2 2>/dev/null || break
+		kill -0 $pid || break
+		! grep -q new w/f0 w/f1 w/f2 || break
 		sleep 0.005
 	done
 	kill -9 $pid
@@ -34,7 +35,8 @@ recover() {
 			[[ $seen != *old*new* && $seen != *new*old* ]] || break
 		done
 		if [[ $seen != *new*old* ]]; then
-			skip "$tier: $way: a commit was interrupted" "the commit was never caught on its way"
+			skip "$tier: $way: a commit was interrupted" \
+				"the commit was never caught on its way:$seen$(tail -n 1 said)"
 			continue
 		fi
 		ok "$tier: $way: a commit was interrupted:$seen"
