@@ -72,7 +72,7 @@ for ((i = 1; i <= total; i++)); do
 	record 1 info w $i >>"$log/w.log"
 done
 record 1 info late begun >"$log/late.log"
-for _ in {1..100}; do
+for _ in {1..400}; do
 	[ "$(wc -l <followed)" -ge $((total + 2)) ] && break
 	sleep 0.1
 done
