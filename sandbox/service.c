@@ -85,7 +85,8 @@ static int refuse_privileges(const struct service *service, struct error *why)
 	return 0;
 }
 
-static int rules = -1;	/* made while it is root still, who may be alone on the way there */
+/* Made as root, as others may not reach the directories; in force later. */
+static int rules = -1;
 
 static int make_rules(const struct service *service, struct error *why)
 {
