@@ -12,21 +12,29 @@ try_run --workspace none -- true
 group=$(verdict .enforced.cgroup)
 cd "$top"
 
+# A kill hits the moment that matters by chance: rounds double until one has.
 notices() { # MUTANT CHECK...
-	local mutant=$1 check found
-	shift
-	CUPEL_BIN=$CUPEL_OUT/mutants/$mutant CRASH_PATIENCE_MS=1000 CRASH_ROUNDS=${CRASH_ROUNDS:-40} \
-		tests/containment/crash.sh >"$work/$mutant"
+	local mutant=$1 checks=("${@:2}") rounds=${CRASH_ROUNDS:-40} check
+	until crash_notices || [ "$rounds" -gt 500 ]; do
+		rounds=$((rounds * 2))
+	done
 	holds "$mutant: left alone it does its work" grep -q '^ok .*does its work' "$work/$mutant"
-	for check; do
-		found=$(grep -c "^not ok .*$check" "$work/$mutant")
-		holds "$mutant fails: $check" [ "$found" -gt 0 ]
+	for check in "${checks[@]}"; do
+		holds "$mutant fails: $check" fails "$check"
+	done
+}
+fails() { grep -q "^not ok .*$1" "$work/$mutant"; }
+crash_notices() {
+	local check
+	CUPEL_BIN=$CUPEL_OUT/mutants/$mutant CRASH_PATIENCE_MS=1000 CRASH_ROUNDS=$rounds \
+		tests/containment/crash.sh >"$work/$mutant"
+	for check in "${checks[@]}"; do
+		fails "$check" || return
 	done
 }
 
 notices no-tree-kill 'workspace direct, command stays: no process is left' \
-	'workspace overlay, command stays: no process is left' \
-	'as their keeper begins: no process is left'
+	'workspace overlay, command stays: no process is left'
 if [ $$ -ne 1 ] || [ "$group" = none ]; then
 	skip 'deaf-keeper, idle-keeper' 'needs root, and a cgroup'
 else
