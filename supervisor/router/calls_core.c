@@ -340,12 +340,25 @@ static bool is_held_up(const struct router *router, const struct call *call)
 		(spent && router->clients[call->client].peer.waiting.count > 0));
 }
 
+/* It, or what its worker may have to finish before it. */
+static bool is_behind_held_up(const struct router *router,
+			      const struct call *call)
+{
+	const struct list *calls = &router->slots[call->slot].calls;
+
+	for (struct list *link = calls->next; link != calls;
+	     link = link->next)
+		if (is_held_up(router, LIST_OWNER(link, struct call, slot_link)))
+			return true;
+	return false;
+}
+
 /* Past its slow limit: one mark against the callee, if it is the callee's. */
 static void be_slow(struct router *router, struct call *call, int64_t now_ns)
 {
 	struct tool *tool = &router->tools[call->tool];
 
-	if (is_held_up(router, call)) {
+	if (is_behind_held_up(router, call)) {
 		breaker_excuse(&call->permit);
 		return;
 	}

@@ -162,12 +162,18 @@ static void begin_attempt(struct router *router, struct call *call,
 	call->attempts++;
 	call->accepted = call->stopping = false;
 	call->chunks_in = 0;
-	call->owed = 0;
 	call->from_worker = call->to_worker = fresh;
 	call->sent_ns = now_ns;
 	deadline_pair_init(&call->limits, call->limits.absolute_ns,
 			   tool->row.idle_ns ? tool->row.idle_ns
 					     : DEADLINE_NEVER, now_ns);
+}
+
+/* What its client has granted ahead, beyond what every worker begins with. */
+static size_t granted_ahead(const struct call *call)
+{
+	return !call->silent && call->to_client.bytes > CREDIT_CALL_BYTES
+		? call->to_client.bytes - CREDIT_CALL_BYTES : 0;
 }
 
 static void send_call(struct router *router, struct call *call,
@@ -207,6 +213,7 @@ static void send_call(struct router *router, struct call *call,
 	call_enter(router, call, CALL_SENT);
 	tool_watch(router, tool, now_ns);
 	send_first(router, call, slot, now_ns);
+	call_grant(router, call, granted_ahead(call), now_ns);
 }
 
 static void park(struct router *router, struct pool *pool, struct call *call)

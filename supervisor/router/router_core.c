@@ -305,6 +305,10 @@ static void check_call(const struct router *router, const struct call *call)
 	       call->state == CALL_JOINED);
 	assert(!call->answered || call->state == CALL_CANCELLING ||
 	       call->state == CALL_HELD);
+	/* What a client granted, its worker has or will be given. */
+	assert(call->state != CALL_RUNNING || call->silent ||
+	       call->client == NONE ||
+	       call->from_worker.bytes + call->owed >= call->to_client.bytes);
 	/* Nothing waits without a timer: something will happen. */
 	assert(wheel_is_armed(&call->timer.wheel) ||
 	       (call->state == CALL_CANCELLING && call->kill_ns == 0));

@@ -766,12 +766,22 @@ static void send_grants(uint32_t index)
 	}
 }
 
+/* Before anything has come: its worker may have all of it, once there is one. */
+static void grant_ahead(uint32_t index, uint32_t id)
+{
+	if (!chance(20))
+		return;
+	world.clients[index].calls[id % IDS].credit.bytes += CREDIT_CALL_BYTES;
+	say(index, &(struct message){ .kind = MESSAGE_CREDIT, .call_id = id,
+				      .credit.bytes = CREDIT_CALL_BYTES });
+}
+
 static void send_call(uint32_t index)
 {
 	static const char *const tools[] = { "effect", "job", "pure", "pur" };
 	struct sim_client *client = &world.clients[index];
 	unsigned tool = (unsigned)random_below(&world.random, 4);
-	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
+	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_LINK_BYTES };
 	uint32_t body[2] = { 0, tool == 2 ?
 		(uint32_t)random_below(&world.random, 3) : 0 };
 	uint32_t id = client->next_id + 1, name = index << 16 | id % IDS;
@@ -821,6 +831,7 @@ static void send_call(uint32_t index)
 			  .flags = (call->detached ? CALL_DETACHED : 0U) |
 				   (parts ? CALL_MORE : 0U) },
 		.body = { (const uint8_t *)body, sizeof(body) } });
+	grant_ahead(index, id);
 	/* What was refused is nowhere, and its answer may be lost. */
 	call->detached &= call_find(world.router, index, id) != NULL;
 }
