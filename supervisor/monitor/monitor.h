@@ -126,8 +126,9 @@ struct monitor {
 	struct workspace workspaces[CONTROL_WORKSPACES_MAX + 1];
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
-	int router_listener, run_directory, state_directory, log_directory, lock, null_fd;
-	int effects;			/* the router's file, lent to each in turn */
+	int router_listener, run_directory, state_directory, log_directory, null_fd;
+	int run_lock;
+	int effects, state_lock;	/* the router's file and its lock, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	int home_network;
