@@ -204,9 +204,9 @@ int catalogs_publish(struct monitor *monitor, struct error *why);
 void catalogs_settle(struct monitor *monitor, bool newer);
 void catalogs_release(struct monitor *monitor);
 /* The pool a core pool stands for and where; NULL: of no generation any more. */
-const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
+const struct catalog_pool *catalogs_pool(struct monitor *monitor,
 					 const struct core_pool *pool,
-					 const struct generation **ret_generation,
+					 struct generation **ret_generation,
 					 unsigned *ret_row);
 
 /* workspaces.c */

@@ -467,6 +467,19 @@ subject "a worker's caller has an answer" pool answers say 24
 subject "a worker's caller has an answer in pieces" pool hands_over say 24
 subject "a job's caller has an answer" pool answers run 24
 
+# ---- a program that could not be opened with its manifest ----
+
+opens_later() { # POOL
+	under_strace "$supervisor" -qq -o "$work/trace" -P "$work/bin/cupel-echo" \
+		-e trace=openat2 -e inject=openat2:error=EMFILE -- reloads "$1" || return 1
+	has_failed || { echo 'it was not opened anew'; return 1; }
+	dies "$1" >/dev/null
+	recovers "$1"
+}
+if [[ 'a program is opened' =~ $only ]]; then
+	{ [ -n "$up" ] || begin; } && holds 'a program is opened when it can be' opens_later "say$((turn++ % 8))"
+fi
+
 # ---- a death that is told late ----
 
 # The worker's link has ended, so that it is told to go, before its init says
