@@ -221,6 +221,7 @@ judge() { # NAME COMMAND...
 enough() { # NAME
 	local most=${#chosen[@]}
 	all_made=$((all_made + made)) all_chosen=$((all_chosen + most))
+	[ "$most" -gt 0 ] || { skip "$1" 'it may not be traced'; return; }
 	[ "$faults" = all ] || return	# of two, none may be called so often again
 	holds "$1: $made of $most were seen to fail" test $((2 * made)) -ge "$most"
 }
