@@ -38,6 +38,7 @@ flock EINTR ENOLCK
 fsconfig EPERM
 fsmount EMFILE ENOMEM
 fsopen EMFILE ENOMEM
+fspick EMFILE ENOMEM EPERM
 fstat ENOMEM
 fstatfs EIO ENOMEM EINTR
 ftruncate EIO EINTR
