@@ -288,6 +288,15 @@ int64_t core_next_ns(const struct core *core)
 	return next_ns;
 }
 
+static void starts_init(struct starts *starts, unsigned most, int64_t period_ns,
+			int64_t now_ns)
+{
+	starts->most = most;
+	starts->period_ns = period_ns;
+	for (unsigned i = 0; i < most; i++)
+		starts->at_ns[i] = now_ns - period_ns;
+}
+
 void core_init(struct core *core, uint64_t seed, int64_t idle_ns,
 	       int64_t escaped_ns, int64_t now_ns)
 {
@@ -295,8 +304,8 @@ void core_init(struct core *core, uint64_t seed, int64_t idle_ns,
 
 	memset(core, 0, sizeof(*core));
 	random_init(&core->random, seed);
-	bucket_init(&core->restarts, RESTARTS, RESTARTS_NS, RESTARTS, now_ns);
-	bucket_init(&core->jobs, JOBS, JOBS_NS, JOBS, now_ns);
+	starts_init(&core->restarts, RESTARTS, RESTARTS_NS, now_ns);
+	starts_init(&core->jobs, JOBS, JOBS_NS, now_ns);
 	core->brownout_ns = now_ns + BOOT_NS;	/* BOOT: its end at the latest */
 	core->critical_ns = DEADLINE_NEVER;
 	core->escaped_ns = escaped_ns;

@@ -16,9 +16,9 @@
  * last one, in a pool of its own; without it nothing is spawned, and when it
  * dies all workers are replaced, for they hang on its links.
  *
- * Two budgets bind everybody: 30 restarts in 60 s (a start after an abnormal
- * end), of which 4 are left to critical pools; and 50 starts a second of
- * single-use workers whose last one failed. Starts that follow work well done
+ * Two budgets bind everybody: 30 restarts in any 60 s (a start after an
+ * abnormal end), of which 4 are left to critical pools; and 50 starts in any
+ * second of single-use workers whose last one failed. Starts that follow work well done
  * are not limited: they are what the pool is for. An on-demand pool grows by
  * 1, 2, 4, then 8 workers a second.
  *
@@ -40,7 +40,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/core/bucket.h"
 #include "common/core/restart.h"
 #include "common/wire/control.h"
 #include "supervisor/monitor/worker_core.h"
@@ -49,6 +48,7 @@
 #define CORE_SLOTS (CONTROL_SLOTS_MAX + 1)
 #define CORE_POOLS 64			/* of two generations */
 #define CORE_ROUTER_POOL CORE_POOLS
+#define CORE_STARTS_MAX 50
 #define CORE_ACTIONS_MAX 4096
 #define CORE_EXIT_BROWNOUT 75
 #define CORE_CANARY 1			/* detail of CONTROL_SLOT_UP */
@@ -180,12 +180,19 @@ struct core_actions {
 	unsigned count;
 };
 
+/* No more than most starts in any period: when the latest were, in a ring. */
+struct starts {
+	int64_t period_ns;
+	unsigned most, next;
+	int64_t at_ns[CORE_STARTS_MAX];
+};
+
 struct core {
 	enum supervisor_state state;
 	struct core_slot slots[CORE_SLOTS];
 	struct core_pool pools[CORE_POOLS + 1];
 	struct random random;
-	struct bucket restarts, jobs;
+	struct starts restarts, jobs;
 	uint32_t catalog;	/* generation that holds */
 	uint64_t workspaces;	/* that are there, from bit 0 for number 1 */
 	enum core_reload reload;

@@ -220,8 +220,20 @@ static void tell(struct core *core, unsigned index)
 
 /* ---- filling up ---- */
 
+/* When one may start, so that `left` more could. */
+static int64_t starts_next_ns(const struct starts *starts, unsigned left)
+{
+	return starts->at_ns[(starts->next + left) % starts->most] + starts->period_ns;
+}
+
+static void starts_take(struct starts *starts, int64_t now_ns)
+{
+	starts->at_ns[starts->next] = now_ns;
+	starts->next = (starts->next + 1) % starts->most;
+}
+
 /* A start after a failure takes from a budget that all have in common. */
-static struct bucket *budget_of(struct core *core, const struct core_slot *slot)
+static struct starts *budget_of(struct core *core, const struct core_slot *slot)
 {
 	if (!slot->failed)
 		return NULL;
@@ -231,9 +243,9 @@ static struct bucket *budget_of(struct core *core, const struct core_slot *slot)
 static int64_t spawn_at_ns(const struct core *core, uint32_t index)
 {
 	const struct core_slot *slot = &core->slots[index];
-	const struct bucket *budget = budget_of((struct core *)(uintptr_t)core, slot);
+	const struct starts *budget = budget_of((struct core *)(uintptr_t)core, slot);
 	bool all = budget == &core->jobs || core->pools[slot->pool].spec.critical;
-	int64_t budget_ns = budget ? bucket_next_ns(budget, all ? 1 : 1 + RESERVED) : INT64_MIN;
+	int64_t budget_ns = budget ? starts_next_ns(budget, all ? 0 : RESERVED) : INT64_MIN;
 
 	if (index != CORE_ROUTER && !has_router(core))
 		return DEADLINE_NEVER;
@@ -244,12 +256,12 @@ static void spawn_due(struct core *core, int64_t now_ns)
 {
 	for (uint32_t n = 0; n < CORE_SLOTS; n++) {
 		uint32_t i = (CORE_ROUTER + n) % CORE_SLOTS;	/* the router first */
-		struct bucket *budget = budget_of(core, &core->slots[i]);
+		struct starts *budget = budget_of(core, &core->slots[i]);
 
 		if (core->slots[i].state != WORKER_BACKOFF || spawn_at_ns(core, i) > now_ns)
 			continue;
 		if (budget)
-			bucket_take(budget, 1, now_ns);
+			starts_take(budget, now_ns);
 		slot_event(core, i, WORKER_EVENT_SPAWN, now_ns);
 		if (i == CORE_ROUTER) {
 			for (unsigned p = 0; p < CORE_POOLS; p++)

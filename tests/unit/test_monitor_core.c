@@ -53,7 +53,7 @@ struct world {
 	struct process processes[CORE_SLOTS];
 	int64_t now_ns;
 	uint64_t trace;
-	struct core_pool_spec specs[6];
+	struct core_pool_spec specs[CORE_POOLS / 2];
 	uint32_t spec_count;
 	bool broken;		/* the newest programs crash at once */
 	bool lossy;		/* this seed has faults at all */
@@ -537,6 +537,56 @@ static void test_crash_loop_cools_down(void **state)
 	test_row(spawns >= 3 && spawns <= 5, "%u spawns in 60 s", spawns);
 }
 
+/* The most starts after a failure within any period, of workers that die once ready. */
+static unsigned most_starts(bool single_use, int64_t period_ns)
+{
+	static struct world world;
+	static int64_t at_ns[4096];
+	static char names[CORE_POOLS / 2][4];
+	uint32_t last[CORE_ROUTER] = { 0 };
+	unsigned count = 0, most = 0, oldest = 0;
+
+	one_pool(&world, (struct core_pool_spec){ .name = "x", .size = 1 });
+	for (uint32_t i = 0; i < COUNT(world.specs); i++) {
+		snprintf(names[i], sizeof(names[i]), "%02u", i);
+		world.specs[i] = (struct core_pool_spec){
+			.name = names[i], .hash = 1, .fixed = !single_use,
+			.single_use = single_use, .size = 4, .warm = 4, .start_ns = NS_PER_S };
+	}
+	world.spec_count = COUNT(world.specs);
+	core_init(&world.core, 1, 0, DEADLINE_NEVER, world.now_ns);
+	memset(world.processes, 0, sizeof(world.processes));
+	world.lossy = true;	/* by signals, most of them */
+	reload(&world);
+	for (int64_t end_ns = world.now_ns + 120 * NS_PER_S; world.now_ns < end_ns; advance(&world))
+		for (uint32_t i = 0; i < CORE_ROUTER; i++) {
+			struct process *process = &world.processes[i];
+
+			if (process->exists && process->dies_ns == DEADLINE_NEVER &&
+			    world.core.slots[i].state == WORKER_READY)
+				process->dies_ns = world.now_ns + 5 * MS;
+			if (!process->exists || process->generation == last[i])
+				continue;
+			if (world.core.slots[i].failed && count < COUNT(at_ns))
+				at_ns[count++] = world.now_ns;
+			last[i] = process->generation;
+			while (count && at_ns[count - 1] - at_ns[oldest] >= period_ns)
+				oldest++;
+			most = count - oldest > most ? count - oldest : most;
+		}
+	return most;
+}
+
+static void test_restarts_are_bounded_in_any_period(void **state)
+{
+	unsigned restarts = most_starts(false, 60 * NS_PER_S);
+	unsigned jobs = most_starts(true, NS_PER_S);
+
+	(void)state;
+	test_row(restarts >= 20 && restarts <= 30, "%u restarts in 60 s", restarts);
+	test_row(jobs >= 40 && jobs <= 50, "%u starts of jobs in a second", jobs);
+}
+
 /* Without it nobody is served: after a good run it comes back at once. */
 static void test_the_router_is_back_at_once(void **state)
 {
@@ -705,6 +755,7 @@ int main(void)
 		cmocka_unit_test(test_a_worker_reaches_no_assertion),
 		cmocka_unit_test(test_every_state_is_left_in_time),
 		cmocka_unit_test(test_crash_loop_cools_down),
+		cmocka_unit_test(test_restarts_are_bounded_in_any_period),
 		cmocka_unit_test(test_the_router_is_back_at_once),
 		cmocka_unit_test(test_wants_grow_slowly_and_to_the_size),
 		cmocka_unit_test(test_each_workspace_has_its_spares),
