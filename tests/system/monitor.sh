@@ -35,7 +35,8 @@ nothing_is_left() { # PID...
 	wait_for 3 all_dead "$@" || { echo "alive: $*"; return 1; }
 	left=$(stale_groups) || { echo "groups: $left"; return 1; }
 }
-descriptors() { find /proc/"$supervisor"/fd 2>/dev/null | wc -l; }
+# But those of groups: an empty one may be kept for the next worker.
+descriptors() { find /proc/"$supervisor"/fd ! -lname '/sys/fs/cgroup/*' 2>/dev/null | wc -l; }
 
 # What a run of the tier's user gets.
 verdict_group() {
@@ -79,6 +80,33 @@ starts_and_stops() {
 	holds "$tier: after TERM no process, socket or group is left" nothing_is_left $family_then
 	is "$tier: nor a file in the run directory" "$(ls -A "$space/run")" ''
 	is "$tier: nor a mount" "$(mountings)" "$mounts"
+}
+
+# How many groups were made, by the number at the end of a new job's.
+groups_made() { # SECONDS to sleep, like no other
+	local pid
+	ask call job "{\"argv\":[\"/bin/sleep\",\"$1\"]}" >/dev/null 2>&1 &
+	sleeper() { pid=$(pgrep -f "^/bin/sleep $1\$"); }
+	wait_for 20 sleeper "$1"
+	group=$(group_of "$pid" pids)
+	echo "${group##*-}"
+}
+reuses_groups() {
+	local first last
+	start_supervisor
+	first=$(groups_made 31.26)
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		ask call job '{"argv":["true"]}' >/dev/null
+	done
+	last=$(groups_made 31.27)
+	if [[ $first$last =~ ^[0-9]+$ ]]; then
+		holds "$tier: what a job leaves empty, another's worker is in ($first, $last)" \
+			test $((last - first)) -lt 12
+	else
+		skip "$tier: what a job leaves empty, another's worker is in" 'no group of its own'
+	fi
+	stop_supervisor
+	holds "$tier: at its end the supervisor removes them all" stale_groups
 }
 
 replaces() {
@@ -279,7 +307,7 @@ refuses() {
 	is "$tier: so is a directory that is not absolute" $? 64
 }
 
-for part in refuses starts_and_stops replaces dies_with_all one_at_a_time reloads has_spares yields \
+for part in refuses starts_and_stops reuses_groups replaces dies_with_all one_at_a_time reloads has_spares yields \
 	is_in_a_closed_directory leaves_when_idle cools_down; do
 	for_each_tier "$part"
 done
