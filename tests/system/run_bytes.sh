@@ -63,8 +63,9 @@ echo "é ü 漢字" | iconv -t UTF-16 | od -x
 END
 )
 # Bytes of both streams and the exit code, in WHERE.out, .err and .code.
+# A confined one never has SIGPIPE ignored, though its caller may, as services do.
 plain() { # WHERE COMMAND
-	(cd / && exec env -i PATH=/usr/bin:/bin LC_ALL=$LC_ALL sh -c "$2" \
+	(cd / && exec env -i --default-signal=PIPE PATH=/usr/bin:/bin LC_ALL=$LC_ALL sh -c "$2" \
 		<"$work/random" >"$1.out" 2>"$1.err")
 	echo $? >"$1.code"
 }
