@@ -21,9 +21,6 @@ pkill_marked() {
 }
 trap 'pkill_marked; clean_up' EXIT
 
-milliseconds() {
-	echo $((${EPOCHREALTIME/./} / 1000))
-}
 # What a run of nothing takes just now: the measure of what may come on top.
 run_nothing() {
 	local start=$(milliseconds)
