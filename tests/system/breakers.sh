@@ -27,6 +27,7 @@ breaks() {
 		"$(ask log --json --call "$id" | jq -r 'select(.msg == "effect").token')" told
 	is "$tier: if it fails, in words" \
 		"$(words_of call echo.fail '{"code":9}' | grep -cE '\(failed_precondition from the worker, call [0-9]+\)$')" 1
+	call_nothing
 	"${as_user[@]}" "$work/bin/cupel" call --json echo.effect '{"token":"killed","ms":20000}' \
 		>"$space/killed" 2>/dev/null </dev/null &
 	caller=$!
@@ -38,7 +39,6 @@ breaks() {
 		'["notice","effect","echo",true]'
 	is "$tier: and found by its call" \
 		"$(ask log --json --call "$(effects | jq .call)" | jq -r .token)" killed
-	call_nothing
 	for pid in $(named cupel-echo) $(named echo); do kill -9 "$pid"; done
 	start=$(milliseconds)
 	wait $caller
