@@ -72,8 +72,8 @@ plain() { # WHERE COMMAND
 confined() { # WHERE COMMAND OPTION...
 	local where=$1 command=$2
 	shift 2
-	"${cupel_run[@]}" --quiet --workspace none --cwd / "$@" -- sh -c "$command" \
-		<"$work/random" >"$where.out" 2>"$where.err"
+	"${cupel_run[@]}" --quiet --workspace none --cwd / --limit wall=none --limit cpu=none \
+		"$@" -- sh -c "$command" <"$work/random" >"$where.out" 2>"$where.err"
 	echo $? >"$where.code"
 }
 same() { # WHERE WHERE
