@@ -183,7 +183,7 @@ static int check_child(pid_t *child, const char *program, int words_fd,
 static int start_one(const struct places *places, struct error *why)
 {
 	const struct timespec pause = { 0, RETRY_NS };
-	int64_t until_ns = deadline_after(clock_now_ns(), CONNECT_TIMEOUT_NS);
+	int64_t until_ns = deadline_after(clock_now_ns(), START_TIMEOUT_NS);
 	char program[PATH_MAX + 40];
 	struct error refused;
 	pid_t child;
@@ -203,7 +203,7 @@ static int start_one(const struct places *places, struct error *why)
 		}
 		r = check_child(&child, program, words_fd, why);
 		if (r == 0 && deadline_passed(until_ns, clock_now_ns()))
-			r = tell_failure(program, words_fd, "does not serve after 5 s", why);
+			r = tell_failure(program, words_fd, "does not serve after 20 s", why);
 		nanosleep(&pause, NULL);
 	}
 	return r;
