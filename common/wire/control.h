@@ -55,6 +55,7 @@ enum router_descriptor {
 	ROUTER_LISTEN_FD = 4,	/* listening stream socket of the clients */
 	ROUTER_CATALOG_FD = 5,	/* sealed memory: struct catalog */
 	ROUTER_EFFECTS_FD = 6,	/* the router's own file, which outlives it */
+	ROUTER_LOCK_FD = 7,	/* held, so that no other writes it meanwhile */
 	ROUTER_DESCRIPTORS_END
 };
 

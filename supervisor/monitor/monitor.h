@@ -126,8 +126,9 @@ struct monitor {
 	struct workspace workspaces[CONTROL_WORKSPACES_MAX + 1];
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
-	int router_listener, run_directory, state_directory, log_directory, lock, null_fd;
-	int effects;			/* the router's file, lent to each in turn */
+	int router_listener, run_directory, state_directory, log_directory, null_fd;
+	int run_lock;
+	int effects, state_lock;	/* the router's file and its lock, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	struct cgroup groups[GROUPS_MAX];	/* the longest unused first */
@@ -205,9 +206,9 @@ int catalogs_publish(struct monitor *monitor, struct error *why);
 void catalogs_settle(struct monitor *monitor, bool newer);
 void catalogs_release(struct monitor *monitor);
 /* The pool a core pool stands for and where; NULL: of no generation any more. */
-const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
+const struct catalog_pool *catalogs_pool(struct monitor *monitor,
 					 const struct core_pool *pool,
-					 const struct generation **ret_generation,
+					 struct generation **ret_generation,
 					 unsigned *ret_row);
 
 /* workspaces.c */

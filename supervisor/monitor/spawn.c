@@ -492,12 +492,23 @@ static void tell_up(struct worker *worker, const struct core_slot *slot,
 	control_tell(worker->monitor, record, links->client[OURS]);
 }
 
+/* What could not be opened with the manifests may be there by now, or afford it. */
+static int find_program(const struct catalog_pool *entry, struct program *program,
+			enum start_fault *ret_fault, struct error *why)
+{
+	int r = program->fd < 0 ? program_open(program, entry->program, why) : 0;
+	bool is_short = r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EINTR;
+
+	*ret_fault = is_short ? START_FAULT_PASSING : START_FAULT_HOPELESS;
+	return r;
+}
+
 static int start(struct monitor *monitor, struct worker *worker, struct links *links,
 		 enum start_fault *ret_fault, struct error *why)
 {
 	const struct core_slot *slot = &monitor->core.slots[worker->index];
 	const struct core_pool *pool = &monitor->core.pools[slot->pool];
-	const struct generation *generation;
+	struct generation *generation;
 	const char *argv[ARGUMENTS_MAX];
 	unsigned row;
 	const struct catalog_pool *entry = catalogs_pool(monitor, pool, &generation, &row);
@@ -507,8 +518,10 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	*ret_fault = START_FAULT_HOPELESS;
 	if (generation->plans[row] < 0)
 		return error_set(why, -ENOENT, "there is no policy %s", entry->policy);
-	if (generation->programs[row].fd < 0)
-		return error_set(why, -ENOENT, "%s could not be opened", entry->program);
+	int r = find_program(entry, &generation->programs[row], ret_fault, why);
+
+	if (r < 0)
+		return r;
 	struct sandbox_plan plan = monitor->plans[generation->plans[row]].sandbox;
 
 	if (plan.tier == TIER_FULL)
@@ -522,8 +535,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	plan.table_bytes = sizeof(*monitor);
 	plan.counter = entry->kind == POOL_PER_CALL && entry->client_role >= ROLE_COUNT;
 	plan.program_is_script = generation->programs[row].script;
-	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
-
+	r = place_workspace(monitor, entry, slot->workspace, &plan, why);
 	*ret_fault = r < 0 && slot->workspace ? START_FAULT_WORKSPACE : START_FAULT_PASSING;
 	if (r == 0)
 		r = make_links(worker, entry, links, why);

@@ -203,6 +203,30 @@ one_at_a_time() {
 	stop_supervisor
 }
 
+# Two of one state would write over each other's ledger of effects.
+shares_no_state() {
+	local said
+	start_supervisor
+	folder "$space/run2"
+	set_user
+	said=$("${as_user[@]}" "CUPEL_RUN=$space/run2" timeout 20 "$work/bin/cupeld" 2>&1 </dev/null)
+	is "$tier: another one of the same state names the first and ends" "$? $said" \
+		"75 cupeld: lock: another supervisor, process $supervisor, serves $space/state"
+	holds "$tier: the first serves" serves
+	if [ "$(id -u)" -eq 0 ]; then
+		holds "$tier: the router holds that lock, too: it may outlive its monitor" \
+			test /proc/"$(named cupel-router)"/fd/7 -ef "$space/state/effects.lock"
+	else
+		skip "$tier: the router holds that lock, too" 'it may not be looked into'
+	fi
+	kill -9 "$supervisor"
+	wait "$supervisor" 2>/dev/null
+	start_supervisor
+	is "$tier: killed, the first is followed by another one" "$? $(cat "$space/state/effects.lock")" "0 $supervisor"
+	stop_supervisor
+	rm -r "$space/run2"
+}
+
 reloads() {
 	mkdir -p "$tools"
 	start_supervisor --tools "$tools"
@@ -316,7 +340,8 @@ refuses() {
 	is "$tier: so is a directory that is not absolute" $? 64
 }
 
-for part in refuses starts_and_stops reuses_groups replaces dies_with_all one_at_a_time reloads has_spares yields \
+for part in refuses starts_and_stops reuses_groups replaces dies_with_all one_at_a_time shares_no_state reloads \
+	has_spares yields \
 	is_in_a_closed_directory leaves_when_idle cools_down; do
 	for_each_tier "$part"
 done
