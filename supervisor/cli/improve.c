@@ -15,7 +15,7 @@
 #include "supervisor/cli/improve_report.h"
 #include "supervisor/cli/repository.h"
 
-#define GRACE_NS (10 * 60 * NS_PER_S)	/* beyond the budget: the last proof */
+#define GRACE_NS (10 * 60 * NS_PER_S)	/* beyond the budget: what runs by then */
 #define SECONDS_MAX 86400
 
 struct wanted {
@@ -200,7 +200,7 @@ void cli_improve_explain(FILE *out)
 	      "  --mode auto      and commit it, if the tests pass and confidence and gain\n"
 	      "                   exceed their thresholds; take back what turns out worse\n"
 	      "  --rounds N       settings to measure while searching\n"
-	      "  --budget B       time=5m,runs=200, or one of the two: search no longer\n"
+	      "  --budget B       time=5m,runs=200, or one of the two: end by then\n"
 	      "  --metric B.M     the metric M of benchmark B is to get better\n"
 	      "  --seed N         the same seed makes the same choices\n"
 	      "  --json           print the whole report as JSON\n\n"

@@ -247,7 +247,7 @@ static void print_nothing(const struct table *table, const json_t *report)
 		    member_number(report, "improvement"));
 	else if (text_of(report, "not_searched"))
 		row(table, "found", TABLE_WARN, "nothing: %s", text_of(report, "not_searched"));
-	else if (strncmp(member_text(json_object_get(report, "search"), "stopped"), "budget of", 9) == 0 &&
+	else if (json_is_true(json_object_get(report, "budget_spent")) &&
 		 !text_of(report, "change"))
 		row(table, "found", TABLE_WARN, "nothing better before the --budget was spent");
 	else if (!observes && !text_of(report, "change"))

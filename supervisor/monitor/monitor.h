@@ -39,6 +39,7 @@ struct monitor;
 #define LINE_BYTES 1024
 #define WORKSPACE_CLIENTS_MAX 64
 #define NETWORKS_MAX 32		/* lent to single-use workers, sandbox/network.h */
+#define GROUPS_MAX 8		/* empty, for the next workers with the same limits */
 
 /* What a process writes, until there is a whole line; bounded by the second. */
 struct output {
@@ -69,7 +70,6 @@ struct worker {
 	bool background;		/* its group, if that can be */
 	struct sandbox_status status;
 	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
-	int64_t usage_ns;		/* processor, at the last look */
 };
 
 /* A program opened once; executed by descriptor ever after. */
@@ -131,6 +131,8 @@ struct monitor {
 	int effects, state_lock;	/* the router's file and its lock, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
+	struct cgroup groups[GROUPS_MAX];	/* the longest unused first */
+	unsigned group_count;
 	int home_network;
 	bool groupless;		/* none could be made for the last worker: it has been told */
 	struct keeper keeper;

@@ -4,7 +4,8 @@
  * chooses under 5 % noise is that good; and what a proposal costs.
  *
  *	bench_tuner			all figures
- *	bench_tuner compare KIND...	one line per kind, no bars: for trying out
+ *	bench_tuner compare SEED KIND...	one line per kind, no bars, for the
+ *					seeds from this one on: for trying out
  *	bench_tuner serve KIND SEED	costs for a peer: describes the space, then
  *					answers a line of levels with its cost
  */
@@ -102,16 +103,16 @@ static struct outcome summarise(double *evaluations, size_t count)
 				 (double)solved / (double)count };
 }
 
-static void search(enum landscape_kind kind,
+static void search(enum landscape_kind kind, uint64_t first,
 		   struct outcome ret[TUNER_METHOD_COUNT])
 {
 	static double evaluations[TUNER_METHOD_COUNT][SEEDS];
 
 	for (uint64_t seed = 0; seed < SEEDS; seed++) {
-		landscape_init(&landscape, kind, seed, SPACE_UNSAFE);
+		landscape_init(&landscape, kind, first + seed, SPACE_UNSAFE);
 		for (size_t i = 0; i < COMPARED; i++)
 			evaluations[compared[i].method][seed] =
-				solve(compared[i].method, seed);
+				solve(compared[i].method, first + seed);
 	}
 	for (size_t i = 0; i < COMPARED; i++)
 		ret[compared[i].method] =
@@ -269,11 +270,11 @@ static void print_outcome(const char *name, struct outcome outcome)
 	printf("  %s %5.0f (%3.0f %%)", name, outcome.median, 100 * outcome.solved);
 }
 
-static struct outcome compare(enum landscape_kind kind)
+static struct outcome compare(enum landscape_kind kind, uint64_t first)
 {
 	struct outcome outcomes[TUNER_METHOD_COUNT];
 
-	search(kind, outcomes);
+	search(kind, first, outcomes);
 	printf("  %-12s", landscape_name(kind));
 	for (size_t i = 0; i < COMPARED; i++)
 		print_outcome(compared[i].name, outcomes[compared[i].method]);
@@ -333,7 +334,7 @@ static int all_figures(const char *self)
 	for (size_t i = 0; i < ROWS; i++) {
 		enum landscape_kind kind = rows[i].kind;
 
-		ours[i] = compare(kind);
+		ours[i] = compare(kind, 0);
 		if (peer.count[kind] > 0)
 			print_outcome("Optuna TPE", summarise(
 				peer.evaluations[kind], peer.count[kind]));
@@ -353,10 +354,10 @@ int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "serve") == 0)
 		return serve(argv[2], argv[3]);
-	if (argc < 3 || strcmp(argv[1], "compare") != 0)
+	if (argc < 4 || strcmp(argv[1], "compare") != 0)
 		return all_figures(argv[0]);
-	for (int i = 2; i < argc; i++) {
-		compare(kind_of(argv[i]));
+	for (int i = 3; i < argc; i++) {
+		compare(kind_of(argv[i]), strtoull(argv[2], NULL, 10));
 		printf("  %.1f s\n", cpu_ms() / 1e3);
 		fflush(stdout);
 	}

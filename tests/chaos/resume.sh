@@ -18,7 +18,8 @@ RANDOM=${CUPEL_SEED:-1}
 kind=${RESUME_KIND:-git}
 case $kind in git) inside=.git keeps=none ;; *) inside=.cupel keeps=.cupel ;; esac
 echo "# CUPEL_SEED=${CUPEL_SEED:-1} RESUME_KIND=$kind"
-hit=0 applies=0
+hit=0 applies=0 campaigns=0 whole_ms=0
+torn='' lost='' lame=''	# what went wrong
 declare -A kills
 
 # ---- the user's ----
@@ -75,7 +76,23 @@ revive() {
 	kill -0 "$supervisor" 2>/dev/null && serves && return
 	kill -9 "$supervisor" 2>/dev/null
 	wait "$supervisor" 2>/dev/null
-	serve || not_ok 'a supervisor starts again' "$(tail -n 3 "$work/cupeld.log")"
+	start_up
+}
+# Without a supervisor nothing can be asked: it ends with what it knows.
+start_up() {
+	serve && return
+	not_ok 'a supervisor starts' "$(tail -n 3 "$work/cupeld.log")"
+	conclude
+}
+conclude() {
+	echo "# $hit kills: $(for v in "${!kills[@]}"; do echo -n "$v ${kills[$v]} "; done)"
+	echo "# $applies times applied and taken back, $campaigns campaigns of $whole_ms ms"
+	is 'nothing is ever torn' "$torn" ''
+	is 'an apply and a rollback are done once each' "$lost" ''
+	is 'a campaign goes on and ends with its one commit' "$lame" ''
+	holds 'there were kills' test "$hit" -ge $((applies / 4))
+	done_testing
+	exit
 }
 
 # ---- what must hold ----
@@ -165,7 +182,7 @@ time_left() {
 # As they were: the workspace, and what the store knew of it.
 reset() { # TEMPLATE
 	unserve
-	cd "$work" && rm -rf ws state && cp -a "$1/." . && serve && cd ws
+	cd "$work" && rm -rf ws state && cp -a "$1/." . && start_up && cd ws
 }
 
 small ws
@@ -173,11 +190,10 @@ theirs ws
 print=$(print_of_theirs ws)
 mkdir fresh proven
 cp -a ws fresh
-torn=
 
 # ---- one without a kill, to start an apply from ----
 
-serve && cd ws || exit 1
+start_up && cd ws
 start=$(date +%s%N)
 until_done 0 0 improve --mode approve --seed 1
 whole_ms=$((($(date +%s%N) - start) / 1000000))
@@ -190,7 +206,6 @@ unserve
 cp -a "$work/ws" "$work/state" "$work/proven"
 began=$SECONDS
 
-campaigns=0 lame=
 campaign() {
 	reset fresh
 	until_done 3 "$whole_ms" improve --mode auto --seed "$RANDOM"
@@ -203,7 +218,6 @@ campaign() {
 	fi
 	campaigns=$((campaigns + 1))
 }
-lost=
 # Sooner after a miss and later after a hit: about every other one hits, however
 # long an apply takes on this machine.
 aim() {
@@ -231,10 +245,4 @@ while time_left; do
 	# Some kills in, it takes several times as long as one without.
 	[ $((SECONDS - began + 3 * whole_ms / 1000)) -lt "$seconds" ] && time_left && campaign
 done
-echo "# $hit kills: $(for v in "${!kills[@]}"; do echo -n "$v ${kills[$v]} "; done)"
-echo "# $applies times applied and taken back, $campaigns campaigns of $whole_ms ms"
-is 'nothing is ever torn' "$torn" ''
-is 'an apply and a rollback are done once each' "$lost" ''
-is 'a campaign goes on and ends with its one commit' "$lame" ''
-holds 'there were kills' test "$hit" -ge $((applies / 4))
-done_testing
+conclude

@@ -344,6 +344,48 @@ static void it_finds_the_valley_of_branin(void **state)
 	}
 }
 
+/*
+ * Four groups of three switches, each of which is worth something with all
+ * three on and the worse the more of them are on before that: every single
+ * step from the start leads away. Random draws need some 4,000 for this.
+ */
+static double trap_cost(const struct space_config *config)
+{
+	double sum = 1;
+
+	for (size_t i = 0; i < 12; i += 3) {
+		int on = config->levels[i] + config->levels[i + 1] +
+			 config->levels[i + 2];
+
+		sum += on == 3 ? 0 : 1 + 0.3 * on;
+	}
+	return sum;
+}
+
+static void it_leaves_hills_among_categories(void **state)
+{
+	struct space_parameter switches[12];
+	const struct space space = { switches, COUNT(switches), SPACE_SAFE };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(switches); i++)
+		switches[i] = (struct space_parameter){ .kind = SPACE_CATEGORY,
+							.count = 2 };
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct tuner_trial trial;
+		size_t n = 0;
+
+		start(&tuner, &space, TUNER_ENSEMBLE, seed, 150);
+		do {
+			assert_int_equal(tuner_next(&tuner, &trial), TUNER_GO_ON);
+			trial.outcome = TUNER_OK;
+			report(&tuner, &trial, trap_cost(&trial.config));
+			n++;
+		} while (trial.cost > 1);
+		test_row(n <= 100, "seed %d took %zu", (int)seed, n);
+	}
+}
+
 static void everything_has_a_name(void **state)
 {
 	(void)state;
@@ -371,6 +413,7 @@ int main(void)
 		cmocka_unit_test(a_foreign_trial_is_refused),
 		cmocka_unit_test(it_stops_when_nothing_is_left_to_gain),
 		cmocka_unit_test(it_finds_the_valley_of_branin),
+		cmocka_unit_test(it_leaves_hills_among_categories),
 		cmocka_unit_test(everything_has_a_name),
 	};
 

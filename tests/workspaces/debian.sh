@@ -3,7 +3,8 @@
 # archive is built, tested by its own tests, measured on files of this machine,
 # and improved, in a scratch folder. Any gain is measured again by hand: both
 # versions built in plain folders and run in turn, with no Cupel around them.
-# Speaks TAP; lines that begin with "# |" are the table. PROJECTS and MODES choose.
+# Speaks TAP; lines that begin with "# |" are the table. PROJECTS and MODES choose;
+# GAIN is what `auto` has to exceed, in percent, instead of what cupel.conf says.
 #
 # A program has here DEBIAN/NAME.conf, its cupel.conf, and a function real_NAME
 # that fills its folder `real`. Knobs, build and benchmark by hand are read from
@@ -54,7 +55,8 @@ keep() { # MESSAGE
 	git add -A -f && git -c user.name=test -c user.email=test@localhost commit -q -m "$1"
 }
 prepare() { # PROJECT
-	cd source && mkdir real && "real_$1" && echo 'real/* -text' >>.gitattributes && cp "$confs/$1.conf" cupel.conf &&
+	cd source && mkdir real && "real_$1" && echo 'real/* -text' >>.gitattributes &&
+		sed "${GAIN:+s/^\tgain = .*/\tgain = $GAIN/}" "$confs/$1.conf" >cupel.conf &&
 		git init -q -b main && keep 'as in Debian'
 }
 command_of() { # SECTION: of ./cupel.conf, the first there is

@@ -10,6 +10,11 @@
  *	watch    old against new; a regression is taken back
  *	learn    what failed is not tried again
  *
+ * Each takes its share of the budget (budget_core.h) and then goes on with what
+ * it has: the search and the race with the best so far, the pruning with what
+ * it kept; a proof ends undecided, as if it had not begun. One build, test or
+ * pair may run over.
+ *
  * Each arrow is a row in the store before the next begins, so that a campaign
  * that was killed goes on: trials are told to the tuner again, an unfinished
  * proof begins anew at its own share of alpha, a begun apply is finished or
@@ -23,6 +28,7 @@
 
 #include "workers/improve/cases.h"
 #include "workers/improve/bottleneck_core.h"
+#include "workers/improve/budget_core.h"
 #include "workers/improve/knobs.h"
 #include "workers/improve/planning_core.h"
 #include "workers/improve/session.h"
@@ -33,6 +39,9 @@ enum campaign_mode { MODE_OBSERVE, MODE_PROPOSE, MODE_APPROVE, MODE_AUTO, MODE_C
 
 /* Copies of the workspace, by what is in them. */
 enum copy { COPY_BASE, COPY_CANDIDATE, COPY_FINALISTS };
+
+#define PRUNE_PAIRS 8
+#define WATCH_PAIRS 10
 
 /* A setting, built in a copy. */
 struct arm {
@@ -61,6 +70,9 @@ struct campaign {
 	unsigned slots;			/* tests at a time */
 	int64_t until_ns;		/* when the budget of time is spent */
 	int64_t runs_left;		/* benchmark runs; INT64_MAX: no budget */
+	int64_t kept_ns[BUDGET_STEP_COUNT], kept_runs[BUDGET_STEP_COUNT];
+	int64_t build_ns;		/* of the base, with its tests */
+	int64_t pair_ns, pair_runs;	/* the latter 0 without a budget */
 
 	struct config config;
 	struct workspace_file file;
@@ -143,6 +155,12 @@ int campaign_ask(struct campaign *campaign, const char *tool, json_t *arguments,
 
 /* Tells the new tuner of settings that were judged before. */
 void campaign_tell_lessons(struct campaign *campaign);
+
+/* Keeps of what is left of the budget what the steps after the search need. */
+void campaign_share_budget(struct campaign *campaign);
+
+/* Whether a step may go on; if not, the report says that the budget is spent. */
+bool campaign_has_budget(struct campaign *campaign, enum budget_step step);
 
 /* A line for the person who waits. */
 __attribute__((format(printf, 4, 5)))

@@ -18,12 +18,12 @@ struct prior {
 
 /*
  * Wider with the root of the number of axes, as distances grow with it. Few
- * values say little about how much an axis of categories matters.
+ * values say next to nothing about how much an axis of categories matters.
  */
 static struct prior scale_prior(size_t axes, bool is_category)
 {
 	return (struct prior){ 0.5 * log((double)axes) - 0.7,
-			       is_category ? 0.5 : 1.0, log(0.03), log(50) };
+			       is_category ? 0.2 : 1.0, log(0.03), log(50) };
 }
 
 static const struct prior noise_prior = { -6.9, 2.0, -13.8, 0.7 };

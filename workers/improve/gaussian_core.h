@@ -10,9 +10,9 @@
  *
  *	k(r, c) = variance (1 + sqrt(5) r + 5/3 r^2) exp(-sqrt(5) r) exp(-c)
  *
- * Along a category there is nothing to be smooth in: the exponential gives to
- * each interaction of j categories a share that falls with the j-th power.
- * and every value has independent noise of variance * noise. The mean is the
+ * and every value has independent noise of variance * noise. Along a category
+ * there is nothing to be smooth in: the exponential gives to each interaction
+ * of j categories a share that falls with the j-th power. The mean is the
  * values' own. gaussian_tune() seeks the scales and the noise of greatest
  * posterior density: marginal likelihood, the variance profiled out, times a
  * log-normal prior; by Rprop on the exact gradient, always from the same

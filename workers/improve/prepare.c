@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/core/random.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/suite.h"
@@ -338,14 +339,21 @@ int campaign_read(struct campaign *campaign, const json_t *options)
 
 int campaign_prepare(struct campaign *campaign)
 {
+	int64_t began_ns = clock_now_ns(), built_ns, tested_ns, runs;
 	int r = build_baseline(campaign);
 
+	built_ns = clock_now_ns();
 	if (r == 0)
 		r = test_baseline(campaign);
+	tested_ns = clock_now_ns();
+	runs = campaign->runs_left;
 	if (r == 0)
 		r = calibrate(campaign);
 	if (r < 0)
 		return r;
+	campaign->build_ns = built_ns - began_ns + (tested_ns - built_ns) / BASELINE_RUNS;
+	campaign->pair_ns = (clock_now_ns() - tested_ns) / CALIBRATION_PAIRS;
+	campaign->pair_runs = (runs - campaign->runs_left) / CALIBRATION_PAIRS;
 	plan(campaign);
 	return keep_baseline(campaign);
 }

@@ -130,8 +130,8 @@ static int take_pair(struct campaign *campaign, struct decision *decision,
 }
 
 /*
- * Runs pairs until there is a verdict. A candidate whose run fails is rejected
- * there and then, by *ret_crashed.
+ * Runs pairs until there is a verdict, or no budget for more. A candidate whose
+ * run fails is rejected there and then, by *ret_crashed.
  */
 static int decide(struct campaign *campaign, const struct arm *candidate,
 		  int64_t experiment, struct decision *decision, bool *ret_crashed)
@@ -140,7 +140,7 @@ static int decide(struct campaign *campaign, const struct arm *candidate,
 	int r = 0;
 
 	*ret_crashed = false;
-	for (unsigned n = 0; r == 0; n++) {
+	for (unsigned n = 0; r == 0 && campaign_has_budget(campaign, BUDGET_PROOF); n++) {
 		unsigned looks = decision->look_count;
 
 		r = take_pair(campaign, decision, candidate, n, samples, ret_crashed);
@@ -149,11 +149,13 @@ static int decide(struct campaign *campaign, const struct arm *candidate,
 		enum decision_verdict verdict = decision_look(decision);
 
 		say_decision(campaign, decision);
-		if (decision->look_count != looks || verdict != DECISION_CONTINUE)
-			r = flush_samples(campaign, experiment, &samples);
 		if (verdict != DECISION_CONTINUE)
 			break;
+		if (decision->look_count != looks)
+			r = flush_samples(campaign, experiment, &samples);
 	}
+	if (r == 0)
+		r = flush_samples(campaign, experiment, &samples);
 	json_decref(samples);
 	return r;
 }
@@ -173,13 +175,19 @@ static json_t *verdict_row(int64_t experiment, const struct decision *decision)
 			 bounded ? json_real(look->gain_lower) : json_null());
 }
 
-/* How many decisions this campaign has begun, and all campaigns together. */
-static int read_alpha(struct campaign *campaign, unsigned *ret_nth, int64_t *ret_all)
+/*
+ * How many decisions this campaign has begun, or there were on the same change,
+ * and all campaigns together.
+ */
+static int read_alpha(struct campaign *campaign, int64_t improvement, unsigned *ret_nth,
+		      int64_t *ret_all)
 {
 	json_t *answer;
 	int r = campaign_ask(campaign, "store.alpha",
-			     json_pack("{s:s, s:I}", "workspace", campaign->session->workspace,
-				       "session", (json_int_t)campaign->session->id), &answer);
+			     json_pack("{s:s, s:I, s:I}", "workspace",
+				       campaign->session->workspace, "session",
+				       (json_int_t)campaign->session->id, "improvement",
+				       (json_int_t)improvement), &answer);
 
 	if (r < 0)
 		return r;
@@ -190,25 +198,30 @@ static int read_alpha(struct campaign *campaign, unsigned *ret_nth, int64_t *ret
 }
 
 /* Now and then the base is judged against a copy of itself, like any other. */
-static int check_self(struct campaign *campaign, struct decision *decision)
+static int check_self(struct campaign *campaign)
 {
+	struct decision *decision = calloc(1, sizeof(*decision));
 	struct decision_plan plan;
 	enum tuner_outcome outcome;
 	struct arm copy;
 	int64_t experiment;
 	bool crashed = false;
-	int r = arm_build(campaign, COPY_FINALISTS, &campaign->baseline.config, &copy, &outcome);
+	int r = !decision ? error_set(campaign->why, -ENOMEM, "out of memory") :
+		arm_build(campaign, COPY_FINALISTS, &campaign->baseline.config, &copy, &outcome);
 
-	if (r < 0 || outcome != TUNER_OK)
+	if (r < 0 || outcome != TUNER_OK) {
+		free(decision);
 		return r;
+	}
 	make_plan(campaign, DECISION_CAMPAIGN_ALPHA, &plan);
 	decision_init(decision, &plan);
 	r = begin_experiment(campaign, "aa", 0, &plan, &experiment);
 	if (r == 0)
 		r = decide(campaign, &copy, experiment, decision, &crashed);
-	if (r == 0)
+	if (r == 0 && decision->verdict != DECISION_CONTINUE)
 		r = campaign_ask(campaign, "store.verdict", verdict_row(experiment, decision), NULL);
 	arm_release(&copy);
+	free(decision);
 	return r;
 }
 
@@ -376,6 +389,20 @@ static int settle(struct campaign *campaign, const struct judgement *judgement)
 	return campaign_ask(campaign, "store.settle", row, NULL);
 }
 
+/* Neither shown nor ruled out: it is as it was before the proof began. */
+static int leave_undecided(struct campaign *campaign, const struct judgement *judgement,
+			   const struct decision *decision)
+{
+	static const char reason[] = "the budget was spent before there was a decision; "
+				     "nothing was changed";
+
+	report_decision(campaign, decision, "undecided", reason, judgement->confidence);
+	return campaign_ask(campaign, "store.status",
+			    json_pack("{s:I, s:s, s:s, s:s}", "improvement",
+				      (json_int_t)judgement->improvement, "from", "testing",
+				      "to", "proposed", "reason", reason), NULL);
+}
+
 /* Tests, the held-out ones too, then the decision. */
 static int judge(struct campaign *campaign, const struct arm *arm,
 		 struct judgement *judgement, struct decision *decision)
@@ -392,9 +419,7 @@ static int judge(struct campaign *campaign, const struct arm *arm,
 	if (r == 0 && outcome != TUNER_OK)
 		return settle(campaign, judgement);
 	if (r == 0)
-		r = read_alpha(campaign, &nth, &all);
-	if (r == 0 && all % SELF_CHECK_EVERY == SELF_CHECK_EVERY - 1)
-		r = check_self(campaign, decision);
+		r = read_alpha(campaign, judgement->improvement, &nth, &all);
 	if (r < 0)
 		return r;
 	make_plan(campaign, decision_alpha(nth), &plan);
@@ -403,6 +428,8 @@ static int judge(struct campaign *campaign, const struct arm *arm,
 			     &judgement->experiment);
 	if (r == 0)
 		r = decide(campaign, arm, judgement->experiment, decision, &crashed);
+	if (r == 0 && decision->verdict == DECISION_CONTINUE && !crashed)
+		return leave_undecided(campaign, judgement, decision);
 	if (r == 0)
 		r = read_confidence(campaign, &record);
 	if (r < 0)
@@ -411,7 +438,10 @@ static int judge(struct campaign *campaign, const struct arm *arm,
 	judgement->why_not = crashed ? campaign->why->text : NULL;
 	judgement->confidence = confidence_accepted(&record, plan.alpha, PLANNING_POWER);
 	judgement->seconds = (double)(clock_now_ns() - began_ns) * 1e-9;
-	return settle(campaign, judgement);
+	r = settle(campaign, judgement);
+	if (r == 0 && all % SELF_CHECK_EVERY == SELF_CHECK_EVERY - 1)
+		r = check_self(campaign);
+	return r;
 }
 
 /*

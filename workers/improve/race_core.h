@@ -25,6 +25,7 @@
 
 #define RACE_ENTRANTS_MAX 6
 #define RACE_RUNS_MAX 12	/* of one entrant: 3 + 4 + 5 */
+#define RACE_RUNS_ALL 40	/* of all, at most */
 
 struct race_entrant {
 	double costs[RACE_RUNS_MAX];
@@ -48,7 +49,7 @@ bool race_next(const struct race *race, size_t *ret_entrant);
 /* Of that entrant: its cost, lower is better; not finite if the run failed. */
 void race_report(struct race *race, size_t entrant, double cost);
 
-/* The best of a race that is over; false if all failed. */
+/* The best of a race that is over, or so far; false if none ran, or all failed. */
 bool race_winner(const struct race *race, size_t *ret_entrant);
 
 /* The entrant's measure; NAN before its first run and once it failed. */

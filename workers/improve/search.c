@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "common/arena.h"
-#include "common/clock.h"
 #include "common/core/statistics.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/prune_core.h"
@@ -19,7 +18,6 @@
 #include "workers/improve/tools.h"
 
 #define SEARCH_PAIRS 3
-#define PRUNE_PAIRS 8
 #define PRUNE_TOLERANCE 0.005
 #define LEAD 1.02		/* of the best cost: who is tested for it */
 #define TRIALS_PER_EVALUATION 4
@@ -224,11 +222,6 @@ static void report_trial(struct campaign *campaign, const struct tuner_trial *tr
 	json_array_append_new(json_object_get(campaign->report, "trials"), row);
 }
 
-static bool budget_left(const struct campaign *campaign)
-{
-	return clock_now_ns() < campaign->until_ns && campaign->runs_left > 0;
-}
-
 /* Settings that cost no more than their build. */
 static json_int_t reused_trials(const struct campaign *campaign)
 {
@@ -246,7 +239,8 @@ int campaign_search(struct campaign *campaign)
 	int r = init_tuner(campaign);
 	enum tuner_stop stop = TUNER_GO_ON;
 
-	while (r == 0 && budget_left(campaign)) {
+	campaign_share_budget(campaign);
+	while (r == 0 && campaign_has_budget(campaign, BUDGET_SEARCH)) {
 		stop = tuner_next(campaign->tuner, &trial);
 		if (stop != TUNER_GO_ON)
 			break;
@@ -273,10 +267,13 @@ static int build_finalists(struct campaign *campaign, const size_t *trials, size
 			   struct arm *arms, struct race *race)
 {
 	for (size_t i = 0; i < count; i++) {
-		enum tuner_outcome outcome;
-		int r = arm_build(campaign, COPY_FINALISTS + (unsigned)i,
-				  &campaign->tuner->trials[trials[i]].config, &arms[i], &outcome);
+		enum tuner_outcome outcome = TUNER_INVALID;	/* too late for it */
+		int r = 0;
 
+		if (campaign_has_budget(campaign, BUDGET_RACE))
+			r = arm_build(campaign, COPY_FINALISTS + (unsigned)i,
+				      &campaign->tuner->trials[trials[i]].config, &arms[i],
+				      &outcome);
 		if (r == 0 && outcome == TUNER_OK)
 			r = arm_test(campaign, &arms[i], false, &outcome);
 		if (r < 0)
@@ -292,7 +289,7 @@ static int run_race(struct campaign *campaign, const struct arm *arms, struct ra
 	unsigned runs = 0;
 	size_t entrant;
 
-	while (race_next(race, &entrant)) {
+	while (race_next(race, &entrant) && campaign_has_budget(campaign, BUDGET_RACE)) {
 		double difference;
 		bool failed;
 		int r = rank(campaign, &campaign->baseline, &arms[entrant], 1, &difference,
@@ -378,7 +375,8 @@ int campaign_prune(struct campaign *campaign, struct arm *ret,
 	int r = arm_build(campaign, COPY_CANDIDATE, &campaign->winner, ret, ret_outcome);
 
 	prune_init(&prune, &campaign->knobs.space, &campaign->winner);
-	while (r == 0 && *ret_outcome == TUNER_OK && prune_next(&prune, &simpler, &parameter)) {
+	while (r == 0 && *ret_outcome == TUNER_OK && prune_next(&prune, &simpler, &parameter) &&
+	       campaign_has_budget(campaign, BUDGET_PRUNE)) {
 		struct space_config kept = prune.kept;
 		struct space_config current;
 		double loss = NAN;

@@ -244,6 +244,14 @@ static uint64_t subtree_size(const struct space *space, size_t index,
 	return sum;
 }
 
+bool space_is_unordered(const struct space *space)
+{
+	for (size_t i = 0; i < space->count; i++)
+		if (space->parameters[i].kind != SPACE_CATEGORY)
+			return false;
+	return true;
+}
+
 uint64_t space_size(const struct space *space)
 {
 	uint64_t sizes[SPACE_PARAMETERS_MAX], product = 1;

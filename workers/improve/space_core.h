@@ -98,6 +98,9 @@ bool space_equal(const struct space_config *a, const struct space_config *b);
  */
 uint64_t space_hash(const struct space *space, const struct space_config *config);
 
+/* Whether all parameters are categories. */
+bool space_is_unordered(const struct space *space);
+
 /* How many different permitted configs there are; UINT64_MAX if more. */
 uint64_t space_size(const struct space *space);
 

@@ -24,15 +24,27 @@ static enum campaign_mode mode_of(const struct session *session)
 	return MODE_PROPOSE;
 }
 
+/*
+ * When the budget of time is spent: always so much before the call's deadline,
+ * which would end it as a failure, that what runs by then can end.
+ */
+static int64_t budget_end_ns(const struct session *session)
+{
+	int64_t now_ns = clock_now_ns(), seconds = option_integer(session, "time_s", 0);
+	int64_t left_ns = deadline_remaining(session->call->deadline_ns, now_ns);
+	int64_t last_ns = deadline_after(now_ns, left_ns - left_ns / 16);
+
+	return seconds ? deadline_earlier(deadline_after(now_ns, seconds * NS_PER_S), last_ns) :
+			 last_ns;
+}
+
 static void init(struct campaign *campaign, struct session *session, struct error *why)
 {
-	int64_t seconds = option_integer(session, "time_s", 0);
-
 	*campaign = (struct campaign){
 		.session = session, .why = why, .mode = mode_of(session),
 		.seed = (uint64_t)option_integer(session, "seed", 1),
 		.slots = (unsigned)option_integer(session, "slots", 2),
-		.until_ns = seconds ? clock_now_ns() + seconds * NS_PER_S : INT64_MAX,
+		.until_ns = budget_end_ns(session),
 		.runs_left = option_integer(session, "runs", INT64_MAX),
 		.report = json_pack("{s:s, s:s, s:[], s:[], s:[], s:[]}", "schema",
 				    "cupel.improve/1", "mode", modes[mode_of(session)],

@@ -9,6 +9,7 @@
 #define CANDIDATES_RANDOM 200
 #define CANDIDATES_NEAR 40	/* around where a round begins */
 #define CLIMB_ROUNDS 12		/* at most */
+#define CATEGORY_MARGIN 0.5	/* of the model's deviation; see goal_of() */
 #define PARENTS 6
 #define EVOLUTION_TRIES 64
 #define MUTATIONS_MAX 3
@@ -118,25 +119,45 @@ struct gaussian_belief tuner_believe(const struct tuner *tuner,
 
 struct pick {
 	struct space_config config;
-	double expected, score;		/* score: expected times the odds */
+	double expected, score;
 };
 
-static void consider(const struct tuner *tuner, double floor,
+/* What is to be improved on. */
+struct goal {
+	double floor;	/* the least believed: what an improvement is */
+	double wanted;	/* what the score counts from, times the odds */
+};
+
+/*
+ * Around the best of a smooth function the model soon knows its way. Among
+ * categories it goes on expecting a little of each neighbour, and would stay
+ * on one hill: there only what is better by a margin counts.
+ */
+static struct goal goal_of(const struct tuner *tuner, double floor)
+{
+	double margin = space_is_unordered(tuner->space) ? CATEGORY_MARGIN : 0;
+
+	return (struct goal){ floor, floor - margin * sqrt(tuner->model.variance) };
+}
+
+static void consider(const struct tuner *tuner, const struct goal *goal,
 		     const struct space_config *config, struct pick *best)
 {
-	double expected, score;
+	struct gaussian_belief belief;
+	double score;
 
 	if (tuner_has_seen(tuner, config))
 		return;
-	expected = gaussian_improvement(tuner_believe(tuner, config), floor);
-	score = expected * tuner_odds(tuner, config);
+	belief = tuner_believe(tuner, config);
+	score = gaussian_improvement(belief, goal->wanted) * tuner_odds(tuner, config);
 	if (score > best->score)
-		*best = (struct pick){ *config, expected, score };
+		*best = (struct pick){ *config, gaussian_improvement(belief, goal->floor),
+				       score };
 }
 
 /* Rounds of neighbours of the best pick, until one finds nothing better. */
 static void climb(const struct tuner *tuner, struct random *random,
-		  double floor, struct pick *best)
+		  const struct goal *goal, struct pick *best)
 {
 	for (int round = 0; round < CLIMB_ROUNDS; round++) {
 		struct space_config center = best->config;
@@ -146,7 +167,7 @@ static void climb(const struct tuner *tuner, struct random *random,
 			struct space_config config = center;
 
 			if (space_wander(tuner->space, random, &config))
-				consider(tuner, floor, &config, best);
+				consider(tuner, goal, &config, best);
 		}
 		if (best->score <= before)
 			return;
@@ -160,21 +181,23 @@ bool tuner_propose_model(struct tuner *tuner, struct random *random,
 	struct pick best = { .score = -1 };
 	struct space_config config;
 	size_t parent_count;
+	struct goal goal;
 	double floor;
 
 	if (!tuner_learn(tuner, &floor))
 		return false;
+	goal = goal_of(tuner, floor);
 	for (int i = 0; i < CANDIDATES_RANDOM; i++) {
 		space_draw(tuner->space, random, &config);
-		consider(tuner, floor, &config, &best);
+		consider(tuner, &goal, &config, &best);
 	}
 	if (best.score >= 0)
-		climb(tuner, random, floor, &best);
+		climb(tuner, random, &goal, &best);
 	parent_count = tuner_elite(tuner, parents, PARENTS);
 	for (size_t i = 0; i < parent_count; i++) {
 		struct pick pick = { *parents[i], .score = -1 };
 
-		climb(tuner, random, floor, &pick);
+		climb(tuner, random, &goal, &pick);
 		if (pick.score > best.score)
 			best = pick;
 	}

@@ -13,7 +13,6 @@
 #define SCREENED_SAMPLE 3	/* ... at so many levels */
 #define RANDOM_TRIALS 4
 #define RANDOM_TRIES 64
-#define BANDIT_TURN 4		/* one proposal in so many */
 #define BANDIT_WINDOW 30
 #define BANDIT_EXPLORATION 0.05
 #define CONVERGED_TRIALS 20
@@ -342,23 +341,14 @@ static double credit(const struct tuner *tuner, enum tuner_why why)
 	       BANDIT_EXPLORATION * sqrt(2 * log((double)length) / (double)uses);
 }
 
-static bool is_all_categories(const struct space *space)
-{
-	for (size_t i = 0; i < space->count; i++)
-		if (space->parameters[i].kind != SPACE_CATEGORY)
-			return false;
-	return true;
-}
-
 /*
- * Where all is categories the model's climbs see every neighbour that local
- * search could draw, so that it has most of the turns.
+ * Where nothing has an order the model's climbs see every neighbour that local
+ * search could draw, so that it has all the turns.
  */
-static bool propose_between(struct tuner *tuner, struct random *random,
-			    struct tuner_trial *ret)
+static bool propose_unordered(struct tuner *tuner, struct random *random,
+			      struct tuner_trial *ret)
 {
-	return tuner->count % BANDIT_TURN != 0 &&
-	       is_all_categories(tuner->space) &&
+	return space_is_unordered(tuner->space) &&
 	       tuner_propose_model(tuner, random, ret);
 }
 
@@ -394,7 +384,7 @@ static bool propose_by_bandit(struct tuner *tuner, struct random *random,
 
 static tuner_arm *const methods[TUNER_METHOD_COUNT][PROPOSERS_MAX] = {
 	[TUNER_ENSEMBLE] = { propose_current, propose_factor,
-			     propose_first_random, propose_between,
+			     propose_first_random, propose_unordered,
 			     propose_by_bandit, propose_random },
 	[TUNER_RANDOM_ONLY] = { propose_current, propose_random },
 	[TUNER_GRID_ONLY] = { propose_current, propose_grid },

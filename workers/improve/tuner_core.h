@@ -12,7 +12,7 @@
  * random order, from the best so far; then four random ones; then whichever
  * arm a bandit credits most: the model (expected improvement under a Gaussian
  * process), evolution, or local search; if all parameters are categories, it
- * is the model's turn three times in four. All arms see all trials.
+ * is always the model's turn. All arms see all trials.
  *
  * No config is proposed twice. A trial whose build turned out to be a binary
  * known already takes over that trial's result (`reused`): it is kept, as the

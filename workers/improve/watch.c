@@ -9,8 +9,6 @@
 #include "workers/improve/campaign.h"
 #include "workers/improve/watch_core.h"
 
-#define WATCH_PAIRS 10
-
 struct watching {
 	int64_t improvement;
 	int64_t experiment;

@@ -151,8 +151,8 @@ static const struct method methods[] = {
 		" WHERE id = :experiment AND verdict IS NULL RETURNING id" },
 	  ANSWER_NOTHING, NULL, NULL, true, "that experiment has its verdict" },
 	{ "store.alpha", {
-		"SELECT (SELECT count(*) FROM experiments WHERE session_id = :session"
-		" AND kind = 'validate') AS nth, (SELECT count(*) FROM experiments e"
+		"SELECT (SELECT count(*) FROM experiments WHERE kind = 'validate'"
+		" AND (session_id = :session OR improvement_id = :improvement)) AS nth, (SELECT count(*) FROM experiments e"
 		" JOIN sessions s ON s.id = e.session_id WHERE s.workspace = :workspace"
 		" AND e.kind = 'validate') AS lifetime" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },

@@ -1,0 +1,53 @@
+#!/bin/bash
+# A budget is kept, and nothing is taken for decided that is not: a proof that
+# it cuts short changes nothing, and the next one has half the share of false
+# accepts. Counted in runs, so that it is the same on every machine. Speaks TAP.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+serve || { not_ok 'a supervisor starts'; done_testing; exit; }
+small small
+commit small
+cd small || exit 1
+
+improve() { # OPTION...: leaves ../report, and $code
+	code=0
+	"$cupel" improve --json "$@" >../report 2>../said || code=$?
+}
+report() { # JQ
+	jq -c "$1" ../report
+}
+before=$(sha256sum spin.sh; git rev-parse HEAD)
+
+# Half of what is left after calibrating and observing is not enough for a race
+# and ten pairs.
+improve --mode auto --seed 1 --budget runs=80
+if grep -q 'too noisy to decide by' ../said; then
+	skip 'a budget that ends in the proof' "$(<../said)"
+	done_testing
+	exit
+fi
+is 'a proof that is cut short is undecided' \
+	"$code $(report '[.change, .decision.verdict, .decision.pairs < 10, .budget_spent, .found]')" \
+	'1 ["count: 30000 to 7500","undecided",true,true,false]'
+is 'in a sentence' "$(report .decision.reason)" \
+	'"the budget was spent before there was a decision; nothing was changed"'
+is 'nothing was changed' "$(sha256sum spin.sh; git rev-parse HEAD)$(git status --porcelain)" "$before"
+is 'the proposal stands, without a verdict' \
+	"$(rows 'SELECT i.status, e.kind, e.verdict IS NULL FROM improvements i
+		JOIN experiments e ON e.improvement_id = i.id')" 'proposed|validate|1'
+runs=$(rows "SELECT count(*) FROM executions WHERE command LIKE 'sh spin.sh%'")
+holds "of 80 runs, and a pair, all but a pair are used: $runs" test "$runs" -ge 78 -a "$runs" -le 82
+
+improve --mode approve --seed 2
+if grep -q 'too noisy to decide by' ../said; then
+	skip 'a proof anew' "$(<../said)"
+else
+	is 'the next campaign proves it anew, at half the share' \
+		"$code $(report '[.change, .decision.verdict, .status]') $(rows "SELECT
+			json_extract(plan, '\$.alpha') FROM experiments
+			WHERE verdict = 'accept' AND kind = 'validate'")" \
+		'0 ["count: 30000 to 7500","accept","approved"] 0.005'
+fi
+done_testing
