@@ -55,6 +55,8 @@ storms() {
 	holds "$tier: it serves" serves
 	holds "$tier: the monitor has not grown" \
 		test "$(awk '/VmRSS/ { print $2 }' /proc/"$supervisor"/status)" -le 6144
+	holds "$tier: nor has the router ever, beyond 96 MiB" \
+		test "$(awk '/VmHWM/ { print $2 }' /proc/"$(named cupel-router)"/status)" -le 98304
 	family_then=$(family "$supervisor")
 	stop_supervisor
 	is "$tier: it ends well" "$code" 0
