@@ -263,12 +263,12 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 # Sanitized, the storms are shorter; what a monitor allocates or a launcher
 # confines, campaigns, which measure, and what mostly waits are left to the plain run.
 unsanitized := $(heap_test) $(wildcard tests/chaos/faults.sh tests/chaos/resume.sh) \
-	$(patsubst %,tests/system/%.sh,breakers budget deaf files full gaming guard learn recovery \
+	$(patsubst %,tests/system/%.sh,breakers budget deaf files full gaming guard learn paused recovery \
 		refused reuse watch) \
 	$(containment) tests/layers/check
 
 # What takes longest begins first, so that nothing is waited for at the end.
-long := $(patsubst %,tests/system/%.sh,watch refused files recovery reuse deaf learn)
+long := $(patsubst %,tests/system/%.sh,watch refused files recovery reuse deaf learn paused)
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(if $(SANITIZE),,$(mutants))
 	@$(if $(SANITIZE),CHAOS_SECONDS=20 CHAOS_KILLS=300 )tests/run $(out) \

@@ -90,6 +90,48 @@ void cgroup_usage(const struct cgroup *cgroup, struct cgroup_usage *ret)
 	}
 }
 
+int64_t cgroup_oom_kills(const struct cgroup *cgroup)
+{
+	int64_t count = -1;
+	char text[512];
+
+	for (const struct figure *row = figures; row < figures + COUNT(figures); row++) {
+		int directory = row->member == offsetof(struct cgroup_usage, oom_kills) ?
+				cgroup_tree_fd(cgroup, row->tree) : -1;
+
+		if (cgroup->layout == CGROUP_NONE || directory < 0)
+			continue;
+		read_figures(directory, row->file, text, sizeof(text));
+		int64_t value = cgroup_figure(text, row->key);
+
+		count = value > count ? value : count;
+	}
+	return count;
+}
+
+/* Whoever is in one tree's group is in all. */
+bool cgroup_is_reusable(const struct cgroup *cgroup)
+{
+	char member[2];
+
+	if (cgroup->layout == CGROUP_NONE || cgroup_oom_kills(cgroup) > 0)
+		return false;
+	for (int tree = CGROUP_UNIFIED; tree >= 0; tree--) {
+		int directory = cgroup_tree_fd(cgroup, tree);
+
+		if (directory >= 0)
+			return cgroup_read_text(directory, "cgroup.procs", member,
+						sizeof(member), NULL) == 0 && !member[0];
+	}
+	return false;
+}
+
+bool cgroup_fits(const struct cgroup *cgroup, const struct limits *limits, bool meek)
+{
+	return cgroup->memory_bytes == limits->memory_bytes &&
+	       cgroup->pids == limits->pids && cgroup->meek == meek;
+}
+
 void cgroup_background(const struct cgroup *cgroup, bool background)
 {
 	int group = cgroup->v1[CGROUP_CPU];

@@ -61,6 +61,8 @@ struct cgroup {
 	int v1_tasks[CGROUP_CONTROLLER_COUNT];	/* opened for writing; -1 */
 	int parents[CGROUP_TREE_COUNT];		/* to remove it from; -1 */
 	uint32_t limited;	/* bit per controller whose limit is in force */
+	uint64_t memory_bytes, pids;	/* what it was made for */
+	bool meek;
 };
 
 struct cgroup_usage {		/* -1: this layout cannot say */
@@ -96,6 +98,17 @@ int cgroup_join(const struct cgroup *cgroup, struct error *why);
 
 /* What was used until now. */
 void cgroup_usage(const struct cgroup *cgroup, struct cgroup_usage *ret);
+
+/* Processes that the kernel killed as there was no memory left; -1: unknown. */
+int64_t cgroup_oom_kills(const struct cgroup *cgroup);
+
+/*
+ * Whether a group made with these limits can serve again: nothing is in it,
+ * and nobody has been killed in it for memory. Its other counts go on; what
+ * page cache it is charged for goes when its memory is needed.
+ */
+bool cgroup_is_reusable(const struct cgroup *cgroup);
+bool cgroup_fits(const struct cgroup *cgroup, const struct limits *limits, bool meek);
 
 /* SIGKILL to every process inside at once (cgroup.kill, or freeze and kill). */
 int cgroup_kill(const struct cgroup *cgroup);

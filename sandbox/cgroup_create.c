@@ -258,6 +258,9 @@ int cgroup_create_on(const struct cgroup_host *host, struct cgroup *ret,
 
 	do {	/* an earlier program of this very process may have left a name */
 		cgroup_tree_clear(ret);
+		ret->memory_bytes = limits->memory_bytes;
+		ret->pids = limits->pids;
+		ret->meek = meek;
 		r = name_group(ret, &reason);
 		if (r == 0)
 			r = make_trees(host, ret, limits, &v1, &reason);

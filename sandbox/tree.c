@@ -33,6 +33,16 @@ static int map_owner(int mount, const char *path, const struct stat *owner,
 	return 0;
 }
 
+/* A clone shares what is mounted on it with its origin, where that is shared. */
+static int keep_private(int mount, const char *path, struct error *why)
+{
+	struct mount_attr change = { .propagation = MS_PRIVATE };
+
+	if (mount_setattr(mount, "", AT_EMPTY_PATH, &change, sizeof(change)) < 0)
+		return error_set(why, -errno, "mount_setattr %s: %s", path, strerror(errno));
+	return 0;
+}
+
 /* Leaves ret alone where no mount can be cloned and none need be: its name is used. */
 static int prepare(int directory, const char *path, const struct stat *owner,
 		   uid_t host_uid, gid_t host_gid, int *ret, struct error *why)
@@ -49,7 +59,10 @@ static int prepare(int directory, const char *path, const struct stat *owner,
 
 	if (mount < 0)
 		return error_set(why, -errno, "open_tree %s: %s", path, strerror(errno));
-	int r = owned ? 0 : map_owner(mount, path, owner, host_uid, host_gid, why);
+	int r = keep_private(mount, path, why);
+
+	if (r == 0 && !owned)
+		r = map_owner(mount, path, owner, host_uid, host_gid, why);
 
 	if (r == 0)
 		*ret = fd_take(&mount);

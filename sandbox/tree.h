@@ -4,7 +4,8 @@
  * Opened once as the requester. In the full tier the command has an id of its
  * own that owns nothing on disk, so the launcher (root) clones the mount and
  * maps the owner's id to it: files keep their owner, no chown ever happens
- * (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12).
+ * (mount_setattr(2), MOUNT_ATTR_IDMAP, Linux 5.12). The clone is private, or what
+ * is mounted on it inside would appear on the host where that shares its mounts.
  */
 #ifndef CUPEL_SANDBOX_TREE_H
 #define CUPEL_SANDBOX_TREE_H

@@ -111,6 +111,12 @@ static void grant(struct channel *channel)
 	channel->consumed = 0;
 }
 
+/* Nothing went, nothing is lost; where memory is short, the next poll asks again. */
+static bool is_passing(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM;
+}
+
 int channel_flush(struct channel *channel)
 {
 	struct span out;
@@ -126,7 +132,7 @@ int channel_flush(struct channel *channel)
 
 	written = send(channel->fd, out.data, out.length,
 		       MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (written < 0 && (errno == EAGAIN || errno == EINTR))
+	if (written < 0 && is_passing(errno))
 		return -EAGAIN;
 	if (written < 0)
 		return end_sending(channel, errno == ECONNRESET ? -EPIPE : -errno);
@@ -156,7 +162,7 @@ static int fill(struct channel *channel)
 
 	assert(room > 0);	/* a full one would hold a whole frame */
 	count = recv(channel->fd, place, room, MSG_DONTWAIT);
-	if (count < 0 && (errno == EAGAIN || errno == EINTR))
+	if (count < 0 && is_passing(errno))
 		return -EAGAIN;
 	if (count <= 0)
 		return end_of_stream(channel, count < 0 ? -errno : -EPIPE);

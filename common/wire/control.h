@@ -55,6 +55,7 @@ enum router_descriptor {
 	ROUTER_LISTEN_FD = 4,	/* listening stream socket of the clients */
 	ROUTER_CATALOG_FD = 5,	/* sealed memory: struct catalog */
 	ROUTER_EFFECTS_FD = 6,	/* the router's own file, which outlives it */
+	ROUTER_LOCK_FD = 7,	/* held, so that no other writes it meanwhile */
 	ROUTER_DESCRIPTORS_END
 };
 
@@ -65,7 +66,7 @@ enum control_kind {
 	CONTROL_CLIENT_UP,	/* slot, generation; detail: enum caller_role; link attached */
 	CONTROL_SLOT_DOWN,	/* slot, generation, pool; detail: enum slot_end;
 				 * call; argument: exit status or signal */
-	CONTROL_SLOT_USAGE,	/* slot, generation; argument: resident bytes; call: processor ns */
+	CONTROL_SLOT_USAGE,	/* slot, generation; argument: resident bytes */
 	CONTROL_POOL_STATE,	/* pool; detail: enum restart_state;
 				 * argument: retry at, monotonic ns */
 	CONTROL_CATALOG,	/* argument: catalog generation; sealed memory attached */

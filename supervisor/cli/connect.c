@@ -21,7 +21,8 @@
 #include "common/wire/packet.h"
 #include "supervisor/cli/cli.h"
 
-#define RETRY_NS (4 * NS_PER_MS)
+#define RETRY_LEAST_NS (4 * NS_PER_MS)
+#define RETRY_MOST_NS (100 * NS_PER_MS)
 #define ATTEMPTS_MAX 3		/* one may find a supervisor about to leave */
 
 /* ---- a socket ---- */
@@ -180,10 +181,22 @@ static int check_child(pid_t *child, const char *program, int words_fd,
 	return tell_failure(program, words_fd, how, why);
 }
 
+/* An eighth of the time until now: many who wait leave it the processor. */
+static void pause_since(int64_t began_ns)
+{
+	int64_t pause_ns = (clock_now_ns() - began_ns) / 8;
+
+	if (pause_ns < RETRY_LEAST_NS)
+		pause_ns = RETRY_LEAST_NS;
+	if (pause_ns > RETRY_MOST_NS)
+		pause_ns = RETRY_MOST_NS;
+	nanosleep(&(struct timespec){ 0, pause_ns }, NULL);
+}
+
 static int start_one(const struct places *places, struct error *why)
 {
-	const struct timespec pause = { 0, RETRY_NS };
-	int64_t until_ns = deadline_after(clock_now_ns(), CONNECT_TIMEOUT_NS);
+	int64_t began_ns = clock_now_ns();
+	int64_t until_ns = deadline_after(began_ns, START_TIMEOUT_NS);
 	char program[PATH_MAX + 40];
 	struct error refused;
 	pid_t child;
@@ -203,8 +216,8 @@ static int start_one(const struct places *places, struct error *why)
 		}
 		r = check_child(&child, program, words_fd, why);
 		if (r == 0 && deadline_passed(until_ns, clock_now_ns()))
-			r = tell_failure(program, words_fd, "does not serve after 5 s", why);
-		nanosleep(&pause, NULL);
+			r = tell_failure(program, words_fd, "does not serve after 20 s", why);
+		pause_since(began_ns);
 	}
 	return r;
 }

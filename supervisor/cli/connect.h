@@ -22,6 +22,8 @@
 #include "common/wire/client.h"
 
 #define CONNECT_TIMEOUT_NS (5 * NS_PER_S)
+/* Of one that lives, but does not serve yet; what has died is told at once. */
+#define START_TIMEOUT_NS (20 * NS_PER_S)
 
 struct connection {
 	struct places places;	/* of the supervisor at the other end */

@@ -282,13 +282,13 @@ int catalogs_watch(struct monitor *monitor, struct error *why)
 
 /* ---- which generation holds ---- */
 
-const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
+const struct catalog_pool *catalogs_pool(struct monitor *monitor,
 					 const struct core_pool *pool,
-					 const struct generation **ret_generation,
+					 struct generation **ret_generation,
 					 unsigned *ret_row)
 {
 	bool live = pool->number != CONTROL_NO_POOL;
-	const struct generation *generation = live ? &monitor->holding : &monitor->other;
+	struct generation *generation = live ? &monitor->holding : &monitor->other;
 	uint16_t row = live ? pool->number : pool->other;
 
 	if (row == CONTROL_NO_POOL || generation->fd < 0 ||

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -31,8 +32,11 @@
 #define POLICY_BYTES (8U << 20)
 #define BACKLOG 128
 #define EFFECTS "effects"	/* beside it: what the router keeps (ledger.c) */
+#define STATE_LOCK "effects.lock"
 #define ESCAPE_MARK "brownout"	/* in the state directory: when it last gave up */
 #define GROUP "cupel"
+#define LOCK_RETRY_NS (10 * NS_PER_MS)
+#define STATE_PATIENCE_NS (2 * NS_PER_S)	/* a killed one's router has it as well */
 #define USUAL_DIRECTORIES 2	/* of manifests: what came with us, the owner's */
 
 static struct monitor monitor;
@@ -246,42 +250,67 @@ static int load_settings(struct error *why)
 }
 
 /* Whether the name still stands for it: its last owner took it along. */
-static bool is_removed(int file, const char *name)
+static bool is_removed(int directory, const char *name, int file)
 {
 	struct stat held, named;
 
 	return fstat(file, &held) < 0 ||
-	       fstatat(monitor.run_directory, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
 	       held.st_ino != named.st_ino;
 }
 
-static int lock(struct error *why)
+static int tell_holder(int file, const char *path, struct error *why)
 {
-	do {
-		if (monitor.lock > 0)
-			close(monitor.lock);
-		monitor.lock = path_open(monitor.run_directory, PLACES_LOCK,
-					 O_RDWR | O_CREAT, 0600, PATH_STRICT, why);
-		if (monitor.lock < 0)
-			return monitor.lock;
-		if (flock(monitor.lock, LOCK_EX | LOCK_NB) < 0)
-			return error_set(why, -errno, "another supervisor serves %s",
-					 monitor.places.run);
-	} while (is_removed(monitor.lock, PLACES_LOCK));
+	char text[24] = "";
+	long pid = pread(file, text, sizeof(text) - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+
+	return error_set(why, -EWOULDBLOCK, "another supervisor, process %ld, serves %s",
+			 pid, path);
+}
+
+/* Waits, for at most so long, until a lock that another has is free. */
+static int hold(int file, const char *path, int64_t patience_ns, struct error *why)
+{
+	const struct timespec pause = { 0, LOCK_RETRY_NS };
+	int64_t until_ns = deadline_after(clock_now_ns(), patience_ns);
+
+	while (flock(file, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return error_set(why, -errno, "lock %s: %s", path, strerror(errno));
+		if (deadline_passed(until_ns, clock_now_ns()))
+			return tell_holder(file, path, why);
+		nanosleep(&pause, NULL);
+	}
 	return 0;
 }
 
-static int take_lock(struct error *why)
+/* The two have unlike names: one directory may serve for both. */
+static int lock(int directory, const char *path, const char *name, int64_t patience_ns,
+		int *ret, struct error *why)
 {
 	char text[24];
-	int r = lock(why), length = snprintf(text, sizeof(text), "%d\n", getpid());
+	int length = snprintf(text, sizeof(text), "%d\n", getpid()), r;
 
-	if (r < 0)
-		return r;
-	if (ftruncate(monitor.lock, 0) < 0 ||
-	    pwrite(monitor.lock, text, (size_t)length, 0) != length)
-		return error_set(why, -EIO, "write %s/lock", monitor.places.run);
+	do {
+		if (*ret > 0)
+			close(*ret);
+		*ret = path_open(directory, name, O_RDWR | O_CREAT, 0600, PATH_STRICT, why);
+		r = *ret < 0 ? *ret : hold(*ret, path, patience_ns, why);
+		if (r < 0)
+			return r;
+	} while (is_removed(directory, name, *ret));
+	if (ftruncate(*ret, 0) < 0 || pwrite(*ret, text, (size_t)length, 0) != length)
+		return error_set(why, -EIO, "write %s/%s", path, name);
 	return 0;
+}
+
+static int take_locks(struct error *why)
+{
+	int r = lock(monitor.run_directory, monitor.places.run, PLACES_LOCK, 0,
+		     &monitor.run_lock, why);
+
+	return r < 0 ? r : lock(monitor.state_directory, monitor.places.state, STATE_LOCK,
+				STATE_PATIENCE_NS, &monitor.state_lock, why);
 }
 
 static int open_log(struct error *why)
@@ -511,7 +540,7 @@ static const struct {
 } steps[] = {
 	{ "settings", load_settings, EXIT_CONFIG },
 	{ "directories", find_places, EXIT_FAILED },
-	{ "lock", take_lock, EXIT_FAILED },
+	{ "lock", take_locks, EXIT_FAILED },
 	{ "log", open_log, EXIT_FAILED },
 	{ "effects", open_effects, EXIT_FAILED },
 	{ "cgroups", clean_up, EXIT_FAILED },
@@ -543,7 +572,7 @@ static int start(void)
 	return 0;
 }
 
-/* The listening socket goes last, then what nobody else may touch: the lock. */
+/* The listening socket goes last, then what nobody else may touch: the run lock. */
 static void finish(void)
 {
 	workspaces_release(&monitor);

@@ -39,6 +39,7 @@ struct monitor;
 #define LINE_BYTES 1024
 #define WORKSPACE_CLIENTS_MAX 64
 #define NETWORKS_MAX 32		/* lent to single-use workers, sandbox/network.h */
+#define GROUPS_MAX 8		/* empty, for the next workers with the same limits */
 
 /* What a process writes, until there is a whole line; bounded by the second. */
 struct output {
@@ -69,7 +70,6 @@ struct worker {
 	bool background;		/* its group, if that can be */
 	struct sandbox_status status;
 	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
-	int64_t usage_ns;		/* processor, at the last look */
 };
 
 /* A program opened once; executed by descriptor ever after. */
@@ -126,10 +126,13 @@ struct monitor {
 	struct workspace workspaces[CONTROL_WORKSPACES_MAX + 1];
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
-	int router_listener, run_directory, state_directory, log_directory, lock, null_fd;
-	int effects;			/* the router's file, lent to each in turn */
+	int router_listener, run_directory, state_directory, log_directory, null_fd;
+	int run_lock;
+	int effects, state_lock;	/* the router's file and its lock, lent to each in turn */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
+	struct cgroup groups[GROUPS_MAX];	/* the longest unused first */
+	unsigned group_count;
 	int home_network;
 	bool groupless;		/* none could be made for the last worker: it has been told */
 	struct keeper keeper;
@@ -203,9 +206,9 @@ int catalogs_publish(struct monitor *monitor, struct error *why);
 void catalogs_settle(struct monitor *monitor, bool newer);
 void catalogs_release(struct monitor *monitor);
 /* The pool a core pool stands for and where; NULL: of no generation any more. */
-const struct catalog_pool *catalogs_pool(const struct monitor *monitor,
+const struct catalog_pool *catalogs_pool(struct monitor *monitor,
 					 const struct core_pool *pool,
-					 const struct generation **ret_generation,
+					 struct generation **ret_generation,
 					 unsigned *ret_row);
 
 /* workspaces.c */

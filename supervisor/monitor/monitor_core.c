@@ -205,7 +205,7 @@ static void on_usage(struct core *core, const struct core_event *event, int64_t 
 		return;
 	core_tell(core, (struct control){ .kind = CONTROL_SLOT_USAGE, .slot = event->slot,
 					  .generation = slot->generation,
-					  .argument = event->value, .call = event->call });
+					  .argument = event->value });
 	if (most_bytes && event->value > most_bytes && slot->state == WORKER_READY)
 		slot_event(core, event->slot, WORKER_EVENT_DRAIN, now_ns);
 }

@@ -129,7 +129,7 @@ enum core_event_kind {
 	CORE_NOT_STARTED,	/* slot; value: errno; fault; facts, if known */
 	CORE_BEAT,		/* slot; beat; not one of them: BAD */
 	CORE_FACTS,		/* slot; facts, and with REAPED how it ended */
-	CORE_USAGE,		/* slot; value: resident bytes; call: processor ns */
+	CORE_USAGE,		/* slot; value: resident bytes */
 	CORE_RECORD,		/* record: the router's */
 	CORE_WORKSPACE_CAME,	/* value: its number */
 	CORE_WORKSPACE_GONE,

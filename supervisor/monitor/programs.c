@@ -16,7 +16,7 @@
 #include "sandbox/path.h"
 #include "supervisor/monitor/monitor.h"
 
-#define FDS_MAX 4
+#define FDS_MAX 5
 #define ROUTER_SOCKET_BYTES (1 << 20)
 
 static int check_program(int fd, const char *path, struct error *why)
@@ -184,7 +184,7 @@ static int start_router(struct monitor *monitor, struct worker *router, struct e
 	if (r < 0)
 		return r;
 	const int fds[] = { peer, monitor->router_listener, monitor->published,
-			    monitor->effects };
+			    monitor->effects, monitor->state_lock };
 
 	r = program_start(monitor, &monitor->router_program, argv, fds, COUNT(fds), output,
 			  &router->sandbox.init_pidfd, why);

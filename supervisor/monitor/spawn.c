@@ -158,12 +158,54 @@ static void log_crash(struct worker *worker, const struct crash_page *page)
 			       log_text("build", build), log_text("backtrace", text)));
 }
 
-static bool ran_out_of_memory(const struct worker *worker)
-{
-	struct cgroup_usage usage;
+/* ---- groups, which take longer to make and remove than much of a job ---- */
 
-	cgroup_usage(&worker->cgroup, &usage);
-	return usage.oom_kills > 0;
+static struct cgroup take_spare_group(struct monitor *monitor, unsigned index)
+{
+	struct cgroup taken = monitor->groups[index];
+
+	monitor->group_count--;
+	memmove(&monitor->groups[index], &monitor->groups[index + 1],
+		(monitor->group_count - index) * sizeof(taken));
+	return taken;
+}
+
+static bool find_spare_group(struct worker *worker, const struct limits *limits, bool meek)
+{
+	struct monitor *monitor = worker->monitor;
+
+	for (unsigned i = 0; i < monitor->group_count; i++)
+		if (cgroup_fits(&monitor->groups[i], limits, meek)) {
+			worker->cgroup = take_spare_group(monitor, i);
+			return true;
+		}
+	return false;
+}
+
+/* What no worker has asked for makes room for what one had just now. */
+static void keep_group(struct worker *worker)
+{
+	struct monitor *monitor = worker->monitor;
+
+	if (monitor->group_count == GROUPS_MAX) {
+		struct cgroup oldest = take_spare_group(monitor, 0);
+
+		cgroup_remove(&oldest, NULL);
+	}
+	monitor->groups[monitor->group_count++] = worker->cgroup;
+	worker->cgroup.layout = CGROUP_NONE;
+}
+
+/* 0 when no process is in it any more: it is gone, or the next one's. */
+static int leave_group(struct worker *worker, bool in_order)
+{
+	if (!in_order || !cgroup_is_reusable(&worker->cgroup))
+		return cgroup_try_remove(&worker->cgroup);
+	if (worker->background)
+		cgroup_background(&worker->cgroup, false);
+	worker->background = false;
+	keep_group(worker);
+	return 0;
 }
 
 static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
@@ -186,12 +228,12 @@ static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 		event.signal = WTERMSIG(status);
 	if (event.exit_status != 0) {
 		read_crash_page(worker, &page);
-		event.oom = event.signal == SIGKILL && ran_out_of_memory(worker);
+		event.oom = event.signal == SIGKILL && cgroup_oom_kills(&worker->cgroup) > 0;
 		event.call = page.call;
 		if (page.address_count)
 			log_crash(worker, &page);
 	}
-	if (cgroup_try_remove(&worker->cgroup) == 0)
+	if (leave_group(worker, event.exit_status == 0) == 0)
 		event.facts |= FACT_EMPTY;
 	else
 		worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
@@ -337,6 +379,8 @@ static void take_network_back(struct monitor *monitor, struct worker *worker)
 static int make_group(struct worker *worker, const struct sandbox_plan *plan,
 		      bool batch, struct error *why)
 {
+	if (find_spare_group(worker, &plan->policy->limits, batch))
+		return 0;
 	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, batch, why);
 	bool none = r == -EOPNOTSUPP;	/* a user's: as `cupel run`, it does without */
 
@@ -448,12 +492,23 @@ static void tell_up(struct worker *worker, const struct core_slot *slot,
 	control_tell(worker->monitor, record, links->client[OURS]);
 }
 
+/* What could not be opened with the manifests may be there by now, or afford it. */
+static int find_program(const struct catalog_pool *entry, struct program *program,
+			enum start_fault *ret_fault, struct error *why)
+{
+	int r = program->fd < 0 ? program_open(program, entry->program, why) : 0;
+	bool is_short = r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -EINTR;
+
+	*ret_fault = is_short ? START_FAULT_PASSING : START_FAULT_HOPELESS;
+	return r;
+}
+
 static int start(struct monitor *monitor, struct worker *worker, struct links *links,
 		 enum start_fault *ret_fault, struct error *why)
 {
 	const struct core_slot *slot = &monitor->core.slots[worker->index];
 	const struct core_pool *pool = &monitor->core.pools[slot->pool];
-	const struct generation *generation;
+	struct generation *generation;
 	const char *argv[ARGUMENTS_MAX];
 	unsigned row;
 	const struct catalog_pool *entry = catalogs_pool(monitor, pool, &generation, &row);
@@ -463,8 +518,10 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	*ret_fault = START_FAULT_HOPELESS;
 	if (generation->plans[row] < 0)
 		return error_set(why, -ENOENT, "there is no policy %s", entry->policy);
-	if (generation->programs[row].fd < 0)
-		return error_set(why, -ENOENT, "%s could not be opened", entry->program);
+	int r = find_program(entry, &generation->programs[row], ret_fault, why);
+
+	if (r < 0)
+		return r;
 	struct sandbox_plan plan = monitor->plans[generation->plans[row]].sandbox;
 
 	if (plan.tier == TIER_FULL)
@@ -478,8 +535,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	plan.table_bytes = sizeof(*monitor);
 	plan.counter = entry->kind == POOL_PER_CALL && entry->client_role >= ROLE_COUNT;
 	plan.program_is_script = generation->programs[row].script;
-	int r = place_workspace(monitor, entry, slot->workspace, &plan, why);
-
+	r = place_workspace(monitor, entry, slot->workspace, &plan, why);
 	*ret_fault = r < 0 && slot->workspace ? START_FAULT_WORKSPACE : START_FAULT_PASSING;
 	if (r == 0)
 		r = make_links(worker, entry, links, why);
@@ -594,7 +650,6 @@ void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
 void worker_tick(struct monitor *monitor, uint32_t index)
 {
 	struct worker *worker = &monitor->workers[index];
-	struct cgroup_usage group = { .cpu_ns = -1 };
 	struct usage tree;
 
 	output_tick(monitor, &worker->output);
@@ -605,10 +660,8 @@ void worker_tick(struct monitor *monitor, uint32_t index)
 		return;
 	if (usage_of_tree(worker->sandbox.init_pid, &tree) < 0)
 		return;
-	cgroup_usage(&worker->cgroup, &group);
 	worker_report(worker, (struct core_event){
-		.kind = CORE_USAGE, .value = tree.resident_bytes,
-		.call = (uint64_t)(group.cpu_ns >= 0 ? group.cpu_ns : tree.cpu_ns) });
+		.kind = CORE_USAGE, .value = tree.resident_bytes });
 }
 
 void workers_release(struct monitor *monitor)
@@ -623,4 +676,6 @@ void workers_release(struct monitor *monitor)
 		}
 		clear(monitor, i);
 	}
+	while (monitor->group_count > 0)
+		cgroup_remove(&monitor->groups[--monitor->group_count], NULL);
 }

@@ -8,6 +8,9 @@ static void report(struct router *router, struct call *call,
 {
 	struct tool *tool = &router->tools[call->tool];
 
+	if (!call->permit.counted_slow &&
+	    call_stood_still(call->permit.slow_at_ns, now_ns))
+		breaker_excuse(&call->permit);
 	breaker_report(&tool->breaker, &call->permit, outcome, crash, now_ns);
 	tool_watch(router, tool, now_ns);
 }
@@ -91,14 +94,14 @@ static void learn(struct tool *tool, int64_t took_ns, int64_t now_ns)
 
 /*
  * A deadline that was hopeless from the start says nothing of the callee, nor
- * does one that passed while nobody read what it had to say.
+ * does one that passed while nobody read what it had to say, or saw to it.
  */
 static enum outcome outcome_of(struct router *router, const struct call *call,
 			       const struct ending *ending)
 {
 	const struct tool *tool = &router->tools[call->tool];
 
-	if (call->unread && ending->code != ERROR_OK)
+	if ((call->unread || call->unseen) && ending->code != ERROR_OK)
 		return OUTCOME_NEUTRAL;
 	if (call->stop == STOP_DEADLINE && ending->code != ERROR_OK)
 		return call->limits.absolute_ns - call->sent_ns <

@@ -353,12 +353,18 @@ static bool is_behind_held_up(const struct router *router,
 	return false;
 }
 
+bool call_stood_still(int64_t due_ns, int64_t now_ns)
+{
+	return due_ns < now_ns && now_ns - due_ns > STILL_NS;
+}
+
 /* Past its slow limit: one mark against the callee, if it is the callee's. */
 static void be_slow(struct router *router, struct call *call, int64_t now_ns)
 {
 	struct tool *tool = &router->tools[call->tool];
 
-	if (is_behind_held_up(router, call)) {
+	if (is_behind_held_up(router, call) ||
+	    call_stood_still(call->permit.slow_at_ns, now_ns)) {
 		breaker_excuse(&call->permit);
 		return;
 	}
@@ -391,10 +397,11 @@ void call_due(struct router *router, struct call *call, int64_t now_ns)
 		call_rearm(router, call);
 		return;
 	}
-	if (call->stop == STOP_NONE)
+	if (call->stop == STOP_NONE) {
 		call->unread = is_held_up(router, call);
-	if (call->stop == STOP_NONE)
+		call->unseen = call_stood_still(call_next_ns(call), now_ns);
 		call->stop = deadline_pair_check(&call->limits, now_ns) ==
 			     DEADLINE_IDLE ? STOP_IDLE : STOP_DEADLINE;
+	}
 	call_event(router, call, LIFE_TIME, NULL, now_ns);
 }

@@ -54,6 +54,7 @@
 #define CALL_DEADLINE_MOST_NS (24 * 3600 * NS_PER_S)
 #define CANCEL_GRACE_NS NS_PER_S
 #define SUSPECT_GRACE_NS (5 * NS_PER_S)
+#define STILL_NS NS_PER_S	/* later than that we look only if we stood still */
 #define HELD_NS (3600 * NS_PER_S)
 #define HELD_ACK_NS (30 * NS_PER_S)
 #define HELD_MAX 256
@@ -224,6 +225,7 @@ struct call {
 	bool stopping;			/* the worker has had a CANCEL */
 	bool silent;			/* its client has left: all into kept */
 	bool unread;			/* nobody read it when its time was over */
+	bool unseen;			/* nor did the router look: it stood still */
 	bool answered;			/* the client has had its RESULT */
 	bool more;			/* the argument is not complete */
 	bool hashed;
@@ -419,6 +421,11 @@ void call_enter(struct router *router, struct call *call,
 		enum call_state state);
 void call_rearm(struct router *router, struct call *call);
 void call_due(struct router *router, struct call *call, int64_t now_ns);
+/*
+ * Whether the router was not running, stopped or frozen with its machine's
+ * clock going on, when it was to see to something: that nobody is to blame for.
+ */
+bool call_stood_still(int64_t due_ns, int64_t now_ns);
 uint64_t call_handle(const struct router *router, const struct call *call);
 
 /* The handle of its last attempt, by which logs know it; 0: there was none. */

@@ -221,6 +221,7 @@ judge() { # NAME COMMAND...
 enough() { # NAME
 	local most=${#chosen[@]}
 	all_made=$((all_made + made)) all_chosen=$((all_chosen + most))
+	[ "$most" -gt 0 ] || { skip "$1" 'it may not be traced'; return; }
 	[ "$faults" = all ] || return	# of two, none may be called so often again
 	holds "$1: $made of $most were seen to fail" test $((2 * made)) -ge "$most"
 }
@@ -301,12 +302,23 @@ for n in 0 1 2 3 4 5 6 7; do
 	printf 'worker say%s {\n program = cupel-echo\n warm = 1\n}\ntool say%s {\n help = "say"\n class = pure\n}\n' $n $n >"$tools/say$n.tool"
 done
 
-# Those that are not a worker's: each has five, and there may be more or fewer.
+# What it holds but for its workers, who may be more or fewer: each has five, and
+# one group, in as many trees as there could be; and but for programs, of which
+# one may be opened late, and another generation's are there for a while.
 children() { cat /proc/"$supervisor"/task/*/children 2>/dev/null; }
+programs() { find /proc/"$supervisor"/fd -lname "$work/bin/*" 2>/dev/null | wc -l; }
 # shellcheck disable=SC2046 # lists of numbers
 descriptors() {
 	local workers=$(cat $(printf '/proc/%s/comm ' $(children)) 2>/dev/null | grep -cx cupeld)
-	echo $(($(find /proc/"$supervisor"/fd 2>/dev/null | wc -l) - 5 * workers))
+	find /proc/"$supervisor"/fd -printf '%l\n' 2>/dev/null |
+		awk -v workers="$workers" -v bin="$work/bin/" -v most="${programs_most:-256}" '
+		index($0, bin) { programs++; next }
+		!/^\/sys\/fs\/cgroup/ { held++ }
+		match($0, /cupel-[0-9-]+/) && !known[substr($0, RSTART, RLENGTH)]++ { groups++ }
+		END {
+			print held - 5 * workers (groups > workers ? " " groups " groups" : "") \
+				(programs > most ? " " programs " programs" : "")
+		}'
 }
 # shellcheck disable=SC2046 # lists of numbers
 no_zombies() { ! grep -lq '^State:.Z' $(printf '/proc/%s/status ' $(children)) 2>/dev/null; }
@@ -368,7 +380,7 @@ hands_over() { # POOL: more than one frame, in pieces
 well() { # POOL
 	call "$1" && [ "$(processes "$1")" ]
 }
-settled() { [[ " $fds " == *" $(descriptors) "* ]] && no_zombies; }
+settled() { [[ "|$fds|" == *"|$(descriptors)|"* ]] && no_zombies; }
 recovers() { # POOL
 	alive "$supervisor" || { echo 'the monitor has ended'; tail -n 3 "$log"; return 1; }
 	wait_for 15 well "$1" || {
@@ -378,12 +390,17 @@ recovers() { # POOL
 	wait_for 5 settled || { echo "descriptors: $fds before, $(descriptors) now"; return 1; }
 }
 
-all_are_there() { for n in 0 1 2 3 4 5 6 7; do [ "$(processes run$n)" ] && [ "$(processes say$n)" ] || return 1; done; }
-is_steady() { now=$(descriptors); sleep 0.3; [ "$(descriptors)" -eq "$now" ] && no_zombies; }
+all_are_there() {
+	local n	# wait_for has one of its own
+	for n in 0 1 2 3 4 5 6 7; do [ "$(processes run$n)" ] && [ "$(processes say$n)" ] || return 1; done
+}
+is_steady() { now=$(descriptors); sleep 0.3; [ "$(descriptors)" = "$now" ] && no_zombies; }
 begin() {
 	start_supervisor --tools "$tools"
 	wait_for 10 all_are_there && wait_for 10 is_steady || { not_ok 'at work: it serves'; return 1; }
-	turn=0 fds=$now router=$(processes cupel-router) up=1
+	# Two generations have a catalog each, and ours, router and loader, once.
+	turn=0 fds="$now|$((now + 1))" programs_most=$((2 * $(programs) - 2))
+	router=$(processes cupel-router) up=1
 }
 end() {
 	up=
@@ -420,7 +437,6 @@ subject() { # NAME WHOM ACTION KIND ROUND: of run or say; so many faults to a su
 	patience=1 under_strace "$([ "$whom" = cupeld ] && echo "$supervisor" || processes "$whom")" \
 		-qq -o "$work/trace" -- "$action" "$pool" >/dev/null
 	counts "$work/trace" >"$work/counts"
-	wait_for 5 settled || fds+=" $(descriptors)"	# with the older manifests, too
 	case $2 in
 	cupel-router) calls_of_service | skipped "$name" ;;
 	pool) calls_of_policy "$([ "$kind" = say ] && echo strict || echo tool)" | skipped "$name" ;;
@@ -451,6 +467,19 @@ subject "the router's caller has an answer in pieces" cupel-router hands_over sa
 subject "a worker's caller has an answer" pool answers say 24
 subject "a worker's caller has an answer in pieces" pool hands_over say 24
 subject "a job's caller has an answer" pool answers run 24
+
+# ---- a program that could not be opened with its manifest ----
+
+opens_later() { # POOL
+	under_strace "$supervisor" -qq -o "$work/trace" -P "$work/bin/cupel-echo" \
+		-e trace=openat2 -e inject=openat2:error=EMFILE -- reloads "$1" || return 1
+	has_failed || { echo 'it was not opened anew'; return 1; }
+	dies "$1" >/dev/null
+	recovers "$1"
+}
+if [[ 'a program is opened' =~ $only ]]; then
+	{ [ -n "$up" ] || begin; } && holds 'a program is opened when it can be' opens_later "say$((turn++ % 8))"
+fi
 
 # ---- a death that is told late ----
 

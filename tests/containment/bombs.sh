@@ -118,7 +118,7 @@ demand() {
 	grouped && { skip "$tier: --require limits is refused" 'there is a cgroup'; return; }
 	try_run --require limits --workspace none -- true
 	is "$tier: --require limits is refused" "$code" 125
-	holds "$tier: with the way out" grep -qE 'run as root|systemd-run' err
+	holds "$tier: with the way out" grep -qE 'run as root|systemd-run|move the processes' err
 }
 for_each_tier demand
 done_testing

@@ -133,5 +133,19 @@ show_mounts() {
 	unmount_all
 }
 for_each_tier show_mounts
+
+# On most hosts / is shared: what is mounted on a clone of it appears there too.
+keep_inside() {
+	if [ "$(id -u)" -ne 0 ]; then
+		skip "$tier: mounts stay inside" 'needs root to share mounts first'
+		return
+	fi
+	folder shared/.git
+	is "$tier: where mounts are shared, none of a run comes out of it" \
+		"$(unshare -m --propagation shared sh -c '"$@"; echo $?; grep -c shared/ /proc/self/mountinfo' - \
+			"${cupel_run[@]}" --policy build --workspace shared:direct -- \
+			sh -c 'grep -c "/shared/[.]git .* ro" /proc/self/mountinfo' </dev/null)" $'1\n0\n0'
+}
+for_each_tier keep_inside
 holds 'no cgroup is left' stale_groups
 done_testing

@@ -3,7 +3,9 @@
 #
 #	code_of VERB ...	its exit status alone
 #	words_of VERB ...	what it says on stderr
-#	breaker_of TOOL, breaker_is TOOL STATE, milliseconds
+#	breaker_of TOOL, breaker_is TOOL STATE
+#	call_nothing		sets $bare: the ms of a call as it is now, the
+#				measure of what may come on top
 . tests/support/sandbox.sh
 . tests/support/supervisor.sh
 
@@ -12,6 +14,10 @@ code_of() {
 	echo $?
 }
 words_of() { ask "$@" 2>&1 >/dev/null; }
-milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
 breaker_of() { ask status --json | jq -r --arg t "$1" '.tools[] | select(.name == $t).breaker'; }
 breaker_is() { [ "$(breaker_of "$1")" = "$2" ]; }
+call_nothing() {
+	local start=$(milliseconds)
+	ask call echo 1 >/dev/null
+	bare=$(($(milliseconds) - start))
+}

@@ -306,6 +306,7 @@ void router_rig_start(struct router_rig *rig, const struct catalog *catalog)
 	fds[ROUTER_LISTEN_FD] = listen_at(rig);
 	fds[ROUTER_CATALOG_FD] = seal(catalog);
 	fds[ROUTER_EFFECTS_FD] = memfd_create("effects", MFD_CLOEXEC);
+	fds[ROUTER_LOCK_FD] = memfd_create("lock", MFD_CLOEXEC);
 	fflush(stdout);
 	rig->router = fork();
 	must(rig->router >= 0, "fork");

@@ -19,13 +19,14 @@ set_user() {
 }
 ask() {
 	set_user
-	"${as_user[@]}" timeout 20 "$work/bin/cupel" "$@"
+	"${as_user[@]}" timeout 60 "$work/bin/cupel" "$@"
 }
+# For what is to come, however slow the machine: a minute, as no limit is meant.
 wait_for() { # SECONDS COMMAND...
-	local n=$(($1 * 50))
+	local end=$((SECONDS + 1 + $1))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
-		[ $((n -= 1)) -gt 0 ] || return 1
+		[ $SECONDS -lt $end ] || return 1
 		sleep 0.02
 	done
 }
@@ -42,7 +43,7 @@ start_supervisor() { # [OPTION...]
 	"${as_user[@]}" "$work/bin/cupeld" "$@" 2>"$space/supervisor.err" </dev/null &
 	supervisor=$!
 	started+=("$supervisor")
-	wait_for 10 serves
+	wait_for 60 serves
 	[ "$(cat "$space/run/lock")" = "$supervisor" ]
 }
 stop_supervisor() {
@@ -51,25 +52,34 @@ stop_supervisor() {
 	wait "$supervisor" 2>/dev/null || code=$?
 }
 
+# Without a process for each that is looked at: where those take long, a look
+# at a whole supervisor would.
+lives() { # PID: and is no zombie
+	local stat
+	read -r stat </proc/"$1"/stat && [[ ${stat##*) } != Z* ]]
+} 2>/dev/null
 # All processes below one, zombies left out.
 family() { # PID
-	local child
-	for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
-		grep -q '^State:.Z' /proc/"$child"/status 2>/dev/null || echo "$child"
-		family "$child"
+	local list children child
+	for list in /proc/"$1"/task/*/children; do
+		children=
+		read -r children <"$list"
+		for child in $children; do
+			! lives "$child" || echo "$child"
+			family "$child"
+		done
 	done
-}
+} 2>/dev/null
 named() { # PROGRAM: of the family of the supervisor
-	local pid
+	local pid name
 	for pid in $(family "$supervisor"); do
-		[ "$(cat /proc/"$pid"/comm 2>/dev/null)" = "$1" ] && echo "$pid"
+		read -r name </proc/"$pid"/comm && [ "$name" = "$1" ] && echo "$pid"
 	done
-}
+} 2>/dev/null
 alive() { # PID...
 	local pid
 	for pid; do
-		[ -d /proc/"$pid" ] && ! grep -q '^State:.Z' /proc/"$pid"/status 2>/dev/null &&
-			return 0
+		! lives "$pid" || return 0
 	done
 	return 1
 }

@@ -4,6 +4,7 @@
 #	is NAME GOT WANT		whether two texts are the same
 #	holds NAME COMMAND...		whether a command succeeds
 #	outcome COMMAND...		what it says, and how it exits
+#	milliseconds			the time, to measure by
 #	done_testing			at the end: how many there were
 set -u
 export LC_ALL=C.UTF-8
@@ -30,6 +31,9 @@ holds() { # NAME COMMAND...
 	local name=$1 text
 	shift
 	if text=$("$@" 2>&1); then ok "$name"; else not_ok "$name" "$text"; fi
+}
+milliseconds() {
+	echo $((${EPOCHREALTIME/./} / 1000))
 }
 # Exit code, standard output and standard error as one text.
 outcome() { # COMMAND...

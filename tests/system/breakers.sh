@@ -27,12 +27,13 @@ breaks() {
 		"$(ask log --json --call "$id" | jq -r 'select(.msg == "effect").token')" told
 	is "$tier: if it fails, in words" \
 		"$(words_of call echo.fail '{"code":9}' | grep -cE '\(failed_precondition from the worker, call [0-9]+\)$')" 1
+	call_nothing
 	"${as_user[@]}" "$work/bin/cupel" call --json echo.effect '{"token":"killed","ms":20000}' \
 		>"$space/killed" 2>/dev/null </dev/null &
 	caller=$!
 	effects() { ask log --json --component echo | jq -c 'select(.token == "killed")'; }
 	begun() { [ -n "$(effects)" ]; }
-	wait_for 5 begun
+	wait_for 60 begun
 	is "$tier: a worker's record is told as its own" \
 		"$(effects | jq -rc '[.level, .msg, (.component | split("/")[0]), .generation > 0]')" \
 		'["notice","effect","echo",true]'
@@ -44,7 +45,7 @@ breaks() {
 	took=$(($(milliseconds) - start))
 	is "$tier: its worker was killed: the outcome is unknown" \
 		"$(jq -r .status "$space/killed")" crash_outcome_unknown
-	holds "$tier: which is told at once ($took ms)" test $took -lt 1000
+	holds "$tier: which is told at once ($took ms, a call of nothing $bare)" test $took -lt $((50 * bare))
 	is "$tier: the next is served" "$(ask call echo '2')" 2
 	is "$tier: the effect was once" "$(effects | wc -l)" 1
 	is "$tier: a crash on demand" "$(ask call --json echo.crash '{"signal":11}' 2>/dev/null |

@@ -15,7 +15,7 @@ deaf() {
 	sleep 1
 	is "$tier: beside one that never reads, others are served" "$(code_of call store.stats)" 0
 	streams() { ask status --json | jq -e '[.tools[] | select(.name == "echo.flood").running] | add > 1'; }
-	holds "$tier: its streams run" wait_for 10 streams
+	holds "$tier: its streams run" wait_for 60 streams
 	sleep 11	# past the time after which a call counts as slow
 	is "$tier: that they take long is not the tool's doing" "$(breaker_of echo.flood)" closed
 	wait $deaf
@@ -55,7 +55,7 @@ crowded() {
 	costs_nothing workspace "$supervisor"
 	"${as_user[@]}" prlimit --pid "$supervisor" --nofile=256:
 	wait $!
-	holds "$tier: with descriptors again it serves" wait_for 3 serves
+	holds "$tier: with descriptors again it serves" wait_for 60 serves
 	is "$tier: workspaces, too" "$(ask call job '{"argv":["pwd"]}' --workspace "$space" --json | jq -r .status)" ok
 	stop_supervisor
 }

@@ -26,12 +26,12 @@ manifests() {
 	sed -e 's/^worker echo/worker mirror/' -e 's/^tool echo/tool mirror/' \
 		"$top/etc/tools/echo.tool" >"$work/tools.$tier/mirror.tool"
 	new() { ask call mirror 5; }
-	holds "$tier: a new manifest is noticed" wait_for 8 new
+	holds "$tier: a new manifest is noticed" wait_for 60 new
 	ask call mirror.sleep '{"ms":3000}' >"$space/slept" 2>&1 &
 	caller=$!
 	sleep 0.3
 	sed -i 's/answer with the arguments/mirror them/' "$work/tools.$tier/mirror.tool"
-	holds "$tier: so is a changed one" wait_for 8 help_is mirror 'mirror them'
+	holds "$tier: so is a changed one" wait_for 60 help_is mirror 'mirror them'
 	wait $caller
 	is "$tier: a call from before ends well" "$(<"$space/slept")" '{"ms":3000}'
 	cp "$work/tools.$tier/mirror.tool" "$space/mirror.good"
@@ -39,7 +39,7 @@ manifests() {
 		sed "$script" "$space/mirror.good" >"$work/tools.$tier/.new"
 		mv "$work/tools.$tier/.new" "$work/tools.$tier/mirror.tool"
 		refused() { reason_is "$words"; }
-		holds "$tier: $what is refused, with the reason" wait_for 8 refused
+		holds "$tier: $what is refused, with the reason" wait_for 60 refused
 		is "$tier: the old one stays" "$(ask call mirror 6)" 6
 		cp "$space/mirror.good" "$work/tools.$tier/mirror.tool"
 		sleep 0.5
@@ -51,7 +51,7 @@ manifests() {
 	END
 	rm "$work/tools.$tier/mirror.tool"
 	gone() { ! new; }
-	holds "$tier: one that is gone is forgotten" wait_for 8 gone
+	holds "$tier: one that is gone is forgotten" wait_for 60 gone
 	stop_supervisor
 }
 

@@ -63,16 +63,17 @@ echo "é ü 漢字" | iconv -t UTF-16 | od -x
 END
 )
 # Bytes of both streams and the exit code, in WHERE.out, .err and .code.
+# A confined one never has SIGPIPE ignored, though its caller may, as services do.
 plain() { # WHERE COMMAND
-	(cd / && exec env -i PATH=/usr/bin:/bin LC_ALL=$LC_ALL sh -c "$2" \
+	(cd / && exec env -i --default-signal=PIPE PATH=/usr/bin:/bin LC_ALL=$LC_ALL sh -c "$2" \
 		<"$work/random" >"$1.out" 2>"$1.err")
 	echo $? >"$1.code"
 }
 confined() { # WHERE COMMAND OPTION...
 	local where=$1 command=$2
 	shift 2
-	"${cupel_run[@]}" --quiet --workspace none --cwd / "$@" -- sh -c "$command" \
-		<"$work/random" >"$where.out" 2>"$where.err"
+	"${cupel_run[@]}" --quiet --workspace none --cwd / --limit wall=none --limit cpu=none \
+		"$@" -- sh -c "$command" <"$work/random" >"$where.out" 2>"$where.err"
 	echo $? >"$where.code"
 }
 same() { # WHERE WHERE

@@ -40,13 +40,13 @@ examples() {
 	[ "$tier" = full ] || is "$tier: the example in Python answers" \
 		"$(answers words '{"text":"a rose is a rose"}')" '{"words":5,"distinct":3,"most":"a"}'
 	sed -i 's|help = .*|help = "of another mind"|' "$space/tools/primes.tool"
-	holds "$tier: a changed manifest is noticed" wait_for 10 eval \
+	holds "$tier: a changed manifest is noticed" wait_for 60 eval \
 		'ask tools describe primes | grep -q "of another mind"'
 	echo nonsense >"$space/tools/primes.tool"
-	holds "$tier: a bad one is a warning in the log" wait_for 10 grep -q "\"level\":\"warning\".*primes.tool:1: there is no 'nonsense'" "$log"
+	holds "$tier: a bad one is a warning in the log" wait_for 60 grep -q "\"level\":\"warning\".*primes.tool:1: there is no 'nonsense'" "$log"
 	is "$tier: and the old one stays" "$(answers primes '{"n":6}')" '{"n":6,"factors":[2,3]}'
 	rm "$space/tools/primes.tool"
-	holds "$tier: a removed one is gone" wait_for 10 eval \
+	holds "$tier: a removed one is gone" wait_for 60 eval \
 		'answers primes "{\"n\":6}" | grep -q "no such tool"'
 }
 

@@ -216,6 +216,35 @@ static void a_memory_bomb_is_killed_and_counted(void **state)
 	assert_in_range(usage.memory_peak_bytes, 31 * MIB, 32 * MIB);
 }
 
+static void an_empty_group_can_serve_again(void **state)
+{
+	const struct limits limits = { .memory_bytes = 32 * MIB, .pids = 5 };
+	struct cgroup cgroup = make(&host, limits);
+
+	(void)state;
+	assert_true(cgroup_fits(&cgroup, &limits, false));
+	assert_false(cgroup_fits(&cgroup, &limits, true));
+	assert_false(cgroup_fits(&cgroup, &(struct limits){ .pids = 5 }, false));
+	assert_false(cgroup_fits(&cgroup, &(struct limits){ .memory_bytes = 32 * MIB }, false));
+	assert_true(cgroup_is_reusable(&cgroup));
+	pid_t pid = spawn(&cgroup, sleep_for_ever);
+
+	bool with_one = cgroup_is_reusable(&cgroup);
+
+	kill(pid, SIGKILL);
+	wait_for(pid);
+	bool afterwards = cgroup_is_reusable(&cgroup);
+
+	wait_for(spawn(&cgroup, take_all_memory));
+	bool after_oom = cgroup_is_reusable(&cgroup);
+
+	remove_group(&cgroup);
+	assert_false(cgroup_is_reusable(&cgroup));
+	assert_false(with_one);
+	assert_true(afterwards);
+	assert_false(after_oom);
+}
+
 static void too_many_forks_are_refused_and_counted(void **state)
 {
 	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
@@ -822,6 +851,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_memory_bomb_is_killed_and_counted),
+		cmocka_unit_test(an_empty_group_can_serve_again),
 		cmocka_unit_test(too_many_forks_are_refused_and_counted),
 		cmocka_unit_test(processor_time_of_the_whole_tree_is_counted),
 		cmocka_unit_test(a_fresh_group_has_used_nothing),

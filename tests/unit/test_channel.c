@@ -505,7 +505,9 @@ static const struct {
 	{ "not now", EAGAIN, -EAGAIN, -EAGAIN },
 	{ "reset", ECONNRESET, -EPIPE, -EPIPE },
 	{ "closed", EPIPE, -EPIPE, -EPIPE },
-	{ "out of memory", ENOMEM, -ENOMEM, -ENOMEM },
+	{ "out of memory", ENOMEM, -EAGAIN, -EAGAIN },
+	{ "out of buffers", ENOBUFS, -EAGAIN, -EAGAIN },
+	{ "broken", EIO, -EIO, -EIO },
 };
 
 static void each_system_call_may_fail(void **state)
