@@ -3,17 +3,19 @@
 . tests/support/calls.sh
 
 breaks() {
-	local pid start took code
+	local pid start took code words
 	start_supervisor
 	for _ in {1..5}; do ask call echo.fail '{"code":13}' >/dev/null 2>&1; done
+	words=$(words_of call echo.fail '{"code":13}')	# before its time is over
+	code=$?
+	is "$tier: it refuses, with a time" \
+		"$(grep -c 'breaker_open from the router, try again after [0-9]* ms' <<<"$words")" 1
+	is "$tier: and a later try may succeed" "$code" 75
 	is "$tier: five failures open the breaker" "$(breaker_of echo.fail)" open
 	is "$tier: which the log tells, as a record of the router's" \
 		"$(ask log --json --component router --level warning |
 			jq -rc 'select(.name == "echo.fail") | [.component, .level, .msg]' | head -n 1)" \
 		'["router","warning","breaker changed"]'
-	is "$tier: it refuses, with a time" "$(words_of call echo.fail '{"code":13}' |
-		grep -c 'breaker_open from the router, try again after [0-9]* ms')" 1
-	is "$tier: a later try may succeed" "$(code_of call echo.fail '{"code":13}')" 75
 	is "$tier: others go on" "$(ask call echo '1')" 1
 	ask breaker reset echo.fail >/dev/null
 	is "$tier: reset closes it" "$(breaker_of echo.fail)" closed

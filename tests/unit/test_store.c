@@ -93,6 +93,8 @@ static void the_same_proposal_is_known(void **state)
 	assert_non_null(strstr(known, "\"known\":true"));
 	assert_non_null(strstr(known, "\"verdict\":\"futile\""));
 	IS("store.alpha", "{'workspace':'/w','session':1}", "{\"lifetime\":1,\"nth\":1}");
+	IS("store.alpha", "{'workspace':'/w','session':2}", "{\"lifetime\":1,\"nth\":0}");
+	IS("store.alpha", "{'workspace':'/w','session':2,'improvement':1}", "{\"lifetime\":1,\"nth\":1}");
 }
 
 /* Every pair of states: what the workflow allows and nothing else. */
