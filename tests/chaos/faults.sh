@@ -304,8 +304,9 @@ for n in 0 1 2 3 4 5 6 7; do
 done
 
 # What it holds but for its workers, who may be more or fewer: each has five, and
-# one group, in as many trees as there could be; and but for programs, of which
-# one may be opened late, and another generation's are there for a while.
+# one group, in as many trees as there could be, and eight empty ones are kept for
+# those to come (GROUPS_MAX); and but for programs, of which one may be opened
+# late, and another generation's are there for a while.
 children() { cat /proc/"$supervisor"/task/*/children 2>/dev/null; }
 programs() { find /proc/"$supervisor"/fd -lname "$work/bin/*" 2>/dev/null | wc -l; }
 # shellcheck disable=SC2046 # lists of numbers
@@ -317,7 +318,7 @@ descriptors() {
 		!/^\/sys\/fs\/cgroup/ { held++ }
 		match($0, /cupel-[0-9-]+/) && !known[substr($0, RSTART, RLENGTH)]++ { groups++ }
 		END {
-			print held - 5 * workers (groups > workers ? " " groups " groups" : "") \
+			print held - 5 * workers (groups > workers + 8 ? " " groups " groups" : "") \
 				(programs > most ? " " programs " programs" : "")
 		}'
 }
