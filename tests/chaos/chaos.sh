@@ -1,12 +1,13 @@
 #!/bin/bash
 # A storm over a whole supervisor (storm.c), and what is left of it afterwards.
 # Speaks TAP. CHAOS_SECONDS (60) and CHAOS_KILLS (2000) say how much of it,
-# CUPEL_SEED (1) which one; `make chaos MINUTES=n` runs one after the other.
+# CHAOS_ESCAPES (12) how many jobs flee, CUPEL_SEED (1) which storm it is; `make
+# chaos MINUTES=n` runs one after the other.
 . tests/support/sandbox.sh
 . tests/support/supervisor.sh
 
 install -m 755 "$CUPEL_OUT/tests/chaos/storm" "$work/storm"
-seconds=${CHAOS_SECONDS:-60} kills=${CHAOS_KILLS:-2000} pools=5
+seconds=${CHAOS_SECONDS:-60} kills=${CHAOS_KILLS:-2000} pools=5 escapes=${CHAOS_ESCAPES:-12}
 kinds=(ondemand static per_call)
 
 # Every kind of pool, each worker an echo.
@@ -55,6 +56,8 @@ storms() {
 	holds "$tier: it serves" serves
 	holds "$tier: the monitor has not grown" \
 		test "$(awk '/VmRSS/ { print $2 }' /proc/"$supervisor"/status)" -le 6144
+	holds "$tier: nor has the router ever, beyond 96 MiB" \
+		test "$(awk '/VmHWM/ { print $2 }' /proc/"$(named cupel-router)"/status)" -le 98304
 	family_then=$(family "$supervisor")
 	stop_supervisor
 	is "$tier: it ends well" "$code" 0
@@ -64,12 +67,35 @@ storms() {
 	is "$tier: no socket" "$(ls -A "$space/run")" ''
 }
 
+# Jobs that leave session, group and parent behind them and ignore what they are
+# told, each with a number of its own to be found by; their calls are given up.
+bomb='trap "" TERM INT HUP; for i in 1 2 3 4; do (setsid sh -c "trap \"\" TERM; sleep $0 & sleep $0" &) ; done; sleep $0 & exec sleep $0'
+sleepers() { pgrep -c -f "^sleep $1[0-9]*$"; }
+escapes() {
+	local n seen=0 number=$((70000 + RANDOM % 1000)) waits=
+	flee() { [ "$(sleepers $number)" -gt 0 ]; }
+	start_supervisor
+	for ((n = 0; n < escapes; n++)); do
+		ask call job "{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number$n\"]}" --timeout 2s >/dev/null 2>&1 &
+		waits+=" $!"
+		[ $((n % 4)) -lt 3 ] && continue
+		wait_for 2 flee && seen=$((seen + 1))
+		# shellcheck disable=SC2086 # a list of numbers
+		wait $waits
+		waits=
+	done
+	none() { ! flee; }
+	holds "$tier: jobs were seen to flee" test $seen -gt 0
+	holds "$tier: of $escapes that did, none has got away" wait_for 5 none
+	stop_supervisor
+}
+
 for tier in ${CHAOS_TIERS:-full userns}; do
 	case $tier in
 	full) [ "$(id -u)" -eq 0 ] || { skip 'full: storms' 'needs root'; continue; } ;;
 	esac
 	become $tier
-	cd "$space" && storms
+	cd "$space" && storms && escapes
 	cd "$top"
 done
 done_testing

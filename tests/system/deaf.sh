@@ -7,8 +7,10 @@
 install -m 755 "$CUPEL_OUT/tests/chaos/rude" "$work/rude"
 
 deaf() {
-	local deaf
+	local deaf before held
 	start_supervisor
+	used() { ask status --metrics | awk '$1 == "cupel_store_used_bytes" { print $2 }'; }
+	before=$(used)
 	# Beside it: another pool, for its calls keep the echoes.
 	"${as_user[@]}" "$work/rude" "$space/run/router.sock" deaf 45 >"$space/deaf" &
 	deaf=$!
@@ -16,6 +18,8 @@ deaf() {
 	is "$tier: beside one that never reads, others are served" "$(code_of call store.stats)" 0
 	streams() { ask status --json | jq -e '[.tools[] | select(.name == "echo.flood").running] | add > 1'; }
 	holds "$tier: its streams run" wait_for 60 streams
+	held=$((($(used) - before) / $(ask status --json | jq '[.tools[] | select(.name == "echo.flood").running] | add')))
+	holds "$tier: the router holds no more than 1.25 MiB of each ($held)" test $held -gt 0 -a $held -le 1310720
 	sleep 11	# past the time after which a call counts as slow
 	is "$tier: that they take long is not the tool's doing" "$(breaker_of echo.flood)" closed
 	wait $deaf

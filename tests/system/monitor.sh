@@ -29,6 +29,16 @@ if [ "$(id -u)" -eq 0 ]; then
 	done
 fi
 
+# What a process holds, by number and kind; and of what kinds how many.
+holdings() { # PID
+	find /proc/"$1"/fd -type l -printf '%f %l\n' 2>/dev/null | sort -n | sed 's/anon_inode://; s/ (deleted)//; s/:\[.*//'
+}
+kinds() { holdings "$1" | cut -d' ' -f2- | sort | uniq -c; }
+# Another user's, or one that may not be looked into, as an ordinary user.
+may_look() { # PID NAME
+	[ -n "$(holdings "$1")" ] || { skip "$2" 'it may not be looked into'; return 1; }
+}
+
 mountings() { wc -l </proc/self/mounts; }
 nothing_is_left() { # PID...
 	local left
@@ -61,6 +71,10 @@ starts_and_stops() {
 		"$(grep -hE '^(NoNewPrivs|Seccomp|CapEff):' /proc/"$(named cupel-router)"/status | tr -s '\t\n' '  ')" \
 		"CapEff: 0000000000000000 NoNewPrivs: 1 Seccomp: $filtered "
 	holds "$tier: no more than 4 MiB" test "$(awk '/VmRSS/ { print $2 }' /proc/"$supervisor"/status)" -le 4096
+	local worker=$(named cupel-echo | head -1)
+	may_look "$worker" "$tier: a worker holds its own descriptors" &&
+		is "$tier: a worker holds its own descriptors" "$(holdings "$worker" | tr '\n' ' ')" \
+			'0 /dev/null 1 pipe 2 pipe 3 socket 4 socket 5 /memfd:crash 6 [eventpoll] 7 [timerfd] 8 [signalfd] '
 	if [ "$tier" = full ]; then
 		is "$tier: few capabilities stay" \
 			"$(grep -hE '^Cap(Eff|Bnd):' /proc/"$supervisor"/status | tr -s '\t\n' '  ')" \
@@ -110,13 +124,19 @@ reuses_groups() {
 }
 
 replaces() {
-	local before fds
+	local before fds router held
 	start_supervisor
+	steady() { held=$(kinds "$router"); sleep 0.3; [ "$(kinds "$router")" = "$held" ]; }
+	router=$(named cupel-router)
+	wait_for 10 steady
 	before=$(named cupel-echo | head -1)
 	kill -9 "$before"
 	replaced() { local now; now=$(named cupel-echo | head -1); [ -n "$now" ] && [ "$now" != "$before" ]; }
 	holds "$tier: a killed worker is replaced" wait_for 60 replaced
 	holds "$tier: and serves" serves
+	as_before() { [ "$(kinds "$router")" = "$held" ]; }
+	may_look "$router" "$tier: the router holds what it held" &&
+		holds "$tier: the router holds what it held" wait_for 5 as_before
 	fds=$(descriptors)
 	for _ in 1 2; do
 		before=$(named cupel-echo | head -1)
