@@ -37,12 +37,16 @@ is_up() {
 serves() {
 	is_up && ask call echo '{"text":"up"}'
 }
+is_ours() {
+	[ "$(cat "$space/run/lock")" = "$supervisor" ] || ! lives "$supervisor"
+}
 start_supervisor() { # [OPTION...]
 	log=$space/state/log/cupel.log
 	set_user
 	"${as_user[@]}" "$work/bin/cupeld" "$@" 2>"$space/supervisor.err" </dev/null &
 	supervisor=$!
 	started+=("$supervisor")
+	wait_for 60 is_ours	# or `cupel` starts one beside the files of one that was killed
 	wait_for 60 serves
 	[ "$(cat "$space/run/lock")" = "$supervisor" ]
 }

@@ -5,6 +5,7 @@
 #	holds NAME COMMAND...		whether a command succeeds
 #	outcome COMMAND...		what it says, and how it exits
 #	milliseconds			the time, to measure by
+#	least MILLISECONDS		40 at least: one quiet moment says nothing of the next
 #	done_testing			at the end: how many there were
 set -u
 export LC_ALL=C.UTF-8
@@ -35,6 +36,7 @@ holds() { # NAME COMMAND...
 milliseconds() {
 	echo $((${EPOCHREALTIME/./} / 1000))
 }
+least() { echo $(($1 > 40 ? $1 : 40)); }
 # Exit code, standard output and standard error as one text.
 outcome() { # COMMAND...
 	local code

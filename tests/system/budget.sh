@@ -20,9 +20,9 @@ report() { # JQ
 }
 before=$(sha256sum spin.sh; git rev-parse HEAD)
 
-# Half of what is left after calibrating and observing is not enough for a race
-# and ten pairs.
-improve --mode auto --seed 1 --budget runs=80
+# Half of what is left after calibrating and observing is not enough for the
+# first round of a race, and not for ten pairs: the search's leader is proved.
+improve --mode auto --seed 1 --budget runs=60
 if grep -q 'too noisy to decide by' ../said; then
 	skip 'a budget that ends in the proof' "$(<../said)"
 	done_testing
@@ -38,7 +38,7 @@ is 'the proposal stands, without a verdict' \
 	"$(rows 'SELECT i.status, e.kind, e.verdict IS NULL FROM improvements i
 		JOIN experiments e ON e.improvement_id = i.id')" 'proposed|validate|1'
 runs=$(rows "SELECT count(*) FROM executions WHERE command LIKE 'sh spin.sh%'")
-holds "of 80 runs, and a pair, all but a pair are used: $runs" test "$runs" -ge 78 -a "$runs" -le 82
+holds "of 60 runs, and a pair, all but a pair are used: $runs" test "$runs" -ge 58 -a "$runs" -le 62
 
 improve --mode approve --seed 2
 if grep -q 'too noisy to decide by' ../said; then

@@ -160,6 +160,23 @@ static void nobody_wins_if_all_fail(void **state)
 	assert_false(race_winner(&race, &entrant));
 }
 
+/* By then each has run three times. */
+static void nobody_has_won_before_the_first_round_is_over(void **state)
+{
+	struct race race;
+	size_t entrant;
+
+	(void)state;
+	race_init(&race, 3, 1);
+	for (unsigned n = 0; n < 9; n++) {
+		assert_false(race_winner(&race, &entrant));
+		assert_true(race_next(&race, &entrant));
+		race_report(&race, entrant, entrant == 1 ? 0.5 : 1);
+	}
+	assert_true(race_winner(&race, &entrant));
+	assert_int_equal(entrant, 1);
+}
+
 static void one_alone_has_won(void **state)
 {
 	struct race race;
@@ -208,6 +225,7 @@ int main(void)
 		cmocka_unit_test(one_failure_is_enough),
 		cmocka_unit_test(eliminated_ones_stand_in_for_those_that_failed),
 		cmocka_unit_test(nobody_wins_if_all_fail),
+		cmocka_unit_test(nobody_has_won_before_the_first_round_is_over),
 		cmocka_unit_test(one_alone_has_won),
 		cmocka_unit_test(a_race_resumes),
 	};

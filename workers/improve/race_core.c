@@ -122,6 +122,8 @@ bool race_winner(const struct race *race, size_t *ret_entrant)
 {
 	size_t best = race->count == 1 ? 0 : extreme(race, false, 1);
 
+	if (race->count > 1 && race->round == 0)
+		return false;
 	if (best == SIZE_MAX)
 		best = extreme(race, true, 1);
 	if (best == SIZE_MAX)

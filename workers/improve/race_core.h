@@ -49,7 +49,10 @@ bool race_next(const struct race *race, size_t *ret_entrant);
 /* Of that entrant: its cost, lower is better; not finite if the run failed. */
 void race_report(struct race *race, size_t entrant, double cost);
 
-/* The best of a race that is over, or so far; false if none ran, or all failed. */
+/*
+ * The best of a race that is over, or cut short after its first round; false
+ * before that, or if all failed.
+ */
 bool race_winner(const struct race *race, size_t *ret_entrant);
 
 /* The entrant's measure; NAN before its first run and once it failed. */

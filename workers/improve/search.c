@@ -263,17 +263,20 @@ int campaign_search(struct campaign *campaign)
 
 /* ---- the race ---- */
 
-static int build_finalists(struct campaign *campaign, const size_t *trials, size_t count,
+/* More than two only of what the search has left over. */
+static int build_finalists(struct campaign *campaign, const size_t *trials,
 			   struct arm *arms, struct race *race)
 {
-	for (size_t i = 0; i < count; i++) {
-		enum tuner_outcome outcome = TUNER_INVALID;	/* too late for it */
-		int r = 0;
+	for (size_t i = 0; i < race->count; i++) {
+		enum tuner_outcome outcome;
 
-		if (campaign_has_budget(campaign, BUDGET_RACE))
-			r = arm_build(campaign, COPY_FINALISTS + (unsigned)i,
-				      &campaign->tuner->trials[trials[i]].config, &arms[i],
-				      &outcome);
+		if (i > 0 && !campaign_has_budget(campaign, i > 1 ? BUDGET_SEARCH : BUDGET_RACE)) {
+			race->count = i;
+			break;
+		}
+		int r = arm_build(campaign, COPY_FINALISTS + (unsigned)i,
+				  &campaign->tuner->trials[trials[i]].config, &arms[i], &outcome);
+
 		if (r == 0 && outcome == TUNER_OK)
 			r = arm_test(campaign, &arms[i], false, &outcome);
 		if (r < 0)
@@ -304,6 +307,21 @@ static int run_race(struct campaign *campaign, const struct arm *arms, struct ra
 	return 0;
 }
 
+/*
+ * The winner, if it is better than the base. Of a race that was cut short too
+ * early for one it is the search's leader: the proof will tell.
+ */
+static bool choose(const struct campaign *campaign, const size_t *trials,
+		   const struct race *race, size_t *ret)
+{
+	if (race_winner(race, ret) && race->entrants[*ret].runs > 0)
+		return race_measure(race, *ret) < 0;
+	for (*ret = 0; *ret < race->count; ++*ret)
+		if (!race->entrants[*ret].failed)
+			return campaign->tuner->trials[trials[*ret]].cost < 1;
+	return false;
+}
+
 int campaign_race(struct campaign *campaign)
 {
 	size_t room = campaign->session->copy_count - COPY_FINALISTS, winner;
@@ -319,17 +337,16 @@ int campaign_race(struct campaign *campaign)
 	if (count == 0)
 		return 0;
 	race_init(&race, count, campaign->seed);
-	r = build_finalists(campaign, trials, count, arms, &race);
+	r = build_finalists(campaign, trials, arms, &race);
 	if (r == 0)
 		r = run_race(campaign, arms, &race);
 	for (size_t i = 0; i < count; i++)
 		arm_release(&arms[i]);
-	if (r < 0 || !race_winner(&race, &winner))
+	if (r < 0 || !choose(campaign, trials, &race, &winner))
 		return r;
 	space_current(&campaign->knobs.space, &current);
 	campaign->winner = campaign->tuner->trials[trials[winner]].config;
-	campaign->found = !space_equal(&current, &campaign->winner) &&
-			  race_measure(&race, winner) < 0;
+	campaign->found = !space_equal(&current, &campaign->winner);
 	return 0;
 }
 
