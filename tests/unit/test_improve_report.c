@@ -58,7 +58,8 @@ static const struct {
 	  " \"reason\": \"proved\", \"status\": \"applied\"}}",
 	  { "improvement 4, judged before: accept, proved; it is applied, see",
 	    "!nothing better" } },
-	{ "{\"mode\": \"auto\", \"search\": {\"stopped\": \"budget of time or runs\"}}",
+	{ "{\"mode\": \"auto\", \"budget_spent\": true, \"search\":"
+	  " {\"stopped\": \"budget of time or runs\"}}",
 	  { "nothing better before the --budget was spent", "!declare more" } },
 	{ "{\"mode\": \"auto\", \"not_searched\": \"benchmark b is too noisy\", \"watched\":"
 	  " [{\"improvement\": 3, \"state\": \"quiet\", \"pairs\": 10}]}",

@@ -616,7 +616,7 @@ static bool *served;
 ssize_t send(int fd, const void *data, size_t length, int flags)
 {
 	if (fd == WORKER_LINK_FD && sends_left > 0 && --sends_left == 0) {
-		errno = ENOBUFS;
+		errno = EIO;
 		return -1;
 	}
 	return sendto(fd, data, length, flags, NULL, 0);
