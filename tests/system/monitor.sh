@@ -116,7 +116,9 @@ reuses_groups() {
 		ask call job '{"argv":["true"]}' >/dev/null
 	done
 	last=$(groups_made 31.27)
-	if [[ $first$last =~ ^[0-9]+$ ]]; then
+	if [ $filtered = 0 ]; then
+		skip "$tier: what a job leaves empty, another's worker is in" 'a sanitized one does not end with 0'
+	elif [[ $first$last =~ ^[0-9]+$ ]]; then
 		holds "$tier: what a job leaves empty, another's worker is in ($first, $last)" \
 			test $((last - first)) -lt 12
 	else
