@@ -38,8 +38,6 @@ static pid_t supervisor;
 static void die(const char *what)
 {
 	fprintf(stderr, "bench_pool: %s\n", what);
-	if (supervisor)
-		kill(supervisor, SIGTERM);
 	exit(2);
 }
 
@@ -530,11 +528,16 @@ static bool memory_figure(void)
 			    (double)status_kib(supervisor, "status", "VmRSS"), 4096, "KiB");
 }
 
-static void remove_folder(void)
+/* However it ends. */
+static void clean_up(void)
 {
 	char *const argv[] = { (char *)(uintptr_t)"rm", (char *)(uintptr_t)"-rf", folder, NULL };
 	pid_t pid;
 
+	if (supervisor) {
+		kill(supervisor, SIGTERM);
+		waitpid(supervisor, NULL, 0);
+	}
 	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0)
 		waitpid(pid, NULL, 0);
 }
@@ -558,7 +561,6 @@ static bool is_asked(const char *name, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	bool met;
-	int status;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	memcpy(echo_input, "\xda\x00\xfd", 3);	/* str 16: 253 letters */
@@ -567,6 +569,7 @@ int main(int argc, char **argv)
 	spin_input = pack("{\"argv\":[\"/bin/sh\",\"-c\",\"while :; do :; done\"]}");
 	if (!mkdtemp(folder))
 		die(strerror(errno));
+	atexit(clean_up);
 	make_folders();
 	met = boot_figure();
 	for (size_t i = 0; i < COUNT(figures); i++) {
@@ -575,8 +578,5 @@ int main(int argc, char **argv)
 		open_links();
 		met &= figures[i].run();
 	}
-	kill(supervisor, SIGTERM);
-	waitpid(supervisor, &status, 0);
-	remove_folder();
 	return met ? 0 : 1;
 }
