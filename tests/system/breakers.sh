@@ -47,7 +47,7 @@ breaks() {
 	took=$(($(milliseconds) - start))
 	is "$tier: its worker was killed: the outcome is unknown" \
 		"$(jq -r .status "$space/killed")" crash_outcome_unknown
-	holds "$tier: which is told at once ($took ms, a call of nothing $bare)" test $took -lt $((50 * bare))
+	holds "$tier: which is told at once ($took ms, a call of nothing $bare)" test $took -lt $((25 * bare))
 	is "$tier: the next is served" "$(ask call echo '2')" 2
 	is "$tier: the effect was once" "$(effects | wc -l)" 1
 	is "$tier: a crash on demand" "$(ask call --json echo.crash '{"signal":11}' 2>/dev/null |

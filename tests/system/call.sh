@@ -49,13 +49,14 @@ end_calls() {
 	is "$tier: a deadline" "$(code_of call --timeout 300ms echo.sleep '{"ms":90000}')" 124
 	took=$(($(milliseconds) - start))
 	holds "$tier: after 300 ms ($took, a call of nothing $bare)" \
-		test $took -ge 300 -a $took -lt $((300 + 50 * bare))
+		test $took -ge 300 -a $took -lt $((300 + 42 * bare))
 	start=$(milliseconds)
 	is "$tier: one that ignores its end" \
 		"$(code_of call --timeout 300ms echo.hang '{"ms":90000}')" 124
 	took=$(($(milliseconds) - start))
 	holds "$tier: with 2 s of grace at most ($took)" \
-		test $took -lt $((2300 + 50 * bare))
+		test $took -lt $((2300 + 5 * bare))
+	wait_for 10 runs_none	# it, too, is over
 	"${as_user[@]}" "$work/bin/cupel" call echo.sleep '{"ms":90000}' >/dev/null 2>&1 </dev/null &
 	caller=$!
 	started+=("$caller")
@@ -67,7 +68,7 @@ end_calls() {
 	took=$(($(milliseconds) - start))
 	holds "$tier: a cancel ends a call ($code, $took ms)" \
 		test $took -lt $((50 * bare))
-	holds "$tier: and the work for it" wait_for 60 runs_none
+	holds "$tier: and the work for it" wait_for 3 runs_none
 }
 
 # What the verbs print while all is well.
@@ -109,7 +110,7 @@ drains() {
 	stop_supervisor
 	start_supervisor
 	ask shutdown >/dev/null
-	holds "$tier: shutdown ends it" wait_for 60 all_dead "$supervisor"
+	holds "$tier: shutdown ends it" wait_for 8 all_dead "$supervisor"
 	is "$tier: and all of it" "$(ls -A "$space/run")" ''
 }
 

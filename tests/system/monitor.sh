@@ -45,7 +45,7 @@ mountings() {
 }
 nothing_is_left() { # PID...
 	local left
-	wait_for 60 all_dead "$@" || { echo "alive: $*"; return 1; }
+	wait_for 3 all_dead "$@" || { echo "alive: $*"; return 1; }
 	left=$(stale_groups) || { echo "groups: $left"; return 1; }
 }
 # But those of groups: an empty one may be kept for the next worker.
@@ -137,7 +137,7 @@ replaces() {
 	before=$(named cupel-echo | head -1)
 	kill -9 "$before"
 	replaced() { local now; now=$(named cupel-echo | head -1); [ -n "$now" ] && [ "$now" != "$before" ]; }
-	holds "$tier: a killed worker is replaced" wait_for 60 replaced
+	holds "$tier: a killed worker is replaced" wait_for 2 replaced
 	holds "$tier: and serves" serves
 	as_before() { [ "$(kinds "$router")" = "$held" ]; }
 	may_look "$router" "$tier: the router holds what it held" &&

@@ -6,9 +6,9 @@ recovers() {
 	start_supervisor
 	for _ in {1..5}; do ask call echo.fail '{"code":13}' >/dev/null 2>&1; done
 	half_open() { breaker_is echo.fail half_open; }
-	holds "$tier: an open breaker lets probes out after its time" wait_for 60 half_open
+	holds "$tier: an open breaker lets probes out after its time" wait_for 20 half_open
 	closes() { ask call echo.fail '{"code":3}' >/dev/null 2>&1; breaker_is echo.fail closed; }
-	holds "$tier: and closes when they succeed" wait_for 60 closes
+	holds "$tier: and closes when they succeed" wait_for 45 closes
 	stop_supervisor
 }
 
