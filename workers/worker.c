@@ -119,6 +119,10 @@ void life_tick(struct life *life, int64_t now_ns)
 	nearest_ns = deadline_earlier(look_at_calls(life, now_ns),
 				      life->beat_due_ns);
 	nearest_ns = deadline_earlier(nearest_ns, say_taken(life, now_ns));
+	if (life->away_ns && now_ns >= life->away_ns)
+		life_leave(life, 0, NULL);
+	else if (life->away_ns)
+		nearest_ns = deadline_earlier(nearest_ns, life->away_ns);
 	if (life->draining)
 		nearest_ns = deadline_earlier(nearest_ns, life->drain_ns);
 	loop_set_wakeup(&life->loop, nearest_ns);
@@ -145,12 +149,14 @@ static void on_link(void *owner, uint32_t events, int64_t now_ns)
 	life_tick(life, now_ns);
 }
 
-/* Nothing comes here but the monitor's end. */
 static void on_beat(void *owner, uint32_t events, int64_t now_ns)
 {
+	struct life *life = owner;
+
 	(void)events;
-	(void)now_ns;
-	life_leave(owner, 0, NULL);
+	link_hear_monitor(life);
+	link_turn(life);
+	life_tick(life, now_ns);
 }
 
 static void on_signal(void *owner, const struct signalfd_siginfo *signal,
@@ -248,7 +254,7 @@ static int watch(struct life *life, struct error *why)
 	if (r == 0)
 		r = loop_add(&life->loop, &life->link, life->link_events, why);
 	if (r == 0)
-		r = loop_add(&life->loop, &life->beat, 0, why);
+		r = loop_add(&life->loop, &life->beat, EPOLLIN, why);
 	sigemptyset(&terminate);
 	sigaddset(&terminate, SIGTERM);
 	return r < 0 ? r : loop_handle_signals(&life->loop, &terminate,
@@ -260,7 +266,7 @@ static int announce(struct life *life, struct error *why)
 	const struct worker_program *program = life->worker.program;
 	int r = link_hello(life, why);
 
-	life_beat(life, BEAT_HELLO, 0);
+	life_beat(life, BEAT_HELLO, !program->client);
 	if (r == 0 && program->start)
 		r = program->start(&life->worker, why);
 	if (r == 0 && program->self_test)

@@ -23,8 +23,13 @@
  * result, also that of refused arguments, is never without one. It stays with
  * its call until the router has confirmed it.
  *
+ * When the router dies, calls go on, and the monitor sends a fresh link over the
+ * beat socket: there the next router asks what there is (RESYNC), and gets it. A
+ * program with a link of its own as a client cannot do that, and leaves.
+ *
  * The program ends with status 0 when the router drains it, when a single call
- * was all it was for, upon SIGTERM, or when link or beat socket end; 70 when it or its peer
+ * was all it was for, upon SIGTERM, when the beat socket ends, or the link without
+ * a fresh one within 5 s; 70 when it or its peer
  * is broken, 78 when it and its manifest do not agree. Descriptors, records:
  * common/wire/control.h.
  */
@@ -90,6 +95,7 @@ struct worker_program {
 	uint32_t calls_max;		/* at a time; 0: 1 */
 	size_t argument_bytes_max;	/* 0: WORKER_ARGUMENT_BYTES_MAX */
 	bool single_use;		/* leaves after its first call */
+	bool client;			/* has WORKER_CLIENT_FD: leaves with its router */
 	/* Opens what it needs, then confines itself further; may be NULL. */
 	int (*start)(struct worker *worker, struct error *why);
 	int (*self_test)(struct worker *worker, struct error *why);

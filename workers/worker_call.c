@@ -111,8 +111,10 @@ static void keep(struct worker_call *call)
 	call->state_ = CALL_KEPT;
 	life->kept_bytes += call->memory.bytes;
 	list_append(&life->kept, &call->link);
-	while (life->kept_bytes > WORKER_KEPT_BYTES_MAX)
+	while (life->kept_bytes > WORKER_KEPT_BYTES_MAX) {
 		call_free(LIST_OWNER(life->kept.next, struct worker_call, link));
+		life->forgot = true;
+	}
 }
 
 void call_send_again(struct worker_call *call)
@@ -163,7 +165,7 @@ static void send_result(struct worker_call *call)
 	struct message result;
 	int r;
 
-	if (!send_large_body(call))
+	if (life->away || life->unasked || !send_large_body(call))
 		return;
 	result = call_result(call);
 	r = channel_send(&life->channel, &result, &call->send_credit, NULL);
@@ -304,6 +306,10 @@ void worker_busy(struct worker_call *call, enum error_code code,
 		.busy = { .code = code, .reason = message_text_of(reason) },
 	};
 
+	if (call->accepted) {	/* it was named to a new router */
+		call_refuse(call, code, "%s", reason);
+		return;
+	}
 	link_send(life, &busy);
 	call_free(call);
 	name_culprit(life);
@@ -506,7 +512,8 @@ size_t worker_chunk_some(struct worker_call *call, uint32_t stream,
 	struct life *life = life_of(call);
 	size_t sent = 0, length;
 
-	while ((length = frame_bytes(call, bytes.length - sent)) > 0) {
+	while (!life->away && !life->unasked &&
+	       (length = frame_bytes(call, bytes.length - sent)) > 0) {
 		struct message chunk = {
 			.kind = MESSAGE_CHUNK,
 			.generation = life->generation,
@@ -536,6 +543,8 @@ void worker_progress(struct worker_call *call, uint64_t done, uint64_t total,
 		.progress = { done, total, message_text_of(note) },
 	};
 
+	if (life->away || life->unasked)
+		return;
 	if (buffer_room(&life->channel.out) > 2 * LIFE_REPLY_BYTES)
 		channel_send(&life->channel, &progress, NULL, NULL);
 	channel_flush(&life->channel);

@@ -17,6 +17,7 @@
 /* A short call has the processors for itself: only then another spare is made. */
 #define LIFE_TAKEN_NS (2 * NS_PER_MS)
 #define LIFE_OUT_BYTES (2 * FRAME_BYTES_MAX)
+#define LIFE_AWAY_NS (5 * NS_PER_S)	/* without a router, and then its RESYNC */
 
 struct life {
 	struct worker worker;
@@ -35,6 +36,10 @@ struct life {
 	int64_t taken_ns;		/* of a single-use one: when to say so; or 0 */
 	bool busy;		/* in a walk of ours: nobody begins another turn */
 	bool draining, leaving;
+	bool away;		/* its router has died; a fresh link may come */
+	bool unasked;		/* and until that one's RESYNC nothing is said of calls */
+	bool forgot;		/* a kept result, for lack of room */
+	int64_t away_ns;	/* both: until then at the most; or 0 */
 	int exit_code;
 };
 
@@ -61,6 +66,12 @@ void life_tick(struct life *life, int64_t now_ns);
 /* ---- worker_link.c ---- */
 
 int link_hello(struct life *life, struct error *why);
+
+/* The router is gone: calls go on, their results wait. Or the worker leaves. */
+void link_lost(struct life *life);
+
+/* What the monitor has to say: a fresh link, or by its end that all is over. */
+void link_hear_monitor(struct life *life);
 
 /* Takes all there is, serves, sends, and looks what to wait for. */
 void link_turn(struct life *life);

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/wire/packet.h"
 #include "workers/worker_life.h"
 
 /* ---- sending ---- */
@@ -16,12 +17,18 @@ static void wait_for_room(struct life *life)
 	life_beat_if_due(life, clock_now_ns());
 }
 
+/* Until a new router has asked, nobody would know what is meant. */
+static bool may_speak(const struct life *life)
+{
+	return !life->away && !life->unasked;
+}
+
 int link_write(struct life *life)
 {
-	int r = channel_flush(&life->channel);
+	int r = life->away ? 0 : channel_flush(&life->channel);
 
 	if (r == -EPIPE)
-		life_leave(life, 0, NULL);
+		link_lost(life);
 	else if (r < 0 && r != -EAGAIN)
 		life_leave(life, WORKER_EXIT_BROKEN, "the link cannot be written to");
 	return r;
@@ -38,12 +45,14 @@ void link_send(struct life *life, struct message *message)
 	struct error why = { 0 };
 	int r;
 
+	if (life->away || (message->call_id && !may_speak(life)))
+		return;
 	message->generation = life->generation;
 	do {
 		r = channel_send(&life->channel, message, NULL, &why);
 		if (r == -EAGAIN && channel_flush(&life->channel) == -EAGAIN)
 			wait_for_room(life);
-	} while (r == -EAGAIN && !life->leaving);
+	} while (r == -EAGAIN && !life->leaving && !life->away);
 	if (r < 0 && r != -EPIPE && r != -EAGAIN)
 		life_leave(life, WORKER_EXIT_BROKEN, why.text);
 }
@@ -93,7 +102,8 @@ static void on_welcome(struct life *life, const struct message *message)
 		ready.ready.calls_max = 1;
 	life->generation = message->generation;
 	link_send(life, &ready);
-	life_beat(life, BEAT_READY, ready.ready.calls_max);
+	if (!life->unasked)
+		life_beat(life, BEAT_READY, ready.ready.calls_max);
 }
 
 static void on_ping(struct life *life, const struct message *message)
@@ -112,8 +122,8 @@ static void on_drain(struct life *life, const struct message *message)
 	life->drain_ns = message->deadline_ns;
 }
 
-static void resync_call(struct life *life, const struct worker_call *call,
-			bool finished)
+/* To name it is to accept it. */
+static void resync_call(struct life *life, struct worker_call *call, bool finished)
 {
 	struct message answer = {
 		.kind = MESSAGE_RESYNC,
@@ -121,16 +131,21 @@ static void resync_call(struct life *life, const struct worker_call *call,
 		.resync = { finished, call->chunks },
 	};
 
+	call->accepted = true;
+	call->send_credit.bytes = call->send_credit.window;
 	link_send(life, &answer);
 }
 
 /* What runs, what is held, the end; then the results once more. */
 static void on_resync(struct life *life, const struct message *message)
 {
-	struct message end = { .kind = MESSAGE_RESYNC };
+	struct message end = { .kind = MESSAGE_RESYNC,
+			       .resync.finished = life->forgot };
 	struct list *link;
 
 	(void)message;
+	life->unasked = false;
+	life->away_ns = 0;
 	for (link = life->calls.next; link != &life->calls; link = link->next)
 		resync_call(life, LIST_OWNER(link, struct worker_call, link), false);
 	for (link = life->kept.next; link != &life->kept; link = link->next)
@@ -329,7 +344,7 @@ static void (*const handlers[])(struct life *, const struct message *) = {
  */
 static bool may_receive(const struct life *life)
 {
-	return !life->leaving &&
+	return !life->leaving && !life->away &&
 	       buffer_room(&life->channel.out) >= LIFE_REPLY_BYTES;
 }
 
@@ -348,9 +363,76 @@ static void receive_all(struct life *life)
 			channel_consume(&life->channel, message.body.length);
 	}
 	if (r == -EPIPE)
-		life_leave(life, 0, NULL);
+		link_lost(life);
 	else if (r < 0 && r != -EAGAIN)
 		life_leave(life, WORKER_EXIT_BROKEN, life->channel.why.text);
+}
+
+/* ---- another router ---- */
+
+void link_lost(struct life *life)
+{
+	if (life->away || life->leaving)
+		return;
+	if (life->worker.program->client || !life->generation) {
+		life_leave(life, 0, NULL);
+		return;
+	}
+	loop_remove(&life->loop, &life->link);
+	channel_release(&life->channel);
+	life->away = life->unasked = true;
+	life->away_ns = clock_now_ns() + LIFE_AWAY_NS;
+	life->draining = false;		/* that was its wish alone */
+}
+
+/* Whose arguments were still to come: nobody will send the rest. */
+static void drop_arriving(struct life *life)
+{
+	struct list *link = life->calls.next;
+
+	while (link != &life->calls) {
+		struct worker_call *call =
+			LIST_OWNER(link, struct worker_call, link);
+
+		link = link->next;
+		if (call->state_ == CALL_ARRIVING)
+			call_free(call);
+	}
+}
+
+/* What was half said or half heard on the old one is forgotten. */
+static void renew(struct life *life, int fd)
+{
+	struct buffer in = life->channel.in, out = life->channel.out;
+	struct error why = { 0 };
+
+	link_lost(life);
+	if (!life->away) {
+		close(fd);
+		return;
+	}
+	drop_arriving(life);
+	buffer_init(&in, in.data, in.capacity);
+	buffer_init(&out, out.data, out.capacity);
+	channel_init(&life->channel, fd, WORKER_TO_ROUTER, in, out);
+	life->link.fd = fd;
+	life->link_events = EPOLLIN;
+	life->away = false;
+	life->away_ns = clock_now_ns() + LIFE_AWAY_NS;
+	if (loop_add(&life->loop, &life->link, EPOLLIN, &why) < 0 ||
+	    link_hello(life, &why) < 0)
+		life_leave(life, WORKER_EXIT_BROKEN, why.text);
+}
+
+void link_hear_monitor(struct life *life)
+{
+	struct beat beat;
+	int fd, r = packet_receive(life->beat.fd, &beat, sizeof(beat), &fd, 1);
+
+	if (r > 0 && beat.kind == BEAT_LINK && fd >= 0)
+		renew(life, fd);
+	else if (r != 0)
+		life_leave(life, 0, NULL);
 }
 
 /* ---- a turn ---- */
@@ -359,7 +441,7 @@ static void pump_all(struct life *life)
 {
 	struct list *link = life->calls.next;
 
-	while (link != &life->calls && !life->leaving) {
+	while (link != &life->calls && !life->leaving && may_speak(life)) {
 		struct worker_call *call =
 			LIST_OWNER(link, struct worker_call, link);
 
@@ -388,7 +470,8 @@ static void look_whether_drained(struct life *life)
 		.drained.calls = life->served,
 	};
 
-	if (!life->draining || life->leaving || !list_is_empty(&life->calls))
+	if (!life->draining || life->leaving || life->unasked ||
+	    !list_is_empty(&life->calls))
 		return;
 	link_send(life, &drained);
 	life_leave(life, 0, NULL);
@@ -421,11 +504,11 @@ void link_turn(struct life *life)
 		while (!life->leaving && (call = next_waiting(life)))
 			call_serve(call);
 		pump_all(life);
-	} while (channel_pending(&life->channel) && may_receive(life));
+	} while (may_receive(life) && channel_pending(&life->channel));
 	life->busy = false;
 	look_whether_drained(life);
 	link_write(life);
-	events = events_of(life);
+	events = life->away ? life->link_events : events_of(life);
 	if (events != life->link_events && !life->leaving) {
 		life->link_events = events;
 		if (loop_modify(&life->loop, &life->link, events, NULL) < 0)
@@ -436,7 +519,7 @@ void link_turn(struct life *life)
 void link_wait(struct life *life, int64_t until_ns)
 {
 	struct pollfd watched[] = {
-		{ life->channel.fd, 0, 0 }, { life->beat.fd, 0, 0 },
+		{ -1, 0, 0 }, { life->beat.fd, POLLIN, 0 },
 		{ life->loop.signals.fd, POLLIN, 0 },
 	};
 	int64_t now_ns, left_ns;
@@ -448,11 +531,15 @@ void link_wait(struct life *life, int64_t until_ns)
 	left_ns = deadline_remaining(until_ns, now_ns);
 	if (life->leaving)
 		return;
-	watched[0].events = (short)events_of(life);
+	if (!life->away)
+		watched[0] = (struct pollfd){ life->channel.fd,
+					      (short)events_of(life), 0 };
 	ppoll(watched, COUNT(watched), &(struct timespec){
 		left_ns / NS_PER_S, left_ns % NS_PER_S }, NULL);
-	if (watched[1].revents || watched[2].revents)
+	if (watched[2].revents)
 		life_leave(life, 0, NULL);
+	else if (watched[1].revents)
+		link_hear_monitor(life);
 	link_turn_within(life);
 	life_tick(life, clock_now_ns());
 }

@@ -15,25 +15,40 @@
 
 /* ---- life ---- */
 
-int client_init(struct client *client, int fd, const char *program,
-		struct error *why)
+/* On a link that is new. */
+static int begin(struct client *client, int fd, struct span session, struct error *why)
 {
 	const struct message hello = {
 		.kind = MESSAGE_HELLO,
 		.hello = {
 			.major = MESSAGE_MAJOR,
 			.minor_most = MESSAGE_MINOR,
-			.name = message_text_of(program),
+			.name = message_text_of(client->program),
 			.build = message_text_of(CUPEL_VERSION),
+			.session = session,
 		},
 	};
 	struct buffer in, out;
 
-	memset(client, 0, offsetof(struct client, in));
 	buffer_init(&in, client->in, sizeof(client->in));
 	buffer_init(&out, client->out, sizeof(client->out));
 	channel_init(&client->channel, fd, CLIENT_TO_ROUTER, in, out);
 	return channel_send(&client->channel, &hello, NULL, why);
+}
+
+int client_init(struct client *client, int fd, const char *program,
+		struct error *why)
+{
+	memset(client, 0, offsetof(struct client, in));
+	client->program = program;
+	return begin(client, fd, (struct span){ 0 }, why);
+}
+
+void client_reconnect_by(struct client *client, int (*reconnect)(void *owner),
+			 void *owner)
+{
+	client->reconnect = reconnect;
+	client->owner = owner;
 }
 
 void client_release(struct client *client)
@@ -83,7 +98,7 @@ void client_cancel(struct client *client, uint64_t id)
 	struct client_call *call = id ? find(client, id) : NULL;
 
 	if (call && !call->over)
-		call->cancel_due = true;
+		call->cancel_due = call->cancelled = true;
 }
 
 static void end_waiting(struct client_call *call)
@@ -117,8 +132,8 @@ static bool send_message(struct client *client, const struct message *message,
 {
 	int r = channel_send(&client->channel, message, credit, &client->why);
 
-	if (r < 0 && r != -EAGAIN)
-		client->lost = true;
+	if (r < 0 && r != -EAGAIN && !(r == -EPIPE && client->reconnect))
+		client->lost = true;	/* else receiving finds out */
 	return r == 0;
 }
 
@@ -145,7 +160,8 @@ static bool send_call(struct client *client, struct client_call *call)
 			.workspace = call->ask.workspace,
 			.priority = call->ask.priority,
 			.attempt = 1,
-			.flags = call->ask.flags | (more ? CALL_MORE : 0U),
+			.flags = call->ask.flags | (more ? CALL_MORE : 0U) |
+				 (client->reconnect ? CALL_RESUME : 0U),
 			.effect = call->ask.effect,
 			.parent = call->ask.parent,
 		},
@@ -205,8 +221,24 @@ static void send_grant(struct client *client, struct client_call *call)
 	call->grant_due = 0;
 }
 
+static bool send_resync(struct client *client, struct client_call *call)
+{
+	const struct message resync = {
+		.kind = MESSAGE_RESYNC, .call_id = call->id,
+		.resync.chunks = call->chunks,
+	};
+
+	if (call->resync_due && !send_message(client, &resync, NULL))
+		return false;
+	call->resumed |= call->resync_due;
+	call->resync_due = false;
+	return true;
+}
+
 static void push_call(struct client *client, struct client_call *call)
 {
+	if (!send_resync(client, call))
+		return;
 	if (!call->called && (call->over || !send_call(client, call))) {
 		if (call->over)
 			call->id = 0;	/* it never was on the wire */
@@ -236,6 +268,8 @@ static void push_pong(struct client *client)
 
 static void push(struct client *client)
 {
+	if (client->away)
+		return;
 	if (!client->lost && client->welcome) {
 		push_pong(client);
 		for (size_t i = 0; i < CLIENT_CALLS_MAX; i++)
@@ -308,6 +342,50 @@ static int tell_overdue(struct client *client, int64_t now_ns,
 	return -EAGAIN;
 }
 
+/* ---- another router ---- */
+
+/* Whoever has not had all of the arguments cannot have passed them on. */
+static void ask_anew(struct client_call *call)
+{
+	const struct credit full = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
+
+	if (call->over && !call->ack_due)
+		call->id = 0;
+	call->send_credit = call->receive_credit = full;
+	call->grant_due = 0;
+	call->resync_due = call->called && !call->over;
+	call->resumed = false;
+	call->cancel_due |= call->cancelled && !call->over;
+	if (call->called && call->sent < call->ask.input.length) {
+		call->called = call->resync_due = false;
+		call->sent = call->requests = 0;
+	}
+}
+
+static void look_for_router(struct client *client, int64_t now_ns)
+{
+	int fd;
+
+	if (client->away_ns == 0)
+		client->away_ns = deadline_after(now_ns, CLIENT_AWAY_NS);
+	if (now_ns < client->again_ns)
+		return;
+	fd = deadline_passed(client->away_ns, now_ns) ? -ETIMEDOUT :
+	     client->reconnect(client->owner);
+	client->again_ns = now_ns + CLIENT_AGAIN_NS;
+	client->lost = fd < 0 && fd != -EAGAIN;
+	if (fd < 0)
+		return;
+	client->away = client->welcome = false;
+	client->used_call = client->used_bytes = 0;
+	client->pong_due = false;
+	begin(client, fd, (struct span){ client->session,
+					 client->known ? CLIENT_SESSION_BYTES : 0 }, NULL);
+	for (size_t i = 0; i < CLIENT_CALLS_MAX; i++)
+		if (client->calls[i].id)
+			ask_anew(&client->calls[i]);
+}
+
 /* ---- receiving ---- */
 
 static int lose(struct client *client, int error)
@@ -365,6 +443,24 @@ static int on_result(struct client *client, struct client_call *call,
 	return 0;
 }
 
+/* Its router had died before it was executed: 1 if it is sent to the new one. */
+static int send_anew(struct client_call *call, struct client_event *ret)
+{
+	call->resumed = false;
+	if (call->chunks > 0) {
+		end_call(call, ERROR_DATA_LOSS,
+			 "its router has died, and the rest of its output is lost", ret);
+	} else if (call->cancelled) {
+		end_call(call, ERROR_CANCELLED, "cancelled before it was executed", ret);
+	} else {
+		call->called = false;
+		call->sent = call->requests = 0;
+		return 1;
+	}
+	call->id = 0;
+	return 0;
+}
+
 /* Certainly not executed, and nothing is left to acknowledge. */
 static void on_busy(struct client_call *call, const struct message *message,
 		    struct client_event *ret)
@@ -401,7 +497,11 @@ static int on_call_message(struct client *client, const struct message *message,
 	client->used_call = call->id;
 	client->used_bytes = message->body.length;
 	*ret = (struct client_event){ .call = call->id };
+	if (message->kind == MESSAGE_BUSY && call->resumed)
+		return send_anew(call, ret);
+	call->resumed = false;
 	if (message->kind == MESSAGE_ACCEPT) {
+		r = call->accepted;	/* as an earlier router said */
 		call->accepted = true;
 		ret->kind = CLIENT_ACCEPTED;
 	} else if (message->kind == MESSAGE_PROGRESS) {
@@ -425,8 +525,17 @@ static int on_link_message(struct client *client, const struct message *message,
 {
 	*ret = (struct client_event){ 0 };
 	if (message->kind == MESSAGE_WELCOME) {
+		bool again = client->away_ns != 0;
+
 		client->welcome = true;
+		client->away_ns = client->again_ns = 0;
 		client->catalog = message->welcome.catalog;
+		client->known = message->welcome.session.length == CLIENT_SESSION_BYTES;
+		if (client->known)
+			memcpy(client->session, message->welcome.session.data,
+			       CLIENT_SESSION_BYTES);
+		if (again)
+			return 1;
 		*ret = (struct client_event){ .kind = CLIENT_WELCOME,
 					      .catalog = client->catalog };
 	} else if (message->kind == MESSAGE_PING) {
@@ -462,10 +571,14 @@ static int receive(struct client *client, struct client_event *ret)
 		r = channel_receive(&client->channel, &message);
 		if (r == -EAGAIN)
 			return r;
-		if (r < 0) {
-			client->why = client->channel.why;
-			return lose(client, r);
+		client->why = client->channel.why;
+		if (r == -EPIPE && client->reconnect) {
+			channel_release(&client->channel);
+			client->away = true;
+			return -EAGAIN;
 		}
+		if (r < 0)
+			return lose(client, r);
 		client->turns++;
 		r = message.call_id ? on_call_message(client, &message, ret) :
 				      on_link_message(client, &message, ret);
@@ -476,11 +589,13 @@ static int receive(struct client *client, struct client_event *ret)
 int client_next(struct client *client, int64_t now_ns,
 		struct client_event *ret)
 {
-	int r = client->lost ? -EPIPE : receive(client, ret);
+	int r = client->lost ? -EPIPE : client->away ? -EAGAIN : receive(client, ret);
 
 	/* One write for all that a read brought about, and never none for long. */
 	if (r == -EAGAIN || client->turns % TURNS_PER_PUSH == 0)
 		push(client);
+	if (client->away)
+		look_for_router(client, now_ns);
 	if (client->lost && r != 0)
 		return tell_loss(client, ret);
 	return r == -EAGAIN ? tell_overdue(client, now_ns, ret) : r;
@@ -490,12 +605,12 @@ int client_next(struct client *client, int64_t now_ns,
 
 uint32_t client_events(const struct client *client)
 {
-	return client->lost ? 0 : channel_events(&client->channel);
+	return client->lost || client->away ? 0 : channel_events(&client->channel);
 }
 
 int64_t client_next_ns(const struct client *client)
 {
-	int64_t next_ns = DEADLINE_NEVER;
+	int64_t next_ns = client->away ? client->again_ns : DEADLINE_NEVER;
 
 	for (size_t i = 0; i < CLIENT_CALLS_MAX; i++)
 		if (client->calls[i].id && !client->calls[i].over)

@@ -9,9 +9,13 @@
  *
  * Every call ends in exactly one CLIENT_RESULT, whatever happens: BUSY, a lost
  * link, and a router that lets the deadline pass by CLIENT_GRACE_NS are results
- * as well, made here. Nothing is ever sent twice: a call that was on its way
- * when the link broke ends in ERROR_UNAVAILABLE, and its reason says whether
- * it had been accepted.
+ * as well, made here. A call that was on its way when the link broke for good
+ * ends in ERROR_UNAVAILABLE, and its reason says whether it had been accepted.
+ *
+ * A router that dies without a word is followed by another. A client that can
+ * reconnect asks that one, for at most CLIENT_AWAY_NS, for its session and each
+ * of its calls; what was certainly not executed is sent once more, unless output
+ * of it had come (ERROR_DATA_LOSS). Its caller is told nothing of all that.
  *
  * What the router may not say (a result of no call, a chunk out of order) ends
  * the link. Bytes are metered both ways: the body of an event counts as used
@@ -25,7 +29,10 @@
 
 #define CLIENT_CALLS_MAX 64
 #define CLIENT_GRACE_NS (2 * NS_PER_S)
+#define CLIENT_AWAY_NS (25 * NS_PER_S)
+#define CLIENT_AGAIN_NS (20 * NS_PER_MS)	/* between two attempts at that */
 #define CLIENT_EFFECT_BYTES 16
+#define CLIENT_SESSION_BYTES 16
 #define CLIENT_BUFFER_BYTES (2 * FRAME_BYTES_MAX)
 
 struct client_ask {
@@ -48,6 +55,9 @@ struct client_call {
 	bool accepted;
 	bool over;		/* its result has been told */
 	bool cancel_due, ack_due;
+	bool cancelled;
+	bool resync_due;	/* another router is to be asked for it */
+	bool resumed;		/* and has been, but has not answered */
 	size_t sent;		/* bytes of the input */
 	uint32_t requests;	/* CHUNK_REQ sent */
 	uint32_t chunks;	/* CHUNK received */
@@ -86,6 +96,13 @@ struct client {
 	uint32_t catalog;
 	bool welcome;
 	bool lost;		/* nothing comes or goes any more */
+	bool away;		/* the router has died; another is looked for */
+	int64_t away_ns, again_ns;	/* how long; when again; or 0 */
+	int (*reconnect)(void *owner);	/* or NULL */
+	void *owner;
+	const char *program;
+	uint8_t session[CLIENT_SESSION_BYTES];
+	bool known;		/* it has one */
 	uint64_t used_call;	/* whose body the caller is looking at */
 	size_t used_bytes;
 	bool pong_due;
@@ -101,6 +118,14 @@ struct client {
 int client_init(struct client *client, int fd, const char *program,
 		struct error *why);
 void client_release(struct client *client);
+
+/*
+ * How a lost link is made anew: reconnect() returns the descriptor of a connected
+ * stream socket, -EAGAIN to be asked again soon, or another negative errno: there
+ * is no supervisor any more. To be called before the first call.
+ */
+void client_reconnect_by(struct client *client, int (*reconnect)(void *owner),
+			 void *owner);
 
 /*
  * Starts a call; it is sent once the link serves. -EAGAIN: CLIENT_CALLS_MAX
@@ -130,7 +155,7 @@ unsigned client_running(const struct client *client);
 int client_next(struct client *client, int64_t now_ns,
 		struct client_event *ret);
 
-/* What to wait for on client->channel.fd: EPOLLIN, EPOLLOUT, or both. */
+/* What to wait for on client->channel.fd: EPOLLIN, EPOLLOUT, or both; 0: there is none. */
 uint32_t client_events(const struct client *client);
 
 /* When client_next() has something to say without input; or DEADLINE_NEVER. */

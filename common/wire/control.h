@@ -2,7 +2,7 @@
  * control.h - the fixed records of the monitor, who reads nothing else.
  *
  *	router  <-- struct control, 32 bytes, packet socket -->  monitor
- *	worker  --- struct beat, 16 bytes, packet socket ----->  monitor
+ *	worker  <-- struct beat, 16 bytes, packet socket ----->  monitor
  *	client  --- struct workspace_ask and a descriptor ---->  monitor
  *	worker  === struct crash_page, shared memory =========   monitor
  *
@@ -26,6 +26,13 @@
  * name a pool carry the generation of the catalog it means in generation; what
  * an older one numbered is passed over.
  *
+ * When the router dies, the workers that said they would (BEAT_HELLO) go on. To
+ * each the monitor sends a BEAT_LINK with one end of a fresh socket, whose other
+ * end the next router gets with a CONTROL_SLOT_UP that says SLOT_UP_AGAIN: same
+ * slot, same generation. CONTROL_ALL_UP ends the list; whoever is not on it is
+ * gone. What that router must know of its forerunner's calls it finds in memory
+ * that outlives both (ROUTER_LEGACY_FD), where only routers read and write.
+ *
  * A want is answered by at most that many workers (fewer at the pool's size),
  * and then forgotten; the monitor by itself keeps size of a static pool alive,
  * warm of the others. A worker that ended idle for idle_ns, or that has served
@@ -44,7 +51,8 @@
 /* What a program of ours finds open when it starts. */
 enum worker_descriptor {
 	WORKER_LINK_FD = 3,	/* stream socket: frames with the router */
-	WORKER_BEAT_FD = 4,	/* packet socket: beats; its end is the monitor's */
+	WORKER_BEAT_FD = 4,	/* packet socket: beats, and fresh links; its end is
+				   the monitor's */
 	WORKER_CRASH_FD = 5,	/* one struct crash_page, to be mapped shared */
 	WORKER_CLIENT_FD = 6,	/* pools with a client_role: frames, as a client */
 	WORKER_COUNTER_FD = WORKER_CLIENT_FD,	/* pools per call, instead: sandbox/counter.h */
@@ -56,13 +64,16 @@ enum router_descriptor {
 	ROUTER_CATALOG_FD = 5,	/* sealed memory: struct catalog */
 	ROUTER_EFFECTS_FD = 6,	/* the router's own file, which outlives it */
 	ROUTER_LOCK_FD = 7,	/* held, so that no other writes it meanwhile */
+	ROUTER_LEGACY_FD = 8,	/* memory of ROUTER_LEGACY_BYTES, zero at first */
 	ROUTER_DESCRIPTORS_END
 };
+
+#define ROUTER_LEGACY_BYTES (2U << 20)
 
 enum control_kind {
 	/* Monitor to router. */
 	CONTROL_SLOT_UP = 1,	/* slot, generation, pool, workspace; link attached;
-				 * detail 1: a canary */
+				 * detail: enum slot_up */
 	CONTROL_CLIENT_UP,	/* slot, generation; detail: enum caller_role; link attached */
 	CONTROL_SLOT_DOWN,	/* slot, generation, pool; detail: enum slot_end;
 				 * call; argument: exit status or signal */
@@ -76,6 +87,7 @@ enum control_kind {
 				 * ns: no new call, then RECYCLE */
 	CONTROL_STOP,		/* argument: deadline, monotonic ns: drain, then leave */
 	CONTROL_NO_ENTRY,	/* pool, workspace: no worker gets into it */
+	CONTROL_ALL_UP,		/* of those who lived before this router */
 
 	/* Router to monitor. */
 	CONTROL_BEAT,		/* argument: turns of its loop; call: calls in hand */
@@ -89,6 +101,8 @@ enum control_kind {
 	CONTROL_SHUTDOWN,	/* the owner asked for it */
 	CONTROL_KIND_COUNT
 };
+
+enum slot_up { SLOT_UP_CANARY = 1, SLOT_UP_AGAIN = 2 };
 
 enum slot_end {
 	SLOT_END_NORMAL,	/* drained, recycled, or a single-use one that is done */
@@ -123,11 +137,13 @@ struct control {
 };
 
 enum beat_kind {
-	BEAT_HELLO = 1,		/* the program runs; nothing before it counts as started */
+	BEAT_HELLO = 1,		/* the program runs; nothing before it counts as started;
+				   value 1: it outlives the router, and takes a BEAT_LINK */
 	BEAT_READY,		/* tested and serving; value: calls at a time */
 	BEAT_ALIVE,		/* value: turns of the work loop so far */
 	BEAT_BUSY_UNTIL,	/* value: monotonic ns; until then silence is no sign */
 	BEAT_TAKEN,		/* of a single-use worker: its call goes on, it is no spare */
+	BEAT_LINK,		/* of the monitor: a fresh link, attached */
 	BEAT_KIND_COUNT
 };
 

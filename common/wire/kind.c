@@ -86,7 +86,7 @@ static const struct field call_fields[] = {
 	FIELD(call.workspace, UINT32_MAX),
 	FIELD(call.priority, 7),
 	FIELD(call.attempt, 255),
-	FIELD(call.flags, CALL_MORE | CALL_DETACHED | CALL_NO_RETRY | CALL_REMARK),
+	FIELD(call.flags, CALL_MORE | CALL_DETACHED | CALL_NO_RETRY | CALL_REMARK | CALL_RESUME),
 	FIELD(call.effect, ID_BYTES),
 	FIELD(call.parent, UINT64_MAX),
 };
@@ -145,7 +145,7 @@ static const struct kind kinds[FRAME_KIND_EXTENSION] = {
 	[MESSAGE_STATS]     = { FIELDS(stats), ABOUT_LINK, false,
 		{ { 0 }, { 0 }, { AT_WORK }, { 0 } } },
 	[MESSAGE_RESYNC]    = { FIELDS(resync), ABOUT_EITHER, false,
-		{ { 0 }, { 0 }, { SETTLED }, { IN_WELCOMED | IN_READY } } },
+		{ { AT_WORK }, { 0 }, { SETTLED }, { IN_WELCOMED | IN_READY } } },
 	[MESSAGE_ACCEPT]    = { "accept", NULL, 0, ABOUT_CALL, false,
 		{ { 0 }, { AT_WORK }, { AT_WORK }, { 0 } } },
 	[MESSAGE_PROGRESS]  = { FIELDS(progress), ABOUT_CALL, false,

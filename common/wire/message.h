@@ -141,10 +141,16 @@ struct message_stats {
 /*
  * From a new router: say what you hold. The worker answers with one such
  * message a call it runs or holds the result of, and one with call_id 0 last.
+ * What it names is accepted, what it does not was not begun, unless the last
+ * one is finished: then it has forgotten some. The credit of what is named
+ * begins anew.
+ *
+ * From a client that is back (hello.session): one a call that it waits for.
+ * The router goes on from there, or answers with BUSY: that was not executed.
  */
 struct message_resync {
 	bool finished;
-	uint32_t chunks;		/* sent so far */
+	uint32_t chunks;		/* sent so far; of a client: received */
 };
 
 struct message_progress {
@@ -183,6 +189,8 @@ enum message_call_flag {
 	CALL_DETACHED = 2,		/* outlives the client that asked */
 	CALL_NO_RETRY = 4,
 	CALL_REMARK = 8,		/* a REMARK is wanted before its result */
+	CALL_RESUME = 16,		/* its result will be confirmed, and the caller
+					   comes back for it if the router dies */
 };
 
 struct message_call {

@@ -224,6 +224,16 @@ static int start_one(const struct places *places, struct error *why)
 
 /* ---- the greeting ---- */
 
+/* The same again, whose router has died; to wait for room would be to hang. */
+static int reconnect(void *owner)
+{
+	const struct connection *connection = owner;
+	struct error why;
+
+	return open_socket(&connection->places, PLACES_ROUTER,
+			   SOCK_STREAM | SOCK_NONBLOCK, &why);
+}
+
 static int greet(struct connection *connection, int fd, struct error *why)
 {
 	struct client *client = &connection->client;
@@ -233,8 +243,10 @@ static int greet(struct connection *connection, int fd, struct error *why)
 	if (r == 0)
 		r = client_wait(client, -1, deadline_after(clock_now_ns(), CONNECT_TIMEOUT_NS),
 				&event);
-	if (r == 0)
-		return 0;	/* nothing comes before the welcome */
+	if (r == 0) {	/* nothing comes before the welcome */
+		client_reconnect_by(client, reconnect, connection);
+		return 0;
+	}
 	client_release(client);
 	if (r == -ETIMEDOUT)
 		return error_set(why, r, "%s/%s: the supervisor does not answer",

@@ -129,5 +129,5 @@ void slot_collect(struct core *core, uint32_t index, int64_t now_ns)
 	else
 		slot_event(core, index, WORKER_EVENT_RELEASE, now_ns);
 	if (index == CORE_ROUTER)
-		slots_stop_workers(core, now_ns);
+		slots_orphan_workers(core, now_ns);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -97,6 +98,9 @@ static void take(const struct core_action *action)
 			router_spawn(&monitor);
 		else
 			worker_spawn(&monitor, action->slot);
+		return;
+	case ACTION_LINK:
+		worker_link(&monitor, action->slot);
 		return;
 	case ACTION_SIGNAL:
 		worker_signal(&monitor, action->slot, action->value);
@@ -332,6 +336,16 @@ static int open_log(struct error *why)
 	return r;
 }
 
+/* Of a fixed size, so that no router can take it from under the next one. */
+static int make_legacy(struct error *why)
+{
+	monitor.legacy = memfd_create("legacy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (monitor.legacy < 0 || ftruncate(monitor.legacy, ROUTER_LEGACY_BYTES) < 0 ||
+	    fcntl(monitor.legacy, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return error_set(why, -errno, "memory for routers: %s", strerror(errno));
+	return 0;
+}
+
 static int open_effects(struct error *why)
 {
 	monitor.effects = path_open(monitor.state_directory, EFFECTS, O_RDWR | O_CREAT, 0600,
@@ -543,6 +557,7 @@ static const struct {
 	{ "lock", take_locks, EXIT_FAILED },
 	{ "log", open_log, EXIT_FAILED },
 	{ "effects", open_effects, EXIT_FAILED },
+	{ "legacy", make_legacy, EXIT_FAILED },
 	{ "cgroups", clean_up, EXIT_FAILED },
 	{ "policies", load_policies, EXIT_CONFIG },
 	{ "programs", open_programs, EXIT_FAILED },

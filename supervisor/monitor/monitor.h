@@ -129,6 +129,7 @@ struct monitor {
 	int router_listener, run_directory, state_directory, log_directory, null_fd;
 	int run_lock;
 	int effects, state_lock;	/* the router's file and its lock, lent to each in turn */
+	int legacy;		/* memory, in which each finds what the last one left */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;
 	struct cgroup groups[GROUPS_MAX];	/* the longest unused first */
@@ -168,6 +169,8 @@ void monitor_fail(struct monitor *monitor, int status, const char *message,
 
 /* spawn.c: slot is of a worker, never the router's, where nothing else is said. */
 void worker_spawn(struct monitor *monitor, uint32_t slot);
+/* A fresh link for it and the router; one that cannot be given one is killed. */
+void worker_link(struct monitor *monitor, uint32_t slot);
 /* Tells the core what has become of it; the router's as well. */
 void worker_report(struct worker *worker, struct core_event event);
 void worker_signal(struct monitor *monitor, uint32_t slot, int signal);

@@ -137,6 +137,8 @@ static void on_record(struct core *core, const struct core_event *event, int64_t
 static void on_started(struct core *core, const struct core_event *event, int64_t now_ns)
 {
 	slot_event(core, event->slot, WORKER_EVENT_STARTED, now_ns);
+	if (event->slot == CORE_ROUTER)
+		slots_link_orphans(core);
 }
 
 static void on_beat(struct core *core, const struct core_event *event, int64_t now_ns)
@@ -148,8 +150,10 @@ static void on_beat(struct core *core, const struct core_event *event, int64_t n
 	};
 	const struct beat *beat = &event->beat;
 	struct core_slot *slot = &core->slots[event->slot];
-	bool good = beat->kind > 0 && beat->kind < BEAT_KIND_COUNT && !beat->reserved;
+	bool good = beat->kind > 0 && beat->kind < BEAT_LINK && !beat->reserved;
 
+	if (good && beat->kind == BEAT_HELLO)
+		slot->outlives = beat->value == 1;
 	if (good && beat->kind == BEAT_BUSY_UNTIL)
 		slot->busy_until_ns = beat->value > (uint64_t)(now_ns + BUSY_MOST_NS) ?
 				      now_ns + BUSY_MOST_NS : (int64_t)beat->value;

@@ -13,8 +13,9 @@
  * workspaces keeps its warm ones for each that there is. A worker
  * that is leaving no longer counts, so its successor starts meanwhile; one that
  * would not die counts until it does. The router is a slot like any other, the
- * last one, in a pool of its own; without it nothing is spawned, and when it
- * dies all workers are replaced, for they hang on its links.
+ * last one, in a pool of its own; without it nothing is spawned. When it dies,
+ * the workers that serve and said they outlive it get a fresh link each, to the
+ * next one; all others are replaced, for they hung on its links.
  *
  * Two budgets bind everybody: 30 restarts in any 60 s (a start after an
  * abnormal end), of which 4 are left to critical pools; and 50 starts in any
@@ -51,7 +52,6 @@
 #define CORE_STARTS_MAX 50
 #define CORE_ACTIONS_MAX 4096
 #define CORE_EXIT_BROWNOUT 75
-#define CORE_CANARY 1			/* detail of CONTROL_SLOT_UP */
 
 /* A pool as the catalog describes it. */
 struct core_pool_spec {
@@ -99,6 +99,8 @@ struct core_slot {
 	bool failed;		/* the last one here did: this start is a restart */
 	bool up;		/* the router has heard of it */
 	bool taken;		/* a single-use one with a call: no spare */
+	bool outlives;		/* the router: it takes a fresh link */
+	bool orphan;		/* and waits for one */
 	uint64_t culprit;		/* the call in its crash page */
 	int64_t timer_ns;		/* the state's */
 	int64_t spawned_ns, ready_ns;	/* ready_ns: RESTART_NEVER_READY */
@@ -155,6 +157,7 @@ struct core_event {
 
 enum core_action_kind {
 	ACTION_SPAWN,		/* slot */
+	ACTION_LINK,		/* slot: a fresh link to the router */
 	ACTION_SIGNAL,		/* slot; value: the signal */
 	ACTION_KILL,		/* slot: everything in its cgroup */
 	ACTION_COLLECT,		/* slot: close what was its; value: enum slot_end */

@@ -184,7 +184,7 @@ static int start_router(struct monitor *monitor, struct worker *router, struct e
 	if (r < 0)
 		return r;
 	const int fds[] = { peer, monitor->router_listener, monitor->published,
-			    monitor->effects, monitor->state_lock };
+			    monitor->effects, monitor->state_lock, monitor->legacy };
 
 	r = program_start(monitor, &monitor->router_program, argv, fds, COUNT(fds), output,
 			  &router->sandbox.init_pidfd, why);

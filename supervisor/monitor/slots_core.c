@@ -169,6 +169,35 @@ void slots_stop_workers(struct core *core, int64_t now_ns)
 			slot_event(core, i, WORKER_EVENT_STOP, now_ns);
 }
 
+/* One that is to leave, or has yet to show what it can, is not kept. */
+static bool can_wait(const struct core *core, const struct core_slot *slot)
+{
+	return core->state != SUPERVISOR_DRAINING && slot->outlives &&
+	       (slot->state == WORKER_READY || slot->state == WORKER_SUSPECT);
+}
+
+void slots_orphan_workers(struct core *core, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < CORE_ROUTER; i++)
+		core->slots[i].orphan = can_wait(core, &core->slots[i]);
+	for (uint32_t i = 0; i < CORE_ROUTER; i++)
+		if (!core->slots[i].orphan && is_running(core->slots[i].state) &&
+		    core->slots[i].state != WORKER_DEAD)
+			slot_event(core, i, WORKER_EVENT_STOP, now_ns);
+}
+
+void slots_link_orphans(struct core *core)
+{
+	for (uint32_t i = 0; i < CORE_ROUTER; i++) {
+		struct core_slot *slot = &core->slots[i];
+
+		if (slot->orphan && can_wait(core, slot))
+			core_act(core, ACTION_LINK, i, 0);
+		slot->orphan = false;
+	}
+	core_tell(core, (struct control){ .kind = CONTROL_ALL_UP });
+}
+
 /* ---- time ---- */
 
 static int64_t recycle_at_ns(const struct core *core, const struct core_slot *slot)

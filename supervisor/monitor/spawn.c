@@ -473,23 +473,28 @@ static int watch(struct worker *worker, struct error *why)
 	return r;
 }
 
-static void tell_up(struct worker *worker, const struct core_slot *slot,
-		    const struct core_pool *pool, const struct catalog_pool *row,
-		    const struct links *links)
+/* The router's end of its link; detail: of enum slot_up, beside what is seen here. */
+static void tell_up(struct worker *worker, int link, unsigned detail)
 {
-	struct control record = {
-		.kind = CONTROL_SLOT_UP, .slot = worker->index,
-		.generation = worker->generation, .pool = pool->number,
-		.detail = pool->number == CONTROL_NO_POOL ? CORE_CANARY : 0,
-		.workspace = slot->workspace,
-	};
+	const struct core *core = &worker->monitor->core;
+	const struct core_slot *slot = &core->slots[worker->index];
+	uint16_t pool = core->pools[slot->pool].number;
 
-	control_tell(worker->monitor, record, links->link[OURS]);
-	if (links->client[OURS] < 0)
-		return;
-	record.kind = CONTROL_CLIENT_UP;
-	record.detail = (uint8_t)row->client_role;
-	control_tell(worker->monitor, record, links->client[OURS]);
+	detail |= pool == CONTROL_NO_POOL ? SLOT_UP_CANARY : 0;
+	control_tell(worker->monitor, (struct control){
+		.kind = CONTROL_SLOT_UP, .slot = worker->index,
+		.generation = worker->generation, .pool = pool,
+		.detail = (uint8_t)detail, .workspace = slot->workspace }, link);
+}
+
+static void tell_client_up(struct worker *worker, const struct catalog_pool *row,
+			   int link)
+{
+	if (link >= 0)
+		control_tell(worker->monitor, (struct control){
+			.kind = CONTROL_CLIENT_UP, .slot = worker->index,
+			.generation = worker->generation,
+			.detail = (uint8_t)row->client_role }, link);
 }
 
 /* What could not be opened with the manifests may be there by now, or afford it. */
@@ -550,9 +555,11 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	if (r == 0)
 		r = watch(worker, why);
 	tree_close(&plan.workspace_tree);
-	if (r == 0)
-		tell_up(worker, slot, pool, entry, links);
-	return r;
+	if (r < 0)
+		return r;
+	tell_up(worker, links->link[OURS], 0);
+	tell_client_up(worker, entry, links->client[OURS]);
+	return 0;
 }
 
 void worker_spawn(struct monitor *monitor, uint32_t index)
@@ -578,6 +585,30 @@ void worker_spawn(struct monitor *monitor, uint32_t index)
 	worker_report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)-r, .facts = FACT_ALL,
 		.exit_status = -1, .fault = fault });
+}
+
+void worker_link(struct monitor *monitor, uint32_t index)
+{
+	const struct beat beat = { .kind = BEAT_LINK };
+	struct worker *worker = &monitor->workers[index];
+	int ends[2];
+	struct error why;
+	int r = pair(SOCK_STREAM, ends, &why);
+
+	if (r == 0) {
+		r = packet_send(worker->beat.fd, &beat, sizeof(beat), &ends[THEIRS], 1);
+		if (r < 0)
+			error_set(&why, r, "%s", strerror(-r));
+		else
+			tell_up(worker, ends[OURS], SLOT_UP_AGAIN);
+		close(ends[OURS]);
+		close(ends[THEIRS]);
+	}
+	if (r == 0)
+		return;
+	monitor_log(monitor, worker->output.name, LEVEL_WARNING, "the worker gets no fresh link",
+		    LOG_FIELDS(log_text("reason", why.text)));
+	worker_kill(monitor, index);
 }
 
 /* ---- orders ---- */

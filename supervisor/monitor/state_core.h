@@ -58,6 +58,10 @@ bool slot_claim(struct core *core, unsigned pool, uint32_t workspace, int64_t at
 void slot_retire(struct core *core, uint32_t index, int64_t now_ns);
 
 void slots_stop_workers(struct core *core, int64_t now_ns);
+
+/* The router has died: who can wait for the next one does, the others go. */
+void slots_orphan_workers(struct core *core, int64_t now_ns);
+void slots_link_orphans(struct core *core);
 void slots_run_timers(struct core *core, int64_t now_ns);
 
 /* When the slot's own time comes; or DEADLINE_NEVER. */

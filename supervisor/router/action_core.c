@@ -41,7 +41,7 @@ static bool try_again(struct router *router, struct call *call,
 	enum retry_verdict verdict;
 	int64_t wait_ns;
 
-	if (!pool || !tool->present || call->stop != STOP_NONE ||
+	if (!pool || !tool->present || call->adopted || call->stop != STOP_NONE ||
 	    call->answered || call->chunks_out > 0 || is_looked_on(call) ||
 	    (router->poisoned &&
 	     poison_until_ns(&router->poison, call_signature(router, call),
@@ -54,6 +54,7 @@ static bool try_again(struct router *router, struct call *call,
 		return false;
 	if (call->kept)
 		kept_clear(router, call->kept);
+	legacy_drop(router, call);
 	call->last = *ending;
 	call->retry_ns = now_ns + wait_ns;
 	tool->retried++;
@@ -140,6 +141,7 @@ static void do_start(struct router *router, struct call *call,
 		return;
 	}
 	call->accepted = call->begun = true;
+	legacy_begun(router, call);
 	deadline_pair_progress(&call->limits, now_ns);
 	if (!call->silent)
 		call_announce(router, call, now_ns);
@@ -218,7 +220,6 @@ static void do_finish(struct router *router, struct call *call,
 	struct slot *slot = &router->slots[call->slot];
 	struct tool *tool = &router->tools[call->tool];
 	struct ending ending = ending_of_result(message);
-	uint64_t handle = call_handle(router, call);
 
 	if (!call->accepted || message->result.chunks != call->chunks_in ||
 	    !credit_take(&call->from_worker, message->body.length)) {
@@ -228,15 +229,14 @@ static void do_finish(struct router *router, struct call *call,
 	report(router, call, outcome_of(router, call, &ending),
 	       BREAKER_CRASH_NONE, now_ns);
 	if (ending.code == ERROR_OK) {
-		learn(tool, now_ns - call->sent_ns, now_ns);
+		if (!call->adopted)
+			learn(tool, now_ns - call->sent_ns, now_ns);
 		be_useful(router, call, slot);
 	} else if (call->stop != STOP_NONE) {
 		ending = ending_of_stop(router, call);
 	}
 	slot->served++;
-	peer_send(router, slot_peer(router, call->slot), &(struct message){
-		.kind = MESSAGE_RESULT_ACK, .call_id = handle,
-		.generation = slot->generation }, now_ns);
+	legacy_result(router, call);
 	call_leave_slot(router, call);
 	slot_freed(router, slot, now_ns);
 	if (ending.code != ERROR_OK &&
@@ -267,6 +267,50 @@ static void do_classify(struct router *router, struct call *call,
 	call_leave_slot(router, call);
 	if (!try_again(router, call, ending.code, &ending, now_ns))
 		call_end(router, call, &ending, now_ns);
+}
+
+void call_end_unnamed(struct router *router, struct call *call,
+		      struct ending ending, int64_t now_ns)
+{
+	struct slot *slot = &router->slots[call->slot];
+
+	report(router, call, OUTCOME_NEUTRAL, BREAKER_CRASH_NONE, now_ns);
+	call_leave_slot(router, call);
+	slot_freed(router, slot, now_ns);
+	call_end(router, call, &ending, now_ns);
+}
+
+/* Not executed: its client, which has the arguments, may have it done anew. */
+void call_give_back(struct router *router, struct call *call, int64_t now_ns)
+{
+	struct ending ending = ending_of(ERROR_CRASH_NOT_STARTED,
+					 "it was not executed before its router died");
+
+	call->begun = false;
+	if (call->client != NONE && !call->answered && call->stop == STOP_NONE) {
+		peer_send(router, call->client, &(struct message){
+			.kind = MESSAGE_BUSY, .call_id = call->client_id,
+			.busy = { .code = (uint32_t)ending.code,
+				  .reason = { ending.reason, ending.reason_length } },
+		}, now_ns);
+		call_count_end(router, call, ending.code, now_ns);
+		call->answered = true;
+	}
+	/* Who has yet to come finds no row of it, which says the same. */
+	call->confirmed = true;
+	call->flags &= ~(uint32_t)CALL_DETACHED;
+	if (call->stop != STOP_NONE)
+		ending = ending_of_stop(router, call);
+	call_end_unnamed(router, call, ending, now_ns);
+}
+
+void call_confirm(struct router *router, struct call *call)
+{
+	call->confirmed = true;
+	if (call->state != CALL_HELD)
+		return;
+	router->held--;
+	call_free(router, call);
 }
 
 static void do_answer(struct router *router, struct call *call,
@@ -330,7 +374,7 @@ static void do_give_up(struct router *router, struct call *call,
 
 	do_stop(router, call, message, now_ns);
 	call_rearm(router, call);
-	if (call->flags & CALL_DETACHED)
+	if (call_is_patient(call))
 		return;
 	share_land(router, call, false, now_ns);
 	call_answer(router, call, &ending, (struct span){ 0 }, now_ns);

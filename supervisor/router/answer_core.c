@@ -96,7 +96,7 @@ static void end_kept(struct router *router, struct call *call,
 {
 	call_count_end(router, call, ending->code, now_ns);
 	if (call->client == NONE) {
-		call_hold(router, call, now_ns + HELD_NS);
+		call_hold(router, call, now_ns + (call->borrowed ? HELD_ACK_NS : HELD_NS));
 		return;
 	}
 	call->keep_ns = call->limits.absolute_ns > now_ns + HELD_ACK_NS ?
@@ -120,7 +120,7 @@ static void conclude(struct router *router, struct call *call,
 		     const struct ending *ending, struct span body,
 		     int64_t now_ns)
 {
-	bool kept = is_kept(call);
+	bool kept = is_kept(call) && !call->confirmed;
 
 	if (kept && call->silent) {
 		end_kept(router, call, ending, now_ns);

@@ -9,7 +9,8 @@
 
 uint64_t call_handle(const struct router *router, const struct call *call)
 {
-	return handle_make((size_t)(call - router->calls), call->generation);
+	return call->alias ? call->alias :
+	       handle_make((size_t)(call - router->calls), call->generation);
 }
 
 uint64_t call_number(const struct router *router, const struct call *call)
@@ -28,6 +29,31 @@ struct call *call_of_handle(struct router *router, uint64_t handle)
 	return &router->calls[index];
 }
 
+struct call *call_of_worker(struct router *router, struct slot *slot,
+			    uint64_t handle)
+{
+	struct call *call = call_of_handle(router, handle);
+
+	if (call && call->slot == slot_index(router, slot) && !call->alias)
+		return call;
+	for (struct list *link = slot->calls.next; link != &slot->calls;
+	     link = link->next) {
+		call = LIST_OWNER(link, struct call, slot_link);
+		if (call->alias == handle)
+			return call;
+	}
+	return NULL;
+}
+
+/* No handle is as one of an earlier router's, which workers may still know. */
+static struct call *fresh_call(struct router *router)
+{
+	struct call *call = &router->calls[router->calls_fresh++];
+
+	call->generation = router->legacy.generation;
+	return call;
+}
+
 struct call *call_new(struct router *router, int64_t now_ns)
 {
 	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_LINK_BYTES };
@@ -37,7 +63,7 @@ struct call *call_new(struct router *router, int64_t now_ns)
 	if (free)
 		call = LIST_OWNER(free, struct call, client_link);
 	else if (router->calls_fresh < router->size.calls)
-		call = &router->calls[router->calls_fresh++];
+		call = fresh_call(router);
 	else
 		return NULL;
 
@@ -50,6 +76,7 @@ struct call *call_new(struct router *router, int64_t now_ns)
 		.index = (uint32_t)(call - router->calls) };
 	call->state = CALL_RECEIVED;
 	call->client = call->slot = call->tool = call->effect = NONE;
+	call->legacy = NONE;
 	call->received_ns = now_ns;
 	call->from_client = call->to_client = fresh;
 	router->call_count++;
@@ -70,9 +97,10 @@ static void join_client(struct router *router, struct call *call)
 }
 
 /* Over time it is answered once its worker is done: there is time to keep it. */
-static bool is_patient(const struct call *call)
+bool call_is_patient(const struct call *call)
 {
-	return call->flags & CALL_DETACHED;
+	return call->flags & CALL_DETACHED &&
+	       !(call->borrowed && call->client != NONE);
 }
 
 static int64_t call_next_ns(const struct call *call)
@@ -90,7 +118,7 @@ static int64_t call_next_ns(const struct call *call)
 						   call->permit.slow_at_ns);
 		return next_ns;
 	case CALL_CANCELLING:
-		if (call->answered || is_patient(call))
+		if (call->answered || call_is_patient(call))
 			next_ns = DEADLINE_NEVER;
 		return call->kill_ns ? deadline_earlier(next_ns, call->kill_ns)
 				     : next_ns;
@@ -158,6 +186,7 @@ void call_free(struct router *router, struct call *call)
 
 	assert(call->slot == NONE && call->permit.generation == 0);
 	assert(call->effect == NONE);
+	legacy_leave(router, call);
 	join_client(router, call);
 	client->waiting--;
 	list_remove(&call->client_link);

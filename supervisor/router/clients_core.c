@@ -172,7 +172,9 @@ void client_open(struct router *router, uint32_t index, uint32_t uid,
 		.peer.open = true, .internal = internal, .uid = uid,
 		.role = role, .since_ns = now_ns,
 	};
+	client->legacy = NONE;
 	list_init(&client->calls);
+	list_init(&client->unconfirmed);
 	bucket_init(&client->cancels, CLIENT_CANCELS_PER_S, NS_PER_S,
 		    CLIENT_CANCELS_PER_S, now_ns);
 	router->totals.clients++;
@@ -193,32 +195,49 @@ static void fall_silent(struct router *router, struct call *call,
 		   now_ns);
 }
 
+/* What was only lent to it goes with its client, now that it had come. */
+static bool outlives_client(struct call *call)
+{
+	if (call->borrowed)
+		call->flags &= ~(uint32_t)CALL_DETACHED;
+	call->borrowed = false;
+	return call->flags & CALL_DETACHED && call->state != CALL_DELIVERING &&
+	       call->state != CALL_HELD;
+}
+
+/* Among those that have no client. */
+void client_let_go(struct router *router, struct call *call)
+{
+	struct client *lost = &router->clients[router->size.clients];
+	struct client *client = client_of(router, call);
+	bool with_worker = call->slot != NONE;
+
+	list_remove(&call->client_link);
+	list_remove(&call->id_link);
+	*(with_worker ? &client->running : &client->waiting) -= 1;
+	*(with_worker ? &lost->running : &lost->waiting) += 1;
+	call->client = NONE;
+	list_append(&lost->calls, &call->client_link);
+}
+
 /* Every call of a client that is gone: stopped, dropped or held. */
 void client_closed(struct router *router, uint32_t index, int64_t now_ns)
 {
 	struct client *client = &router->clients[index];
-	struct list *link;
 
 	if (!client->peer.open)
 		return;
 	peer_forget(router, index);
+	legacy_part(router, client);
 	router->doomed -= client->doom != NULL;
 	client->doom = NULL;
 	router->totals.clients--;
-	while ((link = list_take_first(&client->calls))) {
-		struct call *call = LIST_OWNER(link, struct call, client_link);
-		bool with_worker = call->slot != NONE;
+	while (!list_is_empty(&client->calls)) {
+		struct call *call = LIST_OWNER(client->calls.next, struct call,
+					       client_link);
 
-		*(with_worker ? &client->running : &client->waiting) -= 1;
-		list_remove(&call->id_link);
-		call->client = NONE;
-		client = client_of(router, call);
-		*(with_worker ? &client->running : &client->waiting) += 1;
-		list_append(&client->calls, &call->client_link);
-		client = &router->clients[index];
-		if (effect_is_awaited(router, call) ||
-		    (call->flags & CALL_DETACHED &&
-		     call->state != CALL_DELIVERING && call->state != CALL_HELD))
+		client_let_go(router, call);
+		if (effect_is_awaited(router, call) || outlives_client(call))
 			fall_silent(router, call, now_ns);
 		else
 			call_event(router, call, LIFE_LOST, NULL, now_ns);
@@ -273,17 +292,31 @@ static void client_fault(struct router *router, uint32_t index,
 }
 
 static bool is_left_by(struct router *router, const struct call *call,
-		       uint32_t index, struct span session)
+		       uint32_t index)
 {
-	return !call->probe && call->uid == router->clients[index].uid &&
-	       call->flags & CALL_DETACHED &&
+	const struct client *client = &router->clients[index];
+
+	return !call->probe && call->uid == client->uid &&
+	       call->role == client->role && call->flags & CALL_DETACHED &&
 	       (!call->answered || call->state == CALL_HELD) &&
-	       memcmp(call->session, session.data, SESSION_BYTES) == 0 &&
+	       memcmp(call->session, client->session, SESSION_BYTES) == 0 &&
 	       !call_find(router, index, call->client_id);
 }
 
-static void take_back(struct router *router, struct call *call, uint32_t index,
-		      int64_t now_ns)
+struct call *client_find_left(struct router *router, uint32_t index, uint64_t id)
+{
+	struct list *lost = &router->clients[router->size.clients].calls;
+
+	for (struct list *link = lost->next; link != lost; link = link->next) {
+		struct call *call = LIST_OWNER(link, struct call, client_link);
+
+		if (call->client_id == id && is_left_by(router, call, index))
+			return call;
+	}
+	return NULL;
+}
+
+void client_regain(struct router *router, struct call *call, uint32_t index)
 {
 	struct client *lost = &router->clients[router->size.clients];
 	struct client *client = &router->clients[index];
@@ -295,10 +328,15 @@ static void take_back(struct router *router, struct call *call, uint32_t index,
 	call->client = index;
 	list_append(&client->calls, &call->client_link);
 	call_register(router, call);
+	share_read_anew(call);
 	call->announced = false;
 	call->chunks_out = 0;
 	call->to_client = (struct credit){ CREDIT_CALL_BYTES,
 					   CREDIT_LINK_BYTES };
+}
+
+void client_go_on(struct router *router, struct call *call, int64_t now_ns)
+{
 	if (call->state == CALL_HELD) {
 		router->held--;
 		call->answered = false;
@@ -310,11 +348,11 @@ static void take_back(struct router *router, struct call *call, uint32_t index,
 }
 
 /*
- * Calls it left behind, in an earlier life, are its own again. What is sent
- * may take the room of another that is held, hence from the beginning.
+ * Calls it left behind, in an earlier life, are its own again; but those it asks
+ * for itself (CALL_RESUME), and what is not whole here. What is sent may take the
+ * room of another that is held, hence from the beginning.
  */
-static void adopt(struct router *router, uint32_t index, struct span session,
-		  int64_t now_ns)
+static void adopt(struct router *router, uint32_t index, int64_t now_ns)
 {
 	struct list *lost = &router->clients[router->size.clients].calls;
 	struct list *link = lost->next;
@@ -322,11 +360,13 @@ static void adopt(struct router *router, uint32_t index, struct span session,
 	while (link != lost) {
 		struct call *call = LIST_OWNER(link, struct call, client_link);
 
-		if (!is_left_by(router, call, index, session)) {
+		if (call->adopted || call->flags & CALL_RESUME ||
+		    !is_left_by(router, call, index)) {
 			link = link->next;
 			continue;
 		}
-		take_back(router, call, index, now_ns);
+		client_regain(router, call, index);
+		client_go_on(router, call, now_ns);
 		link = lost->next;
 	}
 }
@@ -351,6 +391,7 @@ static void on_hello(struct router *router, uint32_t index,
 		for (unsigned i = 0; i < SESSION_BYTES; i += 8)
 			memcpy(client->session + i,
 			       &(uint64_t){ router_nonce(router) }, 8);
+	legacy_greet(router, index);
 	peer_send(router, index, &(struct message){
 		.kind = MESSAGE_WELCOME,
 		.welcome = { .minor = MESSAGE_MINOR,
@@ -358,7 +399,7 @@ static void on_hello(struct router *router, uint32_t index,
 			     .session = { client->session, SESSION_BYTES } },
 	}, now_ns);
 	if (back)
-		adopt(router, index, hello->session, now_ns);
+		adopt(router, index, now_ns);
 }
 
 /* Its result is there, and stays until the client has confirmed it. */
@@ -413,10 +454,10 @@ static void on_result_ack(struct router *router, uint32_t index,
 	struct call *call = call_find(router, index, message->call_id);
 
 	(void)now_ns;
-	if (call && call->state == CALL_HELD) {
-		router->held--;
-		call_free(router, call);
-	}
+	if (!call)
+		legacy_confirm(router, index, message->call_id);
+	else if (call->state == CALL_HELD || call->answered)
+		call_confirm(router, call);
 }
 
 static void on_chunk_req(struct router *router, uint32_t index,
@@ -440,6 +481,7 @@ static void (*const on_kind[])(struct router *, uint32_t,
 	[MESSAGE_RESULT_ACK] = on_result_ack,
 	[MESSAGE_CALL]       = admit_call,
 	[MESSAGE_CHUNK_REQ]  = on_chunk_req,
+	[MESSAGE_RESYNC]     = legacy_hear_client,
 };
 
 void client_message(struct router *router, uint32_t index,

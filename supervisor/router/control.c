@@ -137,6 +137,8 @@ static void handle(struct shell *shell, const struct control *record, int fd)
 
 	if (record->slot >= ROUTER_SLOTS)
 		return;
+	if (record->kind == CONTROL_ALL_UP)
+		shell->listen_ns = shell->now_ns;
 	if (record->kind == CONTROL_CATALOG && owned >= 0)
 		take_catalog(shell, &event, owned);
 	else if (!link || (owned >= 0 &&

@@ -169,6 +169,22 @@ static void begin_attempt(struct router *router, struct call *call,
 					     : DEADLINE_NEVER, now_ns);
 }
 
+/* Without the breaker's leave, if need be: then what comes of it is stale to it. */
+void dispatch_adopted(struct router *router, struct call *call,
+		      struct slot *slot, int64_t now_ns)
+{
+	struct tool *tool = &router->tools[call->tool];
+
+	call_enter(router, call, CALL_RECEIVED);
+	if (breaker_admit(&tool->breaker, call_handle(router, call), now_ns,
+			  &call->permit) == BREAKER_REJECTED)
+		call->permit = (struct breaker_permit){
+			.generation = UINT64_MAX, .slow_at_ns = DEADLINE_NEVER };
+	begin_attempt(router, call, now_ns);
+	count_in(router, call, slot);
+	call_enter(router, call, CALL_SENT);
+}
+
 /* What its client has granted ahead, beyond what every worker begins with. */
 static size_t granted_ahead(const struct call *call)
 {
@@ -187,6 +203,14 @@ static void send_call(struct router *router, struct call *call,
 		call_end(router, call, &why, now_ns);
 		return;
 	}
+	call->generation = handle_next_generation(call->generation);
+	if (!legacy_note(router, call, slot)) {
+		why = ending_of(ERROR_RESOURCE_EXHAUSTED,
+				"too many results are not confirmed");
+		why.retry_after_ms = 1000;
+		call_end(router, call, &why, now_ns);
+		return;
+	}
 	if (!effect_begin(router, call)) {
 		why = ending_of(ERROR_UNAVAILABLE, "it was not executed: its "
 				"effect's id cannot be written down");
@@ -194,7 +218,6 @@ static void send_call(struct router *router, struct call *call,
 		call_end(router, call, &why, now_ns);
 		return;
 	}
-	call->generation = handle_next_generation(call->generation);
 	if (breaker_admit(&tool->breaker, call_handle(router, call), now_ns,
 			  &call->permit) == BREAKER_REJECTED) {
 		why = ending_of(ERROR_BREAKER_OPEN,

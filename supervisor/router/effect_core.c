@@ -221,13 +221,19 @@ static void let_go(struct router *router, struct call *call)
 	share_read_anew(call);
 }
 
+/* What an earlier router has had of it is in nobody's hands any more. */
+static bool is_whole(const struct call *call)
+{
+	return !call->adopted || (call->named && call->resumed_from == 0);
+}
+
 static void wait_for(struct router *router, struct effect *effect,
 		     struct call *call, int64_t now_ns)
 {
 	const struct call *leader = &router->calls[effect->leader];
 
 	let_go(router, call);
-	call->kept = leader->collecting ? leader->kept : NULL;
+	call->kept = leader->collecting && is_whole(leader) ? leader->kept : NULL;
 	if (call->kept)
 		call->kept->references++;
 	call->collecting = false;
@@ -325,6 +331,24 @@ bool effect_begin(struct router *router, struct call *call)
 	return effect->written;
 }
 
+void effect_resume(struct router *router, struct call *call, uint32_t index,
+		   struct signature name)
+{
+	struct effect_ledger *ledger = &router->effects;
+	struct effect *effect = &ledger->rows[index];
+
+	if (index >= ledger->fresh || !effect->written ||
+	    !signature_is(effect->name, name) || effect->leader != NONE ||
+	    effect->code != ERROR_CRASH_OUTCOME_UNKNOWN ||
+	    !list_is_linked(&effect->age_link))
+		return;
+	list_remove(&effect->age_link);
+	ledger->known--;
+	effect->code = ERROR_OK;
+	effect->leader = (uint32_t)(call - router->calls);
+	call->effect = index;
+}
+
 bool effect_is_awaited(const struct router *router, const struct call *call)
 {
 	return call->effect != NONE &&
@@ -387,7 +411,7 @@ static void settle(struct router *router, struct effect *effect,
 	list_append(&ledger->over, &effect->age_link);
 	if (effect->written)
 		write_row(router, effect, EFFECT_OVER);
-	if (!kept || !kept->parcels.last ||
+	if (!kept || !is_whole(call) || !kept->parcels.last ||
 	    kept->parcels.last->message.kind != MESSAGE_RESULT)
 		return;
 	effect->kept = kept;

@@ -106,6 +106,10 @@ void effect_attach(struct router *router, struct call *call, int64_t now_ns);
 /* Before it goes to a worker. False: its name cannot be written down. */
 bool effect_begin(struct router *router, struct call *call);
 
+/* An earlier router had begun it for this call, which goes on. */
+void effect_resume(struct router *router, struct call *call, uint32_t index,
+		   struct signature name);
+
 /* A worker's ACCEPT, PROGRESS or CHUNK (collected), to those who wait. */
 void effect_tell(struct router *router, struct call *call,
 		 const struct message *message, int64_t now_ns);

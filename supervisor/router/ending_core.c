@@ -137,7 +137,7 @@ struct ending ending_of_death(const struct slot *slot,
 {
 	struct ending ending;
 
-	if (!call->accepted)
+	if (!call->accepted && !call->adopted)	/* else who knows */
 		ending = ending_of(ERROR_CRASH_NOT_STARTED,
 				   "the worker died before it accepted");
 	else if (slot->died_alone && alone[slot->end])

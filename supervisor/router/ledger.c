@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "supervisor/router/effect_core.h"
@@ -48,6 +49,19 @@ static int recall_all(struct shell *shell, int64_t now_ns)
 				return -EUCLEAN;
 	}
 	return length < 0 ? -errno : 0;
+}
+
+int legacy_open(struct shell *shell, int64_t now_ns, struct error *why)
+{
+	void *memory = mmap(NULL, ROUTER_LEGACY_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, ROUTER_LEGACY_FD, 0);
+
+	if (memory == MAP_FAILED)
+		return error_set(why, -errno, "legacy: %s", strerror(errno));
+	if (router_legacy_bytes(&router_size_default) > ROUTER_LEGACY_BYTES)
+		return error_set(why, -ENOSPC, "legacy: it is too small");
+	router_inherit(shell->router, memory, now_ns);
+	return 0;
 }
 
 void ledger_open(struct shell *shell, int64_t now_ns)

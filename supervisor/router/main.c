@@ -20,6 +20,8 @@
 #include "sandbox/service.h"
 #include "supervisor/router/shell.h"
 
+#define ALL_UP_NS (2 * NS_PER_S)	/* the monitor's word of that, at the latest */
+
 static struct shell shell;
 
 /* ---- the core's sink, other than links and control ---- */
@@ -108,7 +110,7 @@ static int start_router(struct shell *self, struct error *why)
 	self->router = router_init(memory, size, self->catalog, &sink, seed,
 				   clock_now_ns());
 	ledger_open(self, clock_now_ns());
-	return 0;
+	return legacy_open(self, clock_now_ns(), why);
 }
 
 static int start_loop(struct shell *self, struct error *why)
@@ -121,8 +123,9 @@ static int start_loop(struct shell *self, struct error *why)
 	self->listener = (struct loop_source){
 		.fd = ROUTER_LISTEN_FD, .ready = links_accept, .owner = self,
 		.phase = LOOP_CHANNELS };
-	self->listen_ns = DEADLINE_NEVER;
-	r = loop_add(&self->loop, &self->listener, EPOLLIN, why);
+	/* First it is to know who lives: control.c, CONTROL_ALL_UP. */
+	self->listen_ns = clock_now_ns() + ALL_UP_NS;
+	r = loop_add(&self->loop, &self->listener, 0, why);
 	if (r == 0)
 		r = control_init(self, why);
 	loop_set_wakeup(&self->loop, 1);	/* a first look at everything */

@@ -44,6 +44,7 @@ static size_t lay_out(struct router *router, const struct router_size *size,
 	/* cppcheck-suppress uninitvar ; only its size matters */
 	struct router *r = router ? router : &unused;
 	uint8_t *region, *levels;
+	void *legacy, *own;
 
 	divide(&d, 1, sizeof(*r));
 	r->clients = divide(&d, size->clients + 1, sizeof(*r->clients));
@@ -60,10 +61,15 @@ static size_t lay_out(struct router *router, const struct router_size *size,
 	r->recorder.ring = divide(&d, RECORDS, sizeof(struct record));
 	r->effects.rows = divide(&d, size->effects, sizeof(struct effect));
 	r->effects.chains = divide(&d, size->effects, sizeof(struct list));
+	legacy = divide(&d, legacy_bytes(size), 1);
+	own = divide(&d, legacy_own_bytes(size), 1);
 	levels = divide(&d, size->store_bytes / STORE_PIECE_LEAST, 1);
 	region = divide(&d, size->store_bytes, 1);
-	if (router)
-		store_init(&router->store, region, levels, size->store_bytes);
+	if (!router)
+		return d.bytes;
+	router->size = *size;
+	store_init(&router->store, region, levels, size->store_bytes);
+	legacy_init(router, legacy, own);
 	return d.bytes;
 }
 
@@ -98,7 +104,6 @@ struct router *router_init(void *memory, const struct router_size *size,
 	struct router *router = memory;
 
 	lay_out(router, size, memory);
-	router->size = *size;
 	router->sink = *sink;
 	random_init(&router->random, seed);
 	for (unsigned i = 0; i < 4; i++)
@@ -116,6 +121,16 @@ struct router *router_init(void *memory, const struct router_size *size,
 struct hash_key *router_keys(struct router *router)
 {
 	return router->effects.keys;
+}
+
+size_t router_legacy_bytes(const struct router_size *size)
+{
+	return legacy_bytes(size);
+}
+
+void router_inherit(struct router *router, void *memory, int64_t now_ns)
+{
+	legacy_inherit(router, memory, now_ns);
 }
 
 bool router_recall(struct router *router, uint32_t index,
@@ -162,6 +177,7 @@ static void run_round(struct router *router, int64_t now_ns)
 	calls_round(router, now_ns);
 	cache_sweep(&router->cache, now_ns);
 	effect_round(router, now_ns);
+	legacy_round(router, now_ns);
 	record_flush(router, true, now_ns);
 	if (now_ns >= router->health_ns) {
 		router->health_ns = now_ns + HEALTH_INTERVAL_NS;
@@ -224,6 +240,7 @@ void router_step(struct router *router, const struct router_event *event,
 		 int64_t now_ns)
 {
 	router->turns++;
+	router->now_ns = now_ns;
 	switch (event->kind) {
 	case ROUTER_OPEN:
 		client_open(router, event->peer, event->uid, event->role, false,

@@ -117,6 +117,13 @@ struct hash_key *router_keys(struct router *router);
 bool router_recall(struct router *router, uint32_t index,
 		   const struct effect_row *row, int64_t now_ns);
 
+/*
+ * After that, and before the first event: memory of router_legacy_bytes() that
+ * outlives this router, with what an earlier one has left there (legacy_core.h).
+ */
+size_t router_legacy_bytes(const struct router_size *size);
+void router_inherit(struct router *router, void *memory, int64_t now_ns);
+
 void router_step(struct router *router, const struct router_event *event,
 		 int64_t now_ns);
 

@@ -68,9 +68,10 @@ void share_pass_over(struct call *call, const struct parcel *parcel,
 }
 
 /* Then nobody else gets any of it. */
-static void stop_collecting(struct router *router, struct call *call)
+void share_stop_collecting(struct router *router, struct call *call)
 {
-	kept_release(router, call->kept);
+	if (call->kept)
+		kept_release(router, call->kept);
 	call->kept = NULL;
 	share_read_anew(call);
 	call->collecting = false;
@@ -151,7 +152,7 @@ void share_collect(struct router *router, struct call *call,
 	if (has_room(router, call, message))
 		parcel = parcel_keep(router, &copy);
 	if (!parcel) {
-		stop_collecting(router, call);
+		share_stop_collecting(router, call);
 		return;
 	}
 	parcel->place = call->kept->places++;
@@ -216,7 +217,8 @@ void share_deliver(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	if (!call->announced) {
 		call_announce(router, call, now_ns);
-		call->chunks_out = 0;
+		if (!call->adopted)	/* else as its client has said */
+			call->chunks_out = 0;
 		share_read_anew(call);
 	}
 	if (send_kept(router, call, now_ns))

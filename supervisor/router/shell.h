@@ -4,7 +4,8 @@
  *	main.c	open, confine, turn
  *	links.c	sockets of clients and workers: bytes <-> messages
  *	control.c	the monitor's records and descriptors
- *	ledger.c	the file of effects that have a name
+ *	ledger.c	what outlives it: the file of effects that have a name, the
+ *			memory of its calls
  *	sample.c	how full the machine is
  *
  * In a turn every readable link is read once or so, the core acts, and when
@@ -104,7 +105,7 @@ void links_settle(struct shell *shell);
 int links_send(void *owner, uint32_t peer, const struct message *message);
 void links_close(void *owner, uint32_t peer);
 void links_accept(void *owner, uint32_t events, int64_t now_ns);
-void links_listen(struct shell *shell, int64_t now_ns);	/* again, if it is time */
+void links_listen(struct shell *shell, int64_t now_ns);	/* (again,) if it is time */
 
 /* ---- control ---- */
 
@@ -119,6 +120,9 @@ const struct catalog *control_map_catalog(int fd, size_t *ret_bytes,
 /* Reads what an earlier router has written down; without it none is begun. */
 void ledger_open(struct shell *shell, int64_t now_ns);
 int ledger_keep(void *owner, uint32_t index, const struct effect_row *row);
+
+/* What an earlier router has left; without it this one cannot start. */
+int legacy_open(struct shell *shell, int64_t now_ns, struct error *why);
 
 /* ---- sample ---- */
 

@@ -160,7 +160,7 @@ static void blame(struct router *router, struct slot *slot, int64_t now_ns)
 		return;
 	router->totals.deaths++;
 	call = culprit_of(router, slot);
-	if (!call || call->stop != STOP_NONE || call->probe)
+	if (!call || call->stop != STOP_NONE || call->probe || call->adopted)
 		return;
 	router->poisoned = true;
 	if (poison_death(&router->poison, call_signature(router, call),
@@ -247,6 +247,17 @@ static void on_hello(struct router *router, struct slot *slot,
 			.welcome = { .minor = MESSAGE_MINOR,
 				.catalog = router->catalog->generation } },
 		  now_ns);
+	if (slot->again)
+		peer_send(router, slot_peer(router, slot_index(router, slot)),
+			  &(struct message){ .kind = MESSAGE_RESYNC,
+				.generation = slot->generation }, now_ns);
+}
+
+static void serve(struct router *router, struct slot *slot, int64_t now_ns)
+{
+	slot->idle_ns = now_ns;
+	enter(router, slot, SLOT_READY);
+	dispatch_mark(router, slot->pool);
 }
 
 static void on_ready(struct router *router, struct slot *slot,
@@ -260,9 +271,20 @@ static void on_ready(struct router *router, struct slot *slot,
 	if (pool && pool->row.calls_max > 0 && calls_max > pool->row.calls_max)
 		calls_max = pool->row.calls_max;
 	slot->calls_max = calls_max ? calls_max : 1;
-	slot->idle_ns = now_ns;
-	enter(router, slot, SLOT_READY);
-	dispatch_mark(router, slot->pool);
+	if (!slot->again)
+		serve(router, slot, now_ns);
+}
+
+/* Nothing new for it before all that it has is known. */
+static void on_resync(struct router *router, struct slot *slot,
+		      const struct message *message, int64_t now_ns)
+{
+	legacy_hear_worker(router, slot, message, now_ns);
+	if (message->call_id || !slot->again)
+		return;
+	slot->again = false;
+	if (slot->state == SLOT_WELCOMED && slot->calls_max)
+		serve(router, slot, now_ns);
 }
 
 static void on_pong(struct router *router, struct slot *slot,
@@ -293,6 +315,7 @@ static const struct {
 	[MESSAGE_READY]    = { .own = on_ready },
 	[MESSAGE_PONG]     = { .own = on_pong },
 	[MESSAGE_DRAINED]  = { .own = on_drained },
+	[MESSAGE_RESYNC]   = { .own = on_resync },
 	[MESSAGE_ACCEPT]   = { .of_call = true, .event = LIFE_ACCEPT },
 	[MESSAGE_BUSY]     = { .of_call = true, .event = LIFE_BUSY },
 	[MESSAGE_PROGRESS] = { .of_call = true, .event = LIFE_OUTPUT },
@@ -312,6 +335,17 @@ static void on_credit(struct router *router, struct slot *slot,
 		slot_fault(router, slot, "more credit than the window", now_ns);
 }
 
+/* One that an earlier router has had, as its RESYNC has announced. */
+static void decline(struct router *router, struct slot *slot,
+		    const struct message *message, int64_t now_ns)
+{
+	slot->unclaimed--;
+	peer_send(router, slot_peer(router, slot_index(router, slot)),
+		  &(struct message){ .kind = MESSAGE_RESULT_ACK,
+			.call_id = message->call_id,
+			.generation = slot->generation }, now_ns);
+}
+
 void slot_message(struct router *router, uint32_t index,
 		  const struct message *message, int64_t now_ns)
 {
@@ -329,20 +363,34 @@ void slot_message(struct router *router, uint32_t index,
 		on_kind[message->kind].own(router, slot, message, now_ns);
 		return;
 	}
-	call = call_of_handle(router, message->call_id);
-	if (call && call->slot != index)
-		call = NULL;
+	call = call_of_worker(router, slot, message->call_id);
 	if (message->kind == MESSAGE_CREDIT)
 		on_credit(router, slot, call, message, now_ns);
 	else if (on_kind[message->kind].of_call && call)
 		call_event(router, call, on_kind[message->kind].event, message,
 			   now_ns);
+	else if (message->kind == MESSAGE_RESULT && slot->unclaimed > 0)
+		decline(router, slot, message, now_ns);
 	else if (on_kind[message->kind].of_call)
 		slot_fault(router, slot, "words about no call of its own",
 			   now_ns);
 }
 
 /* ---- words of the monitor ---- */
+
+static void join_named_pool(struct router *router, struct slot *slot,
+			    const struct control *record)
+{
+	struct pool *pool;
+
+	if (record->detail & SLOT_UP_CANARY || record->pool >= CATALOG_POOLS_MAX)
+		return;
+	pool = &router->pools[record->pool];
+	if (!pool->present)
+		return;
+	pool->asked -= pool->asked > 0;
+	slot_join_pool(router, slot, record->pool);
+}
 
 static void on_slot_up(struct router *router, const struct router_event *event,
 		       int64_t now_ns)
@@ -364,13 +412,12 @@ static void on_slot_up(struct router *router, const struct router_event *event,
 		.since_ns = now_ns,
 		.kill_at_ns = DEADLINE_NEVER,
 		.pong_ns = -1,
+		.again = record->detail & SLOT_UP_AGAIN,
 	};
 	list_init(&slot->calls);
-	if (record->detail != 0 || record->pool >= CATALOG_POOLS_MAX ||
-	    !router->pools[record->pool].present)
-		return;
-	router->pools[record->pool].asked -= router->pools[record->pool].asked > 0;
-	slot_join_pool(router, slot, record->pool);
+	join_named_pool(router, slot, record);
+	if (slot->again)
+		legacy_adopt(router, slot, now_ns);
 }
 
 static struct slot *named_slot(struct router *router,

@@ -11,6 +11,7 @@
  * ending_core	how it ended, in words
  * share_core	equal calls become one; results that are kept
  * effect_core	a side effect that has a name happens once
+ * legacy_core	calls that outlive the router
  * slots_core	workers and their words; the monitor's records
  * record_core	how every call ended, on its way to the store
  * own_core	the router's own methods; report_core, metrics_core: their text
@@ -34,6 +35,7 @@
 #include "supervisor/router/effect_core.h"
 #include "supervisor/router/health_core.h"
 #include "supervisor/router/latency_core.h"
+#include "supervisor/router/legacy_core.h"
 #include "supervisor/router/life_core.h"
 #include "supervisor/router/poison_core.h"
 #include "supervisor/router/record_core.h"
@@ -48,7 +50,6 @@
 #define CLIENT_HELLO_NS (5 * NS_PER_S)
 #define CLIENT_STALL_NS (30 * NS_PER_S)
 #define CLIENT_STALL_BYTES (1U << 20)
-#define SESSION_BYTES 16
 
 #define CALL_ARGUMENT_MAX (8U << 20)
 #define CALL_DEADLINE_MOST_NS (24 * 3600 * NS_PER_S)
@@ -91,6 +92,10 @@ struct client {
 	uint32_t running, waiting;	/* calls with a worker; all others */
 	struct list calls;
 	struct bucket cancels;
+	uint32_t legacy;		/* row of its session; NONE: it has none */
+	bool resumed;			/* it was there when an earlier router died */
+	struct list unconfirmed;	/* rows of calls whose RESULT it has had */
+	uint32_t unconfirmed_count;
 };
 
 enum slot_state {
@@ -114,6 +119,8 @@ struct slot {
 	uint64_t end_argument, culprit;
 	bool died_alone;		/* of one call that it had */
 	bool recycled, killed, useful;	/* told the monitor so */
+	bool again;			/* of an earlier router's: RESYNC is to end */
+	uint32_t unclaimed;		/* results it will bring that nobody wants */
 	uint32_t calls_max;
 	uint32_t running;
 	struct list calls;
@@ -229,6 +236,13 @@ struct call {
 	bool answered;			/* the client has had its RESULT */
 	bool more;			/* the argument is not complete */
 	bool hashed;
+	bool adopted;			/* an earlier router had sent it; so far: */
+	bool named;			/* the worker has said it has it */
+	bool borrowed;			/* it is detached for as long as it has no client */
+	bool confirmed;			/* its client has the RESULT already */
+	uint32_t resumed_from;		/* chunks an earlier router has had of it */
+	uint32_t legacy;		/* row; NONE: it has none */
+	uint64_t alias;			/* its worker's name for it; 0: the handle */
 	enum stop_cause stop;
 	unsigned attempts;
 	struct signature signature;
@@ -298,12 +312,14 @@ struct router {
 	struct flight_table flights;
 	struct flight *flight_rows;
 	struct effect_ledger effects;
+	struct legacy legacy;
 	struct recorder recorder;
 	struct poison poison;
 	bool poisoned;			/* somebody has died of something */
 
 	uint32_t doomed;		/* clients to be cut */
 	uint32_t dirty;			/* pools to look at, a bit each */
+	int64_t now_ns;			/* of this step */
 	int64_t round_ns, health_ns, started_ns;
 	uint64_t turns;
 	enum supervisor_state supervisor;
@@ -352,6 +368,13 @@ void client_doom(struct router *router, uint32_t index, enum error_code code,
 		 const char *reason);
 void clients_cut_doomed(struct router *router, int64_t now_ns);
 void clients_round(struct router *router, int64_t now_ns);
+
+/* A call without a client is that one's again; what is kept for it goes out. */
+void client_regain(struct router *router, struct call *call, uint32_t index);
+void client_let_go(struct router *router, struct call *call);
+/* One that a client of that session has left behind and comes back for; or NULL. */
+struct call *client_find_left(struct router *router, uint32_t index, uint64_t id);
+void client_go_on(struct router *router, struct call *call, int64_t now_ns);
 
 /* The client a call is accounted to: its own, or the one for the lost. */
 struct client *client_of(struct router *router, const struct call *call);
@@ -408,6 +431,9 @@ void call_register(struct router *router, struct call *call);
 /* Sends what can be sent in the pools marked dirty. */
 void dispatch(struct router *router, int64_t now_ns);
 void dispatch_mark(struct router *router, uint32_t pool);
+/* It is with that worker already. */
+void dispatch_adopted(struct router *router, struct call *call,
+		      struct slot *slot, int64_t now_ns);
 /* No worker can be started in that workspace: what waits for one is ended. */
 void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t workspace,
 		       int64_t now_ns);
@@ -420,6 +446,7 @@ struct call *call_new(struct router *router, int64_t now_ns);
 void call_enter(struct router *router, struct call *call,
 		enum call_state state);
 void call_rearm(struct router *router, struct call *call);
+bool call_is_patient(const struct call *call);
 void call_due(struct router *router, struct call *call, int64_t now_ns);
 /*
  * Whether the router was not running, stopped or frozen with its machine's
@@ -431,6 +458,9 @@ uint64_t call_handle(const struct router *router, const struct call *call);
 /* The handle of its last attempt, by which logs know it; 0: there was none. */
 uint64_t call_number(const struct router *router, const struct call *call);
 struct call *call_of_handle(struct router *router, uint64_t handle);
+/* By what its worker calls it; NULL: that worker has none of that name. */
+struct call *call_of_worker(struct router *router, struct slot *slot,
+			    uint64_t handle);
 
 /* Of a tool and its arguments, by two keys. */
 struct signature sign_call(const struct hash_key keys[2], uint64_t tool,
@@ -461,6 +491,12 @@ void call_event(struct router *router, struct call *call,
 		int64_t now_ns);
 void call_stop(struct router *router, struct call *call, enum stop_cause cause,
 	       int64_t now_ns);
+/* Of adopted calls: the worker does not have it any more, or never began it. */
+void call_end_unnamed(struct router *router, struct call *call,
+		      struct ending ending, int64_t now_ns);
+void call_give_back(struct router *router, struct call *call, int64_t now_ns);
+/* Its client has had the RESULT from an earlier router. */
+void call_confirm(struct router *router, struct call *call);
 
 /* ---- answer_core ---- */
 
@@ -525,6 +561,7 @@ void share_begin_collecting(struct router *router, struct call *call, bool cuts)
 
 /* From its beginning: what is not there any more is lost to this call. */
 void share_read_anew(struct call *call);
+void share_stop_collecting(struct router *router, struct call *call);
 void share_pass_over(struct call *call, const struct parcel *parcel,
 		     struct parcel *before);
 

@@ -10,7 +10,7 @@ install -m 755 "$CUPEL_OUT/tests/chaos/storm" "$work/storm"
 seconds=${CHAOS_SECONDS:-60} kills=${CHAOS_KILLS:-2000} pools=5 escapes=${CHAOS_ESCAPES:-12}
 kinds=(ondemand static per_call)
 
-# Every kind of pool, each worker an echo.
+# Every kind of pool, each worker an echo; and one whose workers are let alone.
 manifests() {
 	local i kind
 	install -m 755 -d "$work/tools"
@@ -22,6 +22,9 @@ manifests() {
 			-e "$([ $kind = per_call ] && echo 's/calls = 8/calls = 1/')" \
 			"$top/etc/tools/echo.tool" | sed "/^tool .*\\.leak/,/^}/d" >"$work/tools/storm$i.tool"
 	done
+	sed -e "s/^worker echo/worker haven/; s/^tool echo/tool haven/" \
+		-e "s/pool = ondemand/pool = static/" "$top/etc/tools/echo.tool" |
+		sed "/^tool .*\\.leak/,/^}/d" >"$work/tools/haven.tool"
 }
 
 # Lines "token times" of the effects the log holds: once a line, as it is cut

@@ -15,6 +15,8 @@
  *	- an effect is executed at most once; once if it is said to have ended
  *	  well, never if it is said not to have begun: TOKENS gets a line
  *	  "token once|never|maybe" per effect, to be held against the log
+ *	- no result of the pool "haven", whose workers nobody touches, is lost:
+ *	  the routers that die may not take any along
  *	- afterwards every pool serves again
  * Prints "ok - ..." and "not ok - ..." lines, and how often what happened. All
  * chance is from CUPEL_SEED; time is real.
@@ -41,6 +43,7 @@
 #include "common/wire/client.h"
 
 #define WORKER "cupel-echo"
+#define HAVEN "haven"
 #define ROUTER "cupel-router"
 #define LINKS 4
 #define IN_FLIGHT 8		/* on each */
@@ -92,7 +95,7 @@ struct pending {
 	uint64_t id;
 	const struct kind *kind;
 	uint64_t number, token;
-	bool accepted;
+	bool accepted, haven;
 	int64_t deadline_ns, cancel_ns;
 	size_t received;
 	bool torn;		/* a byte was not what it must be */
@@ -118,7 +121,7 @@ static struct stopped stopped[8];
 static struct random chance;
 static uint64_t fired[FAULT_COUNT], ends[ERROR_CODE_COUNT];
 static int64_t began_ns;
-static uint64_t started_calls, ended_calls, tokens, violations;
+static uint64_t started_calls, ended_calls, tokens, violations, havens;
 static const char *socket_path;
 static pid_t supervisor;
 static unsigned pools;
@@ -186,22 +189,13 @@ static size_t find_below(pid_t pid, const char *name, pid_t *ret, size_t count)
 	return count;
 }
 
-static pid_t any_process(const char *name)
-{
-	pid_t pids[PIDS_MAX];
-	size_t count = find_below(supervisor, name, pids, 0);
-
-	return count ? pids[below(count)] : 0;
-}
-
 /* A worker is called by its pool. */
-static bool is_of_pool(pid_t pid, unsigned pool)
+static bool is_called(pid_t pid, const char *wanted)
 {
-	char path[64], name[32] = "", wanted[32];
+	char path[64], name[32] = "";
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	snprintf(wanted, sizeof(wanted), "storm%u", pool);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
@@ -209,6 +203,24 @@ static bool is_of_pool(pid_t pid, unsigned pool)
 		name[0] = '\0';
 	fclose(file);
 	return strcmp(name, wanted) == 0;
+}
+
+static bool is_of_pool(pid_t pid, unsigned pool)
+{
+	char wanted[32];
+
+	snprintf(wanted, sizeof(wanted), "storm%u", pool);
+	return is_called(pid, wanted);
+}
+
+/* 0 if there is none, or it is one to be let alone. */
+static pid_t any_process(const char *name)
+{
+	pid_t pids[PIDS_MAX];
+	size_t count = find_below(supervisor, name, pids, 0);
+	pid_t pid = count ? pids[below(count)] : 0;
+
+	return pid && is_called(pid, HAVEN) ? 0 : pid;
 }
 
 static unsigned kill_workers(unsigned pool, unsigned most)
@@ -304,18 +316,23 @@ static void pack_input(struct pending *call)
 static void start_call(struct link *link, struct pending *call, int64_t now_ns)
 {
 	const struct kind *kind = choose_kind();
+	bool haven = kind->fault < 0 && one_in(4);
 	bool hurried = one_in(20);
 	struct error why;
 
-	*call = (struct pending){ .kind = kind, .number = below(kind->most) + 1 };
+	*call = (struct pending){ .kind = kind, .number = below(kind->most) + 1,
+				  .haven = haven };
 	if (kind->effect)
 		call->token = ++tokens;
 	call->deadline_ns = now_ns + (hurried ? (int64_t)below(20) + 1 :
 				      (int64_t)below(4000) + 300) * NS_PER_MS;
 	if (one_in(15))
 		call->cancel_ns = now_ns + (int64_t)below(30) * NS_PER_MS;
-	snprintf(call->tool, sizeof(call->tool), "storm%llu%s",
-		 (unsigned long long)below(pools), kind->method);
+	if (haven)
+		snprintf(call->tool, sizeof(call->tool), HAVEN "%s", kind->method);
+	else
+		snprintf(call->tool, sizeof(call->tool), "storm%llu%s",
+			 (unsigned long long)below(pools), kind->method);
 	pack_input(call);
 	const struct client_ask ask = {
 		.tool = call->tool,
@@ -399,6 +416,13 @@ static void take_result(struct pending *call, const struct client_event *event,
 	if (code == ERROR_OK &&
 	    (call->kind->fault == FAULT_FAIL || call->kind->fault == FAULT_CRASH))
 		violated("%s: ended well", call->tool);
+	if (call->haven && (code == ERROR_UNAVAILABLE || code == ERROR_DATA_LOSS ||
+			    code == ERROR_CRASH_OUTCOME_UNKNOWN ||
+			    code == ERROR_CRASH_NOT_STARTED))
+		violated("%s: lost, with a router: %s: %.*s", call->tool,
+			 error_row((int)code)->name, (int)event->result.reason.length,
+			 event->result.reason.data);
+	havens += call->haven && code == ERROR_OK;
 	if (call->kind->effect)
 		fprintf(token_file, "storm-%llu %s\n", (unsigned long long)call->token,
 			effect_of(call, (int)code, (enum error_origin)event->result.origin));
@@ -431,17 +455,31 @@ static void take_event(struct link *link, const struct client_event *event,
 
 /* ---- links ---- */
 
-static bool open_link(struct link *link)
+/* A descriptor, or a negative errno. */
+static int connect_to_router(void *owner)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	(void)owner;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+
 		close(fd);
-		return false;
+		return -error;
 	}
+	return fd;
+}
+
+static bool open_link(struct link *link)
+{
+	int fd = connect_to_router(NULL);
+
+	if (fd < 0)
+		return false;
 	link->open = client_init(&link->client, fd, "storm", NULL) == 0;
+	client_reconnect_by(&link->client, connect_to_router, NULL);
 	return link->open;
 }
 
@@ -750,6 +788,7 @@ int main(int argc, char **argv)
 	uint64_t taken = ended_calls - ends[ERROR_SHED] - ends[ERROR_BREAKER_OPEN];
 
 	tell(ends[ERROR_OK] > taken / 5, "of the calls taken on, a fifth ended well");
+	tell(havens > 0, "calls ended well where no worker was touched");
 	tell(violations == 0, "no promise was broken");
 	tell(well == pools, "every pool serves again");
 	tell(kill(supervisor, 0) == 0, "the monitor is the same");

@@ -22,6 +22,7 @@
 #define SLOTS 6
 #define IDS 512
 #define OUTBOX 64
+#define KEPT 24			/* results a worker keeps until they are confirmed */
 #define CHUNK_BYTES 60000
 #define CHUNKS 6		/* more than there is credit for at first */
 #define KILLER 77		/* the second word of a call no worker survives */
@@ -44,7 +45,8 @@ enum seen {
 	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_BUDGET,
 	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
-	SEEN_CUT, SEEN_COUNT
+	SEEN_CUT, SEEN_ADOPTED, SEEN_GIVEN_BACK, SEEN_PROMISED, SEEN_LOST, SEEN_THIEF,
+	SEEN_FORGOT, SEEN_MIDST, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
@@ -54,7 +56,8 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"reloaded", "came back", "doomed twice", "no budget", "joined",
 	"had again", "attached", "unknown name", "misused name", "no entry",
 	"recorded", "router died", "not written down", "recalled",
-	"cut",
+	"cut", "adopted", "given back", "had after all", "output lost", "thief",
+	"forgotten", "died midst",
 };
 
 struct task {
@@ -67,13 +70,24 @@ struct task {
 	struct credit credit;
 };
 
+/* A result, until it is confirmed. */
+struct kept_result {
+	uint64_t handle;
+	uint32_t id, chunks;
+	unsigned code;
+};
+
 struct sim_worker {
 	bool up, alive, closed_told, down_told, killed, draining, drained;
 	uint64_t culprit;
 	uint32_t generation;
+	bool unasked, forgot;		/* of an earlier router's, not heard yet */
+	bool spent;			/* it has said nonsense, and is to be killed */
 	struct task tasks[16];
 	unsigned count;
-	struct message outbox[OUTBOX];
+	struct kept_result kept[KEPT];
+	unsigned kept_count;
+	struct message outbox[2 * OUTBOX];
 	unsigned first, queued;
 };
 
@@ -84,6 +98,14 @@ struct sim_call {
 	bool named;			/* it is of world.effects */
 	bool misused;			/* with another argument than that has */
 	bool attached, late;		/* late: that was begun before */
+	bool promised;			/* its worker lives on, and nothing is missing */
+	bool survived;			/* a router */
+	bool again;			/* it was not executed, and is to be sent anew */
+	bool stolen;			/* it is another's */
+	bool parts;
+	unsigned tool;
+	uint8_t effect_name;
+	uint32_t body[2];
 	unsigned executed;
 	int64_t deadline_ns;
 	uint32_t chunks;
@@ -96,6 +118,8 @@ struct sim_client {
 	bool open;
 	uint32_t next_id;
 	uint32_t parts_of, parts_sent;	/* of an argument under way; 0: none */
+	bool resumes;			/* it comes back after a router's death, */
+	int64_t back_ns, lost_ns;	/* then; 0: none has died */
 	bool welcomed;			/* and so knows its session */
 	uint8_t session[SESSION_BYTES];
 	struct sim_call calls[IDS];
@@ -110,6 +134,8 @@ struct world {
 	struct effect_row ledger[EFFECTS];	/* what was written down of them */
 	struct hash_key ledger_keys[2];
 	unsigned lives;			/* of the router */
+	void *legacy, *legacy_then;	/* what it leaves; when it was killed */
+	bool dying;			/* it has been, in the midst of a step */
 	bool faults[FAULT_COUNT];
 	bool starved[CLIENTS + SLOTS];
 	bool closing[CLIENTS + SLOTS];
@@ -120,6 +146,13 @@ struct world {
 	unsigned deaths[2];		/* by the killer, as "effect" and as "job" */
 	uint64_t calls;			/* that clients have made */
 };
+
+static struct {
+	void *memory, *legacy;
+	struct router_size size;
+} place = { .size = { .calls = 48, .clients = CLIENTS, .slots = SLOTS, .queue = 8,
+		      .cached = 8, .effects = EFFECTS, .kept_bytes = 3 * CHUNK_BYTES,
+		      .store_bytes = 64 * STORE_PIECE_MOST } };
 
 static uint64_t seen[SEEN_COUNT];
 static struct world world;
@@ -160,6 +193,21 @@ static struct sim_call *call_of(uint32_t id)
 {
 	return id >> 16 == CLIENTS ? &world.effects[id & 0xffff] :
 	       &world.clients[id >> 16].calls[(id & 0xffff) % IDS];
+}
+
+/* Whoever has it is not there any more. */
+static void break_promise(uint32_t id)
+{
+	if (id >> 16 < CLIENTS)
+		call_of(id)->promised = false;
+}
+
+static void break_promises(const struct sim_worker *worker)
+{
+	for (unsigned i = 0; i < worker->count; i++)
+		break_promise(worker->tasks[i].id);
+	for (unsigned i = 0; i < worker->kept_count; i++)
+		break_promise(worker->kept[i].id);
 }
 
 /* Under a name there is one call, and it is remembered once it was begun. */
@@ -204,7 +252,7 @@ static void check_result(const struct sim_call *call,
 		fail("output is lost without a word", message->call_id);
 	/* Of what an earlier router had sent nobody knows whether it began. */
 	if (code == ERROR_CRASH_OUTCOME_UNKNOWN && !ran->accepted &&
-	    !(call->named && world.lives > 1))
+	    !call->survived && !(call->named && world.lives > 1))
 		fail("outcome unknown without accept", message->call_id);
 	if (call->named)
 		check_named(call, code, message);
@@ -218,6 +266,35 @@ static void check_result(const struct sim_call *call,
 		fail("the result of another call", message->call_id);
 }
 
+/* What lived through a router's death in a worker's hands is not lost. */
+static void check_survivor(uint32_t client, const struct sim_call *call, unsigned code)
+{
+	bool lost = code == ERROR_CRASH_OUTCOME_UNKNOWN || code == ERROR_DATA_LOSS;
+
+	if (call->stolen && code != ERROR_CRASH_OUTCOME_UNKNOWN)
+		fail("something of another user's call", client);
+	if (call->promised && lost)
+		fail("a result is lost with a router", call->name);
+	seen[SEEN_PROMISED] += call->promised && !lost;
+	seen[SEEN_LOST] += call->survived && code == ERROR_DATA_LOSS;
+	seen[SEEN_THIEF] += call->stolen;
+}
+
+/* Not executed, it says, before its router died. */
+static void see_busy(uint32_t client, const struct message *message)
+{
+	struct sim_call *call = &world.clients[client].calls[
+		message->call_id % IDS];
+
+	if (!call->outstanding || !call->survived)
+		fail("busy, unasked", message->call_id);
+	if (call->effect && !call->named && call->executed)
+		fail("not executed, it says of what was", message->call_id);
+	call->outstanding = call->again = call->chunks == 0 && !call->stolen;
+	call->unconfirmed = false;
+	seen[SEEN_GIVEN_BACK]++;
+}
+
 static void see_result(uint32_t client, const struct message *message)
 {
 	struct sim_call *call = &world.clients[client].calls[
@@ -225,8 +302,9 @@ static void see_result(uint32_t client, const struct message *message)
 	unsigned code = message->result.code;
 
 	check_result(call, message);
+	check_survivor(client, call, code);
 	call->outstanding = false;
-	call->unconfirmed = call->detached;
+	call->unconfirmed = call->detached || world.clients[client].resumes;
 	seen[SEEN_OK] += code == ERROR_OK;
 	seen[SEEN_NOT_STARTED] += code == ERROR_CRASH_NOT_STARTED;
 	seen[SEEN_UNKNOWN] += code == ERROR_CRASH_OUTCOME_UNKNOWN;
@@ -320,6 +398,8 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 	struct task *task;
 	uint32_t words[2];
 
+	if (worker->unasked)
+		fail("a call before its RESYNC has ended", message->call_id);
 	if (worker->count == 4)
 		fail("more calls than the worker said", message->call_id);
 	if (worker->draining)
@@ -342,9 +422,52 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 		.chunks_left = chance(10) ? CHUNKS : 0 };
 }
 
+static void push(struct sim_worker *worker, struct message message);
+static void accept_task(struct sim_worker *worker, struct task *task);
+static void push_result(struct sim_worker *worker, const struct kept_result *kept);
+
+/* Names what it has, and brings what it keeps. */
+static void tell_all(struct sim_worker *worker)
+{
+	worker->unasked = false;
+	for (unsigned i = 0; i < worker->count; i++) {
+		struct task *task = &worker->tasks[i];
+
+		if (!task->accepted)
+			accept_task(worker, task);
+		task->credit.bytes = task->credit.window;
+		push(worker, (struct message){ .kind = MESSAGE_RESYNC,
+			.call_id = task->handle, .resync = { false, task->chunks } });
+	}
+	for (unsigned i = 0; i < worker->kept_count; i++)
+		push(worker, (struct message){ .kind = MESSAGE_RESYNC,
+			.call_id = worker->kept[i].handle,
+			.resync = { true, worker->kept[i].chunks } });
+	push(worker, (struct message){ .kind = MESSAGE_RESYNC,
+				       .resync.finished = worker->forgot });
+	for (unsigned i = 0; i < worker->kept_count; i++)
+		push_result(worker, &worker->kept[i]);
+	seen[SEEN_FORGOT] += worker->forgot;
+}
+
+static void forget(struct sim_worker *worker, uint64_t handle)
+{
+	unsigned i = 0;
+
+	while (i < worker->kept_count && worker->kept[i].handle != handle)
+		i++;
+	if (i < worker->kept_count)
+		memmove(&worker->kept[i], &worker->kept[i + 1],
+			(--worker->kept_count - i) * sizeof(worker->kept[0]));
+}
+
 static void hear(struct sim_worker *worker, const struct message *message)
 {
-	if (message->kind == MESSAGE_CALL)
+	if (message->kind == MESSAGE_RESULT_ACK)
+		forget(worker, message->call_id);
+	else if (message->kind == MESSAGE_RESYNC)
+		tell_all(worker);
+	else if (message->kind == MESSAGE_CALL)
 		take_call(worker, message);
 	else if (message->kind == MESSAGE_DRAIN)
 		worker->draining = true;
@@ -352,9 +475,22 @@ static void hear(struct sim_worker *worker, const struct message *message)
 		hear_of_task(worker, message);
 }
 
+/* Whatever it would do after that, it does not. */
+static bool is_dead(void)
+{
+	if (!world.dying && !world.left && fault(FAULT_ROUTER, 1) && chance(10)) {
+		world.dying = true;
+		memcpy(world.legacy_then, world.legacy, router_legacy_bytes(&place.size));
+		seen[SEEN_MIDST]++;
+	}
+	return world.dying;
+}
+
 static int on_send(void *owner, uint32_t peer, const struct message *message)
 {
 	(void)owner;
+	if (is_dead())
+		return 0;
 	if (world.closing[peer])
 		return -EPIPE;
 	if (fault(FAULT_FULL, 10) && message->kind != MESSAGE_GOAWAY) {
@@ -365,6 +501,8 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 	note_trace(peer, message->kind, message->call_id);
 	if (peer < CLIENTS && message->kind == MESSAGE_RESULT)
 		see_result(peer, message);
+	if (peer < CLIENTS && message->kind == MESSAGE_BUSY)
+		see_busy(peer, message);
 	if (peer < CLIENTS && message->kind == MESSAGE_REMARK)
 		see_remark(peer, message);
 	if (peer < CLIENTS && message->kind == MESSAGE_CHUNK)
@@ -382,6 +520,8 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 static void on_close(void *owner, uint32_t peer)
 {
 	(void)owner;
+	if (is_dead())
+		return;
 	world.closing[peer] = true;
 	if (peer < CLIENTS) {
 		world.clients[peer].open = false;
@@ -396,6 +536,8 @@ static void on_control(void *owner, const struct control *record)
 	struct sim_worker *worker = &world.workers[record->slot % SLOTS];
 
 	(void)owner;
+	if (is_dead())
+		return;
 	if (record->kind != CONTROL_BEAT)
 		note_trace(100, record->kind, record->slot);
 	if (record->kind != CONTROL_KILL && record->kind != CONTROL_RECYCLE)
@@ -412,6 +554,8 @@ static void on_control(void *owner, const struct control *record)
 static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
 {
 	(void)owner;
+	if (is_dead())
+		return 0;
 	if (fault(FAULT_DISK, 20)) {
 		seen[SEEN_UNWRITTEN]++;
 		return -EIO;
@@ -429,11 +573,13 @@ static void on_note(void *owner, const struct router_note *note)
 static void on_leave(void *owner)
 {
 	(void)owner;
-	world.left = true;
+	world.left = !world.dying;
 }
 
 static void step(struct router_event event)
 {
+	if (world.dying)
+		return;
 	router_step(world.router, &event, world.now_ns);
 	router_check(world.router);
 }
@@ -494,22 +640,21 @@ static uint16_t pool_of(uint32_t slot)
 static void push(struct sim_worker *worker, struct message message)
 {
 	message.generation = worker->generation;
-	if (worker->queued < OUTBOX)
-		worker->outbox[(worker->first + worker->queued++) % OUTBOX] =
-			message;
+	if (worker->queued < COUNT(worker->outbox))
+		worker->outbox[(worker->first + worker->queued++) %
+			       COUNT(worker->outbox)] = message;
 }
 
-static void raise_worker(uint32_t slot)
+/* On a link that is new. */
+static void tell_up(uint32_t slot, uint8_t detail)
 {
 	struct sim_worker *worker = &world.workers[slot];
-	uint32_t generation = worker->generation + 1;
+	uint32_t generation = worker->generation;
 
-	*worker = (struct sim_worker){ .up = true, .alive = true,
-				       .generation = generation };
 	world.closing[CLIENTS + slot] = world.starved[CLIENTS + slot] = false;
 	step((struct router_event){ .kind = ROUTER_CONTROL,
 		.record = &(struct control){ .kind = CONTROL_SLOT_UP,
-			.slot = slot, .generation = generation,
+			.slot = slot, .generation = generation, .detail = detail,
 			.pool = pool_of(slot), .workspace = slot >= 4 } });
 	worker->generation = 0;
 	push(worker, (struct message){ .kind = MESSAGE_HELLO,
@@ -517,6 +662,13 @@ static void raise_worker(uint32_t slot)
 	worker->generation = generation;
 	push(worker, (struct message){ .kind = MESSAGE_READY,
 				       .ready.calls_max = 4 });
+}
+
+static void raise_worker(uint32_t slot)
+{
+	world.workers[slot] = (struct sim_worker){ .up = true, .alive = true,
+		.generation = world.workers[slot].generation + 1 };
+	tell_up(slot, 0);
 }
 
 static void deliver_one(uint32_t slot)
@@ -527,7 +679,7 @@ static void deliver_one(uint32_t slot)
 	if (worker->queued == 0 || worker->closed_told)
 		return;
 	message = worker->outbox[worker->first];
-	worker->first = (worker->first + 1) % OUTBOX;
+	worker->first = (worker->first + 1) % COUNT(worker->outbox);
 	worker->queued--;
 	step((struct router_event){ .kind = ROUTER_MESSAGE,
 		.peer = CLIENTS + slot, .message = &message });
@@ -570,7 +722,7 @@ static void tell_death(uint32_t slot)
 	if (!worker->closed_told || !worker->down_told)
 		return;
 	worker->up = false;
-	if (world.router->slots[slot].state != SLOT_EMPTY)
+	if (!world.dying && world.router->slots[slot].state != SLOT_EMPTY)
 		fail("a dead worker has a place", slot);
 }
 
@@ -581,8 +733,9 @@ static void accept_task(struct sim_worker *worker, struct task *task)
 	task->accepted = call->accepted = true;
 	if (++call->executed > 1 && call->effect)
 		fail("an effect happens twice", task->id);
-	push(worker, (struct message){ .kind = MESSAGE_ACCEPT,
-				       .call_id = task->handle });
+	if (!worker->unasked)
+		push(worker, (struct message){ .kind = MESSAGE_ACCEPT,
+					       .call_id = task->handle });
 	if (!task->killer)
 		return;
 	worker->culprit = task->handle;
@@ -604,23 +757,35 @@ static bool say_chunk(struct sim_worker *worker, struct task *task)
 	return true;
 }
 
-static void finish_task(struct sim_worker *worker, struct task *task)
+static void push_result(struct sim_worker *worker, const struct kept_result *kept)
 {
 	push(worker, (struct message){ .kind = MESSAGE_RESULT,
-		.call_id = task->handle,
-		.result = { .origin = ORIGIN_WORKER, .chunks = task->chunks,
-			    .phase = task->chunks,
-			    .code = fault(FAULT_PHASES, 30) ?
-				    ERROR_UNAVAILABLE : ERROR_OK },
-		.body = { (const uint8_t *)&names[task->id],
+		.call_id = kept->handle,
+		.result = { .origin = ORIGIN_WORKER, .chunks = kept->chunks,
+			    .phase = kept->chunks, .code = kept->code },
+		.body = { (const uint8_t *)&names[kept->id],
 			  sizeof(names[0]) } });
+}
+
+static void finish_task(struct sim_worker *worker, struct task *task)
+{
+	if (worker->kept_count == KEPT) {
+		break_promise(worker->kept[0].id);
+		forget(worker, worker->kept[0].handle);
+		worker->forgot = true;
+	}
+	worker->kept[worker->kept_count] = (struct kept_result){
+		.handle = task->handle, .id = task->id, .chunks = task->chunks,
+		.code = fault(FAULT_PHASES, 30) ? ERROR_UNAVAILABLE : ERROR_OK };
+	push_result(worker, &worker->kept[worker->kept_count++]);
 }
 
 static void work_on(struct sim_worker *worker, unsigned index)
 {
 	struct task *task = &worker->tasks[index];
 
-	if (worker->queued > OUTBOX / 2 || (task->more && !task->cancelled))
+	if (worker->unasked || worker->spent || worker->queued > OUTBOX / 2 ||
+	    (task->more && !task->cancelled))
 		return;
 	if (!task->accepted && fault(FAULT_BUSY, 20)) {
 		push(worker, (struct message){ .kind = MESSAGE_BUSY,
@@ -632,6 +797,8 @@ static void work_on(struct sim_worker *worker, unsigned index)
 		push(worker, (struct message){ .kind = MESSAGE_RESULT,
 					       .call_id = task->handle + (1ULL << 50) });
 		seen[SEEN_STALE]++;
+		worker->forgot = worker->spent = true;
+		break_promise(task->id);
 	} else if (say_chunk(worker, task)) {
 		return;
 	} else {
@@ -669,6 +836,8 @@ static void turn_worker(uint32_t slot)
 		return;
 	}
 	deliver_one(slot);
+	if (!worker->alive)
+		break_promises(worker);
 	if (worker->up && !worker->alive)
 		tell_death(slot);
 	else if (fault(FAULT_CRASH, 4))
@@ -676,7 +845,7 @@ static void turn_worker(uint32_t slot)
 	else if (worker->count > 0 && !fault(FAULT_HANG, 60))
 		work_on(worker, (unsigned)random_below(&world.random,
 						       worker->count));
-	if (worker->up && worker->alive)
+	if (worker->up && worker->alive && !worker->unasked)
 		turn_drain(slot);
 }
 
@@ -689,11 +858,72 @@ static void come_back(struct sim_client *client)
 		struct sim_call *call = &client->calls[i];
 
 		call->outstanding &= call->detached;
+		call->again = false;
 		call->back = true;
-		call->chunks = 0;
-		call->dropped = 0;
+		call->survived |= client->resumes;	/* it asks for its calls */
+		call->promised = false;
+		if (!client->resumes)
+			call->chunks = 0;
+		if (!client->resumes)
+			call->dropped = 0;
 		call->received = 0;
 		call->credit = fresh;
+	}
+}
+
+static void say(uint32_t index, const struct message *message)
+{
+	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = index,
+				    .message = message });
+}
+
+static void greet(uint32_t index, const uint8_t *session, bool known)
+{
+	struct sim_client *client = &world.clients[index];
+
+	client->open = true;
+	client->parts_of = 0;
+	world.closing[index] = world.starved[index] = false;
+	step((struct router_event){ .kind = ROUTER_OPEN, .peer = index,
+		.uid = 1000 + index % 2, .role = ROLE_MEMBER });
+	say(index, &(struct message){ .kind = MESSAGE_HELLO,
+		.hello = { .major = 1, .session = {
+			session, known ? SESSION_BYTES : 0 } } });
+}
+
+/* It knows another user's session, and what that one waits for. */
+static void steal(uint32_t index)
+{
+	struct sim_client *thief = &world.clients[index];
+	const struct sim_client *victim = &world.clients[(index + 1) % CLIENTS];
+
+	thief->open = false;
+	step((struct router_event){ .kind = ROUTER_CLOSED, .peer = index });
+	greet(index, victim->session, true);
+	for (uint32_t id = 1; id <= victim->next_id && thief->open; id++) {
+		struct sim_call *call = &thief->calls[id % IDS];
+
+		if (!victim->calls[id % IDS].outstanding || !victim->back_ns)
+			continue;
+		*call = (struct sim_call){ .outstanding = true, .stolen = true,
+			.survived = true, .deadline_ns = world.now_ns,
+			.credit = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES } };
+		say(index, &(struct message){ .kind = MESSAGE_RESYNC, .call_id = id });
+	}
+	thief->open = thief->welcomed = false;
+	step((struct router_event){ .kind = ROUTER_CLOSED, .peer = index });
+}
+
+static void ask_for_calls(uint32_t index)
+{
+	struct sim_client *client = &world.clients[index];
+
+	for (uint32_t id = 1; id <= client->next_id && client->open; id++) {
+		const struct sim_call *call = &client->calls[id % IDS];
+
+		if (call->outstanding && !call->again)
+			say(index, &(struct message){ .kind = MESSAGE_RESYNC,
+				.call_id = id, .resync.chunks = call->chunks });
 	}
 }
 
@@ -706,22 +936,27 @@ static void open_client(uint32_t index)
 		come_back(client);
 	else
 		memset(client->calls, 0, sizeof(client->calls));
-	client->open = true;
 	client->welcomed = back;
-	client->parts_of = 0;
-	world.closing[index] = world.starved[index] = false;
-	step((struct router_event){ .kind = ROUTER_OPEN, .peer = index,
-				    .uid = 1000, .role = ROLE_MEMBER });
-	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = index,
-		.message = &(struct message){ .kind = MESSAGE_HELLO,
-			.hello = { .major = 1, .session = {
-				client->session, back ? SESSION_BYTES : 0 } } } });
+	if (!back)
+		client->resumes = chance(60);
+	greet(index, client->session, back);
+	if (back && client->resumes)
+		ask_for_calls(index);
+	if (!back && client->open && !world.calm && chance(20))
+		steal(index);
 }
 
-static void say(uint32_t index, const struct message *message)
+/* Its router has died; it comes back with all it waits for. */
+static void resume_client(uint32_t index)
 {
-	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = index,
-				    .message = message });
+	struct sim_client *client = &world.clients[index];
+	bool late = world.now_ns - client->lost_ns >= LEGACY_NS - NS_PER_S;
+
+	client->back_ns = 0;
+	for (uint32_t i = 0; i < IDS; i++)
+		client->calls[i].promised &= !late;
+	greet(index, client->session, true);
+	ask_for_calls(index);
 }
 
 static void send_part(uint32_t index)
@@ -776,9 +1011,46 @@ static void grant_ahead(uint32_t index, uint32_t id)
 				      .credit.bytes = CREDIT_CALL_BYTES });
 }
 
-static void send_call(uint32_t index)
+/* As it stands written, the first time or once more. */
+static void say_call(uint32_t index, uint32_t id)
 {
 	static const char *const tools[] = { "effect", "job", "pure", "pur" };
+	struct sim_client *client = &world.clients[index];
+	struct sim_call *call = &client->calls[id % IDS];
+
+	if (call->parts) {
+		client->parts_of = id;
+		client->parts_sent = 0;
+	}
+	call->again = false;
+	say(index, &(struct message){
+		.kind = MESSAGE_CALL, .call_id = id,
+		.deadline_ns = call->deadline_ns,
+		.call = { .tool = message_text_of(call->attached ? "router.attach" :
+						  tools[call->tool]),
+			  .effect = { &call->effect_name, call->named },
+			  .priority = (uint32_t)random_below(&world.random, 4),
+			  .workspace = call->tool == 1,
+			  .flags = (call->detached ? CALL_DETACHED : 0U) |
+				   (client->resumes ? CALL_RESUME : 0U) |
+				   (call->parts ? CALL_MORE : 0U) },
+		.body = { (const uint8_t *)call->body, sizeof(call->body) } });
+}
+
+static void send_again(uint32_t index)
+{
+	struct sim_client *client = &world.clients[index];
+
+	for (uint32_t id = 1; id <= client->next_id && client->open; id++) {
+		const struct sim_call *call = &client->calls[id % IDS];
+
+		if (call->again && !(call->parts && client->parts_of))
+			say_call(index, id);
+	}
+}
+
+static void send_call(uint32_t index)
+{
 	struct sim_client *client = &world.clients[index];
 	unsigned tool = (unsigned)random_below(&world.random, 4);
 	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_LINK_BYTES };
@@ -800,7 +1072,7 @@ static void send_call(uint32_t index)
 	world.calls++;
 	*call = (struct sim_call){
 		.outstanding = true, .effect = tool < 2 || named, .killer = killer,
-		.name = name, .named = named, .attached = attaches,
+		.name = name, .named = named, .attached = attaches, .parts = parts,
 		.accepted = tool >= 2 || killer, /* whoever ran it accepted */
 		.detached = chance(8) && !attaches, .credit = fresh,
 		.deadline_ns = world.now_ns + (int64_t)(1 +
@@ -810,27 +1082,18 @@ static void send_call(uint32_t index)
 	if (named) {
 		effect = (uint8_t)random_below(&world.random,
 					       attaches ? NAMES + 1 : NAMES);
+		if (effect != UNUSED)	/* each of the two users has names of its own */
+			effect = (uint8_t)((effect & ~2U) | (index & 1) << 1);
 		tool = effect & 1;
 		call->name = body[0] = CLIENTS << 16 | effect;
 		call->late = world.effects[effect].executed > 0;
 		call->misused = call->late && !attaches && chance(20);
 		body[1] = call->misused;
 	}
-	if (parts) {
-		client->parts_of = id;
-		client->parts_sent = 0;
-	}
-	say(index, &(struct message){
-		.kind = MESSAGE_CALL, .call_id = id,
-		.deadline_ns = call->deadline_ns,
-		.call = { .tool = message_text_of(attaches ? "router.attach" :
-						  tools[tool]),
-			  .effect = { &effect, named },
-			  .priority = (uint32_t)random_below(&world.random, 4),
-			  .workspace = tool == 1,
-			  .flags = (call->detached ? CALL_DETACHED : 0U) |
-				   (parts ? CALL_MORE : 0U) },
-		.body = { (const uint8_t *)body, sizeof(body) } });
+	call->tool = tool;
+	call->effect_name = effect;
+	memcpy(call->body, body, sizeof(body));
+	say_call(index, id);
 	grant_ahead(index, id);
 	/* What was refused is nowhere, and its answer may be lost. */
 	call->detached &= call_find(world.router, index, id) != NULL;
@@ -839,7 +1102,7 @@ static void send_call(uint32_t index)
 /* Whoever left without a word has no interest in what still runs for it. */
 static void check_abandoned(uint32_t index)
 {
-	for (uint32_t i = 0; i < SLOTS; i++) {
+	for (uint32_t i = 0; i < SLOTS && !world.dying; i++) {
 		const struct sim_worker *worker = &world.workers[i];
 
 		if (!worker->up || !worker->alive || world.closing[CLIENTS + i] ||
@@ -864,6 +1127,11 @@ static void turn_client(uint32_t index)
 
 	if (world.left)
 		return;
+	if (!client->open && client->back_ns) {
+		if (world.now_ns >= client->back_ns)
+			resume_client(index);
+		return;
+	}
 	if (!client->open) {
 		open_client(index);
 		return;
@@ -880,6 +1148,8 @@ static void turn_client(uint32_t index)
 					      .call_id = client->next_id });
 	if (client->open && client->parts_of && chance(50))
 		send_part(index);
+	if (client->open)
+		send_again(index);
 	if (client->open)
 		send_grants(index);
 	if (client->open && !world.calm && chance(60))
@@ -944,9 +1214,10 @@ static void check_deadlines(void)
 		for (uint32_t j = 0; j < IDS; j++) {
 			const struct sim_call *call = &client->calls[j];
 
-			if (call->outstanding && !call->detached &&
+			if (call->outstanding && !call->detached && !call->again &&
 			    call->chunks == 0 && call->deadline_ns +
-			    2 * NS_PER_MS < world.now_ns)
+			    (call->survived ? 3 * NS_PER_S : 2 * NS_PER_MS) <
+				    world.now_ns)
 				fail("over its deadline without a word", j);
 		}
 	}
@@ -964,13 +1235,6 @@ static void check_retries(void)
 
 /* ---- the router's own lives ---- */
 
-static struct {
-	void *memory;
-	struct router_size size;
-} place = { .size = { .calls = 48, .clients = CLIENTS, .slots = SLOTS, .queue = 8,
-		      .cached = 8, .effects = EFFECTS, .kept_bytes = 3 * CHUNK_BYTES,
-		      .store_bytes = 64 * STORE_PIECE_MOST } };
-
 static void begin_router(void)
 {
 	const struct router_sink sink = {
@@ -984,6 +1248,7 @@ static void begin_router(void)
 	world.router = router_init(place.memory, &place.size,
 				   &catalogs[world.first_pool].catalog, &sink,
 				   world.seed + world.lives, world.now_ns);
+	router_inherit(world.router, world.legacy, world.now_ns);
 	if (first)
 		memcpy(world.ledger_keys, router_keys(world.router),
 		       sizeof(world.ledger_keys));
@@ -994,24 +1259,94 @@ static void begin_router(void)
 			fail("a row of its own is none", i);
 }
 
-/* Its workers die with it, but one may have begun what it was sent. */
+/* Some die with it, and one may have begun what it was sent. */
+static void orphan(struct sim_worker *worker)
+{
+	bool lives = worker->up && worker->alive && !worker->closed_told && chance(80);
+	unsigned count = 0;
+
+	for (unsigned j = 0; j < worker->count && worker->alive; j++)
+		if (!worker->tasks[j].accepted && !worker->tasks[j].more && chance(50))
+			accept_task(worker, &worker->tasks[j]);
+	if (!lives || !worker->alive) {
+		break_promises(worker);
+		*worker = (struct sim_worker){ .generation = worker->generation };
+		return;
+	}
+	for (unsigned j = 0; j < worker->count; j++)
+		if (!worker->tasks[j].more)
+			worker->tasks[count++] = worker->tasks[j];
+	worker->count = count;
+	worker->queued = worker->first = 0;
+	worker->draining = worker->drained = false;
+	worker->unasked = true;
+}
+
+static void promise(uint32_t id, uint32_t chunks, uint32_t chunks_left)
+{
+	struct sim_call *call;
+
+	if (id >> 16 >= CLIENTS || !world.clients[id >> 16].back_ns)
+		return;
+	call = call_of(id);
+	call->promised = call->outstanding && !call->again && call->effect &&
+			 call->chunks == chunks && chunks_left == 0;
+}
+
+static void make_promises(const struct sim_worker *worker)
+{
+	for (unsigned i = 0; i < worker->count; i++)
+		promise(worker->tasks[i].id, worker->tasks[i].chunks,
+			worker->tasks[i].chunks_left);
+	for (unsigned i = 0; i < worker->kept_count; i++)
+		promise(worker->kept[i].id, worker->kept[i].chunks, 0);
+}
+
+static void part(struct sim_client *client)
+{
+	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
+
+	if (!client->resumes || !(client->open || client->back_ns)) {
+		client->open = client->welcomed = false;
+		return;
+	}
+	for (uint32_t id = 1; id <= client->next_id; id++) {
+		struct sim_call *call = &client->calls[id % IDS];
+
+		call->again |= client->open && call->outstanding &&
+			       client->parts_of == id;
+		call->survived = true;
+		call->promised = false;
+		call->received = 0;
+		call->credit = fresh;
+	}
+	client->open = false;
+	client->lost_ns = world.now_ns;
+	client->back_ns = world.now_ns + (int64_t)random_below(&world.random,
+		chance(10) ? 60 * NS_PER_S : 100 * NS_PER_MS);
+}
+
 static void lose_router(void)
 {
-	for (uint32_t i = 0; i < SLOTS; i++) {
-		struct sim_worker *worker = &world.workers[i];
-		uint32_t generation = worker->generation;
-
-		for (unsigned j = 0; j < worker->count && worker->alive; j++)
-			if (!worker->tasks[j].accepted && chance(50))
-				accept_task(worker, &worker->tasks[j]);
-		*worker = (struct sim_worker){ .generation = generation };
-	}
+	if (world.dying)
+		memcpy(world.legacy, world.legacy_then, router_legacy_bytes(&place.size));
+	world.dying = false;
 	for (uint32_t i = 0; i < CLIENTS; i++)
-		world.clients[i].open = world.clients[i].welcomed = false;
+		part(&world.clients[i]);
+	for (uint32_t i = 0; i < SLOTS; i++)
+		orphan(&world.workers[i]);
+	for (uint32_t i = 0; i < SLOTS; i++)
+		make_promises(&world.workers[i]);
 	memset(world.starved, 0, sizeof(world.starved));
 	memset(world.closing, 0, sizeof(world.closing));
 	memset(world.deaths, 0, sizeof(world.deaths));
 	begin_router();
+	for (uint32_t i = 0; i < SLOTS; i++)
+		if (world.workers[i].up)
+			tell_up(i, SLOT_UP_AGAIN);
+	step((struct router_event){ .kind = ROUTER_CONTROL,
+		.record = &(struct control){ .kind = CONTROL_ALL_UP } });
+	seen[SEEN_ADOPTED] += router_calls(world.router);
 	seen[SEEN_ROUTER]++;
 }
 
@@ -1026,7 +1361,7 @@ static void turn(void)
 	turn_pool();
 	if (fault(FAULT_RELOAD, 2))
 		load(!world.first_pool);
-	if (fault(FAULT_ROUTER, 2))
+	if (world.dying || fault(FAULT_ROUTER, 2))
 		lose_router();
 	for (uint32_t i = 0; i < CLIENTS + SLOTS; i++) {
 		if (!world.starved[i] || chance(50))
@@ -1037,6 +1372,8 @@ static void turn(void)
 	}
 	if (router_next_ns(world.router) <= world.now_ns)
 		step((struct router_event){ .kind = ROUTER_TICK });
+	if (world.dying)	/* of what it was about to do nothing can be said */
+		return;
 	check_deadlines();
 	check_retries();
 }
@@ -1112,6 +1449,10 @@ static uint64_t run(uint64_t seed)
 	for (unsigned i = 0; i <= NAMES; i++)
 		world.effects[i].effect = true;
 	world.now_ns = NS_PER_S;
+	free(place.legacy);
+	world.legacy = place.legacy = calloc(2, router_legacy_bytes(&place.size));
+	assert(place.legacy);
+	world.legacy_then = (char *)place.legacy + router_legacy_bytes(&place.size);
 	begin_router();
 	for (unsigned i = 0; i < 120; i++)
 		turn();
@@ -1158,5 +1499,6 @@ int main(void)
 	}
 	printf("%sok 2 - every case was seen\n1..2\n", missing ? "not " : "");
 	free(place.memory);
+	free(place.legacy);
 	return missing > 0;
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "common/clock.h"
+#include "common/wire/packet.h"
 #include "common/convert.h"
 #include "tests/support/rig.h"
 #include "workers/worker.h"
@@ -68,6 +69,25 @@ void rig_start(void (*program)(void))
 	rig.beat = beat[0];
 	buffer_init(&in, rooms[0], ROOM);
 	buffer_init(&out, rooms[1], ROOM);
+	channel_init(&rig.router, link[0], ROUTER_TO_WORKER, in, out);
+}
+
+void rig_lose_router(void)
+{
+	channel_release(&rig.router);
+}
+
+void rig_renew(void)
+{
+	const struct beat beat = { .kind = BEAT_LINK };
+	struct buffer in = rig.router.in, out = rig.router.out;
+	int link[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link), 0);
+	assert_int_equal(packet_send(rig.beat, &beat, sizeof(beat), &link[1], 1), 0);
+	close(link[1]);
+	buffer_init(&in, in.data, in.capacity);
+	buffer_init(&out, out.data, out.capacity);
 	channel_init(&rig.router, link[0], ROUTER_TO_WORKER, in, out);
 }
 

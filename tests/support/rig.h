@@ -41,6 +41,9 @@ int rig_stop(void **state);
 void rig_say(struct message message);
 void rig_flush(void);
 void rig_welcome(void);
+/* The router dies; and the worker is given a link to another one. */
+void rig_lose_router(void);
+void rig_renew(void);
 void rig_confirm(uint64_t id);
 /* Unless the worker has gone meanwhile: one is free to after its RESULT. */
 void rig_grant(uint64_t id, uint32_t bytes);

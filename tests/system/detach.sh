@@ -97,14 +97,16 @@ happens_once() {
 		"$(status_of call --effect-id torn echo.effect '{"token":"torn","ms":20000}')" crash_outcome_unknown
 	is "$tier: it is not done again" "$(times torn)" 1
 
-	# The router's death is no reason to do it again, nor is the supervisor's.
+	# The router's death is no reason to do it again, nor is the supervisor's; if
+	# its worker dies, too, nobody knows.
 	ask call --effect-id cut echo.effect '{"token":"cut","ms":20000}' >/dev/null 2>&1 &
 	i=$!
 	begun() { [ "$(times cut)" = 1 ]; }
 	holds "$tier: another has begun" wait_for 60 begun
-	kill -9 "$(named cupel-router)"
+	# shellcheck disable=SC2046 # numbers
+	kill -9 "$(named cupel-router)" $(named cupel-echo) $(named echo)
 	wait $i
-	is "$tier: the router is killed, and whoever asks again learns that nobody knows" \
+	is "$tier: router and worker are killed, and whoever asks again learns that nobody knows" \
 		"$(wait_for 60 serves; status_of call --effect-id cut echo.effect '{"token":"cut","ms":20000}')" \
 		crash_outcome_unknown
 	is "$tier: of what had ended, how it did" \

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The breaker of a tool whose callee is well again.
+# The breaker of a tool whose callee is well again; calls whose router dies.
 . tests/support/calls.sh
 
 recovers() {
@@ -12,5 +12,80 @@ recovers() {
 	stop_supervisor
 }
 
-for_each_tier recovers
+times() { grep -ho "effect.*$1\"" "${log%/*}"/* | wc -l; }
+lose_router() {
+	local router=$(named cupel-router)
+	kill -9 "$router"
+	is_gone() { [ -n "$(named cupel-router)" ] && [ "$(named cupel-router)" != "$router" ]; }
+	wait_for 60 is_gone
+}
+# In the background, its result in $space/NAME.
+begin() { # NAME OPTION...
+	local name=$1
+	shift
+	ask call --json "$@" >"$space/$name" 2>/dev/null &
+	begun+=" $!"
+}
+status_in() { jq -r .status "$space/$1"; }
+
+survives() {
+	local begun= took workers i
+	start_supervisor
+	workers=$(named cupel-echo)
+	begin named --effect-id named echo.effect '{"token":"named","ms":10000}'
+	has_begun() { [ "$(times named)" = 1 ]; }
+	holds "$tier: a call has begun" wait_for 60 has_begun
+	begin pure echo.sleep '{"ms":2000}'	# and that one, or it waits for a worker,
+	begin late echo.effect '{"token":"late","ms":500}'	# as do these
+	begin later echo.effect '{"token":"later","ms":500}'
+	begin lines job '{"argv":["sh","-c","for i in $(seq 20); do echo $i; sleep 0.2; done"]}'
+	sleep 1
+	took=$(milliseconds)
+	kill -9 "$(named cupel-router)"
+	holds "$tier: the router is killed, and the next one serves" ask status
+	echo "# after $(($(milliseconds) - took)) ms"
+	is "$tier: whoever asks for a name meanwhile has the same" \
+		"$(ask call --json --effect-id named echo.effect '{"token":"named","ms":10000}' | jq -r .status)" ok
+	# shellcheck disable=SC2086 # a list of numbers
+	wait $begun
+	for i in named pure late later; do
+		is "$tier: its caller has the result: $i" "$(status_in $i)" ok
+	done
+	is "$tier: each has happened once" "$(times named)$(times late)$(times later)" 111
+	goes_on() { [[ $'\n'$(named cupel-echo)$'\n' = *$'\n'${workers%%$'\n'*}$'\n'* ]]; }
+	holds "$tier: by workers that went on" goes_on
+	whole() { [ "$(status_in lines)" != ok ] || [ "$(jq -r .stdout "$space/lines")" = "$(seq 20)" ]; }
+	told() { [[ $(status_in lines) = @(ok|data_loss) ]]; }
+	holds "$tier: of a stream nothing is lost without a word" whole
+	holds "$tier: nor with another word" told
+	stop_supervisor
+}
+
+# Every call has its result, and every effect happens once, whenever it dies.
+bears() {
+	local i j callers=
+	start_supervisor
+	for i in {1..6}; do
+		for j in {1..20}; do
+			ask call --json echo.effect "{\"token\":\"t$i-$j.\",\"ms\":$((j * 5))}" |
+				jq -r .status
+		done >"$space/bears$i" 2>/dev/null &
+		callers+=" $!"
+	done
+	for i in 1 2 3; do
+		sleep 0.4
+		lose_router
+	done
+	# shellcheck disable=SC2086 # a list of numbers
+	wait $callers
+	is "$tier: under load it is killed, and each call has its result" \
+		"$(cat "$space"/bears? | sort | uniq -c | xargs)" '120 ok'
+	is "$tier: and each has happened once" \
+		"$(for i in {1..6}; do for j in {1..20}; do times "t$i-$j."; done; done | sort | uniq -c | xargs)" '120 1'
+	stop_supervisor
+}
+
+for part in recovers survives bears; do
+	for_each_tier "$part"
+done
 done_testing

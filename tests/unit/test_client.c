@@ -363,6 +363,137 @@ static void test_a_lost_link_ends_every_call_once(void **state)
 		.tool = "echo", .deadline_ns = 1 }, &late, NULL), -EPIPE);
 }
 
+/* ---- a router that dies, and another ---- */
+
+static int other_end = -1;
+
+static int reconnect(void *owner)
+{
+	(void)owner;
+	return other_end;
+}
+
+static void lose_router(void)
+{
+	channel_release(&router);
+	other_end = -EAGAIN;
+	client_reconnect_by(&client, reconnect, NULL);
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(client_events(&client), 0);
+}
+
+/* It comes with its session, and is welcomed without a word to its caller. */
+static void find_router(int64_t now_ns)
+{
+	struct buffer in, out;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	buffer_init(&in, router_in, sizeof(router_in));
+	buffer_init(&out, router_out, sizeof(router_out));
+	channel_init(&router, ends[0], ROUTER_TO_CLIENT, in, out);
+	other_end = ends[1];
+	assert_int_equal(client_next(&client, now_ns, &event), -EAGAIN);
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(hear(), MESSAGE_HELLO);
+	assert_true(span_equal(heard.hello.session, span_of_text("sixteen letters.")));
+	say((struct message){ .kind = MESSAGE_WELCOME,
+			      .welcome.session = span_of_text("sixteen letters.") });
+	assert_int_equal(next(), -EAGAIN);
+}
+
+static void welcome_with_session(void)
+{
+	assert_int_equal(next(), -EAGAIN);
+	hear();
+	say((struct message){ .kind = MESSAGE_WELCOME,
+			      .welcome.session = span_of_text("sixteen letters.") });
+	assert_int_equal(next(), 0);
+	client_reconnect_by(&client, reconnect, NULL);
+}
+
+static void test_a_call_outlives_its_router(void **state)
+{
+	struct message result;
+	uint64_t call;
+
+	(void)state;
+	welcome_with_session();
+	call = ask();
+	assert_true(heard.call.flags & CALL_RESUME);
+	say(about(MESSAGE_ACCEPT, call));
+	say((struct message){ .kind = MESSAGE_CHUNK, .call_id = call,
+			      .body = span_of_text("no") });
+	assert_int_equal(next(), 0);
+	assert_int_equal(next(), 0);
+	lose_router();
+	find_router(NOW_NS + CLIENT_AGAIN_NS);
+	assert_int_equal(hear(), MESSAGE_RESYNC);
+	assert_int_equal(heard.call_id, call);
+	assert_int_equal(heard.resync.chunks, 1);
+	say(about(MESSAGE_ACCEPT, call));	/* as its caller knows */
+	result = about(MESSAGE_RESULT, call);
+	result.result.chunks = 1;
+	say(result);
+	expect_result(call, ERROR_OK);
+}
+
+static void test_what_was_not_executed_is_sent_once_more(void **state)
+{
+	uint64_t call, other;
+
+	(void)state;
+	welcome_with_session();
+	call = ask();
+	other = ask();
+	say(about(MESSAGE_ACCEPT, other));
+	say((struct message){ .kind = MESSAGE_CHUNK, .call_id = other,
+			      .body = span_of_text("no") });
+	assert_int_equal(next(), 0);
+	assert_int_equal(next(), 0);
+	lose_router();
+	find_router(NOW_NS + CLIENT_AGAIN_NS);
+	assert_int_equal(hear(), MESSAGE_RESYNC);
+	assert_int_equal(hear(), MESSAGE_RESYNC);
+	say((struct message){ .kind = MESSAGE_BUSY, .call_id = call });
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(hear(), MESSAGE_CALL);
+	assert_int_equal(heard.call_id, call);
+	assert_true(span_equal(heard.body, span_of_text("noble")));
+	say(about(MESSAGE_RESULT, call));
+	expect_result(call, ERROR_OK);
+	/* Of what output has come the beginning would come twice. */
+	say((struct message){ .kind = MESSAGE_BUSY, .call_id = other });
+	expect_result(other, ERROR_DATA_LOSS);
+}
+
+static void test_another_router_is_not_awaited_for_ever(void **state)
+{
+	uint64_t call;
+
+	(void)state;
+	welcome_with_session();
+	call = ask();
+	client.calls[0].ask.deadline_ns = DEADLINE_NEVER;
+	lose_router();
+	assert_int_equal(client_next(&client, NOW_NS + CLIENT_AWAY_NS - 1, &event), -EAGAIN);
+	assert_int_equal(client_next(&client, NOW_NS + 2 * CLIENT_AWAY_NS, &event), 0);
+	assert_int_equal(event.call, call);
+	assert_int_equal(event.result.code, ERROR_UNAVAILABLE);
+	assert_int_equal(next(), -EPIPE);
+}
+
+static void test_where_no_supervisor_is_none_is_awaited(void **state)
+{
+	(void)state;
+	welcome_with_session();
+	uint64_t call = ask();
+
+	channel_release(&router);
+	other_end = -ECONNREFUSED;
+	expect_result(call, ERROR_UNAVAILABLE);
+}
+
 static void test_a_goaway_is_told_in_its_own_words(void **state)
 {
 	uint64_t call;
@@ -495,6 +626,10 @@ int main(void)
 		TEST(test_of_an_abandoned_call_no_more_is_sent),
 		TEST(test_a_silent_router_does_not_keep_a_call),
 		TEST(test_a_lost_link_ends_every_call_once),
+		TEST(test_a_call_outlives_its_router),
+		TEST(test_what_was_not_executed_is_sent_once_more),
+		TEST(test_another_router_is_not_awaited_for_ever),
+		TEST(test_where_no_supervisor_is_none_is_awaited),
 		TEST(test_a_goaway_is_told_in_its_own_words),
 		cmocka_unit_test(test_what_the_router_may_not_say_ends_the_link),
 		TEST(test_a_second_result_ends_the_link),

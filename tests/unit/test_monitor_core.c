@@ -25,13 +25,14 @@ enum sometimes {
 	SOMETIMES_ROLLED_BACK, SOMETIMES_CHANGED_BACK, SOMETIMES_BROWNOUT,
 	SOMETIMES_DRAINED, SOMETIMES_ORDERED, SOMETIMES_OOM, SOMETIMES_POLICY,
 	SOMETIMES_NORMAL, SOMETIMES_EXITED, SOMETIMES_TAKEN, SOMETIMES_BOUND,
+	SOMETIMES_LINKED,
 	SOMETIMES_COUNT
 };
 static const char *const sometimes_names[SOMETIMES_COUNT] = {
 	"ready", "crash", "hung", "leaked", "crashloop", "probation", "failed", "up",
 	"not started", "router died", "switched", "rolled back", "changed back",
 	"brownout", "drained", "ordered", "oom", "policy", "normal", "exited",
-	"taken", "bound",
+	"taken", "bound", "linked",
 };
 static uint64_t seen[SOMETIMES_COUNT];
 
@@ -40,7 +41,8 @@ struct process {
 	bool exists;
 	uint32_t generation;
 	int phase;		/* 0 cloned, 1 exec'd, 2 greeted, 3 serving */
-	bool hangs;
+	bool hangs, outlives;
+	uint32_t linked;	/* to the router of that generation */
 	int64_t next_ns;	/* its next word */
 	int64_t dies_ns;	/* DEADLINE_NEVER: not yet */
 	unsigned facts;
@@ -107,6 +109,7 @@ static void spawn(struct world *world, const struct core_action *action)
 				     .dies_ns = DEADLINE_NEVER };
 	if (!world->lossy)
 		return;
+	process->outlives = chance(world, 50);
 	process->hangs = chance(world, 3);
 	if (action->slot == CORE_ROUTER ? chance(world, 10) : chance(world, 30))
 		process->dies_ns = soon(world, chance(world, 50) ? 30 : 20000);
@@ -148,6 +151,13 @@ static void take(struct world *world, const struct core_action *action)
 	switch (action->kind) {
 	case ACTION_SPAWN:
 		spawn(world, action);
+		break;
+	case ACTION_LINK:	/* once in each life of the router, if it asked to be */
+		assert_true(process->exists && world->processes[CORE_ROUTER].exists);
+		assert_true(process->outlives);
+		assert_true(process->linked != world->processes[CORE_ROUTER].generation);
+		process->linked = world->processes[CORE_ROUTER].generation;
+		seen[SOMETIMES_LINKED]++;
 		break;
 	case ACTION_SIGNAL:
 		assert_true(process->exists);
@@ -288,6 +298,7 @@ static void speak(struct world *world, uint32_t i)
 					     .record = { .kind = CONTROL_BEAT } };
 	} else if (process->phase < 3) {
 		event.beat.kind = process->phase++ == 1 ? BEAT_HELLO : BEAT_READY;
+		event.beat.value = event.beat.kind == BEAT_HELLO && process->outlives;
 		seen[SOMETIMES_READY] += process->phase == 3;
 	} else {
 		event.beat.kind = world->lossy && chance(world, 1) ? 99 :
@@ -612,6 +623,30 @@ static void test_the_router_is_back_at_once(void **state)
 	test_row(longest_ns < NS_PER_S, "away for %" PRId64 " ms", longest_ns / MS);
 }
 
+/* The process is the same afterwards, with a link; or another, if it cannot. */
+static void test_who_outlives_the_router_is_linked_anew(void **state)
+{
+	static struct world world;
+	struct process *router = &world.processes[CORE_ROUTER], *worker = &world.processes[0];
+
+	(void)state;
+	for (int outlives = 0; outlives < 2; outlives++) {
+		one_pool(&world, (struct core_pool_spec){ .name = "x", .fixed = true, .size = 1,
+							  .warm = 1, .start_ns = NS_PER_S });
+		while (!worker->exists)
+			advance(&world);
+		worker->outlives = outlives;
+		settle_down(&world, world.now_ns + 20 * NS_PER_S);
+		uint32_t generation = worker->generation;
+
+		router->dies_ns = world.now_ns + MS;
+		settle_down(&world, world.now_ns + 20 * NS_PER_S);
+		assert_int_equal(worker->exists && worker->generation == generation, outlives);
+		assert_int_equal(worker->linked, outlives ? router->generation : 0);
+		assert_int_equal(world.core.slots[!outlives].state, WORKER_READY);
+	}
+}
+
 static void test_wants_grow_slowly_and_to_the_size(void **state)
 {
 	static struct world world;
@@ -757,6 +792,7 @@ int main(void)
 		cmocka_unit_test(test_crash_loop_cools_down),
 		cmocka_unit_test(test_restarts_are_bounded_in_any_period),
 		cmocka_unit_test(test_the_router_is_back_at_once),
+		cmocka_unit_test(test_who_outlives_the_router_is_linked_anew),
 		cmocka_unit_test(test_wants_grow_slowly_and_to_the_size),
 		cmocka_unit_test(test_each_workspace_has_its_spares),
 		cmocka_unit_test(test_a_job_that_has_its_call_is_no_spare),

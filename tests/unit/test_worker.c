@@ -461,6 +461,65 @@ static void a_result_is_kept_until_it_is_confirmed(void **state)
 	assert_true(message.body.length > 0);
 }
 
+static void its_router_dies_and_it_goes_on(void **state)
+{
+	struct message message;
+
+	(void)state;
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo", "{\"a\":1}");
+	rig_expect_result(1, ERROR_OK);
+	rig_call(2, "echo.sleep", "{\"ms\":300}");
+	rig_expect(MESSAGE_ACCEPT);
+	rig_call(3, "echo.sleep", "{\"ms\":60000}");
+	rig_expect(MESSAGE_ACCEPT);
+	rig_lose_router();
+	usleep(600000);		/* one of them ends meanwhile */
+	rig_renew();
+	message = rig_expect(MESSAGE_HELLO);
+	assert_int_equal(message.generation, 0);
+	rig_welcome();
+	assert_int_equal(rig_expect(MESSAGE_READY).generation, RIG_GENERATION);
+	assert_int_equal(poll(&(struct pollfd){ rig.router.fd, POLLIN, 0 }, 1, 100), 0);
+	rig_say((struct message){ .kind = MESSAGE_RESYNC });
+	message = rig_expect(MESSAGE_RESYNC);
+	assert_int_equal(message.call_id + rig_expect(MESSAGE_RESYNC).call_id, 2 + 3);
+	message = rig_expect(MESSAGE_RESYNC);
+	assert_int_equal(message.call_id, 1);
+	assert_true(message.resync.finished);
+	message = rig_expect(MESSAGE_RESYNC);
+	assert_int_equal(message.call_id, 0);
+	assert_false(message.resync.finished);
+	assert_int_equal(rig_expect(MESSAGE_RESULT).call_id +
+			 rig_expect(MESSAGE_RESULT).call_id, 1 + 2);
+	rig_cancel(3);
+	assert_int_equal(rig_expect(MESSAGE_RESULT).result.code, ERROR_CANCELLED);
+	rig_call(4, "echo", "{}");	/* and as any other */
+	rig_expect_result(4, ERROR_OK);
+}
+
+/* Whatever was not whole is not executed, and its number may come again. */
+static void half_a_call_dies_with_its_router(void **state)
+{
+	struct message message;
+
+	(void)state;
+	rig_start_ready(rig_exec_echo);
+	rig_set_body("{\"a\":1}");
+	message = rig_call_message(1, "echo", 10 * NS_PER_S);
+	message.call.flags = CALL_MORE;
+	rig_say(message);
+	rig_lose_router();
+	rig_renew();
+	rig_expect(MESSAGE_HELLO);
+	rig_welcome();
+	rig_expect(MESSAGE_READY);
+	rig_say((struct message){ .kind = MESSAGE_RESYNC });
+	assert_int_equal(rig_expect(MESSAGE_RESYNC).call_id, 0);
+	rig_call(1, "echo", "{}");
+	rig_expect_result(1, ERROR_OK);
+}
+
 /* ---- a router that is wrong ---- */
 
 static void send_bytes(const void *bytes, size_t length)
@@ -749,6 +808,8 @@ int main(void)
 		TEST(long_arguments_and_results_come_in_pieces),
 		TEST(arguments_have_a_limit),
 		TEST(a_result_is_kept_until_it_is_confirmed),
+		TEST(its_router_dies_and_it_goes_on),
+		TEST(half_a_call_dies_with_its_router),
 		TEST(nonsense_ends_it),
 		TEST(late_words_about_calls_that_are_gone_are_nothing),
 		TEST(a_frame_may_come_byte_by_byte),

@@ -77,5 +77,5 @@ int main(void)
 {
 	return worker_main(&(struct worker_program){
 		.name = "cupel-improve", .contract = &contract_improve, .tools = tools,
-		.tool_count = COUNT(tools), .start = start });
+		.tool_count = COUNT(tools), .start = start, .client = true });
 }
