@@ -108,7 +108,7 @@ escapes() {
 	started+=($!)
 	wait_for 60 pgrep -f "^sleep $number\$"
 	is "$tier: as one that is nobody's would be seen" "$(pgrep -c -f "^sleep $number\$")" 1
-	pkill -f "^sleep $number\$"
+	kill $!
 	stop_supervisor
 }
 
