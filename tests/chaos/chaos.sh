@@ -1,12 +1,13 @@
 #!/bin/bash
 # A storm over a whole supervisor (storm.c), and what is left of it afterwards.
 # Speaks TAP. CHAOS_SECONDS (60) and CHAOS_KILLS (2000) say how much of it,
-# CHAOS_ESCAPES (12) how many jobs flee, CUPEL_SEED (1) which storm it is; `make
+# CHAOS_ESCAPES (12) how many jobs flee, CHAOS_DEADLINES (200) how many calls end
+# at theirs, CUPEL_SEED (1) which storm it is; `make
 # chaos MINUTES=n` runs one after the other.
 . tests/support/sandbox.sh
 . tests/support/supervisor.sh
 
-install -m 755 "$CUPEL_OUT/tests/chaos/storm" "$work/storm"
+install -m 755 "$CUPEL_OUT"/tests/chaos/{storm,late} "$work"
 seconds=${CHAOS_SECONDS:-60} kills=${CHAOS_KILLS:-2000} pools=5 escapes=${CHAOS_ESCAPES:-12}
 kinds=(ondemand static per_call)
 
@@ -112,12 +113,20 @@ escapes() {
 	stop_supervisor
 }
 
+# How late results are that come at their deadline (late.c).
+deadlines() {
+	start_supervisor
+	relay "$tier" < <("${as_user[@]}" "$work/late" "$space/run/router.sock" \
+		"$(named cupel-router)" "${CHAOS_DEADLINES:-200}" 5 2>&1)
+	stop_supervisor
+}
+
 for tier in ${CHAOS_TIERS:-full userns}; do
 	case $tier in
 	full) [ "$(id -u)" -eq 0 ] || { skip 'full: storms' 'needs root'; continue; } ;;
 	esac
 	become $tier
-	cd "$space" && storms && escapes
+	cd "$space" && storms && escapes && deadlines
 	cd "$top"
 done
 done_testing
