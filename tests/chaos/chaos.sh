@@ -2,8 +2,8 @@
 # A storm over a whole supervisor (storm.c), and what is left of it afterwards.
 # Speaks TAP. CHAOS_SECONDS (60) and CHAOS_KILLS (2000) say how much of it,
 # CHAOS_ESCAPES (12) how many jobs flee, CHAOS_DEADLINES (200) how many calls end
-# at theirs, CUPEL_SEED (1) which storm it is; `make
-# chaos MINUTES=n` runs one after the other.
+# at theirs, CUPEL_SEED (1) which storm it is; `make chaos MINUTES=n` runs one
+# after the other.
 . tests/support/sandbox.sh
 . tests/support/supervisor.sh
 

@@ -13,6 +13,7 @@
  * router, by its pid, is stopped for STOP_MS in the midst of one more, which
  * must show. Prints "ok - ..." and "not ok - ..." lines and the figures.
  */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
