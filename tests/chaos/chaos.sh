@@ -75,7 +75,7 @@ bomb='trap "" TERM INT HUP; for i in 1 2 3 4; do (setsid sh -c "trap \"\" TERM; 
 fled() { [ "$(pgrep -c -f "^sleep $number\$")" -eq $((10 * $1)) ]; }
 # Of so many jobs: sets $took, ms until none of their processes lives.
 flee_together() { # JOBS
-	local pids callers= start
+	local pids callers= start before=("${started[@]}")
 	for ((n = 0; n < $1; n++)); do
 		"${as_user[@]}" "$work/bin/cupel" call job --timeout 9m \
 			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >/dev/null 2>&1 </dev/null &
@@ -90,6 +90,7 @@ flee_together() { # JOBS
 	wait_for 60 all_dead $pids
 	took=$(($(milliseconds) - start))
 	wait $callers
+	started=("${before[@]}")	# soon their numbers are others'
 }
 escapes() {
 	local n number=$((700000 + RANDOM)) seen=0 took most=0 bare start together=$((escapes < 8 ? escapes : 8))
@@ -105,8 +106,7 @@ escapes() {
 	is "$tier: each of $fleeing jobs was seen to flee" "$seen" "$fleeing"
 	holds "$tier: none has outlived its call by 2.1 s (${most} ms beyond two calls of nothing)" test $most -le 2100
 	is "$tier: nor at all" "$(pgrep -c -f "^sleep $number\$")" 0
-	setsid sleep $number &
-	started+=($!)
+	sleep $number &
 	wait_for 60 pgrep -f "^sleep $number\$"
 	is "$tier: as one that is nobody's would be seen" "$(pgrep -c -f "^sleep $number\$")" 1
 	kill $!
