@@ -44,7 +44,7 @@ enum seen {
 	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_BUDGET,
 	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
-	SEEN_CUT, SEEN_COUNT
+	SEEN_CUT, SEEN_GIVEN_BACK, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
@@ -54,12 +54,12 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"reloaded", "came back", "doomed twice", "no budget", "joined",
 	"had again", "attached", "unknown name", "misused name", "no entry",
 	"recorded", "router died", "not written down", "recalled",
-	"cut",
+	"cut", "given back",
 };
 
 struct task {
 	uint64_t handle;
-	bool accepted, cancelled, killer;
+	bool accepted, cancelled, killer, recalled;
 	uint32_t id;
 	bool more;			/* the argument is not complete */
 	uint32_t parts;
@@ -292,6 +292,8 @@ static void hear_of_task(struct sim_worker *worker,
 		return;
 	if (message->kind == MESSAGE_CANCEL)
 		task->cancelled = true;
+	if (message->kind == MESSAGE_RECALL)
+		task->recalled = true;
 	if (message->kind == MESSAGE_CHUNK_REQ)
 		take_part(task, message);
 	if (message->kind == MESSAGE_CREDIT &&
@@ -322,6 +324,9 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 
 	if (worker->count == 4)
 		fail("more calls than the worker said", message->call_id);
+	if (!world.faults[FAULT_FULL] &&
+	    world.router->slots[worker - world.workers].blocked)
+		fail("a call for a worker that begins none", message->call_id);
 	if (worker->draining)
 		fail("a call for a worker that leaves", message->call_id);
 	check_written(message->call_id);
@@ -622,7 +627,8 @@ static void work_on(struct sim_worker *worker, unsigned index)
 
 	if (worker->queued > OUTBOX / 2 || (task->more && !task->cancelled))
 		return;
-	if (!task->accepted && fault(FAULT_BUSY, 20)) {
+	if (!task->accepted && (task->recalled || fault(FAULT_BUSY, 20))) {
+		seen[SEEN_GIVEN_BACK] += task->recalled;
 		push(worker, (struct message){ .kind = MESSAGE_BUSY,
 					       .call_id = task->handle });
 	} else if (!task->accepted) {
@@ -678,6 +684,20 @@ static void turn_worker(uint32_t slot)
 						       worker->count));
 	if (worker->up && worker->alive)
 		turn_drain(slot);
+}
+
+/* Whether what it was sent is begun is looked at, in time. */
+static void check_begun(const struct sim_worker *worker)
+{
+	for (unsigned i = 0; i < worker->count && worker->alive; i++) {
+		const struct call *call = call_of_handle(world.router,
+							 worker->tasks[i].handle);
+
+		if (call && call->state == CALL_SENT && call->stuck_ns !=
+		    DEADLINE_NEVER && call->sent_ns + STUCK_NS + 2 * NS_PER_MS <
+		    world.now_ns)
+			fail("nobody looks whether it is begun", worker->tasks[i].handle);
+	}
 }
 
 /* Of its earlier life only what was detached is left. */
@@ -1037,6 +1057,8 @@ static void turn(void)
 	}
 	if (router_next_ns(world.router) <= world.now_ns)
 		step((struct router_event){ .kind = ROUTER_TICK });
+	for (uint32_t i = 0; i < SLOTS; i++)
+		check_begun(&world.workers[i]);
 	check_deadlines();
 	check_retries();
 }
