@@ -276,9 +276,12 @@ check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(sto
 			$(simulations) $(fuzzers) $(units) $(filter-out $(long),$(scripts)) \
 			$(containment) tests/layers/check)
 
-# Storms with one seed after the other, for so many minutes.
+# An upstream that flaps for so many minutes, beside a thousand jobs that flee; then
+# storms with one seed after the other, for as many.
 MINUTES ?= 10
 chaos: $(bins) $(probe) $(storms)
+	@FLAP_SECONDS=$$((60 * $(MINUTES))) CHAOS_ESCAPES=1000 CHAOS_DEADLINES=2000 \
+		TEST_SECONDS=$$((60 * $(MINUTES) + 900)) tests/run $(out) tests/chaos/{flap,chaos}.sh
 	@end=$$((SECONDS + 60 * $(MINUTES))); for ((seed = 1; SECONDS < end; seed++)); do \
 		echo "CUPEL_SEED=$$seed"; \
 		TEST_SECONDS=900 CUPEL_SEED=$$seed tests/run $(out) $(chaos) || exit 1; \

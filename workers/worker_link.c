@@ -180,6 +180,16 @@ static void on_cancel(struct life *life, const struct message *message)
 		call_stop(call, ERROR_CANCELLED);
 }
 
+/* Another worker may have it at once, if it has not been begun here. */
+static void on_recall(struct life *life, const struct message *message)
+{
+	struct worker_call *call = call_find(life, message->call_id);
+
+	if (call && !call->accepted &&
+	    (call->state_ == CALL_ARRIVING || call->state_ == CALL_WAITING))
+		worker_busy(call, ERROR_RESOURCE_EXHAUSTED, "it waits for another call");
+}
+
 static void refuse_call(struct life *life, const struct message *message,
 			enum error_code code, const char *reason)
 {
@@ -334,6 +344,7 @@ static void (*const handlers[])(struct life *, const struct message *) = {
 	[MESSAGE_RESULT_ACK] = on_result_ack,
 	[MESSAGE_CREDIT] = on_credit,
 	[MESSAGE_CANCEL] = on_cancel,
+	[MESSAGE_RECALL] = on_recall,
 	[MESSAGE_CALL] = on_call,
 	[MESSAGE_CHUNK_REQ] = on_chunk_req,
 };

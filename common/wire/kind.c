@@ -162,6 +162,8 @@ static const struct kind kinds[FRAME_KIND_EXTENSION] = {
 		{ { 0 }, { AT_WORK }, { AT_WORK }, { 0 } } },
 	[MESSAGE_REMARK]    = { FIELDS(remark), ABOUT_CALL, false,
 		{ { 0 }, { AT_WORK }, { 0 }, { 0 } } },
+	[MESSAGE_RECALL]    = { "recall", NULL, 0, ABOUT_CALL, false,
+		{ { 0 }, { 0 }, { 0 }, { AT_WORK } } },
 
 	/* A client's call may cross our drain: it is answered, not punished. */
 	[MESSAGE_CALL]      = { FIELDS(call), ABOUT_CALL, true,

@@ -20,7 +20,8 @@
  * is permitted on both sides of it; a ready that crosses a drain stays behind.
  *
  * A call is: CALL, CHUNK_REQ*, answered by BUSY, or by ACCEPT before the first
- * side effect, (PROGRESS | CHUNK)*, one RESULT, and RESULT_ACK. Body bytes are
+ * side effect, (PROGRESS | CHUNK)*, one RESULT, and RESULT_ACK. A worker answers
+ * RECALL of a call that it has not begun by BUSY, and any other not. Body bytes are
  * sent against credit: at first CREDIT_CALL_BYTES a call and
  * CREDIT_LINK_BYTES a link, in each direction; CREDIT grants more.
  *
@@ -64,6 +65,7 @@ enum message_kind {
 	MESSAGE_BUSY,
 	MESSAGE_TOOLS_CHANGED,
 	MESSAGE_REMARK,
+	MESSAGE_RECALL,
 
 	MESSAGE_CALL = FRAME_KIND_DATA,
 	MESSAGE_CHUNK_REQ,

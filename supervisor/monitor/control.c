@@ -54,7 +54,8 @@ void control_tell(struct monitor *monitor, struct control record, int fd)
 		r = packet_send(router->beat.fd, &record, sizeof(record), &fd, fd >= 0);
 	if (r == 0)
 		return;
-	log_write(&monitor->log, LEVEL_ERROR, "the router takes no records and is killed",
-		  LOG_FIELDS(log_text("reason", strerror(-r))));
+	if (r != -EPIPE)	/* or it is dead, which is told in its place */
+		log_write(&monitor->log, LEVEL_ERROR, "the router takes no records and is killed",
+			  LOG_FIELDS(log_text("reason", strerror(-r))));
 	worker_kill(monitor, CORE_ROUTER);
 }

@@ -85,6 +85,20 @@ static void on_kill(struct core *core, const struct control *record, int64_t now
 	slot_event(core, record->slot, fault ? WORKER_EVENT_BAD : WORKER_EVENT_KILL, now_ns);
 }
 
+/* What waits to be started again waits no more, nor does it take from a budget. */
+static void hurry(struct core *core, unsigned pool, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < CORE_ROUTER; i++) {
+		struct core_slot *slot = &core->slots[i];
+
+		if (slot->pool != pool || slot->state != WORKER_BACKOFF)
+			continue;
+		slot->failed = false;
+		slot->restart.spawn_at_ns = deadline_earlier(slot->restart.spawn_at_ns,
+							     now_ns);
+	}
+}
+
 static void on_pool_order(struct core *core, const struct control *record, int64_t now_ns)
 {
 	static const enum restart_event events[POOL_ORDER_COUNT] = {
@@ -92,11 +106,14 @@ static void on_pool_order(struct core *core, const struct control *record, int64
 		[POOL_ENABLE] = RESTART_ENABLE,
 	};
 	struct core_pool *pool = pool_meant(core, record);
+	unsigned index = (unsigned)(pool - core->pools);
 
-	if (pool && record->detail < POOL_ORDER_COUNT)
-		pool_react(core, (unsigned)(pool - core->pools),
-			   restart_event(&pool->restart, events[record->detail], now_ns),
-			   now_ns);
+	if (!pool || record->detail >= POOL_ORDER_COUNT)
+		return;
+	pool_react(core, index,
+		   restart_event(&pool->restart, events[record->detail], now_ns), now_ns);
+	if (record->detail != POOL_DISABLE)
+		hurry(core, index, now_ns);
 }
 
 static void on_shutdown(struct core *core, const struct control *record, int64_t now_ns)

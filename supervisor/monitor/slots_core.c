@@ -102,6 +102,7 @@ static void act_on(struct core *core, uint32_t index, enum worker_action action,
 		return;
 	case WORKER_DO_ALARM:
 		core_act(core, ACTION_LEAKED, index, 0);
+		core_act(core, ACTION_KILL, index, 0);
 		return;
 	case WORKER_DO_KILL:
 		slot->forced = true;
@@ -125,7 +126,7 @@ void slot_event(struct core *core, uint32_t index, enum worker_event event,
 	if (slot->fate == FATE_NONE)
 		slot->fate = step.fate;
 	if (step.next != before || step.action == WORKER_DO_WATCH ||
-	    step.action == WORKER_DO_KILL)
+	    step.action == WORKER_DO_KILL || step.action == WORKER_DO_ALARM)
 		slot->timer_ns = state_ends_ns(core, slot, now_ns);
 	act_on(core, index, step.action, before, now_ns);
 }

@@ -32,7 +32,8 @@ enum worker_state {
 	WORKER_DRAINING,	/* finishes its calls, gets none */
 	WORKER_STOPPING,	/* has been told to leave */
 	WORKER_KILLING,		/* has been killed: 2 s */
-	WORKER_LEAKED,		/* would not die: the slot is lost till it does */
+	WORKER_LEAKED,		/* would not die: the slot is lost till it does; told,
+				   and killed again, every 2 s */
 	WORKER_DEAD,		/* all four facts are in */
 	WORKER_FAILED,		/* its pool waits for a renewal */
 	WORKER_STATE_COUNT

@@ -136,12 +136,17 @@ static void do_fault(struct router *router, struct call *call,
 static void do_start(struct router *router, struct call *call,
 		     const struct message *message, int64_t now_ns)
 {
+	struct slot *slot = &router->slots[call->slot];
+
 	if (call->accepted) {
 		do_fault(router, call, message, now_ns);
 		return;
 	}
 	call->accepted = call->begun = true;
 	legacy_begun(router, call);
+	slot_flows(router, slot);
+	slot->recalling &= !call->recalled;
+	call->recalled = false;
 	deadline_pair_progress(&call->limits, now_ns);
 	if (!call->silent)
 		call_announce(router, call, now_ns);
@@ -193,6 +198,7 @@ static void do_again(struct router *router, struct call *call,
 		     const struct message *message, int64_t now_ns)
 {
 	struct slot *slot = &router->slots[call->slot];
+	const struct tool *tool = &router->tools[call->tool];
 	struct ending ending;
 	enum error_code code = (enum error_code)message->busy.code;
 
@@ -206,6 +212,11 @@ static void do_again(struct router *router, struct call *call,
 	report(router, call, OUTCOME_NEUTRAL, BREAKER_CRASH_NONE, now_ns);
 	call_leave_slot(router, call);
 	slot_freed(router, slot, now_ns);
+	if (call->recalled && call->stop == STOP_NONE && tool->present &&
+	    tool_pool(router, tool)) {
+		dispatch_again(router, call);
+		return;
+	}
 	if (call->stop != STOP_NONE)
 		ending = ending_of_stop(router, call);
 	else if (error_row((int)ending.code)->class != ERROR_CLASS_CALLER &&
@@ -236,6 +247,7 @@ static void do_finish(struct router *router, struct call *call,
 		ending = ending_of_stop(router, call);
 	}
 	slot->served++;
+	slot_flows(router, slot);
 	legacy_result(router, call);
 	call_leave_slot(router, call);
 	slot_freed(router, slot, now_ns);

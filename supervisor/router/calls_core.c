@@ -113,6 +113,8 @@ static int64_t call_next_ns(const struct call *call)
 	case CALL_SENT:
 	case CALL_RUNNING:
 		next_ns = deadline_pair_next_ns(&call->limits);
+		if (call->state == CALL_SENT)
+			next_ns = deadline_earlier(next_ns, call->stuck_ns);
 		if (!call->permit.counted_slow)
 			next_ns = deadline_earlier(next_ns,
 						   call->permit.slow_at_ns);
@@ -249,6 +251,7 @@ void call_leave_slot(struct router *router, struct call *call)
 
 	assert(call->permit.generation == 0);
 	list_remove(&call->slot_link);
+	slot->recalling &= !call->recalled;
 	slot->running--;
 	tool->running--;
 	client->running--;
@@ -411,6 +414,8 @@ void call_due(struct router *router, struct call *call, int64_t now_ns)
 		send_again(router, call, now_ns);
 		return;
 	}
+	if (call->state == CALL_SENT && call->stuck_ns <= now_ns)
+		dispatch_stuck(router, call);
 	if ((call->state == CALL_SENT || call->state == CALL_RUNNING) &&
 	    call->permit.slow_at_ns <= now_ns && !call->permit.counted_slow)
 		be_slow(router, call, now_ns);

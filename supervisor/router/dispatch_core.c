@@ -12,9 +12,11 @@ void dispatch_mark(struct router *router, uint32_t pool)
 
 /* ---- which worker ---- */
 
-static bool takes_calls(const struct slot *slot)
+/* Nor one that begins nothing, if there may be another. */
+static bool takes_calls(const struct pool *pool, const struct slot *slot)
 {
 	return slot->state == SLOT_READY && slot->running < slot->calls_max &&
+	       (!slot->blocked || pool->row.size == 1) &&
 	       slot->kill_at_ns == DEADLINE_NEVER &&
 	       slot->peer.waiting.count == 0;
 }
@@ -50,7 +52,7 @@ static struct slot *find_slot(struct pool *pool, const struct call *call)
 	     link = link->next) {
 		struct slot *slot = LIST_OWNER(link, struct slot, pool_link);
 
-		if (!takes_calls(slot) ||
+		if (!takes_calls(pool, slot) ||
 		    (by_workspace && call &&
 		     slot->workspace != call->workspace))
 			continue;
@@ -160,10 +162,11 @@ static void begin_attempt(struct router *router, struct call *call,
 	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
 
 	call->attempts++;
-	call->accepted = call->stopping = false;
+	call->accepted = call->stopping = call->stuck = call->recalled = false;
 	call->chunks_in = 0;
 	call->from_worker = call->to_worker = fresh;
 	call->sent_ns = now_ns;
+	call->stuck_ns = now_ns + STUCK_NS;
 	deadline_pair_init(&call->limits, call->limits.absolute_ns,
 			   tool->row.idle_ns ? tool->row.idle_ns
 					     : DEADLINE_NEVER, now_ns);
@@ -181,6 +184,7 @@ void dispatch_adopted(struct router *router, struct call *call,
 		call->permit = (struct breaker_permit){
 			.generation = UINT64_MAX, .slow_at_ns = DEADLINE_NEVER };
 	begin_attempt(router, call, now_ns);
+	call->stuck_ns = DEADLINE_NEVER;	/* not before it has been named */
 	count_in(router, call, slot);
 	call_enter(router, call, CALL_SENT);
 }
@@ -315,6 +319,64 @@ void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t worksp
 	}
 }
 
+/* ---- back from a worker that another call keeps busy ---- */
+
+void dispatch_stuck(struct router *router, struct call *call)
+{
+	struct slot *slot = &router->slots[call->slot];
+
+	call->stuck_ns = DEADLINE_NEVER;	/* asked once */
+	if (slot->calls.next == &call->slot_link)
+		return;		/* nothing is in its way: its worker is slow */
+	call->stuck = slot->blocked = true;
+	dispatch_mark(router, slot->pool);
+}
+
+void dispatch_again(struct router *router, struct call *call)
+{
+	legacy_drop(router, call);
+	park(router, tool_pool(router, &router->tools[call->tool]), call);
+}
+
+static bool may_grow(const struct pool *pool)
+{
+	return pool->row.kind != POOL_STATIC && pool->slot_count < pool->row.size &&
+	       (pool->state == RESTART_UP || pool->state == RESTART_DEGRADED);
+}
+
+static struct call *first_stuck(const struct slot *slot)
+{
+	for (struct list *link = slot->calls.next; link != &slot->calls;
+	     link = link->next) {
+		struct call *call = LIST_OWNER(link, struct call, slot_link);
+
+		if (call->state == CALL_SENT && call->stuck && !call->recalled)
+			return call;
+	}
+	return NULL;
+}
+
+/* One at a time, as long as there is or may be another worker for it. */
+static void recall(struct router *router, struct pool *pool, int64_t now_ns)
+{
+	for (struct list *link = pool->slots.next; link != &pool->slots;
+	     link = link->next) {
+		struct slot *slot = LIST_OWNER(link, struct slot, pool_link);
+		struct call *call;
+
+		if (!slot->blocked || slot->recalling || slot->state != SLOT_READY)
+			continue;
+		call = first_stuck(slot);
+		if (!call || !(may_grow(pool) || find_slot(pool, call)))
+			continue;
+		call->recalled = slot->recalling = true;
+		peer_send(router, slot_peer(router, call->slot), &(struct message){
+			.kind = MESSAGE_RECALL,
+			.call_id = call_handle(router, call),
+			.generation = slot->generation }, now_ns);
+	}
+}
+
 /* ---- more workers ---- */
 
 static uint32_t waiting_in(const struct pool *pool)
@@ -406,6 +468,7 @@ void dispatch(struct router *router, int64_t now_ns)
 			continue;
 		send_parked(router, pool, now_ns);
 		send_queued(router, pool, now_ns);
+		recall(router, pool, now_ns);
 		want(router, pool, now_ns);
 	}
 }

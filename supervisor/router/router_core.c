@@ -352,12 +352,19 @@ void router_check(const struct router *router)
 	}
 	for (uint32_t i = 0; i < router->size.slots; i++) {
 		const struct slot *slot = &router->slots[i];
-		uint32_t calls = 0;
+		uint32_t calls = 0, recalled = 0;
 
-		for (const struct list *link = slot->calls.next;
-		     link != &slot->calls; link = link->next)
+		for (struct list *link = slot->calls.next;
+		     link != &slot->calls; link = link->next) {
+			const struct call *call =
+				LIST_OWNER(link, struct call, slot_link);
+
 			calls++;
+			recalled += call->recalled;
+		}
 		assert(calls == slot->running);
+		assert(recalled == slot->recalling);
+		assert(!slot->blocked || calls > 0 || slot->state == SLOT_EMPTY);
 		assert(slot->state != SLOT_EMPTY || calls == 0);
 	}
 }

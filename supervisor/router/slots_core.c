@@ -123,11 +123,19 @@ static bool is_used_up(const struct pool *pool, const struct slot *slot)
 		slot->served >= pool->row.recycle_calls);
 }
 
+void slot_flows(struct router *router, struct slot *slot)
+{
+	if (slot->blocked)
+		dispatch_mark(router, slot->pool);
+	slot->blocked = false;
+}
+
 void slot_freed(struct router *router, struct slot *slot, int64_t now_ns)
 {
 	struct pool *pool = pool_of(router, slot);
 
 	slot->idle_ns = now_ns;
+	slot->blocked &= slot->running > 0;
 	dispatch_mark(router, slot->pool);
 	if (slot->state == SLOT_READY && pool && slot->served > 0 &&
 	    is_used_up(pool, slot))

@@ -62,6 +62,7 @@
 #define LINK_END_NS NS_PER_S	/* after SLOT_DOWN the link has so long */
 #define ROUND_NS NS_PER_S
 #define WANT_NS (20 * NS_PER_MS)
+#define STUCK_NS (20 * NS_PER_MS)	/* behind another call, and not begun */
 #define ROUTER_FLIGHTS 256
 #define TOOLS_MAX (2 * CATALOG_TOOLS_MAX)	/* with those that go */
 
@@ -123,6 +124,8 @@ struct slot {
 	uint32_t unclaimed;		/* results it will bring that nobody wants */
 	uint32_t calls_max;
 	uint32_t running;
+	bool blocked;			/* it begins nothing that it is sent, */
+	bool recalling;			/* and one call of it may come back */
 	struct list calls;
 	struct list pool_link;
 	uint64_t served, resident_bytes;
@@ -230,6 +233,7 @@ struct call {
 	bool begun;			/* or in one before */
 	bool announced;			/* the client has had an ACCEPT */
 	bool stopping;			/* the worker has had a CANCEL */
+	bool stuck, recalled;		/* waits behind another; has had a RECALL */
 	bool silent;			/* its client has left: all into kept */
 	bool unread;			/* nobody read it when its time was over */
 	bool unseen;			/* nor did the router look: it stood still */
@@ -256,7 +260,7 @@ struct call {
 	uint64_t output_bytes;
 
 	struct deadline_pair limits;
-	int64_t received_ns, sent_ns, retry_ns, kill_ns, keep_ns;
+	int64_t received_ns, sent_ns, stuck_ns, retry_ns, kill_ns, keep_ns;
 	struct breaker_permit permit;
 	uint64_t queue_id;
 	struct ending last;
@@ -434,6 +438,13 @@ void dispatch_mark(struct router *router, uint32_t pool);
 /* It is with that worker already. */
 void dispatch_adopted(struct router *router, struct call *call,
 		      struct slot *slot, int64_t now_ns);
+
+/* It was not begun where it is, as another call is in its way. */
+void dispatch_stuck(struct router *router, struct call *call);
+
+/* It has come back, and is the first to be sent again. */
+void dispatch_again(struct router *router, struct call *call);
+
 /* No worker can be started in that workspace: what waits for one is ended. */
 void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t workspace,
 		       int64_t now_ns);
@@ -588,6 +599,9 @@ void slot_fault(struct router *router, struct slot *slot, const char *detail,
 		int64_t now_ns);
 void slot_kill(struct router *router, struct slot *slot,
 	       enum kill_reason reason, uint64_t call);
+
+/* It has begun or ended a call, so that others it has may have their turn. */
+void slot_flows(struct router *router, struct slot *slot);
 
 /* A call has left it: it may be idle, used up, or wanted elsewhere. */
 void slot_freed(struct router *router, struct slot *slot, int64_t now_ns);

@@ -1,12 +1,13 @@
 #!/bin/bash
 # A storm over a whole supervisor (storm.c), and what is left of it afterwards.
 # Speaks TAP. CHAOS_SECONDS (60) and CHAOS_KILLS (2000) say how much of it,
-# CHAOS_ESCAPES (12) how many jobs flee, CUPEL_SEED (1) which storm it is; `make
-# chaos MINUTES=n` runs one after the other.
+# CHAOS_ESCAPES (12) how many jobs flee, CHAOS_DEADLINES (200) how many calls end
+# at theirs, CUPEL_SEED (1) which storm it is; `make chaos MINUTES=n` runs one
+# after the other.
 . tests/support/sandbox.sh
 . tests/support/supervisor.sh
 
-install -m 755 "$CUPEL_OUT/tests/chaos/storm" "$work/storm"
+install -m 755 "$CUPEL_OUT"/tests/chaos/{storm,late} "$work"
 seconds=${CHAOS_SECONDS:-60} kills=${CHAOS_KILLS:-2000} pools=5 escapes=${CHAOS_ESCAPES:-12}
 kinds=(ondemand static per_call)
 
@@ -56,6 +57,7 @@ storms() {
 	relay "$tier" < <("${as_user[@]}" "CUPEL_SEED=${CUPEL_SEED:-1}" "$work/storm" "$supervisor" \
 		"$space/run/router.sock" $pools "$seconds" "$kills" "$space/tokens" 2>&1)
 	relay "$tier" < <(judge_effects)
+	is "$tier: no worker was said to be one that cannot be killed" "$(grep -c 'cannot be killed' "$log")" 0
 	holds "$tier: it serves" serves
 	holds "$tier: the monitor has not grown" \
 		test "$(awk '/VmRSS/ { print $2 }' /proc/"$supervisor"/status)" -le 6144
@@ -71,25 +73,54 @@ storms() {
 }
 
 # Jobs that leave session, group and parent behind them and ignore what they are
-# told, each with a number of its own to be found by; their calls are given up.
+# told, ten processes each, with a number to be found by; then their callers leave.
 bomb='trap "" TERM INT HUP; for i in 1 2 3 4; do (setsid sh -c "trap \"\" TERM; sleep $0 & sleep $0" &) ; done; sleep $0 & exec sleep $0'
-sleepers() { pgrep -c -f "^sleep $1[0-9]*$"; }
-escapes() {
-	local n seen=0 number=$((70000 + RANDOM % 1000)) waits=
-	flee() { [ "$(sleepers $number)" -gt 0 ]; }
-	start_supervisor
-	for ((n = 0; n < escapes; n++)); do
-		ask call job "{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number$n\"]}" --timeout 2s >/dev/null 2>&1 &
-		waits+=" $!"
-		[ $((n % 4)) -lt 3 ] && continue
-		wait_for 2 flee && seen=$((seen + 1))
-		# shellcheck disable=SC2086 # a list of numbers
-		wait $waits
-		waits=
+fled() { [ "$(pgrep -c -f "^sleep $number\$")" -eq $((10 * $1)) ]; }
+# Of so many jobs: sets $took, ms until none of their processes lives.
+flee_together() { # JOBS
+	local pids callers= start before=("${started[@]}")
+	for ((n = 0; n < $1; n++)); do
+		"${as_user[@]}" "$work/bin/cupel" call job --timeout 9m \
+			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >/dev/null 2>&1 </dev/null &
+		callers+=" $!"
 	done
-	none() { ! flee; }
-	holds "$tier: jobs were seen to flee" test $seen -gt 0
-	holds "$tier: of $escapes that did, none has got away" wait_for 5 none
+	started+=($callers)
+	wait_for 60 fled "$1" && seen=$((seen + $1))
+	pids=$(pgrep -f "^sleep $number\$")
+	start=$(milliseconds)
+	# shellcheck disable=SC2086 # lists of numbers, here and below
+	kill -TERM $callers
+	wait_for 60 all_dead $pids
+	took=$(($(milliseconds) - start))
+	wait $callers
+	started=("${before[@]}")	# soon their numbers are others'
+}
+escapes() {
+	local n number=$((700000 + RANDOM)) seen=0 took most=0 bare start together=$((escapes < 8 ? escapes : 8))
+	start_supervisor
+	for ((fleeing = 0; fleeing < escapes; fleeing += together)); do
+		start=$(milliseconds)
+		ask call job '{"argv":["true"]}' >/dev/null 2>&1
+		bare=$(least $(($(milliseconds) - start)))
+		flee_together $together
+		# As if the call of nothing had taken no more than it must.
+		[ $((took - 2 * bare)) -le $most ] || most=$((took - 2 * bare))
+	done
+	is "$tier: each of $fleeing jobs was seen to flee" "$seen" "$fleeing"
+	holds "$tier: none has outlived its call by 2.1 s (${most} ms beyond two calls of nothing)" test $most -le 2100
+	is "$tier: nor at all" "$(pgrep -c -f "^sleep $number\$")" 0
+	sleep $number &
+	wait_for 60 pgrep -f "^sleep $number\$"
+	is "$tier: as one that is nobody's would be seen" "$(pgrep -c -f "^sleep $number\$")" 1
+	kill $!
+	stop_supervisor
+}
+
+# How late results are that come at their deadline (late.c).
+deadlines() {
+	start_supervisor
+	relay "$tier" < <("${as_user[@]}" "$work/late" "$space/run/router.sock" \
+		"$(named cupel-router)" "${CHAOS_DEADLINES:-200}" 5 2>&1)
 	stop_supervisor
 }
 
@@ -98,7 +129,7 @@ for tier in ${CHAOS_TIERS:-full userns}; do
 	full) [ "$(id -u)" -eq 0 ] || { skip 'full: storms' 'needs root'; continue; } ;;
 	esac
 	become $tier
-	cd "$space" && storms && escapes
+	cd "$space" && storms && escapes && deadlines
 	cd "$top"
 done
 done_testing

@@ -45,8 +45,8 @@ enum seen {
 	SEEN_DRAIN, SEEN_RELOAD, SEEN_BACK, SEEN_DOOMED, SEEN_BUDGET,
 	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
-	SEEN_CUT, SEEN_ADOPTED, SEEN_GIVEN_BACK, SEEN_PROMISED, SEEN_LOST, SEEN_THIEF,
-	SEEN_FORGOT, SEEN_MIDST, SEEN_COUNT
+	SEEN_CUT, SEEN_GIVEN_BACK, SEEN_ADOPTED, SEEN_SENT_ANEW, SEEN_PROMISED, SEEN_LOST,
+	SEEN_THIEF, SEEN_FORGOT, SEEN_MIDST, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
@@ -56,13 +56,13 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"reloaded", "came back", "doomed twice", "no budget", "joined",
 	"had again", "attached", "unknown name", "misused name", "no entry",
 	"recorded", "router died", "not written down", "recalled",
-	"cut", "adopted", "given back", "had after all", "output lost", "thief",
-	"forgotten", "died midst",
+	"cut", "given back", "adopted", "sent anew", "had after all", "output lost",
+	"thief", "forgotten", "died midst",
 };
 
 struct task {
 	uint64_t handle;
-	bool accepted, cancelled, killer;
+	bool accepted, cancelled, killer, recalled;
 	uint32_t id;
 	bool more;			/* the argument is not complete */
 	uint32_t parts;
@@ -292,7 +292,7 @@ static void see_busy(uint32_t client, const struct message *message)
 		fail("not executed, it says of what was", message->call_id);
 	call->outstanding = call->again = call->chunks == 0 && !call->stolen;
 	call->unconfirmed = false;
-	seen[SEEN_GIVEN_BACK]++;
+	seen[SEEN_SENT_ANEW]++;
 }
 
 static void see_result(uint32_t client, const struct message *message)
@@ -370,6 +370,8 @@ static void hear_of_task(struct sim_worker *worker,
 		return;
 	if (message->kind == MESSAGE_CANCEL)
 		task->cancelled = true;
+	if (message->kind == MESSAGE_RECALL)
+		task->recalled = true;
 	if (message->kind == MESSAGE_CHUNK_REQ)
 		take_part(task, message);
 	if (message->kind == MESSAGE_CREDIT &&
@@ -402,6 +404,9 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 		fail("a call before its RESYNC has ended", message->call_id);
 	if (worker->count == 4)
 		fail("more calls than the worker said", message->call_id);
+	if (!world.faults[FAULT_FULL] &&
+	    world.router->slots[worker - world.workers].blocked)
+		fail("a call for a worker that begins none", message->call_id);
 	if (worker->draining)
 		fail("a call for a worker that leaves", message->call_id);
 	check_written(message->call_id);
@@ -787,7 +792,8 @@ static void work_on(struct sim_worker *worker, unsigned index)
 	if (worker->unasked || worker->spent || worker->queued > OUTBOX / 2 ||
 	    (task->more && !task->cancelled))
 		return;
-	if (!task->accepted && fault(FAULT_BUSY, 20)) {
+	if (!task->accepted && (task->recalled || fault(FAULT_BUSY, 20))) {
+		seen[SEEN_GIVEN_BACK] += task->recalled;
 		push(worker, (struct message){ .kind = MESSAGE_BUSY,
 					       .call_id = task->handle });
 	} else if (!task->accepted) {
@@ -847,6 +853,20 @@ static void turn_worker(uint32_t slot)
 						       worker->count));
 	if (worker->up && worker->alive && !worker->unasked)
 		turn_drain(slot);
+}
+
+/* Whether what it was sent is begun is looked at, in time. */
+static void check_begun(const struct sim_worker *worker)
+{
+	for (unsigned i = 0; i < worker->count && worker->alive; i++) {
+		const struct call *call = call_of_handle(world.router,
+							 worker->tasks[i].handle);
+
+		if (call && call->state == CALL_SENT && call->stuck_ns !=
+		    DEADLINE_NEVER && call->sent_ns + STUCK_NS + 2 * NS_PER_MS <
+		    world.now_ns)
+			fail("nobody looks whether it is begun", worker->tasks[i].handle);
+	}
 }
 
 /* Of its earlier life only what was detached is left. */
@@ -1374,6 +1394,8 @@ static void turn(void)
 		step((struct router_event){ .kind = ROUTER_TICK });
 	if (world.dying)	/* of what it was about to do nothing can be said */
 		return;
+	for (uint32_t i = 0; i < SLOTS; i++)
+		check_begun(&world.workers[i]);
 	check_deadlines();
 	check_retries();
 }

@@ -7,7 +7,7 @@
 #include "common/core/random.h"
 #include "common/wire/kind.h"
 
-#define MESSAGES_KIND_COUNT 23
+#define MESSAGES_KIND_COUNT 24
 
 /* Every kind there is, in the order of their numbers. */
 extern const uint8_t messages_kinds[MESSAGES_KIND_COUNT];

@@ -279,6 +279,11 @@ void rig_cancel(uint64_t id)
 	rig_say((struct message){ .kind = MESSAGE_CANCEL, .call_id = id });
 }
 
+void rig_recall(uint64_t id)
+{
+	rig_say((struct message){ .kind = MESSAGE_RECALL, .call_id = id });
+}
+
 void rig_drain(int64_t timeout_ns)
 {
 	rig_say((struct message){ .kind = MESSAGE_DRAIN,

@@ -48,6 +48,7 @@ void rig_confirm(uint64_t id);
 /* Unless the worker has gone meanwhile: one is free to after its RESULT. */
 void rig_grant(uint64_t id, uint32_t bytes);
 void rig_cancel(uint64_t id);
+void rig_recall(uint64_t id);
 void rig_drain(int64_t timeout_ns);
 
 /* The body of the next call, kept in rig.body, from JSON. */

@@ -97,6 +97,29 @@ watch() {
 
 # ---- ends ----
 
+# A tool that works to its end keeps its worker; what that was sent after it goes
+# to another, for which the pool grows.
+blocks() {
+	local n waits= caller
+	start_supervisor
+	"${as_user[@]}" "$work/bin/cupel" call --timeout 100s echo.hang '{"beats":"alive","ms":90000}' >/dev/null 2>&1 </dev/null &
+	caller=$!
+	started+=("$caller")
+	wait_for 60 runs
+	for n in 1 2 3; do
+		ask call --timeout 50s echo $n >behind.$n 2>&1 &
+		waits+=" $!"
+	done
+	# shellcheck disable=SC2086 # a list of numbers
+	wait $waits
+	is "$tier: what was sent behind a call that blocks is answered" "$(cat behind.[123] | tr '\n' ' ')" '1 2 3 '
+	holds "$tier: which still does" runs
+	is "$tier: by a worker more" "$(ask status --json | jq -c '[.workers[] | select(.pool == "echo").calls] | sort')" '[0,1]'
+	kill -TERM $caller
+	wait $caller 2>/dev/null
+	stop_supervisor
+}
+
 drains() {
 	local caller
 	start_supervisor
@@ -155,7 +178,7 @@ starts_by_itself() {
 	is "$tier: and health unknown" "$(code_of health)" 3
 }
 
-for part in calls drains starts_by_itself; do
+for part in calls blocks drains starts_by_itself; do
 	for_each_tier "$part"
 done
 done_testing

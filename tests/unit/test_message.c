@@ -280,6 +280,7 @@ static const struct {
 	{ MESSAGE_BUSY,		 { "", "RD", "RD", "" } },
 	{ MESSAGE_TOOLS_CHANGED, { "", "RD", "RD", "" } },
 	{ MESSAGE_REMARK,	 { "", "RD", "", "" } },
+	{ MESSAGE_RECALL,	 { "", "", "", "RD" } },
 	{ MESSAGE_CALL,		 { "RD", "", "", "R" } },
 	{ MESSAGE_CHUNK_REQ,	 { "RD", "", "", "RD" } },
 	{ MESSAGE_CHUNK,	 { "", "RD", "RD", "" } },

@@ -548,6 +548,35 @@ static void test_crash_loop_cools_down(void **state)
 	test_row(spawns >= 3 && spawns <= 5, "%u spawns in 60 s", spawns);
 }
 
+/* Who asks for a pool again is not told to wait for what it did before. */
+static void test_an_order_is_not_waited_for(void **state)
+{
+	static struct world world;
+	struct core_event reset = { .kind = CORE_RECORD };
+	const struct core_slot *slot = &world.core.slots[0];
+
+	(void)state;
+	one_pool(&world, (struct core_pool_spec){ .name = "x", .fixed = true, .size = 1,
+						  .warm = 1, .start_ns = NS_PER_S });
+	settle_down(&world, world.now_ns + NS_PER_S);
+	reset.record = (struct control){ .kind = CONTROL_POOL_ORDER, .detail = POOL_RESET,
+					 .generation = world.core.catalog };
+	world.core.restarts.period_ns = 600 * NS_PER_S;
+	for (unsigned i = 0; i < world.core.restarts.most; i++)
+		world.core.restarts.at_ns[i] = world.now_ns;	/* it is spent */
+	world.lossy = true;		/* by signals, most of them */
+	for (int i = 0; i < 20 && slot->state != WORKER_BACKOFF; i++) {
+		world.processes[0].dies_ns = world.now_ns;
+		settle_down(&world, world.now_ns + 2 * NS_PER_S);
+	}
+	assert_int_equal(slot->state, WORKER_BACKOFF);
+	world.lossy = false;
+	step(&world, reset);
+	assert_int_not_equal(slot->state, WORKER_BACKOFF);
+	settle_down(&world, world.now_ns + NS_PER_S);
+	assert_int_equal(slot->state, WORKER_READY);
+}
+
 /* The most starts after a failure within any period, of workers that die once ready. */
 static unsigned most_starts(bool single_use, int64_t period_ns)
 {
@@ -790,6 +819,7 @@ int main(void)
 		cmocka_unit_test(test_a_worker_reaches_no_assertion),
 		cmocka_unit_test(test_every_state_is_left_in_time),
 		cmocka_unit_test(test_crash_loop_cools_down),
+		cmocka_unit_test(test_an_order_is_not_waited_for),
 		cmocka_unit_test(test_restarts_are_bounded_in_any_period),
 		cmocka_unit_test(test_the_router_is_back_at_once),
 		cmocka_unit_test(test_who_outlives_the_router_is_linked_anew),

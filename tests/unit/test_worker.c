@@ -277,6 +277,26 @@ static void one_that_works_hears_cancel_and_deadline(void **state)
 	rig_expect_result(4, ERROR_DEADLINE_EXCEEDED);
 }
 
+static void what_is_not_begun_is_given_back(void **state)
+{
+	(void)state;
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.burn", "{\"ms\":60000}");
+	assert_int_equal(rig_expect(MESSAGE_ACCEPT).call_id, 1);
+	rig_call(2, "echo", "{}");
+	rig_call(3, "echo", "{\"text\":\"mine\"}");
+	rig_recall(1);				/* too late */
+	rig_recall(2);
+	rig_recall(2);				/* it is not here any more */
+	assert_int_equal(rig_expect(MESSAGE_BUSY).call_id, 2);
+	rig_cancel(1);
+	assert_int_equal(rig_expect(MESSAGE_RESULT).call_id, 1);
+	rig_expect_result(3, ERROR_OK);
+	rig_recall(3);				/* crosses the result */
+	rig_call(2, "echo", "{}");		/* and may come again */
+	rig_expect_result(2, ERROR_OK);
+}
+
 static void progress_is_reported(void **state)
 {
 	(void)state;
@@ -801,6 +821,7 @@ int main(void)
 		TEST(beyond_its_calls_it_is_busy),
 		TEST(pending_calls_end_in_their_own_order),
 		TEST(one_that_works_hears_cancel_and_deadline),
+		TEST(what_is_not_begun_is_given_back),
 		TEST(progress_is_reported),
 		TEST(chunks_wait_for_credit),
 		TEST(without_credit_a_call_can_still_be_cancelled),
