@@ -180,10 +180,11 @@ static void await_confirmation(struct router *router, uint32_t index,
 void legacy_leave(struct router *router, struct call *call)
 {
 	uint32_t index = call->legacy;
-	struct heir *heir = &router->legacy.heirs[index];
+	struct heir *heir;
 
 	if (index == NONE)
 		return;
+	heir = &router->legacy.heirs[index];
 	call->legacy = heir->call = NONE;
 	if (call->confirmed || !(call->flags & CALL_RESUME))
 		release(router, index);
@@ -201,6 +202,7 @@ static bool is_sound(const struct router *router, const struct legacy_call *row)
 {
 	return row->slot < router->size.slots && row->role < ROLE_COUNT &&
 	       row->priority <= QUEUE_SHEDDABLE && row->deadline_ns > 0 &&
+	       row->attempts > 0 && row->attempts <= UINT8_MAX &&
 	       memchr(row->tool, '\0', sizeof(row->tool));
 }
 
@@ -243,7 +245,7 @@ static void restore(struct router *router, struct call *call,
 	call->tool = tool;
 	call->workspace = row->workspace;
 	call->priority = row->priority;
-	call->attempts = row->attempts ? row->attempts - 1 : 0;
+	call->attempts = row->attempts - 1;
 	call->limits.absolute_ns = row->deadline_ns;
 	call->adopted = call->begun = call->silent = call->alone = true;
 	call->probe = row->own;
@@ -548,7 +550,10 @@ void legacy_hear_client(struct router *router, uint32_t index,
 	struct call *call = client_find_left(router, index, id);
 	uint32_t row = find_past(router, client, id);
 
-	if (id == 0 || call_find(router, index, id))
+	if (!bucket_take(&client->cancels, 1, now_ns))	/* a look takes time */
+		client_cut(router, index, ERROR_RESOURCE_EXHAUSTED,
+			   "more than 100 resyncs a second", now_ns);
+	else if (id == 0 || call_find(router, index, id))
 		client_cut(router, index, ERROR_PROTOCOL,
 			   "resync of no call, or of one that goes on", now_ns);
 	else if (call)
@@ -583,6 +588,8 @@ void legacy_confirm(struct router *router, uint32_t index, uint64_t id)
 		release(router, row);
 		return;
 	}
+	if (!client->resumed || !bucket_take(&client->cancels, 1, router->now_ns))
+		return;
 	row = find_past(router, client, id);	/* it had read it before */
 	if (row == NONE)
 		return;

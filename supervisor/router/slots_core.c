@@ -42,8 +42,8 @@ void slot_kill(struct router *router, struct slot *slot,
 
 static void recycle(struct router *router, struct slot *slot)
 {
-	if (slot->recycled || slot->down)
-		return;
+	if (slot->recycled || slot->down || slot->again)
+		return;		/* it may have more in hand than it has told */
 	slot->recycled = true;
 	control_send(router, CONTROL_RECYCLE, &(struct control){
 		.slot = slot_index(router, slot),
@@ -259,6 +259,8 @@ static void on_hello(struct router *router, struct slot *slot,
 		peer_send(router, slot_peer(router, slot_index(router, slot)),
 			  &(struct message){ .kind = MESSAGE_RESYNC,
 				.generation = slot->generation }, now_ns);
+	if (slot->drain_ns)
+		drain(router, slot, slot->drain_ns, "the supervisor replaces it", now_ns);
 }
 
 static void serve(struct router *router, struct slot *slot, int64_t now_ns)
@@ -293,6 +295,8 @@ static void on_resync(struct router *router, struct slot *slot,
 	slot->again = false;
 	if (slot->state == SLOT_WELCOMED && slot->calls_max)
 		serve(router, slot, now_ns);
+	else if (slot->state == SLOT_DRAINING && slot->running == 0)
+		recycle(router, slot);
 }
 
 static void on_pong(struct router *router, struct slot *slot,
@@ -488,7 +492,9 @@ static void on_slot_drain(struct router *router,
 
 	if (!slot)
 		return;
-	if (slot->state == SLOT_LINKED)
+	if (slot->state == SLOT_LINKED && slot->again)
+		slot->drain_ns = (int64_t)event->record->argument;
+	else if (slot->state == SLOT_LINKED)
 		recycle(router, slot);
 	else
 		drain(router, slot, (int64_t)event->record->argument,

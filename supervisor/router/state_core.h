@@ -122,6 +122,7 @@ struct slot {
 	bool recycled, killed, useful;	/* told the monitor so */
 	bool again;			/* of an earlier router's: RESYNC is to end */
 	uint32_t unclaimed;		/* results it will bring that nobody wants */
+	int64_t drain_ns;		/* told before its HELLO: to be drained by then; or 0 */
 	uint32_t calls_max;
 	uint32_t running;
 	bool blocked;			/* it begins nothing that it is sent, */
