@@ -247,6 +247,27 @@ static void what_always_fails_is_avoided(void **state)
 		 tried);
 }
 
+/* Four flags of seven must stay as they are: a whole pass finds out which. */
+static void a_failure_among_categories_is_looked_for(void **state)
+{
+	struct tuner_trial trial;
+	size_t factors = 0;
+
+	(void)state;
+	landscape_init(&landscape, LANDSCAPE_GCC, 0, SPACE_SAFE);
+	start(&tuner, &landscape.space, TUNER_ENSEMBLE, 2, 30);
+	while (tuner_next(&tuner, &trial) == TUNER_GO_ON) {
+		bool fails = false;
+
+		for (size_t i = 4; i < 8; i++)
+			fails |= trial.config.levels[i] != 0;
+		factors += trial.why == TUNER_FACTOR;
+		trial.outcome = fails ? TUNER_INVALID : TUNER_OK;
+		report(&tuner, &trial, landscape_cost(&landscape, &trial.config));
+	}
+	test_row(factors >= 8 && factors <= 10, "%zu factors", factors);
+}
+
 /* Three flags in four make no difference to what is built. */
 static void a_known_binary_is_no_evaluation(void **state)
 {
@@ -443,6 +464,7 @@ int main(void)
 		cmocka_unit_test(a_failure_is_no_cost),
 		cmocka_unit_test(proposals_do_not_heed_a_failures_cost),
 		cmocka_unit_test(what_always_fails_is_avoided),
+		cmocka_unit_test(a_failure_among_categories_is_looked_for),
 		cmocka_unit_test(a_known_binary_is_no_evaluation),
 		cmocka_unit_test(a_foreign_trial_is_refused),
 		cmocka_unit_test(it_stops_when_nothing_is_left_to_gain),

@@ -221,6 +221,13 @@ static bool propose_factor(struct tuner *tuner, struct random *random,
 	return screen_on(tuner, tuner->space->count * SCREENED_MAX, ret);
 }
 
+/* Of a config that failed nobody knows which value it was: a pass says so. */
+static bool propose_suspect(struct tuner *tuner, struct random *random,
+			    struct tuner_trial *ret)
+{
+	return !tuner_all_worked(tuner) && propose_factor(tuner, random, ret);
+}
+
 /* Pass after pass, until a whole one finds nothing to try. */
 static bool propose_factor_again(struct tuner *tuner, struct random *random,
 				 struct tuner_trial *ret)
@@ -380,14 +387,15 @@ static tuner_arm *const methods[TUNER_METHOD_COUNT + 1][PROPOSERS_MAX] = {
 	[TUNER_GRID_ONLY] = { propose_current, propose_grid },
 	[TUNER_FACTORS_ONLY] = { propose_current, propose_factor_again,
 				 propose_random },
-	[UNORDERED] = { propose_current, tuner_propose_model, propose_factor,
-			propose_random },
+	[UNORDERED] = { propose_current, propose_suspect, tuner_propose_model,
+			propose_factor, propose_random },
 };
 
 /*
  * Where nothing has an order the model's climbs see every neighbour that local
  * search could draw, and a whole pass tells it less than its own choices do:
- * it has every turn, and factors only those before it has learnt.
+ * it has every turn, and factors only those before it has learnt, and all of
+ * them once something failed.
  */
 static tuner_arm *const *proposers(const struct tuner *tuner)
 {

@@ -13,7 +13,7 @@
  * arm a bandit credits most: the model (expected improvement under a Gaussian
  * process), evolution, or local search. All arms see all trials. If all
  * parameters are categories, it is the model's turn as soon as it can learn
- * from what worked, and factors come first only until then.
+ * from what worked, and factors come first only until then, or if one failed.
  *
  * No config is proposed twice. A trial whose build turned out to be a binary
  * known already takes over that trial's result (`reused`): it is kept, as the
