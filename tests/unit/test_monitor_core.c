@@ -60,7 +60,7 @@ struct world {
 	bool immortal;		/* some ignore even a kill for a while */
 	int64_t restarts_ns[RECENT];
 	unsigned restarts;
-	int64_t stopped_ns;
+	int64_t stopped_ns, spawned_ns;
 	bool exited;
 };
 
@@ -146,7 +146,9 @@ static void take(struct world *world, const struct core_action *action)
 
 	mix(world, (uint64_t)action->kind << 32 | action->slot << 8 | (unsigned)action->value);
 	switch (action->kind) {
-	case ACTION_SPAWN:
+	case ACTION_SPAWN:	/* it takes long: the rest is heard in between */
+		assert_true(world->now_ns > world->spawned_ns);
+		world->spawned_ns = world->now_ns;
 		spawn(world, action);
 		break;
 	case ACTION_SIGNAL:
