@@ -511,6 +511,7 @@ static void one_pool(struct world *world, struct core_pool_spec spec)
 	world->spec_count = 1;
 	world->specs[0] = spec;
 	core_init(&world->core, 1, 0, DEADLINE_NEVER, world->now_ns);
+	world->spawned_ns = 0;
 	reload(world);
 }
 
@@ -586,6 +587,7 @@ static unsigned most_starts(bool single_use, int64_t period_ns)
 	}
 	world.spec_count = COUNT(world.specs);
 	core_init(&world.core, 1, 0, DEADLINE_NEVER, world.now_ns);
+	world.spawned_ns = 0;
 	memset(world.processes, 0, sizeof(world.processes));
 	world.lossy = true;	/* by signals, most of them */
 	reload(&world);
