@@ -48,11 +48,12 @@ judge_effects() {
 }
 
 storms() {
-	local family_then
+	local family_then boot=$(milliseconds)
 	manifests
 	start_supervisor --tools "$work/tools" || not_ok "$tier: it did not start" "$(<"$space/supervisor.err")"
+	boot=$(($(milliseconds) - boot))
 	relay "$tier" < <("${as_user[@]}" "CUPEL_SEED=${CUPEL_SEED:-1}" "$work/storm" "$supervisor" \
-		"$space/run/router.sock" $pools "$seconds" "$kills" "$space/tokens" 2>&1)
+		"$space/run/router.sock" $pools "$seconds" "$kills" "$space/tokens" "$boot" 2>&1)
 	relay "$tier" < <(judge_effects)
 	is "$tier: no worker was said to be one that cannot be killed" "$(grep -c 'cannot be killed' "$log")" 0
 	holds "$tier: it serves" serves

@@ -82,16 +82,21 @@ static uint64_t ask(const char *tool, struct span input)
 	return client_call(&client, &ask, &id, NULL) == 0 ? id : 0;
 }
 
-static void see(enum breaker_state state, int64_t now_ns)
+static void leave(int64_t now_ns)
 {
 	int64_t lasted_ns = now_ns - told.since_ns;
 
 	if (lasted_ns > told.longest_ns[told.state])
 		told.longest_ns[told.state] = lasted_ns;
+	told.since_ns = now_ns;
+}
+
+static void see(enum breaker_state state, int64_t now_ns)
+{
 	if (state == told.state)
 		return;
+	leave(now_ns);
 	told.state = state;
-	told.since_ns = now_ns;
 	told.times[state]++;
 	if (state == BREAKER_OPEN && told.down_ns) {
 		if (now_ns - told.down_ns > told.slowest_ns)
@@ -143,6 +148,8 @@ static void take(const struct client_event *event, int64_t now_ns)
 		look = 0;
 		return;
 	}
+	if (event->result.attempts > 0 && told.state == BREAKER_OPEN)
+		leave(now_ns);		/* a probe, if nobody looked meanwhile */
 	told.calls++;
 	told.refused += event->result.code == ERROR_BREAKER_OPEN;
 	told.out += event->result.attempts > 0;
@@ -243,6 +250,7 @@ int main(int argc, char **argv)
 	told.since_ns = began_ns;
 	flap(atoll(argv[2]));
 	back_ns = come_back_ns();
+	leave(clock_now_ns());
 	seconds = (uint64_t)((clock_now_ns() - began_ns) / NS_PER_S);
 
 	printf("# %llu s, %llu calls, %llu refused, %llu went out, and %llu again\n",
