@@ -166,7 +166,6 @@ static void begin_attempt(struct router *router, struct call *call,
 	call->chunks_in = 0;
 	call->from_worker = call->to_worker = fresh;
 	call->sent_ns = now_ns;
-	call->stuck_ns = now_ns + STUCK_NS;
 	deadline_pair_init(&call->limits, call->limits.absolute_ns,
 			   tool->row.idle_ns ? tool->row.idle_ns
 					     : DEADLINE_NEVER, now_ns);
@@ -212,6 +211,7 @@ static void send_call(struct router *router, struct call *call,
 		latency_add(&tool->waits, now_ns - call->received_ns, now_ns);
 	}
 	begin_attempt(router, call, now_ns);
+	call->stuck_ns = slot->running ? now_ns + STUCK_NS : DEADLINE_NEVER;
 	count_in(router, call, slot);
 	call_enter(router, call, CALL_SENT);
 	tool_watch(router, tool, now_ns);
@@ -303,7 +303,7 @@ void dispatch_stuck(struct router *router, struct call *call)
 
 	call->stuck_ns = DEADLINE_NEVER;	/* asked once */
 	if (slot->calls.next == &call->slot_link)
-		return;		/* nothing is in its way: its worker is slow */
+		return;		/* nothing is in its way any more */
 	call->stuck = slot->blocked = true;
 	dispatch_mark(router, slot->pool);
 }
