@@ -45,6 +45,7 @@ static size_t input_bytes[2];
 static uint64_t look;			/* the call that looks; 0: none */
 static char report[1 << 16];
 static size_t report_bytes;
+static uint64_t looked;
 
 static struct {
 	enum breaker_state state;
@@ -144,7 +145,9 @@ static void take(const struct client_event *event, int64_t now_ns)
 		return;
 	if (event->call == look) {
 		keep(event->body);
-		read_report(now_ns);
+		if (event->result.code == ERROR_OK)
+			read_report(now_ns);
+		looked += event->result.code == ERROR_OK;
 		look = 0;
 		return;
 	}
@@ -264,6 +267,7 @@ int main(int argc, char **argv)
 	printf("# seen after %lld ms at most, of %llu times; back after %lld ms\n",
 	       (long long)(told.slowest_ns / NS_PER_MS), (unsigned long long)told.detected,
 	       (long long)(back_ns / NS_PER_MS));
+	tell(looked > seconds, "its state was looked at");
 	tell(told.times[BREAKER_OPEN] && told.times[BREAKER_HALF_OPEN] &&
 	     told.times[BREAKER_RAMP], "the breaker opens, tries and comes back");
 	tell(told.detected && told.slowest_ns <= DETECT_NS, "it opens within 6 s");
