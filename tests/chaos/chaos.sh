@@ -79,11 +79,11 @@ flee_together() { # JOBS
 	local pids callers= start before=("${started[@]}")
 	for ((n = 0; n < $1; n++)); do
 		"${as_user[@]}" "$work/bin/cupel" call job --timeout 9m \
-			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >/dev/null 2>&1 </dev/null &
+			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >said.$n 2>&1 </dev/null &
 		callers+=" $!"
 	done
 	started+=($callers)
-	wait_for 60 fled "$1" && seen=$((seen + $1))
+	if wait_for 60 fled "$1"; then seen=$((seen + $1)); else sed 's/^/# /' said.*; fi
 	pids=$(pgrep -f "^sleep $number\$")
 	start=$(milliseconds)
 	# shellcheck disable=SC2086 # lists of numbers, here and below
