@@ -77,7 +77,7 @@ fled() { [ "$(pgrep -c -f "^sleep $number\$")" -eq $((10 * $1)) ]; }
 # Of so many jobs: sets $took, ms until none of their processes lives.
 flee_together() { # JOBS
 	local pids callers= start before=("${started[@]}")
-	ask breaker reset job >/dev/null	# it opens where all that run take long
+	ask breaker reset job >/dev/null 2>&1	# it opens where all that run take long
 	for ((n = 0; n < $1; n++)); do
 		"${as_user[@]}" "$work/bin/cupel" call job --timeout 9m \
 			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >said.$n 2>&1 </dev/null &
