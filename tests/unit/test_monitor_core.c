@@ -258,7 +258,7 @@ static void tell_fact(struct world *world, uint32_t i)
 	if (event.facts & FACT_REAPED) {
 		bool exits = !world->lossy || chance(world, 30);
 
-		event.exit_status = exits ? (chance(world, 70) ? 0 : chance(world, 10) ? 78 : 1) : -1;
+		event.exit_status = !exits ? -1 : chance(world, 70) ? 0 : chance(world, 10) ? 78 : 1;
 		event.signal = exits ? 0 : chance(world, 10) ? 31 : 9;
 		event.oom = !exits && chance(world, 10);
 		event.call = random_below(&world->random, 3);
@@ -402,6 +402,17 @@ static void advance(struct world *world)
 		speak(world, who);
 }
 
+static void print_slot(const struct world *world, uint32_t i, uint64_t seed)
+{
+	const struct core_slot *slot = &world->core.slots[i];
+
+	if (slot->state != WORKER_FREE)
+		print_message("# seed %llu slot %u %s timer %lld facts %u/%u\n",
+			      (unsigned long long)seed, i, worker_state_name(slot->state),
+			      (long long)(slot->timer_ns - world->now_ns), slot->facts,
+			      world->processes[i].facts);
+}
+
 static uint64_t run(struct world *world, uint64_t seed)
 {
 	begin(world, seed);
@@ -424,12 +435,7 @@ static uint64_t run(struct world *world, uint64_t seed)
 		advance(world);
 	if (!world->exited)
 		for (uint32_t i = 0; i < CORE_SLOTS; i++)
-			if (world->core.slots[i].state != WORKER_FREE)
-				print_message("# seed %llu slot %u %s timer %lld facts %u/%u\n",
-					      (unsigned long long)seed, i,
-					      worker_state_name(world->core.slots[i].state),
-					      (long long)(world->core.slots[i].timer_ns - world->now_ns),
-					      world->core.slots[i].facts, world->processes[i].facts);
+			print_slot(world, i, seed);
 	assert_true(world->exited);
 	return world->trace;
 }
