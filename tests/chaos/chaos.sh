@@ -77,14 +77,14 @@ fled() { [ "$(pgrep -c -f "^sleep $number\$")" -eq $((10 * $1)) ]; }
 # Of so many jobs: sets $took, ms until none of their processes lives.
 flee_together() { # JOBS
 	local pids callers= start before=("${started[@]}")
-	ask breaker reset job >/dev/null 2>&1	# it opens where all that run take long
 	for ((n = 0; n < $1; n++)); do
+		ask breaker reset job >/dev/null 2>&1	# where all that run take long, it opens
 		"${as_user[@]}" "$work/bin/cupel" call job --timeout 9m \
 			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >said.$n 2>&1 </dev/null &
 		callers+=" $!"
+		started+=($!)
+		if wait_for 60 fled $((n + 1)); then seen=$((seen + 1)); else sed 's/^/# /' said.$n; fi
 	done
-	started+=($callers)
-	if wait_for 60 fled "$1"; then seen=$((seen + $1)); else sed 's/^/# /' said.*; fi
 	pids=$(pgrep -f "^sleep $number\$")
 	start=$(milliseconds)
 	# shellcheck disable=SC2086 # lists of numbers, here and below
