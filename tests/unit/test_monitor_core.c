@@ -60,7 +60,7 @@ struct world {
 	bool immortal;		/* some ignore even a kill for a while */
 	int64_t restarts_ns[RECENT];
 	unsigned restarts;
-	int64_t stopped_ns;
+	int64_t stopped_ns, spawned_ns;
 	bool exited;
 };
 
@@ -146,7 +146,9 @@ static void take(struct world *world, const struct core_action *action)
 
 	mix(world, (uint64_t)action->kind << 32 | action->slot << 8 | (unsigned)action->value);
 	switch (action->kind) {
-	case ACTION_SPAWN:
+	case ACTION_SPAWN:	/* it takes long: the rest is heard in between */
+		assert_true(world->now_ns > world->spawned_ns);
+		world->spawned_ns = world->now_ns;
 		spawn(world, action);
 		break;
 	case ACTION_SIGNAL:
@@ -515,6 +517,7 @@ static void one_pool(struct world *world, struct core_pool_spec spec)
 	world->spec_count = 1;
 	world->specs[0] = spec;
 	core_init(&world->core, 1, 0, DEADLINE_NEVER, world->now_ns);
+	world->spawned_ns = 0;
 	reload(world);
 }
 
@@ -590,6 +593,7 @@ static unsigned most_starts(bool single_use, int64_t period_ns)
 	}
 	world.spec_count = COUNT(world.specs);
 	core_init(&world.core, 1, 0, DEADLINE_NEVER, world.now_ns);
+	world.spawned_ns = 0;
 	memset(world.processes, 0, sizeof(world.processes));
 	world.lossy = true;	/* by signals, most of them */
 	reload(&world);
