@@ -1,5 +1,6 @@
 #include "sandbox/changes_direct.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -194,6 +195,7 @@ static struct change *row_of(const struct direct_file *was, const struct direct_
 	const struct direct_file *either = is ? is : was;
 	struct change *row = arena_alloc(arena, sizeof(*row));
 
+	assert(either);
 	if (!row)
 		return NULL;
 	*row = (struct change){

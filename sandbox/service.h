@@ -29,8 +29,8 @@ struct service {
 	/*
 	 * Directories (or files) it may read, each with what is below, as far
 	 * as its new id may: below a directory closed to others, only from a
-	 * descriptor that was opened before. One that is missing is passed over. Ends with NULL. NULL itself: nothing
-	 * can be opened at all.
+	 * descriptor that was opened before. One that is missing is passed over.
+	 * Ends with NULL. NULL itself: nothing can be opened at all.
 	 */
 	const char *const *readable;
 };

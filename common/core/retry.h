@@ -8,8 +8,9 @@
  * from the code's row and the tool's class: a call that certainly was not
  * executed always, one that may have been only if executing it twice does no
  * harm. The wait is the policy's back-off, but no less than what the upstream
- * asked for, and none the first time that a worker died; a call whose deadline cannot hold wait and median answer is not
- * retried, since nobody would be there to take the result.
+ * asked for, and none the first time that a worker died; a call whose deadline
+ * cannot hold wait and median answer is not retried, since nobody would be there
+ * to take the result.
  *
  * A budget bounds what retries add to the load when everything fails: one a
  * second (ten at once) plus a share of the calls, a tenth in one pool. The

@@ -200,6 +200,7 @@ struct core {
 	uint64_t workspaces;	/* that are there, from bit 0 for number 1 */
 	enum core_reload reload;
 	int64_t reload_until_ns;
+	int64_t spawn_from_ns;	/* the next worker, at the earliest */
 	int64_t brownout_ns;	/* BROWNOUT: since; BOOT: its end at the latest */
 	int64_t weigh_at_ns;	/* BROWNOUT: to look again */
 	int64_t critical_ns;	/* a critical pool was in two crash loops; or NEVER */

@@ -252,7 +252,8 @@ static int64_t spawn_at_ns(const struct core *core, uint32_t index)
 	return slot->restart.spawn_at_ns > budget_ns ? slot->restart.spawn_at_ns : budget_ns;
 }
 
-static void spawn_due(struct core *core, int64_t now_ns)
+/* One a moment: it takes long, and what others say is to be heard in between. */
+static void spawn_next(struct core *core, int64_t now_ns)
 {
 	for (uint32_t n = 0; n < CORE_SLOTS; n++) {
 		uint32_t i = (CORE_ROUTER + n) % CORE_SLOTS;	/* the router first */
@@ -260,6 +261,7 @@ static void spawn_due(struct core *core, int64_t now_ns)
 
 		if (core->slots[i].state != WORKER_BACKOFF || spawn_at_ns(core, i) > now_ns)
 			continue;
+		core->spawn_from_ns = now_ns + 1;
 		if (budget)
 			starts_take(budget, now_ns);
 		slot_event(core, i, WORKER_EVENT_SPAWN, now_ns);
@@ -268,6 +270,7 @@ static void spawn_due(struct core *core, int64_t now_ns)
 				core->pools[p].told = RESTART_STATE_COUNT;
 			whole_tell(core);
 		}
+		return;
 	}
 }
 
@@ -313,7 +316,8 @@ void pools_fill(struct core *core, int64_t now_ns)
 			weigh(core, i, &tally, now_ns);
 			fill(core, i, &tally, now_ns);
 		}
-	spawn_due(core, now_ns);
+	if (now_ns >= core->spawn_from_ns)
+		spawn_next(core, now_ns);
 	for (unsigned i = 0; i < CORE_POOLS; i++)
 		if (core->pools[i].used)
 			tell(core, i);
@@ -328,6 +332,8 @@ int64_t pools_next_ns(const struct core *core)
 	for (uint32_t i = 0; i < CORE_SLOTS; i++)
 		if (core->slots[i].state == WORKER_BACKOFF)
 			next_ns = deadline_earlier(next_ns, spawn_at_ns(core, i));
+	if (next_ns < core->spawn_from_ns)
+		next_ns = core->spawn_from_ns;
 	for (unsigned i = 0; i <= CORE_POOLS; i++)
 		if (core->pools[i].used)
 			next_ns = deadline_earlier(next_ns,

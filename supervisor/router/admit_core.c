@@ -362,7 +362,8 @@ static bool is_too_late(struct router *router, const struct call *call,
 	unsigned places = tool_concurrency(router, tool);
 	int64_t p50_ns, wait_ns;
 
-	if (queue_depth(&tool->queue, call->priority) == 0 || !pool || pool->ready_count == 0 || places == 0)
+	if (!pool || pool->ready_count == 0 || places == 0 ||
+	    queue_depth(&tool->queue, call->priority) == 0)
 		return false;
 	if (places > pool->ready_count * pool->row.calls_max)
 		places = pool->ready_count * pool->row.calls_max;

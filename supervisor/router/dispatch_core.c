@@ -12,12 +12,10 @@ void dispatch_mark(struct router *router, uint32_t pool)
 
 /* ---- which worker ---- */
 
-/* Nor one that begins nothing, if there may be another. */
-static bool takes_calls(const struct pool *pool, const struct slot *slot)
+static bool takes_calls(const struct slot *slot)
 {
 	return slot->state == SLOT_READY && slot->running < slot->calls_max &&
-	       (!slot->blocked || pool->row.size == 1) &&
-	       slot->kill_at_ns == DEADLINE_NEVER &&
+	       !slot->blocked && slot->kill_at_ns == DEADLINE_NEVER &&
 	       slot->peer.waiting.count == 0;
 }
 
@@ -52,7 +50,7 @@ static struct slot *find_slot(struct pool *pool, const struct call *call)
 	     link = link->next) {
 		struct slot *slot = LIST_OWNER(link, struct slot, pool_link);
 
-		if (!takes_calls(pool, slot) ||
+		if (!takes_calls(slot) ||
 		    (by_workspace && call &&
 		     slot->workspace != call->workspace))
 			continue;
@@ -166,7 +164,6 @@ static void begin_attempt(struct router *router, struct call *call,
 	call->chunks_in = 0;
 	call->from_worker = call->to_worker = fresh;
 	call->sent_ns = now_ns;
-	call->stuck_ns = now_ns + STUCK_NS;
 	deadline_pair_init(&call->limits, call->limits.absolute_ns,
 			   tool->row.idle_ns ? tool->row.idle_ns
 					     : DEADLINE_NEVER, now_ns);
@@ -236,6 +233,8 @@ static void send_call(struct router *router, struct call *call,
 		latency_add(&tool->waits, now_ns - call->received_ns, now_ns);
 	}
 	begin_attempt(router, call, now_ns);
+	call->stuck_ns = slot->running && pool->row.size > 1 ? now_ns + STUCK_NS
+							     : DEADLINE_NEVER;
 	count_in(router, call, slot);
 	call_enter(router, call, CALL_SENT);
 	tool_watch(router, tool, now_ns);
@@ -327,7 +326,7 @@ void dispatch_stuck(struct router *router, struct call *call)
 
 	call->stuck_ns = DEADLINE_NEVER;	/* asked once */
 	if (slot->calls.next == &call->slot_link)
-		return;		/* nothing is in its way: its worker is slow */
+		return;		/* nothing is in its way any more */
 	call->stuck = slot->blocked = true;
 	dispatch_mark(router, slot->pool);
 }

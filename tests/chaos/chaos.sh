@@ -51,11 +51,12 @@ judge_effects() {
 }
 
 storms() {
-	local family_then
+	local family_then boot=$(milliseconds)
 	manifests
 	start_supervisor --tools "$work/tools" || not_ok "$tier: it did not start" "$(<"$space/supervisor.err")"
+	boot=$(($(milliseconds) - boot))
 	relay "$tier" < <("${as_user[@]}" "CUPEL_SEED=${CUPEL_SEED:-1}" "$work/storm" "$supervisor" \
-		"$space/run/router.sock" $pools "$seconds" "$kills" "$space/tokens" 2>&1)
+		"$space/run/router.sock" $pools "$seconds" "$kills" "$space/tokens" "$boot" 2>&1)
 	relay "$tier" < <(judge_effects)
 	is "$tier: no worker was said to be one that cannot be killed" "$(grep -c 'cannot be killed' "$log")" 0
 	holds "$tier: it serves" serves
@@ -80,12 +81,13 @@ fled() { [ "$(pgrep -c -f "^sleep $number\$")" -eq $((10 * $1)) ]; }
 flee_together() { # JOBS
 	local pids callers= start before=("${started[@]}")
 	for ((n = 0; n < $1; n++)); do
+		ask breaker reset job >/dev/null 2>&1	# where all that run take long, it opens
 		"${as_user[@]}" "$work/bin/cupel" call job --timeout 9m \
-			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >/dev/null 2>&1 </dev/null &
+			"{\"argv\":[\"sh\",\"-c\",$(jq -n --arg b "$bomb" '$b'),\"$number\"]}" >said.$n 2>&1 </dev/null &
 		callers+=" $!"
+		started+=($!)
+		if wait_for 60 fled $((n + 1)); then seen=$((seen + 1)); else sed 's/^/# /' said.$n; fi
 	done
-	started+=($callers)
-	wait_for 60 fled "$1" && seen=$((seen + $1))
 	pids=$(pgrep -f "^sleep $number\$")
 	start=$(milliseconds)
 	# shellcheck disable=SC2086 # lists of numbers, here and below

@@ -45,6 +45,7 @@ static size_t input_bytes[2];
 static uint64_t look;			/* the call that looks; 0: none */
 static char report[1 << 16];
 static size_t report_bytes;
+static uint64_t looked;
 
 static struct {
 	enum breaker_state state;
@@ -82,16 +83,21 @@ static uint64_t ask(const char *tool, struct span input)
 	return client_call(&client, &ask, &id, NULL) == 0 ? id : 0;
 }
 
-static void see(enum breaker_state state, int64_t now_ns)
+static void leave(int64_t now_ns)
 {
 	int64_t lasted_ns = now_ns - told.since_ns;
 
 	if (lasted_ns > told.longest_ns[told.state])
 		told.longest_ns[told.state] = lasted_ns;
+	told.since_ns = now_ns;
+}
+
+static void see(enum breaker_state state, int64_t now_ns)
+{
 	if (state == told.state)
 		return;
+	leave(now_ns);
 	told.state = state;
-	told.since_ns = now_ns;
 	told.times[state]++;
 	if (state == BREAKER_OPEN && told.down_ns) {
 		if (now_ns - told.down_ns > told.slowest_ns)
@@ -139,10 +145,14 @@ static void take(const struct client_event *event, int64_t now_ns)
 		return;
 	if (event->call == look) {
 		keep(event->body);
-		read_report(now_ns);
+		if (event->result.code == ERROR_OK)
+			read_report(now_ns);
+		looked += event->result.code == ERROR_OK;
 		look = 0;
 		return;
 	}
+	if (event->result.attempts > 0 && told.state == BREAKER_OPEN)
+		leave(now_ns);		/* a probe, if nobody looked meanwhile */
 	told.calls++;
 	told.refused += event->result.code == ERROR_BREAKER_OPEN;
 	told.out += event->result.attempts > 0;
@@ -243,6 +253,7 @@ int main(int argc, char **argv)
 	told.since_ns = began_ns;
 	flap(atoll(argv[2]));
 	back_ns = come_back_ns();
+	leave(clock_now_ns());
 	seconds = (uint64_t)((clock_now_ns() - began_ns) / NS_PER_S);
 
 	printf("# %llu s, %llu calls, %llu refused, %llu went out, and %llu again\n",
@@ -256,6 +267,7 @@ int main(int argc, char **argv)
 	printf("# seen after %lld ms at most, of %llu times; back after %lld ms\n",
 	       (long long)(told.slowest_ns / NS_PER_MS), (unsigned long long)told.detected,
 	       (long long)(back_ns / NS_PER_MS));
+	tell(looked > seconds, "its state was looked at");
 	tell(told.times[BREAKER_OPEN] && told.times[BREAKER_HALF_OPEN] &&
 	     told.times[BREAKER_RAMP], "the breaker opens, tries and comes back");
 	tell(told.detected && told.slowest_ns <= DETECT_NS, "it opens within 6 s");

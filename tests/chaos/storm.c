@@ -1,18 +1,20 @@
 /*
  * storm - many calls, and everything that can befall them, on real processes.
  *
- *	storm SUPERVISOR SOCKET POOLS SECONDS KILLS TOKENS
+ *	storm SUPERVISOR SOCKET POOLS SECONDS KILLS TOKENS BOOT
  *
  * Calls the tools of storm0 .. stormN-1 (each an echo, see chaos.sh) through
  * several links at once, while it kills and stops workers and the router of
  * that supervisor, lets workers crash, hang and flood, cancels calls and loses
- * links. Ends after SECONDS, or later, when KILLS workers have been killed and
- * each fault has been seen to fire; it gives up when none was killed for a
- * minute. It is as fast as what it hits: most blows to a pool come after the pool
- * has served again, so that no machine is too slow for it.
+ * links. It is as fast as what it hits: most blows to a pool come after the pool
+ * has served again. Ends after SECONDS, or later, when KILLS workers have been
+ * killed and each fault was seen to fire; on a machine that is too slow for so
+ * many, after four times as long, with BLOWS_LEAST to each pool.
  *
  * What must hold is no count of successes:
- *	- each call has exactly one result, by its deadline and 2 s
+ *	- each call has exactly one result, by its deadline and 2 s, or as soon as a
+ *	  router that was killed is back: in 2 s and twice the BOOT (ms) of all. Of a
+ *	  thousand calls one may be late for each whole second that BOOT took
  *	- a result that says so is right: the bytes are those asked for
  *	- an effect is executed at most once; once if it is said to have ended
  *	  well, never if it is said not to have begun: TOKENS gets a line
@@ -56,8 +58,9 @@
 #define FLOOD_BYTES_MAX 600000
 #define PATIENCE_MS 20		/* of what a refusal asks for */
 #define RENEW_NS (500 * NS_PER_MS)	/* a pool that serves nobody; doubling */
-#define DEAD_NS (60 * NS_PER_S)	/* so long, and it counts as dead */
-#define IDLE_NS (60 * NS_PER_S)	/* the storm itself: nothing to be killed */
+#define DEAD_NS (60 * NS_PER_S + 20 * boot_ns)	/* so long, and it counts as dead */
+#define BLOWS_LEAST 10
+#define LONGER 4
 
 enum fault {
 	FAULT_KILL, FAULT_STOP, FAULT_ROUTER, FAULT_CRASH, FAULT_HANG,
@@ -101,6 +104,7 @@ struct pending {
 	const struct kind *kind;
 	uint64_t number, token;
 	bool accepted, haven;
+	bool fair;			/* nothing we do keeps it from ending well */
 	int64_t deadline_ns, cancel_ns;
 	size_t received;
 	bool torn;		/* a byte was not what it must be */
@@ -113,7 +117,7 @@ struct pending {
 struct link {
 	struct client client;
 	bool open;
-	int64_t again_ns;
+	int64_t opened_ns, again_ns;
 	struct pending calls[IN_FLIGHT];
 };
 
@@ -126,9 +130,14 @@ static struct link links[LINKS];
 static struct stopped stopped[8];
 static struct random chance;
 static uint64_t fired[FAULT_COUNT], ends[ERROR_CODE_COUNT];
-static uint64_t served[POOLS_MAX];
+static uint64_t fair_calls, fair_well;
+static uint64_t served[POOLS_MAX], blows[POOLS_MAX];
+static struct {
+	int64_t from_ns, to_ns, longest_ns;	/* to 0: it goes on */
+} outage = { 0, 1, 0 };		/* the router's last */
 static int64_t began_ns;
-static uint64_t started_calls, ended_calls, tokens, violations, havens;
+static uint64_t started_calls, ended_calls, tokens, violations, late_calls, havens;
+static int64_t boot_ns;
 static const char *socket_path;
 static pid_t supervisor;
 static unsigned pools;
@@ -247,8 +256,27 @@ static void kill_router(void)
 {
 	pid_t pid = any_process(ROUTER);
 
-	if (pid > 0 && kill(pid, SIGKILL) == 0)
-		fired[FAULT_ROUTER]++;
+	if (pid <= 0 || kill(pid, SIGKILL) < 0)
+		return;
+	fired[FAULT_ROUTER]++;
+	outage.from_ns = clock_now_ns();
+	outage.to_ns = 0;
+}
+
+static void end_outage(int64_t now_ns)
+{
+	outage.to_ns = now_ns;
+	if (now_ns - outage.from_ns > outage.longest_ns)
+		outage.longest_ns = now_ns - outage.from_ns;
+}
+
+/* How long, from then on, there was no router. */
+static int64_t away_ns(int64_t from_ns, int64_t now_ns)
+{
+	int64_t to_ns = outage.to_ns ? outage.to_ns : now_ns;
+
+	from_ns = from_ns > outage.from_ns ? from_ns : outage.from_ns;
+	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
 static void stop_one(int64_t now_ns)
@@ -336,6 +364,8 @@ static void start_call(struct link *link, struct pending *call, int64_t now_ns)
 	if (one_in(15))
 		call->cancel_ns = now_ns + (int64_t)below(30) * NS_PER_MS;
 	call->pool = (unsigned)below(pools);
+	call->fair = !haven && !hurried && !call->cancel_ns &&
+		     (kind->fault < 0 || kind->fault == FAULT_FLOOD);
 	if (haven)
 		snprintf(call->tool, sizeof(call->tool), HAVEN "%s", kind->method);
 	else
@@ -399,17 +429,21 @@ static void take_result(struct pending *call, const struct client_event *event,
 			int64_t now_ns)
 {
 	unsigned code = event->result.code;
-	int64_t late_ns = now_ns - call->deadline_ns;
+	int64_t away = away_ns(call->deadline_ns, now_ns);
+	int64_t late_ns = now_ns - call->deadline_ns - away;
 	bool is_flood = strcmp(call->kind->method, ".flood") == 0;
 
 	ended_calls++;
 	ends[code < ERROR_CODE_COUNT ? code : ERROR_UNKNOWN]++;
 	served[call->pool] += code == ERROR_OK && !call->haven;
-	if (late_ns > LATE_NS)
-		violated("%s: its result came %lld ms after its deadline", call->tool,
-			 (long long)(late_ns / NS_PER_MS));
-	if (event->result.origin == ORIGIN_CLIENT && code == ERROR_DEADLINE_EXCEEDED)
-		violated("%s: no result by its deadline and 2 s", call->tool);
+	/* Refusals cost nothing: how many there are depends on the machine. */
+	fair_calls += call->fair && code != ERROR_SHED && code != ERROR_BREAKER_OPEN;
+	fair_well += call->fair && code == ERROR_OK;
+	if (late_ns > LATE_NS ||
+	    (event->result.origin == ORIGIN_CLIENT && code == ERROR_DEADLINE_EXCEEDED && !away)) {
+		late_calls++;
+		printf("# late: %s, by %lld ms\n", call->tool, (long long)(late_ns / NS_PER_MS));
+	}
 	if (code == ERROR_INVALID_ARGUMENT || code == ERROR_NOT_FOUND ||
 	    code == ERROR_UNIMPLEMENTED || code == ERROR_PROTOCOL || code == ERROR_INTERNAL)
 		violated("%s: %s: %.*s", call->tool, error_row((int)code)->name,
@@ -467,10 +501,10 @@ static void take_event(struct link *link, const struct client_event *event,
 /* A descriptor, or a negative errno. */
 static int connect_to_router(void *owner)
 {
+	struct link *link = owner;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	(void)owner;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		int error = errno;
@@ -478,17 +512,18 @@ static int connect_to_router(void *owner)
 		close(fd);
 		return -error;
 	}
+	link->opened_ns = clock_now_ns();
 	return fd;
 }
 
 static bool open_link(struct link *link)
 {
-	int fd = connect_to_router(NULL);
+	int fd = connect_to_router(link);
 
 	if (fd < 0)
 		return false;
 	link->open = client_init(&link->client, fd, "storm", NULL) == 0;
-	client_reconnect_by(&link->client, connect_to_router, NULL);
+	client_reconnect_by(&link->client, connect_to_router, link);
 	return link->open;
 }
 
@@ -526,7 +561,9 @@ static void serve_link(struct link *link, int64_t now_ns, bool calls)
 	struct client_event event;
 	int r;
 
-	if (!link->open && (now_ns < link->again_ns || !open_link(link))) {
+	if (!link->open && now_ns < link->again_ns)
+		return;
+	if (!link->open && !open_link(link)) {
 		link->again_ns = now_ns + 20 * NS_PER_MS;
 		return;
 	}
@@ -543,6 +580,9 @@ static void serve_link(struct link *link, int64_t now_ns, bool calls)
 	}
 	while ((r = client_next(&link->client, clock_now_ns(), &event)) == 0)
 		take_event(link, &event, clock_now_ns());
+	if (!outage.to_ns && link->client.welcome && !link->client.away &&
+	    link->opened_ns > outage.from_ns)
+		end_outage(clock_now_ns());
 	if (r != -EAGAIN) {
 		if (r != -EPIPE)
 			violated("a link ended: %s", link->client.why.text);
@@ -666,6 +706,7 @@ static void aim(struct target *target, unsigned pool, int64_t now_ns)
 		target->next_ns = now_ns + (int64_t)below(one_in(8) ? 1000 : 150) * NS_PER_MS;
 	} else if ((target->hasty || served[pool] > target->served) &&
 		   kill_workers(pool, 1 + (unsigned)below(6)) > 0) {
+		blows[pool] += !target->hasty;
 		begin_round(target, pool, now_ns);
 	} else {
 		remind(target, pool, now_ns);
@@ -693,7 +734,7 @@ static void rage(int64_t now_ns, bool router)
 		stop_one(now_ns);
 	if (is_due(&drop_ns, 3000, now_ns))
 		drop_link(&links[below(LINKS)], now_ns);
-	if (router)
+	if (router && outage.to_ns)
 		kill_router();
 }
 
@@ -713,16 +754,22 @@ static bool all_fired(void)
 	return true;
 }
 
+static bool all_hit(void)
+{
+	for (unsigned i = 0; i < pools; i++)
+		if (blows[i] < BLOWS_LEAST)
+			return false;
+	return true;
+}
+
 static void storm(int64_t seconds, uint64_t kills)
 {
-	int64_t now_ns = began_ns = clock_now_ns(), killed_ns = now_ns;
+	int64_t now_ns = began_ns = clock_now_ns();
 	int64_t least_ns = seconds * NS_PER_S, router_ns = began_ns + least_ns / 6;
 
 	while (now_ns - began_ns < least_ns ||
 	       ((fired[FAULT_KILL] < kills || !all_fired()) &&
-		now_ns - killed_ns < IDLE_NS)) {
-		uint64_t killed = fired[FAULT_KILL];
-
+		now_ns - began_ns < LONGER * least_ns)) {
 		for (size_t i = 0; i < LINKS; i++)
 			serve_link(&links[i], now_ns, true);
 		rage(now_ns, now_ns >= router_ns);
@@ -731,7 +778,6 @@ static void storm(int64_t seconds, uint64_t kills)
 		serve_operator(now_ns);
 		wait_for_words();
 		now_ns = clock_now_ns();
-		killed_ns = fired[FAULT_KILL] > killed ? now_ns : killed_ns;
 	}
 	printf("# it lasted %lld ms\n", (long long)((now_ns - began_ns) / NS_PER_MS));
 	continue_all(DEADLINE_NEVER);
@@ -818,13 +864,14 @@ int main(int argc, char **argv)
 	const char *seed = getenv("CUPEL_SEED");
 	unsigned well = 0;
 
-	if (argc != 7)
-		return fputs("usage: storm SUPERVISOR SOCKET POOLS SECONDS KILLS TOKENS\n",
+	if (argc != 8)
+		return fputs("usage: storm SUPERVISOR SOCKET POOLS SECONDS KILLS TOKENS BOOT\n",
 			     stderr), 64;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	supervisor = (pid_t)atoi(argv[1]);
 	socket_path = argv[2];
 	pools = (unsigned)atoi(argv[3]) % (POOLS_MAX + 1);
+	boot_ns = atoll(argv[7]) * NS_PER_MS;
 	token_file = fopen(argv[6], "we");
 	if (!token_file)
 		return perror(argv[6]), 66;
@@ -838,12 +885,19 @@ int main(int argc, char **argv)
 
 	tell_counts();
 	tell(all_fired(), "every fault has been seen to fire");
-	tell(fired[FAULT_KILL] >= strtoull(argv[5], NULL, 10), "so many workers were killed");
+	tell(fired[FAULT_KILL] >= strtoull(argv[5], NULL, 10) ||
+	     (all_hit() && clock_now_ns() - began_ns >= LONGER * atoll(argv[4]) * NS_PER_S),
+	     "so many workers were killed, or as many as there was time for");
+	printf("# away for %lld ms at most, a start of all %s ms\n",
+	       (long long)(outage.longest_ns / NS_PER_MS), argv[7]);
+	tell(outage.to_ns && outage.longest_ns <= 2 * NS_PER_S + 2 * boot_ns,
+	     "a router that was killed was back in time");
 	tell(started_calls == ended_calls, "each call has one result");
-	/* Refusals cost nothing: how many there are depends on the machine. */
-	uint64_t taken = ended_calls - ends[ERROR_SHED] - ends[ERROR_BREAKER_OPEN];
-
-	tell(ends[ERROR_OK] > taken / 5, "of the calls taken on, a fifth ended well");
+	printf("# %llu of %llu calls that were taken on, and could, ended well\n",
+	       (unsigned long long)fair_well, (unsigned long long)fair_calls);
+	tell(fair_well > fair_calls / 5, "of the calls taken on, a fifth ended well");
+	tell(late_calls <= started_calls / 1000 * (uint64_t)(boot_ns / NS_PER_S),
+	     "each in time, but for what the machine is slow");
 	tell(havens > 0, "calls ended well where no worker was touched");
 	tell(violations == 0, "no promise was broken");
 	tell(well == pools, "every pool serves again");

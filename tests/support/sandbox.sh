@@ -16,8 +16,18 @@ work=$(mktemp -d /tmp/cupel-test.XXXXXX) && chmod 755 "$work" || exit 1
 user=$((1900000000 + $$))
 started=()
 
+# Numbers are used again: what is over may be another test's by now.
+is_mine() { # PID
+	local stat
+	read -r stat <"/proc/$1/stat" || return
+	[[ ${stat##*) } == ?" $$ "* ]] || grep -qF "$work" "/proc/$1/environ"
+}
 clean_up() {
-	[ ${#started[@]} -eq 0 ] || { kill -9 "${started[@]}"; wait; } 2>/dev/null
+	local pid
+	for pid in "${started[@]}"; do
+		! is_mine "$pid" || kill -9 "$pid"
+	done 2>/dev/null
+	wait 2>/dev/null
 	cd / && rm -rf "$work"
 }
 trap clean_up EXIT

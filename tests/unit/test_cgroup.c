@@ -613,7 +613,8 @@ static void usage_comes_from_the_files_of_the_layout(void **state)
 	refusals = NULL;
 	for (size_t i = 0; i < COUNT(layouts); i++) {
 		make_host(&host, layouts[i].directories, layouts[i].own);
-		assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, false, NULL), 0);
+		assert_int_equal(cgroup_create_on(&host, &cgroup, &(struct limits){ 0 },
+						  false, NULL), 0);
 		for (size_t n = 0; n < COUNT(layouts[i].files) &&
 				   layouts[i].files[n].file.name; n++) {
 			int tree = layouts[i].files[n].tree;

@@ -62,7 +62,7 @@ struct world {
 	bool immortal;		/* some ignore even a kill for a while */
 	int64_t restarts_ns[RECENT];
 	unsigned restarts;
-	int64_t stopped_ns;
+	int64_t stopped_ns, spawned_ns;
 	bool exited;
 };
 
@@ -149,7 +149,9 @@ static void take(struct world *world, const struct core_action *action)
 
 	mix(world, (uint64_t)action->kind << 32 | action->slot << 8 | (unsigned)action->value);
 	switch (action->kind) {
-	case ACTION_SPAWN:
+	case ACTION_SPAWN:	/* it takes long: the rest is heard in between */
+		assert_true(world->now_ns > world->spawned_ns);
+		world->spawned_ns = world->now_ns;
 		spawn(world, action);
 		break;
 	case ACTION_LINK:	/* once in each life of the router, if it asked to be */
@@ -266,7 +268,7 @@ static void tell_fact(struct world *world, uint32_t i)
 	if (event.facts & FACT_REAPED) {
 		bool exits = !world->lossy || chance(world, 30);
 
-		event.exit_status = exits ? (chance(world, 70) ? 0 : chance(world, 10) ? 78 : 1) : -1;
+		event.exit_status = !exits ? -1 : chance(world, 70) ? 0 : chance(world, 10) ? 78 : 1;
 		event.signal = exits ? 0 : chance(world, 10) ? 31 : 9;
 		event.oom = !exits && chance(world, 10);
 		event.call = random_below(&world->random, 3);
@@ -411,6 +413,17 @@ static void advance(struct world *world)
 		speak(world, who);
 }
 
+static void print_slot(const struct world *world, uint32_t i, uint64_t seed)
+{
+	const struct core_slot *slot = &world->core.slots[i];
+
+	if (slot->state != WORKER_FREE)
+		print_message("# seed %llu slot %u %s timer %lld facts %u/%u\n",
+			      (unsigned long long)seed, i, worker_state_name(slot->state),
+			      (long long)(slot->timer_ns - world->now_ns), slot->facts,
+			      world->processes[i].facts);
+}
+
 static uint64_t run(struct world *world, uint64_t seed)
 {
 	begin(world, seed);
@@ -433,12 +446,7 @@ static uint64_t run(struct world *world, uint64_t seed)
 		advance(world);
 	if (!world->exited)
 		for (uint32_t i = 0; i < CORE_SLOTS; i++)
-			if (world->core.slots[i].state != WORKER_FREE)
-				print_message("# seed %llu slot %u %s timer %lld facts %u/%u\n",
-					      (unsigned long long)seed, i,
-					      worker_state_name(world->core.slots[i].state),
-					      (long long)(world->core.slots[i].timer_ns - world->now_ns),
-					      world->core.slots[i].facts, world->processes[i].facts);
+			print_slot(world, i, seed);
 	assert_true(world->exited);
 	return world->trace;
 }
@@ -520,6 +528,7 @@ static void one_pool(struct world *world, struct core_pool_spec spec)
 	world->spec_count = 1;
 	world->specs[0] = spec;
 	core_init(&world->core, 1, 0, DEADLINE_NEVER, world->now_ns);
+	world->spawned_ns = 0;
 	reload(world);
 }
 
@@ -595,6 +604,7 @@ static unsigned most_starts(bool single_use, int64_t period_ns)
 	}
 	world.spec_count = COUNT(world.specs);
 	core_init(&world.core, 1, 0, DEADLINE_NEVER, world.now_ns);
+	world.spawned_ns = 0;
 	memset(world.processes, 0, sizeof(world.processes));
 	world.lossy = true;	/* by signals, most of them */
 	reload(&world);

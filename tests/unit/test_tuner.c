@@ -87,6 +87,7 @@ static void then_comes_one_factor_at_a_time(void **state)
 
 	(void)state;
 	landscape_init(&landscape, LANDSCAPE_NK3, 4, SPACE_SAFE);
+	landscape.parameters[0].kind = SPACE_ORDER;
 	start(&tuner, &landscape.space, TUNER_ENSEMBLE, 4, 60);
 	for (int n = 0; n < 21; n++) {
 		size_t changed = 0, which = 0;
@@ -246,6 +247,27 @@ static void what_always_fails_is_avoided(void **state)
 		 tried);
 }
 
+/* Four flags of seven must stay as they are: a whole pass finds out which. */
+static void a_failure_among_categories_is_looked_for(void **state)
+{
+	struct tuner_trial trial;
+	size_t factors = 0;
+
+	(void)state;
+	landscape_init(&landscape, LANDSCAPE_GCC, 0, SPACE_SAFE);
+	start(&tuner, &landscape.space, TUNER_ENSEMBLE, 2, 30);
+	while (tuner_next(&tuner, &trial) == TUNER_GO_ON) {
+		bool fails = false;
+
+		for (size_t i = 4; i < 8; i++)
+			fails |= trial.config.levels[i] != 0;
+		factors += trial.why == TUNER_FACTOR;
+		trial.outcome = fails ? TUNER_INVALID : TUNER_OK;
+		report(&tuner, &trial, landscape_cost(&landscape, &trial.config));
+	}
+	test_row(factors >= 8 && factors <= 10, "%zu factors", factors);
+}
+
 /* Three flags in four make no difference to what is built. */
 static void a_known_binary_is_no_evaluation(void **state)
 {
@@ -386,6 +408,39 @@ static void it_leaves_hills_among_categories(void **state)
 	}
 }
 
+/*
+ * One level in twelve of one of four lists halves the cost, and next to nothing
+ * else matters: what the model expects is little from the start, and it must
+ * not be left at that before it has looked at every level.
+ */
+static void it_sees_every_level_before_it_stops(void **state)
+{
+	struct space_parameter lists[4];
+	const struct space space = { lists, COUNT(lists), SPACE_SAFE };
+	struct tuner_settings settings = { TUNER_ENSEMBLE, 150, 0.02 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lists); i++)
+		lists[i] = (struct space_parameter){ .kind = SPACE_CATEGORY,
+						     .count = 12 };
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct tuner_trial trial;
+		struct random random;
+
+		random_init(&random, seed);
+		tuner_init(&tuner, &space, seed, &settings, trials, TRIALS_MAX);
+		while (tuner_next(&tuner, &trial) == TUNER_GO_ON) {
+			bool good = trial.config.levels[seed % 4] == 1 + seed;
+
+			trial.outcome = TUNER_OK;
+			report(&tuner, &trial, (good ? 0.5 : 1) *
+			       (1 + 0.003 * random_unit(&random)));
+		}
+		test_row(trials[tuner_best(&tuner)].cost < 0.6,
+			 "seed %d: not seen in %zu", (int)seed, tuner.count);
+	}
+}
+
 static void everything_has_a_name(void **state)
 {
 	(void)state;
@@ -409,11 +464,13 @@ int main(void)
 		cmocka_unit_test(a_failure_is_no_cost),
 		cmocka_unit_test(proposals_do_not_heed_a_failures_cost),
 		cmocka_unit_test(what_always_fails_is_avoided),
+		cmocka_unit_test(a_failure_among_categories_is_looked_for),
 		cmocka_unit_test(a_known_binary_is_no_evaluation),
 		cmocka_unit_test(a_foreign_trial_is_refused),
 		cmocka_unit_test(it_stops_when_nothing_is_left_to_gain),
 		cmocka_unit_test(it_finds_the_valley_of_branin),
 		cmocka_unit_test(it_leaves_hills_among_categories),
+		cmocka_unit_test(it_sees_every_level_before_it_stops),
 		cmocka_unit_test(everything_has_a_name),
 	};
 

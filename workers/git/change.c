@@ -86,7 +86,7 @@ static int make_tree(const struct work *work, git_tree **ret, struct error *why)
 	const struct edits *edits = &work->edits;
 	git_index *index = NULL;
 	git_tree *parent = NULL;
-	git_oid id;
+	git_oid made;
 	int r = git_index_new(&index);
 
 	if (r == 0)
@@ -101,9 +101,9 @@ static int make_tree(const struct work *work, git_tree **ret, struct error *why)
 		r = git_index_add(index, &entry);
 	}
 	if (r == 0)
-		r = git_index_write_tree_to(&id, index, edits->repository);
+		r = git_index_write_tree_to(&made, index, edits->repository);
 	if (r == 0)
-		r = git_tree_lookup(ret, edits->repository, &id);
+		r = git_tree_lookup(ret, edits->repository, &made);
 	git_tree_free(parent);
 	git_index_free(index);
 	return r < 0 ? git_failure("tree", why) : 0;

@@ -99,14 +99,14 @@ static int flush_samples(struct campaign *campaign, int64_t experiment, json_t *
 static void say_decision(struct campaign *campaign, const struct decision *decision)
 {
 	const struct decision_look *look = decision_latest(decision);
+	unsigned most = decision->plan.looks[decision->plan.look_count - 1];
 
 	if (look)
-		campaign_say(campaign, decision->pairs, decision->plan.looks[decision->plan.look_count - 1],
+		campaign_say(campaign, decision->pairs, most,
 			     "proving: %+.1f %%, at least %+.1f %%", 100 * look->gain,
 			     100 * look->gain_lower);
 	else
-		campaign_say(campaign, decision->pairs, decision->plan.looks[decision->plan.look_count - 1],
-			     "proving: the first pairs");
+		campaign_say(campaign, decision->pairs, most, "proving: the first pairs");
 }
 
 static int take_pair(struct campaign *campaign, struct decision *decision,

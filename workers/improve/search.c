@@ -254,10 +254,10 @@ int campaign_search(struct campaign *campaign)
 		}
 	}
 	json_object_set_new(campaign->report, "search",
-			    json_pack("{s:I, s:I, s:s}", "evaluations",
-				      (json_int_t)(campaign->tuner ? campaign->tuner->evaluations : 0),
-				      "reused", reused_trials(campaign), "stopped", stop == TUNER_GO_ON ? "budget of time or runs" :
-						 tuner_stop_name(stop)));
+			    json_pack("{s:I, s:I, s:s}",
+		"evaluations", (json_int_t)(campaign->tuner ? campaign->tuner->evaluations : 0),
+		"reused", reused_trials(campaign),
+		"stopped", stop == TUNER_GO_ON ? "budget of time or runs" : tuner_stop_name(stop)));
 	return r;
 }
 

@@ -221,6 +221,13 @@ static bool propose_factor(struct tuner *tuner, struct random *random,
 	return screen_on(tuner, tuner->space->count * SCREENED_MAX, ret);
 }
 
+/* Of a config that failed nobody knows which value it was: a pass says so. */
+static bool propose_suspect(struct tuner *tuner, struct random *random,
+			    struct tuner_trial *ret)
+{
+	return !tuner_all_worked(tuner) && propose_factor(tuner, random, ret);
+}
+
 /* Pass after pass, until a whole one finds nothing to try. */
 static bool propose_factor_again(struct tuner *tuner, struct random *random,
 				 struct tuner_trial *ret)
@@ -341,17 +348,6 @@ static double credit(const struct tuner *tuner, enum tuner_why why)
 	       BANDIT_EXPLORATION * sqrt(2 * log((double)length) / (double)uses);
 }
 
-/*
- * Where nothing has an order the model's climbs see every neighbour that local
- * search could draw, so that it has all the turns.
- */
-static bool propose_unordered(struct tuner *tuner, struct random *random,
-			      struct tuner_trial *ret)
-{
-	return space_is_unordered(tuner->space) &&
-	       tuner_propose_model(tuner, random, ret);
-}
-
 static bool propose_by_bandit(struct tuner *tuner, struct random *random,
 			      struct tuner_trial *ret)
 {
@@ -380,19 +376,64 @@ static bool propose_by_bandit(struct tuner *tuner, struct random *random,
 
 /* ---- the methods: the first that has something to offer ---- */
 
-#define PROPOSERS_MAX 6
+#define PROPOSERS_MAX 5
+#define UNORDERED TUNER_METHOD_COUNT	/* the ensemble's, of categories alone */
 
-static tuner_arm *const methods[TUNER_METHOD_COUNT][PROPOSERS_MAX] = {
+static tuner_arm *const methods[TUNER_METHOD_COUNT + 1][PROPOSERS_MAX] = {
 	[TUNER_ENSEMBLE] = { propose_current, propose_factor,
-			     propose_first_random, propose_unordered,
-			     propose_by_bandit, propose_random },
+			     propose_first_random, propose_by_bandit,
+			     propose_random },
 	[TUNER_RANDOM_ONLY] = { propose_current, propose_random },
 	[TUNER_GRID_ONLY] = { propose_current, propose_grid },
 	[TUNER_FACTORS_ONLY] = { propose_current, propose_factor_again,
 				 propose_random },
+	[UNORDERED] = { propose_current, propose_suspect, tuner_propose_model,
+			propose_factor, propose_random },
 };
 
-/* The last CONVERGED_TRIALS asked of the model promised next to nothing. */
+/*
+ * Where nothing has an order the model's climbs see every neighbour that local
+ * search could draw, and a whole pass tells it less than its own choices do:
+ * it has every turn, and factors only those before it has learnt, and all of
+ * them once something failed.
+ */
+static tuner_arm *const *proposers(const struct tuner *tuner)
+{
+	if (tuner->settings.method == TUNER_ENSEMBLE &&
+	    space_is_unordered(tuner->space))
+		return methods[UNORDERED];
+	return methods[tuner->settings.method];
+}
+
+static bool has_tried_level(const struct tuner *tuner, size_t index,
+			    unsigned level)
+{
+	for (size_t i = 0; i < tuner->count; i++)
+		if (tuner->trials[i].config.levels[index] == level)
+			return true;
+	return false;
+}
+
+/* Of every category that the best config has a use for. */
+static bool has_tried_all_levels(const struct tuner *tuner)
+{
+	const struct space *space = tuner->space;
+	struct space_config base = tuner_base(tuner);
+
+	for (size_t k = 0; k < space->count; k++)
+		for (unsigned level = 0; level < space->parameters[k].count; level++)
+			if (space->parameters[k].kind == SPACE_CATEGORY &&
+			    space_is_active(space, &base, k) &&
+			    space_permits(space, k, level) &&
+			    !has_tried_level(tuner, k, level))
+				return false;
+	return true;
+}
+
+/*
+ * The last CONVERGED_TRIALS asked of the model promised next to nothing; of
+ * what it never saw a category do it knows nothing.
+ */
 static bool has_converged(const struct tuner *tuner)
 {
 	size_t hopeless = 0;
@@ -404,7 +445,7 @@ static bool has_converged(const struct tuner *tuner)
 			return false;
 		hopeless++;
 	}
-	return hopeless == CONVERGED_TRIALS;
+	return hopeless == CONVERGED_TRIALS && has_tried_all_levels(tuner);
 }
 
 static enum tuner_stop stop_reason(const struct tuner *tuner)
@@ -429,7 +470,7 @@ enum tuner_stop tuner_next(struct tuner *tuner, struct tuner_trial *ret)
 	random_init(&random, hash_number(&key, 1));
 	for (size_t i = 0; i < PROPOSERS_MAX; i++) {
 		struct tuner_trial trial = { .expected = (double)NAN };
-		tuner_arm *propose = methods[tuner->settings.method][i];
+		tuner_arm *propose = proposers(tuner)[i];
 
 		if (propose && propose(tuner, &random, &trial)) {
 			*ret = trial;

@@ -11,8 +11,9 @@
  * The ensemble tries the user's own setting; then one factor at a time, in
  * random order, from the best so far; then four random ones; then whichever
  * arm a bandit credits most: the model (expected improvement under a Gaussian
- * process), evolution, or local search; if all parameters are categories, it
- * is always the model's turn. All arms see all trials.
+ * process), evolution, or local search. All arms see all trials. If all
+ * parameters are categories, it is the model's turn as soon as it can learn
+ * from what worked, and factors come first only until then, or if one failed.
  *
  * No config is proposed twice. A trial whose build turned out to be a binary
  * known already takes over that trial's result (`reused`): it is kept, as the

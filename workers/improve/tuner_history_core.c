@@ -117,7 +117,7 @@ static double odds_of_values(const struct tuner *tuner,
 	return odds;
 }
 
-static bool all_worked(const struct tuner *tuner)
+bool tuner_all_worked(const struct tuner *tuner)
 {
 	for (size_t i = 0; i < tuner->count; i++)
 		if (tuner->trials[i].outcome != TUNER_OK)
@@ -129,7 +129,7 @@ double tuner_odds(const struct tuner *tuner, const struct space_config *config)
 {
 	double successes = PRIOR_SUCCESSES, failures = 0;
 
-	if (all_worked(tuner))
+	if (tuner_all_worked(tuner))
 		return 1;
 	for (size_t i = 0; i < tuner->count; i++) {
 		const struct tuner_trial *trial = &tuner->trials[i];

@@ -26,6 +26,8 @@ struct space_config tuner_base(const struct tuner *tuner);
 /* Whether every cost is positive, so that ratios mean something. */
 bool tuner_costs_are_positive(const struct tuner *tuner);
 
+bool tuner_all_worked(const struct tuner *tuner);
+
 /*
  * The odds of a config to work, 0 .. 1, from how failures and successes lie
  * around it, and lower for every value that has only ever failed.

@@ -249,7 +249,8 @@ static int bind(struct database *database, sqlite3_stmt *statement, const json_t
 	for (int i = 1; i <= sqlite3_bind_parameter_count(statement); i++) {
 		const char *name = sqlite3_bind_parameter_name(statement, i) + 1;
 		const json_t *value = json_object_get(item, name);
-		int code = bind_value(statement, i, value ? value : json_object_get(arguments, name));
+		int code = bind_value(statement, i,
+				      value ? value : json_object_get(arguments, name));
 
 		if (code != SQLITE_OK)
 			return failed(database, code, why);
