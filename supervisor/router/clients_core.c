@@ -177,6 +177,8 @@ void client_open(struct router *router, uint32_t index, uint32_t uid,
 	list_init(&client->unconfirmed);
 	bucket_init(&client->cancels, CLIENT_CANCELS_PER_S, NS_PER_S,
 		    CLIENT_CANCELS_PER_S, now_ns);
+	bucket_init(&client->looks, CLIENT_CANCELS_PER_S, NS_PER_S,
+		    CLIENT_CANCELS_PER_S, now_ns);
 	router->totals.clients++;
 	if (!internal && role != ROLE_OWNER &&
 	    links_of(router, uid) > router->size.clients / 2)

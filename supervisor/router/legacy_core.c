@@ -550,7 +550,7 @@ void legacy_hear_client(struct router *router, uint32_t index,
 	struct call *call = client_find_left(router, index, id);
 	uint32_t row = find_past(router, client, id);
 
-	if (!bucket_take(&client->cancels, 1, now_ns))	/* a look takes time */
+	if (!bucket_take(&client->looks, 1, now_ns))
 		client_cut(router, index, ERROR_RESOURCE_EXHAUSTED,
 			   "more than 100 resyncs a second", now_ns);
 	else if (id == 0 || call_find(router, index, id))
@@ -588,9 +588,11 @@ void legacy_confirm(struct router *router, uint32_t index, uint64_t id)
 		release(router, row);
 		return;
 	}
-	if (!client->resumed || !bucket_take(&client->cancels, 1, router->now_ns))
+	/* It had read it before; a look takes time. */
+	if (!client->resumed || !legacy->waits ||
+	    !bucket_take(&client->looks, 1, router->now_ns))
 		return;
-	row = find_past(router, client, id);	/* it had read it before */
+	row = find_past(router, client, id);
 	if (row == NONE)
 		return;
 	if (legacy->heirs[row].call == NONE)

@@ -93,6 +93,7 @@ struct client {
 	uint32_t running, waiting;	/* calls with a worker; all others */
 	struct list calls;
 	struct bucket cancels;
+	struct bucket looks;		/* for what an earlier router left */
 	uint32_t legacy;		/* row of its session; NONE: it has none */
 	bool resumed;			/* it was there when an earlier router died */
 	struct list unconfirmed;	/* rows of calls whose RESULT it has had */

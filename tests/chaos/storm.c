@@ -586,6 +586,8 @@ static void serve_link(struct link *link, int64_t now_ns, bool calls)
 	if (r != -EAGAIN) {
 		if (r != -EPIPE)
 			violated("a link ended: %s", link->client.why.text);
+		else
+			printf("# a link was closed: %s\n", link->client.why.text);
 		/* The rest of the results, made by the client. */
 		while (client_next(&link->client, clock_now_ns(), &event) == 0)
 			take_event(link, &event, clock_now_ns());

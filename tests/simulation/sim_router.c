@@ -1306,7 +1306,9 @@ static void promise(uint32_t id, uint32_t chunks, uint32_t chunks_left)
 {
 	struct sim_call *call;
 
-	if (id >> 16 >= CLIENTS || !world.clients[id >> 16].back_ns)
+	/* Who has not read the welcome cannot say that it is back. */
+	if (id >> 16 >= CLIENTS || !world.clients[id >> 16].back_ns ||
+	    !world.clients[id >> 16].welcomed)
 		return;
 	call = call_of(id);
 	call->promised = call->outstanding && !call->again && call->effect &&
