@@ -1172,7 +1172,9 @@ static void turn_client(uint32_t index)
 		send_again(index);
 	if (client->open)
 		send_grants(index);
-	if (client->open && !world.calm && chance(60))
+	/* Who wants to come back reads the welcome first. */
+	if (client->open && !world.calm && (client->welcomed || !client->resumes) &&
+	    chance(60))
 		send_call(index);
 }
 
@@ -1306,9 +1308,7 @@ static void promise(uint32_t id, uint32_t chunks, uint32_t chunks_left)
 {
 	struct sim_call *call;
 
-	/* Who has not read the welcome cannot say that it is back. */
-	if (id >> 16 >= CLIENTS || !world.clients[id >> 16].back_ns ||
-	    !world.clients[id >> 16].welcomed)
+	if (id >> 16 >= CLIENTS || !world.clients[id >> 16].back_ns)
 		return;
 	call = call_of(id);
 	call->promised = call->outstanding && !call->again && call->effect &&

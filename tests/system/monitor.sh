@@ -146,10 +146,10 @@ replaces() {
 	for _ in 1 2; do
 		before=$(named cupel-echo | head -1)
 		kill -9 "$(named cupel-router)"
-		wait_for 60 replaced
 		wait_for 60 serves
 	done
-	holds "$tier: so is a killed router, with its workers" serves
+	holds "$tier: so is a killed router" serves
+	is "$tier: but its workers go on" "$(named cupel-echo | head -1)" "$before"
 	settled() { [ "$(descriptors)" -eq "$fds" ]; }
 	holds "$tier: no descriptor is lost by that" wait_for 60 settled
 	stop_supervisor
