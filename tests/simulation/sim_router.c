@@ -975,7 +975,7 @@ static void resume_client(uint32_t index)
 	client->back_ns = 0;
 	for (uint32_t i = 0; i < IDS; i++)
 		client->calls[i].promised &= !late;
-	greet(index, client->session, true);
+	greet(index, client->session, client->welcomed);
 	ask_for_calls(index);
 }
 
