@@ -307,6 +307,8 @@ void router_rig_start(struct router_rig *rig, const struct catalog *catalog)
 	fds[ROUTER_CATALOG_FD] = seal(catalog);
 	fds[ROUTER_EFFECTS_FD] = memfd_create("effects", MFD_CLOEXEC);
 	fds[ROUTER_LOCK_FD] = memfd_create("lock", MFD_CLOEXEC);
+	fds[ROUTER_LEGACY_FD] = memfd_create("legacy", MFD_CLOEXEC);
+	must(ftruncate(fds[ROUTER_LEGACY_FD], ROUTER_LEGACY_BYTES) == 0, "legacy");
 	fflush(stdout);
 	rig->router = fork();
 	must(rig->router >= 0, "fork");
@@ -315,6 +317,8 @@ void router_rig_start(struct router_rig *rig, const struct catalog *catalog)
 	for (int i = ROUTER_CONTROL_FD; i < ROUTER_DESCRIPTORS_END; i++)
 		close(fds[i]);
 	rig->control = pair[0];
+	must(send(rig->control, &(struct control){ .kind = CONTROL_ALL_UP },
+		  sizeof(struct control), 0) == sizeof(struct control), "all up");
 }
 
 static void end_process(pid_t pid)

@@ -271,7 +271,7 @@ static const struct {
 	{ MESSAGE_RELOAD,	 { "", "", "", "R" } },
 	{ MESSAGE_GOAWAY,	 { "NHWRD", "NHWRD", "NHWRD", "NHWRD" } },
 	{ MESSAGE_STATS,	 { "", "", "RD", "" } },
-	{ MESSAGE_RESYNC,	 { "", "", "WRD", "WR" } },
+	{ MESSAGE_RESYNC,	 { "RD", "", "WRD", "WR" } },
 	{ MESSAGE_ACCEPT,	 { "", "RD", "RD", "" } },
 	{ MESSAGE_PROGRESS,	 { "", "RD", "RD", "" } },
 	{ MESSAGE_RESULT_ACK,	 { "RD", "", "", "RD" } },
