@@ -38,7 +38,7 @@ int repository_find(const char *start, const char *entry, char ret[PATH_MAX],
 
 	if (!realpath(start, path))
 		return error_set(why, -errno, "%s: %s", start, strerror(errno));
-	for (char *end = path + strlen(path);; *end = '\0') {
+	for (char *end;; *end = '\0') {
 		if (holds(path, entry)) {
 			snprintf(ret, PATH_MAX, "%s", path);
 			return 0;
