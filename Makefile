@@ -262,7 +262,7 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 
 # Sanitized, the storms are shorter; what a monitor allocates or a launcher
 # confines, campaigns, which measure, and what mostly waits are left to the plain run.
-unsanitized := $(heap_test) $(wildcard tests/chaos/faults.sh tests/chaos/resume.sh) \
+unsanitized := $(heap_test) $(wildcard $(patsubst %,tests/chaos/%.sh,faults flap resume)) \
 	$(patsubst %,tests/system/%.sh,breakers budget deaf files full gaming guard learn paused recovery \
 		refused reuse watch) \
 	$(containment) tests/layers/check
