@@ -261,10 +261,12 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 	$(call quiet,LD,$@)$(CC) $(ldflags) $(static) -o $@ $^
 
 # Sanitized, the storms are shorter; what a monitor allocates or a launcher
-# confines, campaigns, which measure, and what mostly waits are left to the plain run.
-unsanitized := $(heap_test) $(wildcard $(patsubst %,tests/chaos/%.sh,faults flap resume)) \
+# confines, campaigns, which measure, statistics, and what mostly waits are left to
+# the plain run.
+unsanitized := $(heap_test) $(patsubst %,$(out)/tests/test_%,decision_noise sign_flip) \
+	$(wildcard $(patsubst %,tests/chaos/%.sh,faults flap resume)) \
 	$(patsubst %,tests/system/%.sh,breakers budget deaf files full gaming guard learn paused recovery \
-		refused reuse watch) \
+		refused reuse run_lifetime run_recover watch) \
 	$(containment) tests/layers/check
 
 # What takes longest begins first, so that nothing is waited for at the end.
