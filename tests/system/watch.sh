@@ -17,7 +17,7 @@ COUNT=30000
 MODE=good
 cost=\$COUNT
 byte=\$(od -An -N1 -tu1 /dev/urandom)
-[ \$COUNT = 7500 ] && [ \$(date +%s) -gt $until_s ] && cost=\$((COUNT * (10 + byte * byte)))
+[ \$COUNT = 7500 ] && [ \$(date +%s) -gt $until_s ] && cost=\$((COUNT * 10 << byte / 8))
 echo "cost \$cost"
 echo \$MODE
 END
