@@ -17,6 +17,7 @@
 
 #include "common/cleanup.h"
 #include "supervisor/router/report_core.h"
+#include "tests/support/seeds.h"
 
 #define CLIENTS 4
 #define SLOTS 6
@@ -591,13 +592,6 @@ static void step(struct router_event event)
 }
 
 /* ---- what the world does ---- */
-
-/* A sanitized run costs ten times as much. */
-#ifdef __SANITIZE_ADDRESS__
-#define SEEDS_DEFAULT 500
-#else
-#define SEEDS_DEFAULT 10000
-#endif
 
 #define POOL(pool, how, places, calls, bound)                                 \
 	{ .name = pool, .program = "/x", .kind = how, .size = places,         \
@@ -1503,7 +1497,7 @@ int main(void)
 {
 	const char *one = getenv("SEED"), *many = getenv("SEEDS");
 	uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-	uint64_t count = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS_DEFAULT;
+	uint64_t count = one ? 1 : many ? strtoull(many, NULL, 10) : SEEDS(10000, 500);
 	unsigned missing = 0;
 
 	for (uint32_t i = 0; i < COUNT(names); i++)

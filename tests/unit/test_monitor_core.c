@@ -12,8 +12,8 @@
 
 #include "common/core/deadline.h"
 #include "supervisor/monitor/monitor_core.h"
+#include "tests/support/seeds.h"
 
-#define SEEDS 10000
 #define STEPS 60
 #define MS NS_PER_MS
 #define RECENT 64
@@ -456,7 +456,7 @@ static void test_holds_for_every_seed(void **state)
 	static struct world world;
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+	for (uint64_t seed = 1; seed <= SEEDS(10000, 2000); seed++)
 		run(&world, seed);
 	for (int i = 0; i < SOMETIMES_COUNT; i++) {
 		print_message("# %-12s %llu\n", sometimes_names[i], (unsigned long long)seen[i]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/support/landscape.h"
+#include "tests/support/seeds.h"
 #include "workers/improve/tuner_core.h"
 
 #define TRIALS_MAX 400
@@ -153,7 +154,7 @@ static void everything_is_tried_once(void **state)
 
 	(void)state;
 	for (unsigned method = 0; method < TUNER_METHOD_COUNT; method++)
-		for (uint64_t seed = 0; seed < 20; seed++) {
+		for (uint64_t seed = 0; seed < SEEDS(20, 4); seed++) {
 			start(&tuner, &small, method, seed, TRIALS_MAX);
 			while (tuner_next(&tuner, &trial) == TUNER_GO_ON) {
 				trial.outcome = trial.config.levels[2] == 2 ?
@@ -172,7 +173,7 @@ static void nothing_is_given_up_unasked(void **state)
 	bool relaxed = false;
 
 	(void)state;
-	for (uint64_t seed = 0; seed < 5; seed++) {
+	for (uint64_t seed = 0; seed < SEEDS(5, 1); seed++) {
 		landscape_init(&landscape, LANDSCAPE_SQLITE, 0, SPACE_SAFE);
 		search(150, seed);
 		assert_int_equal(tuner.count, 150);
@@ -350,7 +351,7 @@ static void it_stops_when_nothing_is_left_to_gain(void **state)
 static void it_finds_the_valley_of_branin(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 100; seed < 105; seed++) {
+	for (uint64_t seed = 100; seed < 100 + SEEDS(5, 2); seed++) {
 		struct tuner_trial trial;
 		size_t n = 0;
 
@@ -393,7 +394,7 @@ static void it_leaves_hills_among_categories(void **state)
 	for (size_t i = 0; i < COUNT(switches); i++)
 		switches[i] = (struct space_parameter){ .kind = SPACE_CATEGORY,
 							.count = 2 };
-	for (uint64_t seed = 1; seed <= 5; seed++) {
+	for (uint64_t seed = 1; seed <= SEEDS(5, 2); seed++) {
 		struct tuner_trial trial;
 		size_t n = 0;
 
@@ -423,7 +424,7 @@ static void it_sees_every_level_before_it_stops(void **state)
 	for (size_t i = 0; i < COUNT(lists); i++)
 		lists[i] = (struct space_parameter){ .kind = SPACE_CATEGORY,
 						     .count = 12 };
-	for (uint64_t seed = 1; seed <= 10; seed += 3) {
+	for (uint64_t seed = 1; seed <= SEEDS(10, 1); seed += 3) {
 		struct tuner_trial trial;
 		struct random random;
 
