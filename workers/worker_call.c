@@ -173,8 +173,6 @@ static void send_result(struct worker_call *call)
 		return;
 	life->served++;
 	keep(call);
-	if (life->worker.program->single_use)
-		life_leave(life, 0, NULL);
 }
 
 void call_pump(struct worker_call *call)

@@ -156,12 +156,21 @@ static void on_resync(struct life *life, const struct message *message)
 					   link));
 }
 
+/* Nothing is left to do, or to say once more. */
+static bool is_confirmed(const struct life *life)
+{
+	return life->served > 0 && list_is_empty(&life->calls) &&
+	       list_is_empty(&life->kept);
+}
+
 static void on_result_ack(struct life *life, const struct message *message)
 {
 	struct worker_call *call = call_find_kept(life, message->call_id);
 
 	if (call)
 		call_free(call);
+	if (life->worker.program->single_use && is_confirmed(life))
+		life_leave(life, 0, NULL);
 }
 
 static void on_credit(struct life *life, const struct message *message)
@@ -482,7 +491,8 @@ static void look_whether_drained(struct life *life)
 	};
 
 	if (!life->draining || life->leaving || life->unasked ||
-	    !list_is_empty(&life->calls))
+	    !list_is_empty(&life->calls) ||
+	    !list_is_empty(&life->kept))
 		return;
 	link_send(life, &drained);
 	life_leave(life, 0, NULL);

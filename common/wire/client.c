@@ -51,12 +51,6 @@ void client_reconnect_by(struct client *client, int (*reconnect)(void *owner),
 	client->owner = owner;
 }
 
-void client_release(struct client *client)
-{
-	channel_release(&client->channel);
-	client->lost = true;
-}
-
 static struct client_call *find(struct client *client, uint64_t id)
 {
 	for (size_t i = 0; i < CLIENT_CALLS_MAX; i++)
@@ -278,6 +272,13 @@ static void push(struct client *client)
 	}
 	if (!client->lost)
 		channel_flush(&client->channel); /* a loss shows in receiving */
+}
+
+void client_release(struct client *client)
+{
+	push(client);
+	channel_release(&client->channel);
+	client->lost = true;
 }
 
 /* ---- results made here ---- */

@@ -117,6 +117,7 @@ struct client {
  */
 int client_init(struct client *client, int fd, const char *program,
 		struct error *why);
+/* What it has had is confirmed, if the link takes that at once. */
 void client_release(struct client *client);
 
 /*

@@ -81,13 +81,17 @@ static void acknowledge(struct router *router, uint32_t index)
 {
 	const struct legacy_call *row = &router->legacy.calls[index];
 	struct heir *heir = &router->legacy.heirs[index];
-	const struct slot *slot = &router->slots[row->slot];
+	struct slot *slot = &router->slots[row->slot];
+	bool owed = heir->owed && slot->generation == row->generation;
 
-	if (heir->owed && slot->generation == row->generation)
-		peer_send(router, slot_peer(router, row->slot), &(struct message){
-			.kind = MESSAGE_RESULT_ACK, .call_id = row->handle,
-			.generation = row->generation }, router->now_ns);
 	heir->owed = false;
+	if (!owed)
+		return;
+	peer_send(router, slot_peer(router, row->slot), &(struct message){
+		.kind = MESSAGE_RESULT_ACK, .call_id = row->handle,
+		.generation = row->generation }, router->now_ns);
+	slot->owed--;
+	slot_settled(router, slot);
 }
 
 static void release(struct router *router, uint32_t index)
@@ -161,6 +165,7 @@ void legacy_result(struct router *router, struct call *call)
 	struct legacy *legacy = &router->legacy;
 
 	legacy->heirs[call->legacy].owed = true;
+	router->slots[legacy->calls[call->legacy].slot].owed++;
 	legacy->calls[call->legacy].told = true;
 	if (!is_wanted(call))
 		acknowledge(router, call->legacy);
@@ -394,7 +399,7 @@ static void hear_of_call(struct router *router, struct slot *slot,
 	if (call && call->adopted && !call->named)
 		take_over(router, call, message, now_ns);
 	else if (!call && message->resync.finished)	/* its client had it */
-		slot->unclaimed++;
+		slot->unclaimed++, slot->served++;
 	else
 		slot_fault(router, slot, "it has a call that nobody has sent", now_ns);
 }

@@ -99,19 +99,27 @@ static void enter(struct router *router, struct slot *slot,
 
 /* ---- draining and recycling ---- */
 
+void slot_settled(struct router *router, struct slot *slot)
+{
+	bool confirmed = slot->owed == 0 || router->now_ns >= slot->drain_ns;
+
+	if (slot->state == SLOT_DRAINING && slot->running == 0 && confirmed)
+		recycle(router, slot);
+}
+
 static void drain(struct router *router, struct slot *slot, int64_t deadline_ns,
 		  const char *reason, int64_t now_ns)
 {
 	if (slot->state != SLOT_READY && slot->state != SLOT_WELCOMED)
 		return;
 	enter(router, slot, SLOT_DRAINING);
+	slot->drain_ns = deadline_ns;
 	peer_send(router, slot_peer(router, slot_index(router, slot)),
 		  &(struct message){ .kind = MESSAGE_DRAIN,
 			.generation = slot->generation,
 			.deadline_ns = deadline_ns,
 			.drain.reason = message_text_of(reason) }, now_ns);
-	if (slot->running == 0)
-		recycle(router, slot);
+	slot_settled(router, slot);
 }
 
 #define DRAIN_NS (30 * NS_PER_S)
@@ -141,10 +149,11 @@ void slot_freed(struct router *router, struct slot *slot, int64_t now_ns)
 	    is_used_up(pool, slot))
 		drain(router, slot, now_ns + DRAIN_NS, "served its calls",
 		      now_ns);
-	else if (slot->state == SLOT_DRAINING && slot->running == 0)
-		recycle(router, slot);
+	else
+		slot_settled(router, slot);
 	if (slot->running == 0 && slot->kill_at_ns != DEADLINE_NEVER)
-		recycle(router, slot);
+		drain(router, slot, slot->kill_at_ns, "it does not heed a cancel",
+		      now_ns);
 }
 
 /* ---- death ---- */
@@ -295,8 +304,8 @@ static void on_resync(struct router *router, struct slot *slot,
 	slot->again = false;
 	if (slot->state == SLOT_WELCOMED && slot->calls_max)
 		serve(router, slot, now_ns);
-	else if (slot->state == SLOT_DRAINING && slot->running == 0)
-		recycle(router, slot);
+	else
+		slot_settled(router, slot);
 }
 
 static void on_pong(struct router *router, struct slot *slot,
@@ -623,6 +632,7 @@ static void look_after(struct router *router, struct slot *slot,
 		slot_kill(router, slot, KILL_CANCELLED, 0);
 		slot->kill_at_ns = DEADLINE_NEVER - 1;
 	}
+	slot_settled(router, slot);
 	if (pool && is_idle_too_long(pool, slot, now_ns))
 		drain(router, slot, now_ns + DRAIN_NS, "idle", now_ns);
 }

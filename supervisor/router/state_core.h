@@ -122,8 +122,9 @@ struct slot {
 	bool died_alone;		/* of one call that it had */
 	bool recycled, killed, useful;	/* told the monitor so */
 	bool again;			/* of an earlier router's: RESYNC is to end */
+	uint32_t owed;			/* results it keeps until we confirm them */
 	uint32_t unclaimed;		/* results it will bring that nobody wants */
-	int64_t drain_ns;		/* told before its HELLO: to be drained by then; or 0 */
+	int64_t drain_ns;		/* to be drained by then, told before its HELLO or later; or 0 */
 	uint32_t calls_max;
 	uint32_t running;
 	bool blocked;			/* it begins nothing that it is sent, */
@@ -607,6 +608,9 @@ void slot_flows(struct router *router, struct slot *slot);
 
 /* A call has left it: it may be idle, used up, or wanted elsewhere. */
 void slot_freed(struct router *router, struct slot *slot, int64_t now_ns);
+
+/* One that takes no more is recycled once it has no call, and all is confirmed or late. */
+void slot_settled(struct router *router, struct slot *slot);
 void slots_round(struct router *router, int64_t now_ns);
 void control_record(struct router *router, const struct router_event *event,
 		    int64_t now_ns);

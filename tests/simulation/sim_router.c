@@ -88,6 +88,7 @@ struct sim_worker {
 	unsigned count;
 	struct kept_result kept[KEPT];
 	unsigned kept_count;
+	int64_t drain_ns;
 	struct message outbox[2 * OUTBOX];
 	unsigned first, queued;
 };
@@ -477,7 +478,7 @@ static void hear(struct sim_worker *worker, const struct message *message)
 	else if (message->kind == MESSAGE_CALL)
 		take_call(worker, message);
 	else if (message->kind == MESSAGE_DRAIN)
-		worker->draining = true;
+		worker->draining = true, worker->drain_ns = message->deadline_ns;
 	else
 		hear_of_task(worker, message);
 }
@@ -541,6 +542,7 @@ static void on_close(void *owner, uint32_t peer)
 static void on_control(void *owner, const struct control *record)
 {
 	struct sim_worker *worker = &world.workers[record->slot % SLOTS];
+	const struct slot *slot = &world.router->slots[record->slot % SLOTS];
 
 	(void)owner;
 	if (is_dead())
@@ -553,6 +555,10 @@ static void on_control(void *owner, const struct control *record)
 		fail("a word about no such worker", record->slot);
 	if (record->kind == CONTROL_RECYCLE && worker->alive && worker->count)
 		fail("a worker is to go while it works", record->slot);
+	if (record->kind == CONTROL_RECYCLE && worker->alive &&
+	    worker->kept_count > slot->unclaimed && world.now_ns < worker->drain_ns &&
+	    slot->peer.waiting.count == 0)
+		fail("a worker is to go while it keeps a result", record->slot);
 	seen[SEEN_KILL] += record->kind == CONTROL_KILL;
 	worker->alive = false;
 	worker->killed = true;
@@ -820,7 +826,8 @@ static void turn_drain(uint32_t slot)
 				.generation = worker->generation,
 				.argument = (uint64_t)(world.now_ns +
 						       NS_PER_S) } });
-	if (!worker->draining || worker->drained || worker->count > 0)
+	if (!worker->draining || worker->drained || worker->count > 0 ||
+	    (worker->kept_count > 0 && world.now_ns < worker->drain_ns))
 		return;
 	worker->drained = true;
 	seen[SEEN_DRAIN]++;

@@ -89,7 +89,29 @@ bears() {
 	stop_supervisor
 }
 
-for part in recovers survives bears; do
+# A single-use worker stays until its caller has the result.
+stays() {
+	local begun=
+	start_supervisor
+	begin single job '{"argv":["sh","-c","sleep 2; exit 3"]}'
+	works() { [ -n "$(named sleep)" ]; }
+	rests() { ! works; }
+	draining() { [ "$(ask status --json | jq '[.workers[] | select(.state == "draining")] | length')" -gt 0 ]; }
+	none_draining() { ! draining; }
+	holds "$tier: a single-use worker works" wait_for 60 works
+	kill -STOP "$(named cupel-router)"
+	wait_for 20 rests
+	sleep 0.2
+	lose_router
+	# shellcheck disable=SC2086 # a number
+	wait $begun
+	is "$tier: its result outlives the router that has not read it" \
+		"$(jq -r '.status, .result.exit_code' "$space/single" | xargs)" 'ok 3'
+	holds "$tier: and then it leaves" wait_for 10 none_draining
+	stop_supervisor
+}
+
+for part in recovers survives stays bears; do
 	for_each_tier "$part"
 done
 done_testing
