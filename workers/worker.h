@@ -44,6 +44,7 @@
 #include "common/loop.h"
 #include "common/wire/channel.h"
 #include "common/wire/control.h"
+#include "workers/worker_sent.h"
 
 #define WORKER_PENDING 1
 #define WORKER_ARGUMENT_BYTES_MAX (1U << 20)	/* unless the program says so */
@@ -135,6 +136,9 @@ struct worker_call {
 	uint8_t *body;			/* the argument's bytes, or the result's */
 	size_t body_bytes, body_room, body_sent;
 	uint32_t chunks, requests, phase;
+	uint32_t next;			/* chunk to be sent: one more, or one of sent again */
+	bool waits;			/* for its router to say from which one on */
+	struct sent sent;
 	enum error_code code;
 	uint32_t origin;
 	char reason[ERROR_TEXT_BYTES];

@@ -129,6 +129,12 @@ void call_send_again(struct worker_call *call)
 
 /* ---- the end ---- */
 
+/* Room for a body's frame that leaves what answers need. */
+static size_t out_bytes(size_t body)
+{
+	return LIFE_REPLY_BYTES + FRAME_HEADER_BYTES + MESSAGE_OVERHEAD_BYTES_MAX + body;
+}
+
 struct message call_result(const struct worker_call *call)
 {
 	bool whole = call->body_bytes <= MESSAGE_BODY_BYTES_MAX;
@@ -149,6 +155,18 @@ struct message call_result(const struct worker_call *call)
 	};
 }
 
+/* A new router has heard of it, and is yet to have what the old one has had. */
+static bool is_behind(const struct worker_call *call)
+{
+	return !call->waits && call->next < call->chunks;
+}
+
+static bool may_tell(const struct worker_call *call)
+{
+	return !life_of(call)->away && !life_of(call)->unasked && !call->waits &&
+	       !is_behind(call);
+}
+
 static bool send_large_body(struct worker_call *call)
 {
 	if (call->body_bytes > MESSAGE_BODY_BYTES_MAX)
@@ -165,7 +183,7 @@ static void send_result(struct worker_call *call)
 	struct message result;
 	int r;
 
-	if (life->away || life->unasked || !send_large_body(call))
+	if (!may_tell(call) || !send_large_body(call))
 		return;
 	result = call_result(call);
 	r = channel_send(&life->channel, &result, &call->send_credit, NULL);
@@ -175,8 +193,33 @@ static void send_result(struct worker_call *call)
 	keep(call);
 }
 
+/* From where a new router wants it; false as long as there is no credit or room. */
+static bool send_chunk_again(struct worker_call *call)
+{
+	static uint8_t bytes[SENT_CHUNK_BYTES_MAX];
+	struct channel *channel = &life_of(call)->channel;
+	struct message chunk = {
+		.kind = MESSAGE_CHUNK,
+		.generation = life_of(call)->generation,
+		.call_id = call->id,
+		.chunk.sequence = call->next,
+	};
+
+	chunk.body = sent_peek(&call->sent, bytes, &chunk.chunk.stream);
+	if (buffer_room(&channel->out) < out_bytes(chunk.body.length) &&
+	    channel_flush(channel) < 0)
+		return false;
+	if (channel_send(channel, &chunk, &call->send_credit, NULL) < 0)
+		return false;
+	sent_pass(&call->sent);
+	call->next++;
+	return true;
+}
+
 void call_pump(struct worker_call *call)
 {
+	while (is_behind(call) && send_chunk_again(call))
+		;
 	if (call->state_ == CALL_FINISHED)
 		send_result(call);
 	else if (call->state_ == CALL_SERVED && call != life_of(call)->serving &&
@@ -226,8 +269,9 @@ static void finish(struct worker_call *call, enum error_code code,
 	text_escape(span_of_text(reason), call->reason, sizeof(call->reason));
 	call->state_ = CALL_FINISHED;
 	if (call->stop != ERROR_OK &&
-	    !credit_covers(&call->send_credit, call->body_bytes)) {
+	    (is_behind(call) || !credit_covers(&call->send_credit, call->body_bytes))) {
 		call->body_bytes = 0;	/* nobody may be there to take it */
+		call->chunks = call->next;
 		call->code = call->stop;
 	}
 	name_culprit(life);
@@ -495,10 +539,9 @@ static size_t frame_bytes(const struct worker_call *call, size_t length)
 {
 	const struct channel *channel = &life_of(call)->channel;
 	size_t room = buffer_room(&channel->out);
-	size_t kept = LIFE_REPLY_BYTES + FRAME_HEADER_BYTES +
-		      MESSAGE_OVERHEAD_BYTES_MAX;
+	size_t kept = out_bytes(0);
 
-	length = least(length, MESSAGE_BODY_BYTES_MAX);
+	length = least(length, SENT_CHUNK_BYTES_MAX);
 	length = least(length, call->send_credit.bytes);
 	length = least(length, channel->send_credit.bytes);
 	return room <= kept ? 0 : least(length, room - kept);
@@ -510,7 +553,7 @@ size_t worker_chunk_some(struct worker_call *call, uint32_t stream,
 	struct life *life = life_of(call);
 	size_t sent = 0, length;
 
-	while (!life->away && !life->unasked &&
+	while (may_tell(call) &&
 	       (length = frame_bytes(call, bytes.length - sent)) > 0) {
 		struct message chunk = {
 			.kind = MESSAGE_CHUNK,
@@ -522,7 +565,8 @@ size_t worker_chunk_some(struct worker_call *call, uint32_t stream,
 
 		if (channel_send(&life->channel, &chunk, &call->send_credit, NULL) < 0)
 			break;
-		call->chunks++;
+		sent_keep(&call->sent, &call->memory, stream, chunk.body);
+		call->next = ++call->chunks;
 		sent += length;
 	}
 	if (sent > 0)
@@ -541,7 +585,7 @@ void worker_progress(struct worker_call *call, uint64_t done, uint64_t total,
 		.progress = { done, total, message_text_of(note) },
 	};
 
-	if (life->away || life->unasked)
+	if (!may_tell(call))
 		return;
 	if (buffer_room(&life->channel.out) > 2 * LIFE_REPLY_BYTES)
 		channel_send(&life->channel, &progress, NULL, NULL);

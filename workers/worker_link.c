@@ -122,18 +122,36 @@ static void on_drain(struct life *life, const struct message *message)
 	life->drain_ns = message->deadline_ns;
 }
 
-/* To name it is to accept it. */
+/* To name it is to accept it. What can be sent again waits to be asked for. */
 static void resync_call(struct life *life, struct worker_call *call, bool finished)
 {
+	bool stopped = call->stop != ERROR_OK;
 	struct message answer = {
 		.kind = MESSAGE_RESYNC,
 		.call_id = call->id,
-		.resync = { finished, call->chunks },
+		.resync = { finished, call->chunks,
+			    stopped ? call->chunks : call->sent.first },
 	};
 
 	call->accepted = true;
+	call->waits = answer.resync.first < call->chunks;
+	call->next = call->chunks;
 	call->send_credit.bytes = call->send_credit.window;
 	link_send(life, &answer);
+}
+
+/* From that chunk on. */
+static void go_on(struct life *life, const struct message *message)
+{
+	struct worker_call *call = call_find(life, message->call_id);
+
+	if (!call || !call->waits || message->resync.chunks > call->chunks ||
+	    !sent_seek(&call->sent, message->resync.chunks)) {
+		break_off(life, "resync message: a call or a chunk that is not held");
+		return;
+	}
+	call->waits = false;
+	call->next = message->resync.chunks;
 }
 
 /* What runs, what is held, the end; then the results once more. */
@@ -143,7 +161,10 @@ static void on_resync(struct life *life, const struct message *message)
 			       .resync.finished = life->forgot };
 	struct list *link;
 
-	(void)message;
+	if (message->call_id) {
+		go_on(life, message);
+		return;
+	}
 	life->unasked = false;
 	life->away_ns = 0;
 	for (link = life->calls.next; link != &life->calls; link = link->next)
@@ -185,8 +206,10 @@ static void on_cancel(struct life *life, const struct message *message)
 {
 	struct worker_call *call = call_find(life, message->call_id);
 
-	if (call)
-		call_stop(call, ERROR_CANCELLED);
+	if (!call)
+		return;
+	call->waits = false;	/* nobody wants what was sent before */
+	call_stop(call, ERROR_CANCELLED);
 }
 
 /* Another worker may have it at once, if it has not been begun here. */

@@ -55,6 +55,7 @@ static const struct field stats_fields[] = {
 static const struct field resync_fields[] = {
 	FIELD(resync.finished, true),
 	FIELD(resync.chunks, UINT32_MAX),
+	FIELD(resync.first, UINT32_MAX),
 };
 static const struct field progress_fields[] = {
 	FIELD(progress.done, UINT64_MAX),
@@ -145,7 +146,7 @@ static const struct kind kinds[FRAME_KIND_EXTENSION] = {
 	[MESSAGE_STATS]     = { FIELDS(stats), ABOUT_LINK, false,
 		{ { 0 }, { 0 }, { AT_WORK }, { 0 } } },
 	[MESSAGE_RESYNC]    = { FIELDS(resync), ABOUT_EITHER, false,
-		{ { AT_WORK }, { 0 }, { SETTLED }, { IN_WELCOMED | IN_READY } } },
+		{ { AT_WORK }, { 0 }, { SETTLED }, { SETTLED } } },
 	[MESSAGE_ACCEPT]    = { "accept", NULL, 0, ABOUT_CALL, false,
 		{ { 0 }, { AT_WORK }, { AT_WORK }, { 0 } } },
 	[MESSAGE_PROGRESS]  = { FIELDS(progress), ABOUT_CALL, false,

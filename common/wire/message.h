@@ -145,7 +145,9 @@ struct message_stats {
  * message a call it runs or holds the result of, and one with call_id 0 last.
  * What it names is accepted, what it does not was not begun, unless the last
  * one is finished: then it has forgotten some. The credit of what is named
- * begins anew.
+ * begins anew. If first is less than chunks, it says nothing more of that call
+ * until the router tells it, by one about the call, from which of those chunks
+ * on it wants them, or cancels it: then what was sent before stays away.
  *
  * From a client that is back (hello.session): one a call that it waits for.
  * The router goes on from there, or answers with BUSY: that was not executed.
@@ -153,6 +155,7 @@ struct message_stats {
 struct message_resync {
 	bool finished;
 	uint32_t chunks;		/* sent so far; of a client: received */
+	uint32_t first;			/* of those, that can be sent again */
 };
 
 struct message_progress {

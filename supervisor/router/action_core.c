@@ -153,6 +153,13 @@ static void do_start(struct router *router, struct call *call,
 	effect_tell(router, call, message, now_ns);
 }
 
+/* Its client is to come back, and pays for what comes: a window of it at the most. */
+static bool awaits_client(const struct router *router, const struct call *call)
+{
+	return call->adopted && call->borrowed && call->client == NONE &&
+	       !effect_is_awaited(router, call);
+}
+
 static void forward_chunk(struct router *router, struct call *call,
 			  const struct message *message, int64_t now_ns)
 {
@@ -163,6 +170,9 @@ static void forward_chunk(struct router *router, struct call *call,
 	share_collect(router, call, message);
 	if (call->silent || call->client == NONE) {
 		share_deliver(router, call, now_ns);
+		if (!awaits_client(router, call))
+			call_grant(router, call, message->body.length, now_ns);
+	} else if (message->chunk.sequence < call->had) {
 		call_grant(router, call, message->body.length, now_ns);
 	} else if (!call->answered) {
 		credit_take(&call->to_client, message->body.length);
@@ -179,7 +189,7 @@ static void do_forward(struct router *router, struct call *call,
 {
 	bool chunk = message->kind == MESSAGE_CHUNK;
 
-	if (!call->accepted ||
+	if (!call->accepted || call->unasked ||
 	    !credit_take(&call->from_worker, message->body.length) ||
 	    (chunk && message->chunk.sequence != call->chunks_in++)) {
 		do_fault(router, call, message, now_ns);
@@ -232,7 +242,8 @@ static void do_finish(struct router *router, struct call *call,
 	struct tool *tool = &router->tools[call->tool];
 	struct ending ending = ending_of_result(message);
 
-	if (!call->accepted || message->result.chunks != call->chunks_in ||
+	if (!call->accepted || call->unasked ||
+	    message->result.chunks != call->chunks_in ||
 	    !credit_take(&call->from_worker, message->body.length)) {
 		do_fault(router, call, message, now_ns);
 		return;
@@ -368,6 +379,7 @@ static void do_stop(struct router *router, struct call *call,
 	if (call->stopping)
 		return;
 	call->stopping = true;
+	call->unasked = false;
 	call->kill_ns = now_ns + CANCEL_GRACE_NS;
 	call_rearm(router, call);
 	if (router->nested)

@@ -112,6 +112,8 @@ static int64_t call_next_ns(const struct call *call)
 		return deadline_earlier(next_ns, call->retry_ns);
 	case CALL_SENT:
 	case CALL_RUNNING:
+		if (call->unasked)	/* it is silent as it should be */
+			return next_ns;
 		next_ns = deadline_pair_next_ns(&call->limits);
 		if (call->state == CALL_SENT)
 			next_ns = deadline_earlier(next_ns, call->stuck_ns);
@@ -365,7 +367,7 @@ static bool is_held_up(const struct router *router, const struct call *call)
 {
 	bool spent = call->from_worker.bytes <= CREDIT_CALL_BYTES / 2;
 
-	if (call->owed > 0 && spent)
+	if (call->unasked || (call->owed > 0 && spent))
 		return true;
 	return call->client != NONE && !call->silent && call->chunks_out > 0 &&
 	       (call->to_client.bytes <= CREDIT_CALL_BYTES / 2 ||

@@ -219,6 +219,7 @@ void client_let_go(struct router *router, struct call *call)
 	*(with_worker ? &client->running : &client->waiting) -= 1;
 	*(with_worker ? &lost->running : &lost->waiting) += 1;
 	call->client = NONE;
+	legacy_left(router, call, true);
 	list_append(&lost->calls, &call->client_link);
 }
 
@@ -328,6 +329,7 @@ void client_regain(struct router *router, struct call *call, uint32_t index)
 	*(with_worker ? &lost->running : &lost->waiting) -= 1;
 	*(with_worker ? &client->running : &client->waiting) += 1;
 	call->client = index;
+	legacy_left(router, call, false);
 	list_append(&client->calls, &call->client_link);
 	call_register(router, call);
 	share_read_anew(call);

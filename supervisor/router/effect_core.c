@@ -230,8 +230,9 @@ static bool is_whole(const struct call *call)
 static void wait_for(struct router *router, struct effect *effect,
 		     struct call *call, int64_t now_ns)
 {
-	const struct call *leader = &router->calls[effect->leader];
+	struct call *leader = &router->calls[effect->leader];
 
+	legacy_join(router, leader, now_ns);
 	let_go(router, call);
 	call->kept = leader->collecting && is_whole(leader) ? leader->kept : NULL;
 	if (call->kept)

@@ -132,7 +132,7 @@ bool legacy_note(struct router *router, struct call *call, const struct slot *sl
 	row->attempts = call->attempts + 1;
 	row->priority = call->priority;
 	row->own = call->probe || call->records;
-	row->begun = row->told = false;
+	row->begun = row->told = row->left = false;
 	memcpy(row->tool, router->tools[call->tool].row.name, sizeof(row->tool));
 	if (call->generation > legacy->head->generation)
 		legacy->head->generation = call->generation;
@@ -150,6 +150,12 @@ void legacy_drop(struct router *router, struct call *call)
 void legacy_begun(struct router *router, const struct call *call)
 {
 	router->legacy.calls[call->legacy].begun = true;
+}
+
+void legacy_left(struct router *router, const struct call *call, bool left)
+{
+	if (call->legacy != NONE)
+		router->legacy.calls[call->legacy].left = left;
 }
 
 /* Somebody will confirm the result, or ask for it once more. */
@@ -295,11 +301,14 @@ void legacy_adopt(struct router *router, struct slot *slot, int64_t now_ns)
 
 /* ---- where worker and client meet ---- */
 
-/* From here on it is as any other: nothing came while its client was away. */
+/* From here on it is as any other, once its client has all that has come. */
 static void become_ordinary(struct router *router, struct call *call, int64_t now_ns)
 {
 	size_t granted = call->from_worker.bytes + call->owed;
 
+	if (call->to_client.bytes < granted ||
+	    (call->kept && call->last_kept != call->kept->parcels.last))
+		return;
 	call->silent = false;
 	if (call->to_client.bytes > granted)
 		call_grant(router, call, call->to_client.bytes - granted, now_ns);
@@ -308,6 +317,49 @@ static void become_ordinary(struct router *router, struct call *call, int64_t no
 	call->borrowed = false;
 	if (!(call->flags & CALL_DETACHED) && call->effect == NONE)
 		share_stop_collecting(router, call);
+}
+
+static void say_from(struct router *router, struct slot *slot, uint64_t handle,
+		     uint32_t chunk, int64_t now_ns)
+{
+	peer_send(router, slot_peer(router, slot_index(router, slot)), &(struct message){
+		.kind = MESSAGE_RESYNC, .call_id = handle,
+		.generation = slot->generation, .resync.chunks = chunk }, now_ns);
+}
+
+static void ask(struct router *router, struct call *call, uint32_t from, int64_t now_ns)
+{
+	call->unasked = false;
+	call->chunks_in = call->resumed_from = from;
+	if (call->kept)
+		call->kept->places = from;
+	deadline_pair_progress(&call->limits, now_ns);
+	call_rearm(router, call);
+	say_from(router, &router->slots[call->slot], call_handle(router, call), from, now_ns);
+}
+
+static bool outlives_clients(const struct call *call)
+{
+	return call->flags & CALL_DETACHED && !call->borrowed;
+}
+
+/* All of it, if others may want that, too; else what its client is yet to have. */
+static uint32_t wanted_from(const struct call *call)
+{
+	bool all = call->effect != NONE || outlives_clients(call);
+
+	return all && call->resent_from == 0 ? 0 : call->had;
+}
+
+/* What its client is yet to have is here, or will be. */
+static bool has_rest(const struct call *call)
+{
+	bool here = call->kept || (call->unasked && call->state != CALL_HELD);
+	uint32_t most = call->chunks_in > call->resent_to ? call->chunks_in
+							  : call->resent_to;
+
+	return here && call->had <= most &&
+	       call->had >= (call->unasked ? call->resent_from : call->resumed_from);
 }
 
 static const char lost[] = "its output was lost with a router that died, in whole or in part";
@@ -323,11 +375,26 @@ static void answer(struct router *router, uint32_t client, uint64_t id,
 	}, now_ns);
 }
 
+/* Its client is not waited for: as much as there is, for others. */
+static void go_on_alone(struct router *router, struct call *call, int64_t now_ns)
+{
+	size_t room = CREDIT_CALL_BYTES - call->from_worker.bytes;
+
+	if (call->slot == NONE || !call->named)
+		return;
+	if (call->unasked)
+		ask(router, call, call->resent_from, now_ns);
+	else if (room > call->owed)
+		call_grant(router, call, room - call->owed, now_ns);
+}
+
 /* Nobody waits for it any more, unless it was to outlive that. */
 static void desert(struct router *router, struct call *call, int64_t now_ns)
 {
-	if (!call->borrowed || effect_is_awaited(router, call))
+	if (!call->borrowed || effect_is_awaited(router, call)) {
+		go_on_alone(router, call, now_ns);
 		return;
+	}
 	call->flags &= ~(uint32_t)CALL_DETACHED;
 	call->borrowed = false;
 	call_event(router, call, LIFE_LOST, NULL, now_ns);
@@ -336,7 +403,9 @@ static void desert(struct router *router, struct call *call, int64_t now_ns)
 /* It ends here, but its row is there until that is confirmed; or it goes on. */
 static void tell_loss(struct router *router, struct call *call, int64_t now_ns)
 {
-	struct ending ending = ending_of(ERROR_DATA_LOSS, lost);
+	struct ending ending = call->stop == STOP_NONE ?
+			       ending_of(ERROR_DATA_LOSS, lost) :
+			       ending_of_stop(router, call);
 	uint32_t client = call->client;
 
 	desert(router, call, now_ns);
@@ -356,18 +425,27 @@ static void tell_loss(struct router *router, struct call *call, int64_t now_ns)
 static void meet(struct router *router, struct call *call, int64_t now_ns)
 {
 	bool over = call->state == CALL_HELD;
-	bool missed = call->named && (call->chunks_out != call->resumed_from ||
-				      !call->kept);
 
 	if (call->client == NONE || call->answered || !(call->named || over))
 		return;
 	call_announce(router, call, now_ns);
-	if (missed)
+	if (call->named && !has_rest(call)) {
 		tell_loss(router, call, now_ns);
-	else if (!over && !call->kept->parcels.first)
+		return;
+	}
+	if (call->unasked && !over)
+		ask(router, call, wanted_from(call), now_ns);
+	client_go_on(router, call, now_ns);
+	if (!over)
 		become_ordinary(router, call, now_ns);
-	else
-		client_go_on(router, call, now_ns);
+}
+
+/* A client that has only joined it: its own may take a while. */
+void legacy_join(struct router *router, struct call *call, int64_t now_ns)
+{
+	if (call->adopted && call->client == NONE &&
+	    (!call->unasked || call->resent_from == 0))
+		go_on_alone(router, call, now_ns);
 }
 
 /* ---- the worker's words ---- */
@@ -379,16 +457,44 @@ static bool is_deserted(const struct call *call)
 	       !(call->flags & (CALL_RESUME | CALL_DETACHED));
 }
 
+/* Its client was there when the router died, and has been waited for not long enough. */
+static bool is_expected(const struct router *router, const struct call *call)
+{
+	const struct legacy *legacy = &router->legacy;
+
+	return !call->probe && legacy->heirs[call->legacy].past &&
+	       !legacy->calls[call->legacy].left;
+}
+
+/* A worker that has chunks to send again says no more of it before it is asked. */
 static void take_over(struct router *router, struct call *call,
 		      const struct message *message, int64_t now_ns)
 {
+	const struct message_resync *resync = &message->resync;
+
 	call->named = call->accepted = true;
-	call->chunks_in = call->resumed_from = message->resync.chunks;
+	call->chunks_in = call->resumed_from = call->resent_to = resync->chunks;
+	call->resent_from = resync->first;
+	call->unasked = resync->first < resync->chunks && !call->stopping;
 	if (call->state == CALL_SENT)
 		call_enter(router, call, CALL_RUNNING);
 	meet(router, call, now_ns);
+	if (call->unasked && !is_expected(router, call))
+		go_on_alone(router, call, now_ns);
+	if (effect_is_awaited(router, call))
+		legacy_join(router, call, now_ns);
 	if (is_deserted(call))
 		call_event(router, call, LIFE_LOST, NULL, now_ns);
+}
+
+/* Its client had it: the result comes once more, and is declined. */
+static void expect_unclaimed(struct router *router, struct slot *slot,
+			     const struct message *message, int64_t now_ns)
+{
+	slot->unclaimed++;
+	slot->served++;
+	if (message->resync.first < message->resync.chunks)
+		say_from(router, slot, message->call_id, message->resync.chunks, now_ns);
 }
 
 static void hear_of_call(struct router *router, struct slot *slot,
@@ -398,8 +504,8 @@ static void hear_of_call(struct router *router, struct slot *slot,
 
 	if (call && call->adopted && !call->named)
 		take_over(router, call, message, now_ns);
-	else if (!call && message->resync.finished)	/* its client had it */
-		slot->unclaimed++, slot->served++;
+	else if (!call && message->resync.finished)
+		expect_unclaimed(router, slot, message, now_ns);
 	else
 		slot_fault(router, slot, "it has a call that nobody has sent", now_ns);
 }
@@ -535,7 +641,7 @@ static void attach(struct router *router, struct call *call, uint32_t client,
 	client_regain(router, call, client);
 	call_rearm(router, call);
 	call->answered &= call->state != CALL_HELD;	/* it was not read */
-	call->chunks_out = chunks;
+	call->chunks_out = call->had = chunks;
 	meet(router, call, now_ns);
 }
 

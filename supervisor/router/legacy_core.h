@@ -14,10 +14,11 @@
  * was there when the router died, which its own row says. What cannot be told for
  * certain is answered with an outcome that is unknown.
  *
- * An adopted call waits LEGACY_NS for its client, its output kept meanwhile. The
- * client says how much of it it has; if that is not all the worker had sent, the
- * rest is lost with the router, and the call ends in ERROR_DATA_LOSS. Arguments
- * are not kept: it is never tried again here, that is the client's to do.
+ * An adopted call waits LEGACY_NS for its client, who says how much of its output
+ * it has. If there was any, the worker says no more of it until it is asked for the
+ * rest; else up to a window of what comes is kept meanwhile. Where the worker has not
+ * all of the rest any more, the call ends in ERROR_DATA_LOSS. Arguments are not
+ * kept: it is never tried again here, that is the client's to do.
  *
  * A row becomes one by the store of its last word, and none by the first: a
  * router may be killed between any two. The next checks all it finds.
@@ -56,6 +57,7 @@ struct legacy_call {
 	uint32_t uid, role, flags, workspace, attempts, priority;
 	uint8_t own;		/* the router's own call */
 	uint8_t begun, told;	/* its ACCEPT, its RESULT had come */
+	uint8_t left;		/* its client had gone */
 	char tool[CATALOG_NAME_BYTES];
 };
 
@@ -102,11 +104,17 @@ void legacy_hear_worker(struct router *router, struct slot *slot,
 /* Before the call goes to that worker. False: there is no room. */
 bool legacy_note(struct router *router, struct call *call, const struct slot *slot);
 
+/* Another call has joined it under its effect's name. */
+void legacy_join(struct router *router, struct call *call, int64_t now_ns);
+
 /* Its worker has accepted it. */
 void legacy_begun(struct router *router, const struct call *call);
 
 /* Its worker's RESULT is here, and may be forgotten there now, or later. */
 void legacy_result(struct router *router, struct call *call);
+
+/* Its client has gone, or is there again. */
+void legacy_left(struct router *router, const struct call *call, bool left);
 
 /* It will be tried again. */
 void legacy_drop(struct router *router, struct call *call);

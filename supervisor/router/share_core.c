@@ -63,7 +63,8 @@ void share_pass_over(struct call *call, const struct parcel *parcel,
 {
 	if (call->last_kept == parcel)
 		call->last_kept = before;
-	else if (!call->last_kept || call->last_kept->place < parcel->place)
+	else if (parcel->place >= call->had &&
+		 (!call->last_kept || call->last_kept->place < parcel->place))
 		call->dropped += parcel->bytes;
 }
 
@@ -185,14 +186,31 @@ static void end_delivery(struct router *router, struct call *call,
 	call_hold(router, call, now_ns + HELD_ACK_NS);
 }
 
+/* Its client has it from an earlier router. */
+static bool is_had(const struct call *call, const struct parcel *parcel)
+{
+	return parcel->message.kind == MESSAGE_CHUNK && parcel->place < call->had;
+}
+
+static struct parcel *next_kept(struct call *call)
+{
+	struct parcel *next;
+
+	for (;;) {
+		next = call->last_kept ? call->last_kept->next
+				       : call->kept->parcels.first;
+		if (!next || !is_had(call, next))
+			return next;
+		call->last_kept = next;
+	}
+}
+
 /* Whether its RESULT was among what went out. */
 static bool send_kept(struct router *router, struct call *call, int64_t now_ns)
 {
 	struct parcel *next;
 
-	while ((next = call->last_kept ? call->last_kept->next
-				       : call->kept->parcels.first) &&
-	       credit_take(&call->to_client, next->bytes)) {
+	while ((next = next_kept(call)) && credit_take(&call->to_client, next->bytes)) {
 		struct message message = next->message;
 
 		message.call_id = call->client_id;

@@ -247,7 +247,10 @@ struct call {
 	bool named;			/* the worker has said it has it */
 	bool borrowed;			/* it is detached for as long as it has no client */
 	bool confirmed;			/* its client has the RESULT already */
-	uint32_t resumed_from;		/* chunks an earlier router has had of it */
+	bool unasked;			/* and waits to be told from which chunk on */
+	uint32_t resumed_from;		/* chunks that only an earlier router has had of it, */
+	uint32_t resent_from, resent_to;	/* of which the worker has these */
+	uint32_t had;			/* that its client came back with */
 	uint32_t legacy;		/* row; NONE: it has none */
 	uint64_t alias;			/* its worker's name for it; 0: the handle */
 	enum stop_cause stop;

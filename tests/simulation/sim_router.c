@@ -26,6 +26,7 @@
 #define KEPT 24			/* results a worker keeps until they are confirmed */
 #define CHUNK_BYTES 60000
 #define CHUNKS 6		/* more than there is credit for at first */
+#define AGAIN 3			/* of these a worker can send again */
 #define KILLER 77		/* the second word of a call no worker survives */
 #define NAMES 32		/* of effects, for whoever wants one */
 #define EFFECTS 64
@@ -47,7 +48,7 @@ enum seen {
 	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
 	SEEN_CUT, SEEN_GIVEN_BACK, SEEN_ADOPTED, SEEN_SENT_ANEW, SEEN_PROMISED, SEEN_LOST,
-	SEEN_THIEF, SEEN_FORGOT, SEEN_MIDST, SEEN_COUNT
+	SEEN_THIEF, SEEN_FORGOT, SEEN_MIDST, SEEN_REPLAYED, SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
@@ -58,7 +59,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"had again", "attached", "unknown name", "misused name", "no entry",
 	"recorded", "router died", "not written down", "recalled",
 	"cut", "given back", "adopted", "sent anew", "had after all", "output lost",
-	"thief", "forgotten", "died midst",
+	"thief", "forgotten", "died midst", "replayed",
 };
 
 struct task {
@@ -68,6 +69,10 @@ struct task {
 	bool more;			/* the argument is not complete */
 	uint32_t parts;
 	uint32_t chunks, chunks_left;
+	uint32_t next;			/* chunk that it sends, maybe again */
+	bool waits;			/* to be told which */
+	bool finished;			/* with this code */
+	unsigned code;
 	struct credit credit;
 };
 
@@ -84,7 +89,7 @@ struct sim_worker {
 	uint32_t generation;
 	bool unasked, forgot;		/* of an earlier router's, not heard yet */
 	bool spent;			/* it has said nonsense, and is to be killed */
-	struct task tasks[16];
+	struct task tasks[8 + KEPT];
 	unsigned count;
 	struct kept_result kept[KEPT];
 	unsigned kept_count;
@@ -100,7 +105,8 @@ struct sim_call {
 	bool named;			/* it is of world.effects */
 	bool misused;			/* with another argument than that has */
 	bool attached, late;		/* late: that was begun before */
-	bool promised;			/* its worker lives on, and nothing is missing */
+	bool promised;			/* its worker lives on, and has what is missing: */
+	bool replays;			/* there is some */
 	bool survived;			/* a router */
 	bool again;			/* it was not executed, and is to be sent anew */
 	bool stolen;			/* it is another's */
@@ -110,7 +116,7 @@ struct sim_call {
 	uint32_t body[2];
 	unsigned executed;
 	int64_t deadline_ns;
-	uint32_t chunks;
+	uint32_t chunks, next_output;
 	uint64_t dropped;
 	size_t received;		/* and no credit given for it yet */
 	struct credit credit;
@@ -159,6 +165,7 @@ static struct {
 static uint64_t seen[SEEN_COUNT];
 static struct world world;
 static uint32_t names[(CLIENTS + 1) << 16];	/* what results say: each its index */
+static uint8_t outputs[CHUNKS][CHUNK_BYTES];	/* each begins with its index */
 static const uint8_t nothing[CHUNK_BYTES];
 
 static bool chance(unsigned percent)
@@ -279,6 +286,7 @@ static void check_survivor(uint32_t client, const struct sim_call *call, unsigne
 	if (call->promised && lost)
 		fail("a result is lost with a router", call->name);
 	seen[SEEN_PROMISED] += call->promised && !lost;
+	seen[SEEN_REPLAYED] += call->promised && call->replays && code == ERROR_OK;
 	seen[SEEN_LOST] += call->survived && code == ERROR_DATA_LOSS;
 	seen[SEEN_THIEF] += call->stolen;
 }
@@ -340,6 +348,9 @@ static void see_chunk(uint32_t client, const struct message *message)
 		fail("output of a call that is over", message->call_id);
 	if (message->chunk.sequence != call->chunks++)
 		fail("a chunk out of order", message->call_id);
+	if (message->body.data[0] < call->next_output)
+		fail("the same output twice", message->call_id);
+	call->next_output = message->body.data[0] + 1U;
 	if (!credit_take(&call->credit, message->body.length))
 		fail("more output than credit", message->call_id);
 	call->received += message->body.length;
@@ -372,7 +383,7 @@ static void hear_of_task(struct sim_worker *worker,
 	if (!task)
 		return;
 	if (message->kind == MESSAGE_CANCEL)
-		task->cancelled = true;
+		task->cancelled = true, task->waits = false;
 	if (message->kind == MESSAGE_RECALL)
 		task->recalled = true;
 	if (message->kind == MESSAGE_CHUNK_REQ)
@@ -397,6 +408,15 @@ static void check_written(uint64_t handle)
 		fail("an effect goes out that is not written down", handle);
 }
 
+static unsigned working(const struct sim_worker *worker)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < worker->count; i++)
+		count += !worker->tasks[i].finished;
+	return count;
+}
+
 static void take_call(struct sim_worker *worker, const struct message *message)
 {
 	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
@@ -405,7 +425,7 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 
 	if (worker->unasked)
 		fail("a call before its RESYNC has ended", message->call_id);
-	if (worker->count == 4)
+	if (working(worker) == 4)
 		fail("more calls than the worker said", message->call_id);
 	if (!world.faults[FAULT_FULL] &&
 	    world.router->slots[worker - world.workers].blocked)
@@ -434,18 +454,53 @@ static void push(struct sim_worker *worker, struct message message);
 static void accept_task(struct sim_worker *worker, struct task *task);
 static void push_result(struct sim_worker *worker, const struct kept_result *kept);
 
+static uint32_t first_kept(uint32_t chunks)
+{
+	return chunks > AGAIN ? chunks - AGAIN : 0;
+}
+
+/* Of one that was cancelled nothing is sent again. */
+static uint32_t first_of(const struct task *task)
+{
+	return task->cancelled ? task->chunks : first_kept(task->chunks);
+}
+
+/* What is sent again comes before the result does. */
+static void take_up_kept(struct sim_worker *worker)
+{
+	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < worker->kept_count; i++) {
+		const struct kept_result *kept = &worker->kept[i];
+
+		if (kept->chunks > 0)
+			worker->tasks[worker->count++] = (struct task){
+				.handle = kept->handle, .id = kept->id,
+				.chunks = kept->chunks, .code = kept->code,
+				.credit = fresh, .accepted = true, .finished = true };
+		else
+			worker->kept[count++] = *kept;
+	}
+	worker->kept_count = count;
+}
+
 /* Names what it has, and brings what it keeps. */
 static void tell_all(struct sim_worker *worker)
 {
 	worker->unasked = false;
+	take_up_kept(worker);
 	for (unsigned i = 0; i < worker->count; i++) {
 		struct task *task = &worker->tasks[i];
 
 		if (!task->accepted)
 			accept_task(worker, task);
 		task->credit.bytes = task->credit.window;
+		task->next = task->chunks;
+		task->waits = first_of(task) < task->chunks;
 		push(worker, (struct message){ .kind = MESSAGE_RESYNC,
-			.call_id = task->handle, .resync = { false, task->chunks } });
+			.call_id = task->handle,
+			.resync = { task->finished, task->chunks, first_of(task) } });
 	}
 	for (unsigned i = 0; i < worker->kept_count; i++)
 		push(worker, (struct message){ .kind = MESSAGE_RESYNC,
@@ -456,6 +511,20 @@ static void tell_all(struct sim_worker *worker)
 	for (unsigned i = 0; i < worker->kept_count; i++)
 		push_result(worker, &worker->kept[i]);
 	seen[SEEN_FORGOT] += worker->forgot;
+}
+
+static void send_from(struct sim_worker *worker, const struct message *message)
+{
+	struct task *task = task_of(worker, message->call_id);
+	uint32_t chunk = message->resync.chunks;
+
+	if (worker->spent)
+		return;
+	if (!task || !task->waits || chunk > task->chunks ||
+	    chunk < first_of(task))
+		fail("asked for what it does not have", message->call_id);
+	task->waits = false;
+	task->next = chunk;
 }
 
 static void forget(struct sim_worker *worker, uint64_t handle)
@@ -473,6 +542,8 @@ static void hear(struct sim_worker *worker, const struct message *message)
 {
 	if (message->kind == MESSAGE_RESULT_ACK)
 		forget(worker, message->call_id);
+	else if (message->kind == MESSAGE_RESYNC && message->call_id)
+		send_from(worker, message);
 	else if (message->kind == MESSAGE_RESYNC)
 		tell_all(worker);
 	else if (message->kind == MESSAGE_CALL)
@@ -553,10 +624,10 @@ static void on_control(void *owner, const struct control *record)
 		return;
 	if (!worker->up || worker->generation != record->generation)
 		fail("a word about no such worker", record->slot);
-	if (record->kind == CONTROL_RECYCLE && worker->alive && worker->count)
+	if (record->kind == CONTROL_RECYCLE && worker->alive && working(worker))
 		fail("a worker is to go while it works", record->slot);
 	if (record->kind == CONTROL_RECYCLE && worker->alive &&
-	    worker->kept_count > slot->unclaimed && world.now_ns < worker->drain_ns &&
+	    worker->kept_count + worker->count > slot->unclaimed && world.now_ns < worker->drain_ns &&
 	    slot->peer.waiting.count == 0)
 		fail("a worker is to go while it keeps a result", record->slot);
 	seen[SEEN_KILL] += record->kind == CONTROL_KILL;
@@ -751,15 +822,25 @@ static void accept_task(struct sim_worker *worker, struct task *task)
 /* False: there is no credit, or enough was said. */
 static bool say_chunk(struct sim_worker *worker, struct task *task)
 {
-	if (task->chunks_left == 0 || task->cancelled)
+	bool again = task->next < task->chunks;
+
+	if (task->waits)
+		return true;
+	if (task->cancelled && again) {		/* its credit may never come */
+		task->chunks = task->next;
+		task->code = ERROR_CANCELLED;
+	}
+	if (task->cancelled || !(again || task->chunks_left > 0))
 		return false;
 	if (!credit_take(&task->credit, CHUNK_BYTES))
 		return true;
-	task->chunks_left--;
+	task->chunks_left -= !again;
 	push(worker, (struct message){ .kind = MESSAGE_CHUNK,
 		.call_id = task->handle,
-		.chunk = { .sequence = task->chunks++, .stream = 1 },
-		.body = { nothing, CHUNK_BYTES } });
+		.chunk = { .sequence = task->next, .stream = 1 },
+		.body = { outputs[task->next], CHUNK_BYTES } });
+	task->next++;
+	task->chunks += !again;
 	return true;
 }
 
@@ -782,7 +863,8 @@ static void finish_task(struct sim_worker *worker, struct task *task)
 	}
 	worker->kept[worker->kept_count] = (struct kept_result){
 		.handle = task->handle, .id = task->id, .chunks = task->chunks,
-		.code = fault(FAULT_PHASES, 30) ? ERROR_UNAVAILABLE : ERROR_OK };
+		.code = task->finished || task->code ? task->code :
+			fault(FAULT_PHASES, 30) ? ERROR_UNAVAILABLE : ERROR_OK };
 	push_result(worker, &worker->kept[worker->kept_count++]);
 }
 
@@ -885,7 +967,7 @@ static void come_back(struct sim_client *client)
 		call->survived |= client->resumes;	/* it asks for its calls */
 		call->promised = false;
 		if (!client->resumes)
-			call->chunks = 0;
+			call->chunks = call->next_output = 0;
 		if (!client->resumes)
 			call->dropped = 0;
 		call->received = 0;
@@ -1306,7 +1388,8 @@ static void orphan(struct sim_worker *worker)
 	worker->unasked = true;
 }
 
-static void promise(uint32_t id, uint32_t chunks, uint32_t chunks_left)
+/* What comes while its client is away may be more than is kept for it. */
+static void promise(uint32_t id, uint32_t first, uint32_t chunks, uint32_t chunks_left)
 {
 	struct sim_call *call;
 
@@ -1314,16 +1397,21 @@ static void promise(uint32_t id, uint32_t chunks, uint32_t chunks_left)
 		return;
 	call = call_of(id);
 	call->promised = call->outstanding && !call->again && call->effect &&
-			 call->chunks == chunks && chunks_left == 0;
+			 call->chunks >= first &&
+			 (chunks > 0 || chunks_left == 0);
+	call->replays = call->chunks < chunks;
 }
 
 static void make_promises(const struct sim_worker *worker)
 {
-	for (unsigned i = 0; i < worker->count; i++)
-		promise(worker->tasks[i].id, worker->tasks[i].chunks,
-			worker->tasks[i].chunks_left);
+	for (unsigned i = 0; i < worker->count; i++) {
+		const struct task *task = &worker->tasks[i];
+
+		promise(task->id, first_of(task), task->chunks, task->chunks_left);
+	}
 	for (unsigned i = 0; i < worker->kept_count; i++)
-		promise(worker->kept[i].id, worker->kept[i].chunks, 0);
+		promise(worker->kept[i].id, first_kept(worker->kept[i].chunks),
+			worker->kept[i].chunks, 0);
 }
 
 static void part(struct sim_client *client)
@@ -1509,6 +1597,8 @@ int main(void)
 
 	for (uint32_t i = 0; i < COUNT(names); i++)
 		names[i] = i;
+	for (uint32_t i = 0; i < CHUNKS; i++)
+		outputs[i][0] = (uint8_t)i;
 
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		uint64_t trace = run(seed);
