@@ -36,15 +36,17 @@ static void exec_job(void)
 	_exit(126);
 }
 
-/* Everything of a call but its RESULT, which is returned. */
+/* Everything of a call but its RESULT, which is confirmed and returned. */
 static struct message hear_result(void)
 {
 	struct message message;
 
 	for (;;) {
 		assert_int_equal(rig_hear(&message), 0);
-		if (message.kind == MESSAGE_RESULT)
+		if (message.kind == MESSAGE_RESULT) {
+			rig_confirm(1);
 			return message;
+		}
 		if (message.kind != MESSAGE_CHUNK)
 			continue;
 		char *at = output[message.chunk.stream] + output_bytes[message.chunk.stream];
@@ -332,6 +334,7 @@ static void a_slow_caller_slows_the_command_down(void **state)
 	assert_int_equal(rig_hear(&message), 0);
 	assert_int_equal(message.kind, MESSAGE_RESULT);
 	assert_int_equal(message.result.code, ERROR_CANCELLED);
+	rig_confirm(1);
 	assert_true(rig_left_well());
 }
 
