@@ -30,6 +30,7 @@ static void exec_job(void)
 		snprintf(path, sizeof(path), "%s", full);
 	}
 	setenv("INHERITED", "yes", 1);
+	setenv("PATH", "/usr/bin:/bin", 1);	/* no folder that one may not read */
 	if (chdir(folder) < 0)
 		_exit(125);
 	execl(path, "cupel-job", (char *)NULL);
