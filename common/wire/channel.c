@@ -4,7 +4,12 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "common/cleanup.h"
+
+#define AT_ONCE_BYTES_MIN 32768	/* of a body for which a system call is worth it */
 
 /* ---- life ---- */
 
@@ -53,11 +58,69 @@ static int end_for_cause(struct channel *channel, int error)
 
 /* ---- sending ---- */
 
+/* Nothing went, nothing is lost; where memory is short, the next poll asks again. */
+static bool is_passing(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM;
+}
+
+static int fail_to_send(struct channel *channel, int error)
+{
+	return end_sending(channel, error == ECONNRESET ? -EPIPE : -error);
+}
+
+static int queue(struct channel *channel, const struct message *message,
+		 struct error *why)
+{
+	size_t room;
+	uint8_t *place = buffer_reserve(&channel->out, FRAME_HEADER_BYTES +
+					MESSAGE_OVERHEAD_BYTES_MAX +
+					message->body.length, &room);
+	int r;
+
+	if (!place)
+		return -EAGAIN;
+	r = message_encode(message, place, room, why);
+	if (r > 0)
+		buffer_commit(&channel->out, (size_t)r);
+	return r < 0 ? r : 0;
+}
+
+/* Past what is queued, which is nothing: a long body is not copied on its way. */
+static int send_at_once(struct channel *channel, const struct message *message,
+			struct error *why)
+{
+	uint8_t head[FRAME_HEADER_BYTES + MESSAGE_OVERHEAD_BYTES_MAX];
+	int r = message_encode_head(message, head, sizeof(head), why);
+	struct iovec parts[] = {
+		{ head, (size_t)r },
+		{ (uint8_t *)(uintptr_t)message->body.data, message->body.length },
+	};
+	ssize_t written;
+
+	if (r < 0)
+		return r;
+	written = sendmsg(channel->fd, &(struct msghdr){
+		.msg_iov = parts, .msg_iovlen = COUNT(parts) },
+		MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (written < 0 && !is_passing(errno))
+		return fail_to_send(channel, errno);
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		struct span part = { parts[i].iov_base, parts[i].iov_len };
+		size_t gone = written < 0 ? 0 : (size_t)written;
+
+		gone = gone < part.length ? gone : part.length;
+		written -= (ssize_t)gone;
+		part = span_skip(part, gone);
+		buffer_append(&channel->out, part.data, part.length);
+	}
+	return 0;
+}
+
 int channel_send(struct channel *channel, const struct message *message,
 		 struct credit *call, struct error *why)
 {
-	size_t body = message->body.length, room;
-	uint8_t *place;
+	size_t body = message->body.length;
 	int r;
 
 	if (channel->send_error)
@@ -73,19 +136,16 @@ int channel_send(struct channel *channel, const struct message *message,
 	if (!credit_covers(&channel->send_credit, body) ||
 	    (call && !credit_covers(call, body)))
 		return -EAGAIN;
-	place = buffer_reserve(&channel->out, FRAME_HEADER_BYTES +
-			       MESSAGE_OVERHEAD_BYTES_MAX + body, &room);
-	if (!place)
-		return -EAGAIN;
-
-	r = message_encode(message, place, room, why);
+	if (body >= AT_ONCE_BYTES_MIN && buffer_length(&channel->out) == 0)
+		r = send_at_once(channel, message, why);
+	else
+		r = queue(channel, message, why);
 	if (r < 0)
 		return r;
 	assert(call || body == 0);
 	credit_take(&channel->send_credit, body);
 	if (call)
 		credit_take(call, body);
-	buffer_commit(&channel->out, (size_t)r);
 	channel->state = message_next_state(message->kind, channel->sends,
 					    channel->state);
 	return 0;
@@ -111,12 +171,6 @@ static void grant(struct channel *channel)
 	channel->consumed = 0;
 }
 
-/* Nothing went, nothing is lost; where memory is short, the next poll asks again. */
-static bool is_passing(int error)
-{
-	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM;
-}
-
 int channel_flush(struct channel *channel)
 {
 	struct span out;
@@ -135,7 +189,7 @@ int channel_flush(struct channel *channel)
 	if (written < 0 && is_passing(errno))
 		return -EAGAIN;
 	if (written < 0)
-		return end_sending(channel, errno == ECONNRESET ? -EPIPE : -errno);
+		return fail_to_send(channel, errno);
 	buffer_consume(&channel->out, (size_t)written);
 	channel->sent += (size_t)written;
 	return (size_t)written == out.length ? 0 : -EAGAIN;

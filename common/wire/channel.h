@@ -5,7 +5,8 @@
  *	channel_receive <-- [ in: bounded ] <-- reads when empty -- socket
  *
  * Nothing here blocks, waits or allocates. Sending queues; one flush writes
- * all that is queued in one system call. Receiving hands out what is buffered
+ * all that is queued in one system call. Only a long body behind which nothing
+ * is queued goes at once, as far as the socket takes it, and is not copied. Receiving hands out what is buffered
  * and reads only when no whole frame is left: a turn of a loop costs a read
  * and a write, however many messages it moves.
  *

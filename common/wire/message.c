@@ -90,6 +90,8 @@ static void store(struct message *message, const struct field *field,
 
 /* ---- the walk ---- */
 
+#define BODY_PART 2
+
 /* Envelope, own fields, body: the order on the wire. */
 struct walk {
 	struct {
@@ -163,8 +165,8 @@ static int no_room(const struct kind *kind, size_t capacity, struct error *why)
 			 kind->name, capacity);
 }
 
-int message_encode(const struct message *message, uint8_t *buffer,
-		   size_t capacity, struct error *why)
+int message_encode_head(const struct message *message, uint8_t *buffer,
+			size_t capacity, struct error *why)
 {
 	const struct kind *kind = kind_of(message->kind);
 	struct pack_writer writer;
@@ -183,15 +185,36 @@ int message_encode(const struct message *message, uint8_t *buffer,
 			 capacity - FRAME_HEADER_BYTES);
 	pack_write(&writer, &(struct pack_value){ .type = PACK_ARRAY,
 						  .number = walk.field_count });
-	for (size_t i = 0; i < COUNT(walk.parts); i++)
+	for (size_t i = 0; i < BODY_PART; i++)
 		for (size_t j = 0; j < walk.parts[i].count && r == 0; j++)
 			r = put_field(&writer, kind, message,
 				      &walk.parts[i].fields[j], why);
+	if (r == 0)
+		r = check_limit(kind, walk.parts[BODY_PART].fields,
+				message->body.length, why);
 	if (r < 0)
 		return r;
+	pack_write_bytes_head(&writer, message->body.length);
 	r = pack_written(&writer);
-	return r < 0 ? no_room(kind, capacity, why)
-		     : frame_seal(buffer, (size_t)r);
+	if (r < 0)
+		return no_room(kind, capacity, why);
+	r = frame_seal(buffer, (size_t)r + message->body.length);
+	return r < 0 ? r : r - (int)message->body.length;
+}
+
+int message_encode(const struct message *message, uint8_t *buffer,
+		   size_t capacity, struct error *why)
+{
+	struct span body = message->body;
+	int r = message_encode_head(message, buffer, capacity, why);
+
+	if (r < 0)
+		return r;
+	if (body.length > capacity - (size_t)r)
+		return no_room(kind_of(message->kind), capacity, why);
+	if (body.length)
+		memcpy(buffer + r, body.data, body.length);
+	return r + (int)body.length;
 }
 
 static int get_field(struct pack_reader *reader, const struct kind *kind,

@@ -309,6 +309,10 @@ enum link_state message_next_state(unsigned kind,
 int message_encode(const struct message *message, uint8_t *buffer,
 		   size_t capacity, struct error *why);
 
+/* The same without the body's bytes, the last of the frame, which follow. */
+int message_encode_head(const struct message *message, uint8_t *buffer,
+			size_t capacity, struct error *why);
+
 /*
  * Reads a frame's envelope. -EBADMSG for an unknown kind, a field that is
  * missing, too many, of another type or over its limit, and a trailing byte;

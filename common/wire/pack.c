@@ -94,6 +94,13 @@ void pack_write(struct pack_writer *writer, const struct pack_value *value)
 	assert(!"a type that can be written");
 }
 
+void pack_write_bytes_head(struct pack_writer *writer, size_t length)
+{
+	msgpack_packer packer = { writer, append };
+
+	msgpack_pack_bin(&packer, length);
+}
+
 int pack_written(const struct pack_writer *writer)
 {
 	return writer->error ? writer->error : (int)writer->length;

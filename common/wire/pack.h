@@ -62,6 +62,9 @@ void pack_writer_init(struct pack_writer *writer, uint8_t *data,
 /* Appends one value; a failure shows in pack_written(). */
 void pack_write(struct pack_writer *writer, const struct pack_value *value);
 
+/* What stands before so many bytes, which come from elsewhere. */
+void pack_write_bytes_head(struct pack_writer *writer, size_t length);
+
 /*
  * The length in bytes of all that was written, -EMSGSIZE if it did not fit
  * the buffer, -EBADMSG if a text was not UTF-8.

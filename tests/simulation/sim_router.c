@@ -1050,6 +1050,19 @@ static void open_client(uint32_t index)
 		steal(index);
 }
 
+/* What waits for its client may wait until that is late, or its time is over. */
+static void check_waiting(uint32_t index, const struct sim_worker *worker)
+{
+	for (unsigned i = 0; i < worker->count; i++) {
+		const struct task *task = &worker->tasks[i];
+		const struct sim_call *call = call_of(task->id);
+
+		if (task->id >> 16 == index && call->promised && call->replays &&
+		    call->deadline_ns > world.now_ns && task->cancelled)
+			fail("cancelled before its client came", task->id);
+	}
+}
+
 /* Its router has died; it comes back with all it waits for. */
 static void resume_client(uint32_t index)
 {
@@ -1059,6 +1072,8 @@ static void resume_client(uint32_t index)
 	client->back_ns = 0;
 	for (uint32_t i = 0; i < IDS; i++)
 		client->calls[i].promised &= !late;
+	for (uint32_t i = 0; i < SLOTS; i++)
+		check_waiting(index, &world.workers[i]);
 	greet(index, client->session, client->welcomed);
 	ask_for_calls(index);
 }
@@ -1508,6 +1523,10 @@ static void check_end(void)
 				fail("a call without a result", j);
 		}
 	}
+	for (uint32_t i = 0; i < SLOTS; i++)
+		for (unsigned j = 0; j < world.workers[i].count; j++)
+			if (world.workers[i].tasks[j].waits)
+				fail("a worker waits to be asked", i);
 	seen[SEEN_HELD] += world.router->held;
 	seen[SEEN_BUDGET] += totals->unaffordable;
 	seen[SEEN_JOINED] += world.router->effects.joined;
