@@ -159,7 +159,7 @@ static struct {
 	void *memory, *legacy;
 	struct router_size size;
 } place = { .size = { .calls = 48, .clients = CLIENTS, .slots = SLOTS, .queue = 8,
-		      .cached = 8, .effects = EFFECTS, .kept_bytes = 3 * CHUNK_BYTES,
+		      .cached = 8, .effects = EFFECTS, .kept_bytes = 5 * CHUNK_BYTES,
 		      .store_bytes = 64 * STORE_PIECE_MOST } };
 
 static uint64_t seen[SEEN_COUNT];
@@ -1403,7 +1403,7 @@ static void orphan(struct sim_worker *worker)
 	worker->unasked = true;
 }
 
-/* What comes while its client is away may be more than is kept for it. */
+/* What is detached goes on meanwhile, and that may be more than is kept for it. */
 static void promise(uint32_t id, uint32_t first, uint32_t chunks, uint32_t chunks_left)
 {
 	struct sim_call *call;
@@ -1413,7 +1413,7 @@ static void promise(uint32_t id, uint32_t first, uint32_t chunks, uint32_t chunk
 	call = call_of(id);
 	call->promised = call->outstanding && !call->again && call->effect &&
 			 call->chunks >= first &&
-			 (chunks > 0 || chunks_left == 0);
+			 (chunks > 0 || chunks_left == 0 || !call->detached);
 	call->replays = call->chunks < chunks;
 }
 

@@ -45,6 +45,8 @@ survives() {
 	begin later echo.effect '{"token":"later","ms":500}'
 	begin lines job '{"argv":["sh","-c","for i in $(seq 20); do echo $i; sleep 0.2; done"]}'
 	sleep 1
+	kill -STOP "$(named cupel-router)"	# what is said now it does not read
+	sleep 0.5
 	took=$(milliseconds)
 	kill -9 "$(named cupel-router)"
 	holds "$tier: the router is killed, and the next one serves" ask status
@@ -81,7 +83,7 @@ streams() {
 	is "$tier: its client has the result" $? 0
 	wait $!
 	is "$tier: and all of it, once it reads" "$(cat "$space/read")" $bytes
-	kill "$holder"
+	kill "$holder" 2>/dev/null
 	rm "$space/slow"
 	stop_supervisor
 }
