@@ -123,8 +123,9 @@ static void on_drain(struct life *life, const struct message *message)
 }
 
 /* To name it is to accept it. What can be sent again waits to be asked for. */
-static void resync_call(struct life *life, struct worker_call *call, bool finished)
+static void resync_call(struct life *life, struct worker_call *call)
 {
+	bool finished = call->state_ == CALL_FINISHED || call->state_ == CALL_KEPT;
 	bool stopped = call->stop != ERROR_OK;
 	struct message answer = {
 		.kind = MESSAGE_RESYNC,
@@ -168,9 +169,9 @@ static void on_resync(struct life *life, const struct message *message)
 	life->unasked = false;
 	life->away_ns = 0;
 	for (link = life->calls.next; link != &life->calls; link = link->next)
-		resync_call(life, LIST_OWNER(link, struct worker_call, link), false);
+		resync_call(life, LIST_OWNER(link, struct worker_call, link));
 	for (link = life->kept.next; link != &life->kept; link = link->next)
-		resync_call(life, LIST_OWNER(link, struct worker_call, link), true);
+		resync_call(life, LIST_OWNER(link, struct worker_call, link));
 	link_send(life, &end);
 	while (!list_is_empty(&life->kept))
 		call_send_again(LIST_OWNER(life->kept.next, struct worker_call,

@@ -33,7 +33,7 @@ begin() { # NAME OPTION...
 status_in() { jq -r .status "$space/$1"; }
 
 survives() {
-	local begun= took workers i
+	local begun= took workers i id
 	start_supervisor
 	workers=$(named cupel-echo)
 	begin named --effect-id named echo.effect '{"token":"named","ms":10000}'
@@ -43,7 +43,10 @@ survives() {
 	begin pure echo.sleep '{"ms":2000}'	# and that one, or it waits for a worker,
 	begin late echo.effect '{"token":"late","ms":500}'	# as do these
 	begin later echo.effect '{"token":"later","ms":500}'
-	begin lines job '{"argv":["sh","-c","for i in $(seq 20); do echo $i; sleep 0.2; done"]}'
+	local lines='{"argv":["sh","-c","for i in $(seq 20); do echo $i; sleep 0.2; done"]}'
+	begin lines job "$lines"
+	begin effect --effect-id lines job "$lines"
+	id=$(ask call --detach job "$lines" 2>/dev/null)
 	sleep 1
 	kill -STOP "$(named cupel-router)"	# what is said now it does not read
 	sleep 0.5
@@ -59,8 +62,14 @@ survives() {
 	is "$tier: each has happened once" "$(times named)$(times late)$(times later)" 111
 	goes_on() { [[ $'\n'$(named cupel-echo)$'\n' = *$'\n'${workers%%$'\n'*}$'\n'* ]]; }
 	holds "$tier: by workers that went on" goes_on
-	is "$tier: and all that was said before, and after" \
-		"$(status_in lines) $(jq -r .stdout "$space/lines" | xargs)" "ok $(seq 20 | xargs)"
+	for i in lines effect; do
+		is "$tier: and all that was said before, and after: $i" \
+			"$(status_in $i) $(jq -r .stdout "$space/$i" | xargs)" "ok $(seq 20 | xargs)"
+	done
+	is "$tier: which whoever asks for that effect has, too" \
+		"$(ask call --json --effect-id lines job "$lines" | jq -r .stdout | xargs)" "$(seq 20 | xargs)"
+	is "$tier: as whoever attaches to a detached one" "$(ask call --json --attach "$id" | jq -r .stdout | xargs)" \
+		"$(seq 20 | xargs)"
 	stop_supervisor
 }
 
