@@ -51,13 +51,29 @@ make_folders() { # NAME OWNER...
 	done
 }
 
+# A campaign whose build says where it was, in that workspace instead of a copy.
+builds() { # USER REPOSITORY WORKSPACE
+	printf '%s\n' "build { command = \"echo >campaign-of-$1; exit 1\" }" \
+		'benchmark b { command = "true" metric m { from = cpu } }' \
+		'knob k { kind = file file = "n" pattern = "([0-9])" values = { 1, 2 } }' >"$2/cupel.conf"
+	echo 1 >"$2/n"
+	git -C "$2" init -q -b main
+	git -C "$2" add -A
+	git -C "$2" -c user.name=test -c user.email=test@localhost commit -q -m start
+	chown -R "$1:$1" "$2"
+	as_who "$1"
+	ask call improve.run --json --workspace "$2" "{\"workspace\":\"$2\",\"copies\":[$3,$3,$3,$3]}" 2>/dev/null |
+		jq -r .reason
+	as_who 0
+}
+
 # The number of the workspace that a call is being served in.
 number() { ask status --json | jq -e 'first(.workers[] | select(.pool == "try" and .state == "busy").workspace)'; }
 
 is_another_users() {
 	local there
 	begin
-	make_folders hers "$anne" his "$bert"
+	make_folders hers "$anne" his "$bert" hers.git 0 his.git 0
 	stays_in "$anne" "$space/hers"
 	there=$(number)
 	is 'the number is hers: control' "$(enters "$anne" "$there" /bin/sh -c ': >by-anne')" ok
@@ -67,6 +83,10 @@ is_another_users() {
 	is 'as often as he asks' "$(for _ in {1..20}; do
 		enters "$bert" "$there" /bin/sh -c ': >by-bert'; done | sort | uniq -c | xargs)" '20 denied_by_acl'
 	holds 'and nothing of his was there' test ! -e "$space/hers/by-bert"
+	is 'her campaign builds where she says: control' "$(builds "$anne" "$space/hers.git" "$there") $(ls "$space/hers" | grep -c campaign)" \
+		'the unchanged program: the build failed: exit status 1 1'
+	is 'his does not build in hers' "$(builds "$bert" "$space/his.git" "$there") $(ls "$space/hers" | grep -c campaign)" \
+		"build: this is another user's workspace: hand over a directory of your own 1"
 	is 'nor may he register it' "$(calls_in "$bert" "$space/hers" '{"argv":["/bin/true"]}' 2>&1 |
 		grep -c 'Permission denied')" 1
 	is 'his own is his' "$(where "$bert" "$space/his")" "$space/his"
