@@ -37,7 +37,7 @@ void workspaces_tell(struct monitor *monitor)
 			tell(monitor, &monitor->workspaces[i]);
 }
 
-/* Of this place none ever had it; what comes round to 0 is left out. */
+/* Another than any before, until 2^26 of them come round; 0 is left out. */
 static uint32_t next_number(struct monitor *monitor, uint32_t place)
 {
 	uint32_t number;

@@ -95,11 +95,15 @@ static bool check_workspace(struct router *router, struct asked *asked,
 	uint32_t number = asked->message->call.workspace;
 	const struct workspace *workspace =
 		&router->workspaces[control_workspace_place(number)];
+	const struct pool *pool = asked->tool ? tool_pool(router, asked->tool) : NULL;
 
 	(void)now_ns;
-	if (number == 0)
+	if (number == 0 && !(pool && pool->row.flags & POOL_WORKSPACE))
 		return true;
-	if (workspace->number != number)
+	if (number == 0)
+		*why = ending_of(ERROR_FAILED_PRECONDITION, "the tool works in a "
+				 "workspace: name a directory");
+	else if (workspace->number != number)
 		*why = ending_of(ERROR_FAILED_PRECONDITION, "the workspace is no more: "
 				 "hand its directory over again");
 	else if (asked->user != 0 && asked->user != workspace->uid)

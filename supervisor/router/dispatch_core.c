@@ -145,6 +145,7 @@ static void send_first(struct router *router, struct call *call,
 	message.call.priority = call->priority;
 	message.call.catalog = router->catalog->generation;
 	message.call.workspace = call->workspace;
+	message.call.parent = call->parent;	/* as it was found to be */
 	message.call.flags = (call->arguments.count > 1 ? CALL_MORE : 0U) |
 			     (call->flags & CALL_DETACHED);
 	credit_take(&call->to_worker, message.body.length);

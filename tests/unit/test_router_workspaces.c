@@ -13,16 +13,19 @@
 #include "tests/support/router_rig.h"
 
 #define SERVED (-1)
+#define WAITS (-2)
 
 enum { ANNE = 1001, BERT, ROOT = 0 };		/* users */
 enum { OF_ANNE, OF_BERT, OF_ROOT, OF_WORKER, CLIENTS };	/* links; the last a worker's own */
-enum { CONDUCTOR, DRUDGE, SLOTS };		/* workers, each of its own pool */
+/* Workers, each of its own pool; BUILDER's has none, which would be of a workspace. */
+enum { CONDUCTOR, DRUDGE, SLOTS, BUILDER = SLOTS };
 
 static struct catalog catalog;
 static struct {
 	struct router *router;
 	uint64_t last_id, handle;	/* handle: of what was sent to a worker; or 0 */
-	uint32_t workspace, code;
+	uint32_t workspace;
+	int code;
 } world;
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
@@ -33,7 +36,7 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 		world.handle = message->call_id;
 		world.workspace = message->call.workspace;
 	} else if (message->kind == MESSAGE_RESULT) {
-		world.code = message->result.code;
+		world.code = (int)message->result.code;
 	}
 	return 0;
 }
@@ -95,6 +98,9 @@ static void begin(void)
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "conductor", 1, 8);
 	router_rig_add_pool(&catalog, "drudge", 1, 8);
+	router_rig_add_pool(&catalog, "builder", 1, 8);
+	catalog.pools[BUILDER].flags = POOL_WORKSPACE;
+	router_rig_add_tool(&catalog, "build", BUILDER, 8);
 	router_rig_add_tool(&catalog, "conduct", CONDUCTOR, 8);
 	router_rig_add_tool(&catalog, "work", DRUDGE, 8);
 	world.router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink,
@@ -120,17 +126,17 @@ static void end(void)
 	free(world.router);
 }
 
-/* SERVED, in that workspace; or the code it ends with, at once. */
+/* SERVED, in that workspace; WAITS; or the code it ends with, at once. */
 static int call(uint32_t client, const char *tool, uint32_t workspace, uint64_t parent)
 {
 	world.handle = 0;
-	world.code = UINT32_MAX;
+	world.code = WAITS;
 	hear(client, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
 		.deadline_ns = 10 * NS_PER_S,
 		.call = { .tool = message_text_of(tool), .attempt = 1,
 			  .workspace = workspace, .parent = parent } });
 	if (!world.handle)
-		return (int)world.code;
+		return world.code;
 	assert_int_equal(world.workspace, workspace);
 	return SERVED;
 }
@@ -162,6 +168,10 @@ static void a_workspace_is_its_users_and_roots(void **state)
 
 		test_row(got == rows[i].end, "%s: %d", rows[i].what, got);
 	}
+	/* Nothing waits for a worker that never comes. */
+	assert_int_equal(call(OF_ANNE, "build", 0, 0), ERROR_FAILED_PRECONDITION);
+	assert_int_equal(call(OF_ANNE, "build", 8, 0), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_ANNE, "build", 7, 0), WAITS);
 	tell_owner(71, BERT);	/* at the place of Anne's, who has left */
 	assert_int_equal(call(OF_BERT, "work", 71, 0), SERVED);
 	assert_int_equal(call(OF_ANNE, "work", 71, 0), ERROR_DENIED_BY_ACL);
