@@ -98,6 +98,13 @@ is_another_users() {
 	is 'and no call with the old one is served anywhere' "$(ls "$space"/h*/late 2>&1 | grep -c 'No such')" 1
 	leaves "$space/his"
 	is 'his call has ended well' $? 0
+	stop_supervisor
+	rm "$space/hers/over" "$space/hers/begun"
+	begin
+	stays_in "$anne" "$space/hers"
+	is 'nor does another supervisor give it away again' \
+		"$(enters "$anne" "$there" /bin/sh -c ': >late')" failed_precondition
+	leaves "$space/hers"
 }
 
 # By turns, both users and two directories each, as quickly as can be.
