@@ -95,12 +95,6 @@ static void cancel_all(struct life *life)
 	}
 }
 
-static void forget_kept(struct life *life)
-{
-	while (!list_is_empty(&life->kept))
-		call_free(LIST_OWNER(life->kept.next, struct worker_call, link));
-}
-
 /* Returns when to ask again. */
 static int64_t say_taken(struct life *life, int64_t now_ns)
 {
@@ -121,7 +115,6 @@ void life_tick(struct life *life, int64_t now_ns)
 	if (life->draining && now_ns >= life->drain_ns) {
 		life->drain_ns = DEADLINE_NEVER;
 		cancel_all(life);
-		forget_kept(life);
 	}
 	nearest_ns = deadline_earlier(look_at_calls(life, now_ns),
 				      life->beat_due_ns);

@@ -483,6 +483,7 @@ static struct worker_call *next_waiting(struct life *life)
 	return NULL;
 }
 
+/* Until its time is over it waits for what is not confirmed, too. */
 static void look_whether_drained(struct life *life)
 {
 	struct message drained = {
@@ -492,7 +493,7 @@ static void look_whether_drained(struct life *life)
 
 	if (!life->draining || life->leaving || life->unasked ||
 	    !list_is_empty(&life->calls) ||
-	    !list_is_empty(&life->kept))
+	    (!list_is_empty(&life->kept) && life->drain_ns != DEADLINE_NEVER))
 		return;
 	link_send(life, &drained);
 	life_leave(life, 0, NULL);

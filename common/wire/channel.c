@@ -137,6 +137,7 @@ int channel_flush(struct channel *channel)
 	if (written < 0)
 		return end_sending(channel, errno == ECONNRESET ? -EPIPE : -errno);
 	buffer_consume(&channel->out, (size_t)written);
+	channel->sent += (size_t)written;
 	return (size_t)written == out.length ? 0 : -EAGAIN;
 }
 

@@ -39,6 +39,7 @@ struct channel {
 	bool drained;			/* the last read emptied the socket */
 	size_t taken;			/* bytes of the frame handed out last */
 	struct buffer in, out;
+	uint64_t sent;			/* bytes that the socket has taken */
 	struct credit send_credit, receive_credit;
 	size_t consumed;		/* received, used up, not granted again */
 	struct error why;		/* of receive_error */

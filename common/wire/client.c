@@ -162,6 +162,7 @@ static bool send_call(struct client *client, struct client_call *call)
 		.body = piece,
 	};
 
+	call->place = client->channel.sent + buffer_peek(&client->channel.out).length;
 	if (!send_message(client, &message, &call->send_credit))
 		return false;
 	call->called = true;
@@ -345,6 +346,26 @@ static int tell_overdue(struct client *client, int64_t now_ns,
 
 /* ---- another router ---- */
 
+static void call_anew(struct client_call *call)
+{
+	call->called = false;
+	call->sent = call->requests = 0;
+}
+
+/* What was still queued here nobody has heard of. */
+static void leave_router(struct client *client)
+{
+	for (size_t i = 0; i < CLIENT_CALLS_MAX; i++) {
+		struct client_call *call = &client->calls[i];
+
+		if (call->id && call->place && client->channel.sent <= call->place)
+			call_anew(call);
+		call->place = 0;
+	}
+	channel_release(&client->channel);
+	client->away = true;
+}
+
 /* Whoever has not had all of the arguments cannot have passed them on. */
 static void ask_anew(struct client_call *call)
 {
@@ -358,8 +379,8 @@ static void ask_anew(struct client_call *call)
 	call->resumed = false;
 	call->cancel_due |= call->cancelled && !call->over;
 	if (call->called && call->sent < call->ask.input.length) {
-		call->called = call->resync_due = false;
-		call->sent = call->requests = 0;
+		call->resync_due = false;
+		call_anew(call);
 	}
 }
 
@@ -454,8 +475,7 @@ static int send_anew(struct client_call *call, struct client_event *ret)
 	} else if (call->cancelled) {
 		end_call(call, ERROR_CANCELLED, "cancelled before it was executed", ret);
 	} else {
-		call->called = false;
-		call->sent = call->requests = 0;
+		call_anew(call);
 		return 1;
 	}
 	call->id = 0;
@@ -552,6 +572,10 @@ static int on_link_message(struct client *client, const struct message *message,
 					      .reason = message->drain.reason };
 	} else {
 		assert(message->kind == MESSAGE_GOAWAY);
+		if (message->goaway.code == ERROR_DRAINING && client->reconnect) {
+			leave_router(client);
+			return -EAGAIN;
+		}
 		error_set_code(&client->why, -EPIPE,
 			       (enum error_code)message->goaway.code, "%.*s",
 			       (int)message->goaway.reason.length,
@@ -574,8 +598,7 @@ static int receive(struct client *client, struct client_event *ret)
 			return r;
 		client->why = client->channel.why;
 		if (r == -EPIPE && client->reconnect) {
-			channel_release(&client->channel);
-			client->away = true;
+			leave_router(client);
 			return -EAGAIN;
 		}
 		if (r < 0)

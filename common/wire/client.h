@@ -12,10 +12,10 @@
  * as well, made here. A call that was on its way when the link broke for good
  * ends in ERROR_UNAVAILABLE, and its reason says whether it had been accepted.
  *
- * A router that dies without a word is followed by another. A client that can
- * reconnect asks that one, for at most CLIENT_AWAY_NS, for its session and each
- * of its calls; what was certainly not executed is sent once more, unless output
- * of it had come (ERROR_DATA_LOSS). Its caller is told nothing of all that.
+ * A router that dies, or leaves with its supervisor, may be followed by another.
+ * A client that can reconnect asks that one, for at most CLIENT_AWAY_NS, for its
+ * session and each of its calls; what was certainly not executed is sent once more,
+ * unless output of it had come (ERROR_DATA_LOSS). Its caller is told nothing of that.
  *
  * What the router may not say (a result of no call, a chunk out of order) ends
  * the link. Bytes are metered both ways: the body of an event counts as used
@@ -51,7 +51,8 @@ struct client_ask {
 struct client_call {
 	struct client_ask ask;
 	uint64_t id;		/* 0: the slot is free */
-	bool called;		/* CALL is queued or sent */
+	bool called;		/* CALL is queued or sent: */
+	uint64_t place;		/* bytes on this link before it; 0: it was on another */
 	bool accepted;
 	bool over;		/* its result has been told */
 	bool cancel_due, ack_due;

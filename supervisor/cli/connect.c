@@ -69,7 +69,8 @@ static bool is_absent(int r)
 
 /* ---- which one ---- */
 
-static int find_running(struct places *places, struct error *why)
+/* The system's, if it is that one, is not for us to start. */
+static int find_running(struct places *places, bool *start, struct error *why)
 {
 	static const struct places system = {
 		.run = "/run/cupel", .state = "/var/lib/cupel", .log = "/var/log/cupel",
@@ -86,6 +87,7 @@ static int find_running(struct places *places, struct error *why)
 	if (r < 0)
 		return fd;
 	*places = system;
+	*start = false;
 	return r;
 }
 
@@ -224,17 +226,32 @@ static int start_one(const struct places *places, struct error *why)
 
 /* ---- the greeting ---- */
 
-/* The same again, whose router has died; to wait for room would be to hang. */
-static int reconnect(void *owner)
+static bool has_asked(const struct client *client)
 {
-	const struct connection *connection = owner;
-	struct error why;
-
-	return open_socket(&connection->places, PLACES_ROUTER,
-			   SOCK_STREAM | SOCK_NONBLOCK, &why);
+	for (size_t i = 0; i < CLIENT_CALLS_MAX; i++)
+		if (client->calls[i].id && client->calls[i].called)
+			return true;
+	return false;
 }
 
-static int greet(struct connection *connection, int fd, struct error *why)
+/*
+ * The same again, whose router has died; to wait for room would be to hang. Or
+ * another, once, as that one was idle and left before it was asked anything.
+ */
+static int reconnect(void *owner)
+{
+	struct connection *connection = owner;
+	struct error why;
+	int fd = open_socket(&connection->places, PLACES_ROUTER,
+			     SOCK_STREAM | SOCK_NONBLOCK, &why);
+
+	if (!is_absent(fd) || !connection->start || has_asked(&connection->client))
+		return fd;
+	connection->start = false;
+	return start_one(&connection->places, &why);
+}
+
+static int greet(struct connection *connection, int fd, bool start, struct error *why)
 {
 	struct client *client = &connection->client;
 	struct client_event event;
@@ -244,6 +261,7 @@ static int greet(struct connection *connection, int fd, struct error *why)
 		r = client_wait(client, -1, deadline_after(clock_now_ns(), CONNECT_TIMEOUT_NS),
 				&event);
 	if (r == 0) {	/* nothing comes before the welcome */
+		connection->start = start;
 		client_reconnect_by(client, reconnect, connection);
 		return 0;
 	}
@@ -257,14 +275,14 @@ static int greet(struct connection *connection, int fd, struct error *why)
 
 static int attempt(bool start, struct connection *connection, struct error *why)
 {
-	int fd = find_running(&connection->places, why);
+	int fd = find_running(&connection->places, &start, why);
 
 	if (is_absent(fd) && start)
 		fd = start_one(&connection->places, why);
 	else if (is_absent(fd))
 		return error_set(why, -ENOENT, "no supervisor runs (looked for %s/%s); "
 				 "'cupel call' starts one", connection->places.run, PLACES_ROUTER);
-	return fd < 0 ? fd : greet(connection, fd, why);
+	return fd < 0 ? fd : greet(connection, fd, start, why);
 }
 
 /* Whatever keeps a supervisor from answering, unless it is a lack of rights. */

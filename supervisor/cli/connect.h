@@ -28,6 +28,7 @@
 struct connection {
 	struct places places;	/* of the supervisor at the other end */
 	struct client client;	/* welcomed */
+	bool start;		/* if it is gone before it is asked anything, another */
 };
 
 /*

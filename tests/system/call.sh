@@ -178,7 +178,28 @@ starts_by_itself() {
 	is "$tier: and health unknown" "$(code_of health)" 3
 }
 
-for part in calls blocks drains starts_by_itself; do
+# One that leaves between its welcome and the first call is followed by another.
+follows() {
+	local first caller
+	rm -rf "$space/run"
+	set_user
+	ask call echo 1 >/dev/null
+	first=$(cat "$space/run/lock")
+	"${as_user[@]}" ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -e inject=recvfrom:delay_exit=3000000:when=2 \
+		"$work/bin/cupel" call echo '"late"' >"$space/late" 2>&1 &
+	caller=$!
+	sleep 1
+	kill -TERM "$first"
+	wait "$caller"
+	is "$tier: a call after its supervisor has left is another's" "$?$(<"$space/late")" '0"late"'
+	supervisor=$(cat "$space/run/lock")
+	started+=("$supervisor")
+	is "$tier: which has been started for it" "$([ "$supervisor" != "$first" ]; echo $?)" 0
+	ask shutdown 2>/dev/null
+	wait_for 60 all_dead "$supervisor"
+}
+
+for part in calls blocks drains starts_by_itself follows; do
 	for_each_tier "$part"
 done
 done_testing

@@ -402,6 +402,20 @@ static void find_router(int64_t now_ns)
 	assert_int_equal(next(), -EAGAIN);
 }
 
+/* It is dead before it has heard a word. */
+static void miss_router(int64_t now_ns)
+{
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	close(ends[0]);
+	other_end = ends[1];
+	assert_int_equal(client_next(&client, now_ns, &event), -EAGAIN);
+	other_end = -EAGAIN;
+	assert_int_equal(client_next(&client, now_ns, &event), -EAGAIN);
+	assert_true(client.away);
+}
+
 static void welcome_with_session(void)
 {
 	assert_int_equal(next(), -EAGAIN);
@@ -430,6 +444,10 @@ static void test_a_call_outlives_its_router(void **state)
 	find_router(NOW_NS + CLIENT_AGAIN_NS);
 	assert_int_equal(hear(), MESSAGE_RESYNC);
 	assert_int_equal(heard.call_id, call);
+	lose_router();
+	miss_router(NOW_NS + 2 * CLIENT_AGAIN_NS);
+	find_router(NOW_NS + 3 * CLIENT_AGAIN_NS);
+	assert_int_equal(hear(), MESSAGE_RESYNC);
 	assert_int_equal(heard.resync.chunks, 1);
 	say(about(MESSAGE_ACCEPT, call));	/* as its caller knows */
 	result = about(MESSAGE_RESULT, call);
@@ -465,6 +483,23 @@ static void test_what_was_not_executed_is_sent_once_more(void **state)
 	/* Of what output has come the beginning would come twice. */
 	say((struct message){ .kind = MESSAGE_BUSY, .call_id = other });
 	expect_result(other, ERROR_DATA_LOSS);
+}
+
+/* Its supervisor leaves, and tells so; the call was written, but never went out. */
+static void test_what_never_went_out_is_called_anew(void **state)
+{
+	uint64_t call;
+
+	(void)state;
+	welcome_with_session();
+	say((struct message){ .kind = MESSAGE_GOAWAY, .goaway.code = ERROR_DRAINING });
+	call = ask_with(span_of_text("noble"));
+	lose_router();
+	find_router(NOW_NS + CLIENT_AGAIN_NS);
+	assert_int_equal(hear(), MESSAGE_CALL);
+	assert_int_equal(heard.call_id, call);
+	say(about(MESSAGE_RESULT, call));
+	expect_result(call, ERROR_OK);
 }
 
 static void test_another_router_is_not_awaited_for_ever(void **state)
@@ -628,6 +663,7 @@ int main(void)
 		TEST(test_a_lost_link_ends_every_call_once),
 		TEST(test_a_call_outlives_its_router),
 		TEST(test_what_was_not_executed_is_sent_once_more),
+		TEST(test_what_never_went_out_is_called_anew),
 		TEST(test_another_router_is_not_awaited_for_ever),
 		TEST(test_where_no_supervisor_is_none_is_awaited),
 		TEST(test_a_goaway_is_told_in_its_own_words),

@@ -106,6 +106,9 @@ static void drained_it_finishes_and_leaves(void **state)
 	rig_call(1, "echo.sleep", "{\"ms\":200}");
 	rig_drain(60 * NS_PER_S);
 	rig_expect_result(1, ERROR_OK);
+	rig_say((struct message){ .kind = MESSAGE_PING });
+	rig_expect(MESSAGE_PONG);	/* it is still there */
+	rig_confirm(1);
 	message = rig_expect(MESSAGE_DRAINED);
 	assert_int_equal(message.drained.calls, 1);
 	assert_true(rig_left_well());
@@ -758,6 +761,7 @@ static void a_single_use_worker_serves_any_name_once(void **state)
 	rig_start_ready(run_single);
 	rig_call(1, "what.ever", "{\"a\":1}");
 	rig_expect_result(1, ERROR_OK);
+	rig_confirm(1);
 	assert_true(rig_left_well());
 }
 
