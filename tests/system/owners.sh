@@ -67,6 +67,24 @@ builds() { # USER REPOSITORY WORKSPACE
 	as_who 0
 }
 
+# What bert is told, whose campaign is said to be about another directory.
+claims() { # REPOSITORY DIRECTORY
+	as_who "$bert"
+	ask call improve.run --json --workspace "$1" "{\"workspace\":\"$2\",\"copies\":[1,1,1,1]}" 2>/dev/null |
+		jq -r .reason
+	as_who 0
+}
+# How a test of his ends, and how often it was said that it was not kept.
+tests_as() { # REPOSITORY DIRECTORY
+	as_who "$bert"
+	ask call improve.test --workspace "$1" \
+		"{\"workspace\":\"$2\",\"config\":\"test t { command = \\\"true\\\" }\"}" |
+		jq -r '.cases[0].outcome' | tr '\n' ' '
+	as_who 0
+	sleep 0.3
+	grep -c "a run was not kept.*nothing ran in $2" "$log"
+}
+
 # The number of the workspace that a call is being served in.
 number() { ask status --json | jq -e 'first(.workers[] | select(.pool == "try" and .state == "busy").workspace)'; }
 
@@ -87,6 +105,10 @@ is_another_users() {
 		'the unchanged program: the build failed: exit status 1 1'
 	is 'his does not build in hers' "$(builds "$bert" "$space/his.git" "$there") $(ls "$space/hers" | grep -c campaign)" \
 		"build: this is another user's workspace: hand over a directory of your own 1"
+	is 'nor may he have it kept as hers' "$(claims "$space/his.git" "$space/hers.git")" \
+		"workspace: $space/hers.git is not the directory that was handed over, which is $space/his.git"
+	is 'his tests are kept as his: control' "$(tests_as "$space/his.git" "$space/his.git")" 'passed 0'
+	is 'but not as hers' "$(tests_as "$space/his.git" "$space/hers.git")" 'passed 1'
 	is 'nor may he register it' "$(calls_in "$bert" "$space/hers" '{"argv":["/bin/true"]}' 2>&1 |
 		grep -c 'Permission denied')" 1
 	is 'his own is his' "$(where "$bert" "$space/his")" "$space/his"
