@@ -18,6 +18,14 @@
  * the slots that run one program; its number is the index of its row in the
  * catalog (common/catalog.h).
  *
+ * A workspace is a directory that a client has registered, and its number none
+ * but that one ever has: of the CONTROL_WORKSPACES_MAX places there are, the
+ * number says which, and how often places were taken before, from a random
+ * beginning, so that what an earlier supervisor gave away does not come again
+ * either. Before the client learns the number the router has a CONTROL_WORKSPACE
+ * that says whose it is, as has each router from its start: only that user and
+ * root may have calls served in it.
+ *
  * A new catalog renumbers: right after CONTROL_CATALOG every living slot gets
  * a CONTROL_SLOT_POOL, with CONTROL_NO_POOL if its worker belongs to the old
  * generation of a changed pool and is to be given no more calls. A canary, the
@@ -45,7 +53,7 @@
 #include <stdint.h>
 
 #define CONTROL_SLOTS_MAX 256
-#define CONTROL_WORKSPACES_MAX 64	/* numbers 1 .. 64; 0: none */
+#define CONTROL_WORKSPACES_MAX 64	/* at a time; number 0: none */
 #define CONTROL_NO_POOL 0xffff
 
 /* What a program of ours finds open when it starts. */
@@ -86,7 +94,8 @@ enum control_kind {
 	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic
 				 * ns: no new call, then RECYCLE */
 	CONTROL_STOP,		/* argument: deadline, monotonic ns: drain, then leave */
-	CONTROL_NO_ENTRY,	/* pool, workspace: no worker gets into it */
+	CONTROL_NO_ENTRY,	/* pool, workspace: no worker gets into it, or it is no more */
+	CONTROL_WORKSPACE,	/* workspace; argument: uid of the client that registered it */
 	CONTROL_ALL_UP,		/* of those who lived before this router */
 
 	/* Router to monitor. */
@@ -183,6 +192,12 @@ struct crash_page {
 	char build[CRASH_BUILD_BYTES];
 	uint64_t addresses[CRASH_ADDRESSES_MAX];
 };
+
+/* The place of a workspace; for a number that is not 0. */
+static inline uint32_t control_workspace_place(uint32_t number)
+{
+	return (number - 1) % CONTROL_WORKSPACES_MAX;
+}
 
 _Static_assert(sizeof(struct control) == 32, "a record of 32 bytes");
 _Static_assert(sizeof(struct beat) == 16, "a record of 16 bytes");

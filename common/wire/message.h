@@ -206,7 +206,8 @@ struct message_call {
 	uint32_t attempt;		/* from 1 */
 	uint32_t flags;
 	struct span effect;		/* the caller's id of the side effect */
-	uint64_t parent;		/* the call this one serves; 0: none */
+	uint64_t parent;		/* on a worker's own link: its call that this
+					   one serves; 0: none */
 };
 
 struct message_chunk_req {

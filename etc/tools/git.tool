@@ -19,6 +19,16 @@ tool git.status {
 	}
 }
 
+tool git.where {
+	help = "the directory that its number stands for"
+	class = pure
+	roles = { owner, improve }
+	deadline = 30s
+	schema = {
+		'{"type": "object"}'
+	}
+}
+
 tool git.snapshot {
 	help = "where there is no git: the files as they are, as a commit"
 	class = idempotent

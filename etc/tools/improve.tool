@@ -18,7 +18,7 @@ tool improve.run {
 		'{"type": "object", "required": ["workspace", "copies"], "additionalProperties": false,',
 		' "properties": {',
 		' "workspace": {"type": "string", "minLength": 1, "maxLength": 4095},',
-		' "copies": {"type": "array", "maxItems": 8, "items": {"type": "integer", "minimum": 1, "maximum": 64}},',
+		' "copies": {"type": "array", "maxItems": 8, "items": {"type": "integer", "minimum": 1, "maximum": 4294967295}},',
 		' "mode": {"enum": ["observe", "propose", "approve", "auto"]},',
 		' "metric": {"type": "string", "maxLength": 130},',
 		' "rounds": {"type": "integer", "minimum": 1, "maximum": 1000},',

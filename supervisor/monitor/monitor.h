@@ -97,7 +97,8 @@ struct loader {
 };
 
 struct workspace {
-	int fd;				/* O_PATH; -1: the number is free */
+	uint32_t number;		/* 0: the place is free */
+	int fd;				/* O_PATH */
 	uint32_t client;
 	char path[PATH_MAX];
 };
@@ -123,7 +124,8 @@ struct monitor {
 	struct program router_program, loader_program;
 	struct plan *plans;		/* a policy resolved each */
 	unsigned plan_count;
-	struct workspace workspaces[CONTROL_WORKSPACES_MAX + 1];
+	struct workspace workspaces[CONTROL_WORKSPACES_MAX];	/* by place */
+	uint32_t workspace_turn;	/* how often one was taken, from a random beginning */
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
 	int router_listener, run_directory, state_directory, log_directory, null_fd;
@@ -217,6 +219,9 @@ const struct catalog_pool *catalogs_pool(struct monitor *monitor,
 /* workspaces.c */
 void workspaces_tick(struct monitor *monitor);	/* its listener may have rested */
 int workspaces_open(struct monitor *monitor, int listener, struct error *why);
+/* The one of that number; NULL: it is no more. */
+struct workspace *workspaces_find(struct monitor *monitor, uint32_t number);
+void workspaces_tell(struct monitor *monitor);	/* a new router, of all */
 void workspaces_release(struct monitor *monitor);
 
 /* output.c */

@@ -236,20 +236,24 @@ static void on_usage(struct core *core, const struct core_event *event, int64_t 
 static void on_workspace_came(struct core *core, const struct core_event *event,
 			      int64_t now_ns)
 {
+	uint32_t number = (uint32_t)event->value;
+
 	(void)now_ns;
-	if (event->value > 0 && event->value <= CONTROL_WORKSPACES_MAX)
-		core->workspaces |= UINT64_C(1) << (event->value - 1);
+	if (number)
+		core->workspaces[control_workspace_place(number)] = number;
 }
 
 static void on_workspace_gone(struct core *core, const struct core_event *event,
 			      int64_t now_ns)
 {
-	if (event->value == 0 || event->value > CONTROL_WORKSPACES_MAX)
+	uint32_t number = (uint32_t)event->value;
+
+	if (!is_workspace(core, number))
 		return;
-	core->workspaces &= ~(UINT64_C(1) << (event->value - 1));
+	core->workspaces[control_workspace_place(number)] = 0;
 	for (uint32_t i = 0; i < CORE_ROUTER; i++)
 		if (core->slots[i].state != WORKER_FREE &&
-		    core->slots[i].workspace == event->value)
+		    core->slots[i].workspace == number)
 			slot_retire(core, i, now_ns);
 }
 
@@ -258,8 +262,6 @@ static void on_stop(struct core *core, const struct core_event *event, int64_t n
 	(void)event;
 	whole_begin_stop(core, 0, now_ns);
 }
-
-_Static_assert(CONTROL_WORKSPACES_MAX <= 64, "a bit each");
 
 static const struct {
 	void (*handle)(struct core *core, const struct core_event *event, int64_t now_ns);

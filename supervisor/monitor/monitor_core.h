@@ -197,7 +197,7 @@ struct core {
 	struct random random;
 	struct starts restarts, jobs;
 	uint32_t catalog;	/* generation that holds */
-	uint64_t workspaces;	/* that are there, from bit 0 for number 1 */
+	uint32_t workspaces[CONTROL_WORKSPACES_MAX];	/* by place: its number; 0: none */
 	enum core_reload reload;
 	int64_t reload_until_ns;
 	int64_t spawn_from_ns;	/* the next worker, at the earliest */

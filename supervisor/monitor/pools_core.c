@@ -66,7 +66,7 @@ static unsigned kept(const struct core *core, unsigned index, uint32_t workspace
 
 	if (!pool->spec.bound)
 		return workspace ? 0 : pool_least(core, index);
-	if (!workspace || !(core->workspaces >> (workspace - 1) & 1) || !is_live(pool) ||
+	if (!is_workspace(core, workspace) || !is_live(pool) ||
 	    core->state == SUPERVISOR_DRAINING || core->state == SUPERVISOR_BROWNOUT ||
 	    2 * others >= pool->spec.size)
 		return 0;
@@ -141,9 +141,13 @@ void pool_want(struct core *core, const struct control *record, int64_t now_ns)
 	struct tally tally;
 
 	if (!pool || core->state == SUPERVISOR_DRAINING || record->argument == 0 ||
-	    pool->spec.bound != (record->workspace != 0) ||
-	    record->workspace > CONTROL_WORKSPACES_MAX)
+	    pool->spec.bound != (record->workspace != 0))
 		return;
+	if (pool->spec.bound && !is_workspace(core, record->workspace)) {
+		core_tell(core, (struct control){ .kind = CONTROL_NO_ENTRY,
+			.pool = pool->number, .workspace = record->workspace });
+		return;
+	}
 	pools_count(core, &tally);
 	unsigned have = tally.alive[index] + tally.stuck[index];
 
@@ -291,16 +295,19 @@ static void fill(struct core *core, unsigned index, const struct tally *tally,
 {
 	const struct core_pool *pool = &core->pools[index];
 	unsigned alive = tally->alive[index], high = most(core, index);
-	uint32_t last = pool->spec.bound && pool->spec.warm ? CONTROL_WORKSPACES_MAX : 0;
+	uint32_t places = pool->spec.bound && pool->spec.warm ? CONTROL_WORKSPACES_MAX : 0;
 	int64_t at_ns = pool->spec.bound && pool->not_before_ns > now_ns ?
 			pool->not_before_ns : now_ns;
 
 	if (alive > high)
 		shed(core, index, alive - high, now_ns);
-	for (uint32_t w = 0; w <= last; w++)
-		for (; misses(core, index, w, alive, tally->stuck[index]); alive++)
-			if (!slot_claim(core, index, w, at_ns, now_ns))
+	for (uint32_t place = 0; place <= places; place++) {
+		uint32_t number = place ? core->workspaces[place - 1] : 0;
+
+		for (; misses(core, index, number, alive, tally->stuck[index]); alive++)
+			if (!slot_claim(core, index, number, at_ns, now_ns))
 				return;
+	}
 }
 
 void pools_fill(struct core *core, int64_t now_ns)

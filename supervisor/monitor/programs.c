@@ -212,6 +212,7 @@ void router_spawn(struct monitor *monitor)
 	int r = start_router(monitor, router, &why);
 
 	if (r == 0) {
+		workspaces_tell(monitor);
 		worker_report(router, (struct core_event){ .kind = CORE_STARTED });
 		return;
 	}

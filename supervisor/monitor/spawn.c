@@ -315,9 +315,9 @@ static int open_state(struct monitor *monitor, const struct catalog_pool *pool,
 static int open_workspace(struct monitor *monitor, uint32_t number,
 			  char ret[PATH_MAX], struct error *why)
 {
-	const struct workspace *workspace = &monitor->workspaces[number];
+	const struct workspace *workspace = workspaces_find(monitor, number);
 
-	if (workspace->fd < 0)
+	if (!workspace)
 		return error_set(why, -ENOENT, "workspace %u is no more", number);
 	int fd = fcntl(workspace->fd, F_DUPFD_CLOEXEC, 3);
 

@@ -35,6 +35,11 @@ static inline bool is_live(const struct core_pool *pool)
 	return pool->used && pool->number != CONTROL_NO_POOL;
 }
 
+static inline bool is_workspace(const struct core *core, uint32_t number)
+{
+	return number && core->workspaces[control_workspace_place(number)] == number;
+}
+
 static inline bool is_within(int64_t since_ns, int64_t span_ns, int64_t now_ns)
 {
 	return since_ns != DEADLINE_NEVER && now_ns - since_ns < span_ns;

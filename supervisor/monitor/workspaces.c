@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,12 +14,46 @@
 
 #define ASKS_PER_TURN 8
 
-static void release_number(struct monitor *monitor, uint32_t number)
+struct workspace *workspaces_find(struct monitor *monitor, uint32_t number)
 {
-	struct workspace *workspace = &monitor->workspaces[number];
+	struct workspace *workspace =
+		&monitor->workspaces[control_workspace_place(number)];
+
+	return number && workspace->number == number ? workspace : NULL;
+}
+
+/* Before its client has the number, so that no call in it comes before that. */
+static void tell(struct monitor *monitor, const struct workspace *workspace)
+{
+	control_tell(monitor, (struct control){
+		.kind = CONTROL_WORKSPACE, .workspace = workspace->number,
+		.argument = monitor->clients[workspace->client].uid }, -1);
+}
+
+void workspaces_tell(struct monitor *monitor)
+{
+	for (uint32_t i = 0; i < CONTROL_WORKSPACES_MAX; i++)
+		if (monitor->workspaces[i].number)
+			tell(monitor, &monitor->workspaces[i]);
+}
+
+/* Another than any before, until 2^26 of them come round; 0 is left out. */
+static uint32_t next_number(struct monitor *monitor, uint32_t place)
+{
+	uint32_t number;
+
+	do
+		number = ++monitor->workspace_turn * CONTROL_WORKSPACES_MAX + place + 1;
+	while (number == 0);
+	return number;
+}
+
+static void release(struct monitor *monitor, struct workspace *workspace)
+{
+	uint32_t number = workspace->number;
 
 	close(workspace->fd);
-	workspace->fd = -1;
+	workspace->number = 0;
 	monitor_event(monitor, &(struct core_event){ .kind = CORE_WORKSPACE_GONE,
 						     .value = number });
 }
@@ -27,9 +62,9 @@ static void drop_client(struct monitor *monitor, struct workspace_client *client
 {
 	uint32_t index = (uint32_t)(client - monitor->clients);
 
-	for (uint32_t n = 1; n <= CONTROL_WORKSPACES_MAX; n++)
-		if (monitor->workspaces[n].fd >= 0 && monitor->workspaces[n].client == index)
-			release_number(monitor, n);
+	for (uint32_t i = 0; i < CONTROL_WORKSPACES_MAX; i++)
+		if (monitor->workspaces[i].number && monitor->workspaces[i].client == index)
+			release(monitor, &monitor->workspaces[i]);
 	loop_close(&monitor->loop, &client->source);
 }
 
@@ -74,19 +109,21 @@ static struct workspace_answer add(struct monitor *monitor,
 	AUTO_CLOSE int directory = fd;
 	int r = directory < 0 ? -EBADF : check(directory, client->uid);
 
-	for (uint32_t n = 1; r == 0 && n <= CONTROL_WORKSPACES_MAX; n++) {
-		struct workspace *workspace = &monitor->workspaces[n];
+	for (uint32_t place = 0; r == 0 && place < CONTROL_WORKSPACES_MAX; place++) {
+		struct workspace *workspace = &monitor->workspaces[place];
 
-		if (workspace->fd >= 0)
+		if (workspace->number)
 			continue;
 		r = read_path(directory, workspace->path);
 		if (r < 0)
 			break;
 		workspace->fd = fd_take(&directory);
 		workspace->client = (uint32_t)(client - monitor->clients);
+		workspace->number = next_number(monitor, place);
+		tell(monitor, workspace);
 		monitor_event(monitor, &(struct core_event){ .kind = CORE_WORKSPACE_CAME,
-							     .value = n });
-		return (struct workspace_answer){ .number = n };
+							     .value = workspace->number });
+		return (struct workspace_answer){ .number = workspace->number };
 	}
 	return (struct workspace_answer){ .error = r < 0 ? r : -ENOSPC };
 }
@@ -95,15 +132,15 @@ static struct workspace_answer answer(struct monitor *monitor,
 				      const struct workspace_client *client,
 				      const struct workspace_ask *ask, int fd)
 {
+	struct workspace *workspace = workspaces_find(monitor, ask->release);
+
 	if (!ask->release)
 		return add(monitor, client, fd);
 	if (fd >= 0)
 		close(fd);
-	if (ask->release > CONTROL_WORKSPACES_MAX ||
-	    monitor->workspaces[ask->release].fd < 0 ||
-	    monitor->workspaces[ask->release].client != client - monitor->clients)
+	if (!workspace || workspace->client != client - monitor->clients)
 		return (struct workspace_answer){ .error = -ENOENT };
-	release_number(monitor, ask->release);
+	release(monitor, workspace);
 	return (struct workspace_answer){ .number = ask->release };
 }
 
@@ -171,8 +208,9 @@ void workspaces_tick(struct monitor *monitor)
 
 int workspaces_open(struct monitor *monitor, int listener, struct error *why)
 {
-	for (uint32_t n = 0; n <= CONTROL_WORKSPACES_MAX; n++)
-		monitor->workspaces[n].fd = -1;
+	if (getrandom(&monitor->workspace_turn, sizeof(monitor->workspace_turn), 0) !=
+	    sizeof(monitor->workspace_turn))
+		return error_set(why, -EIO, "getrandom: %s", strerror(errno));
 	for (unsigned i = 0; i < WORKSPACE_CLIENTS_MAX; i++)
 		monitor->clients[i] = (struct workspace_client){
 			.monitor = monitor, .source = { .fd = -1 } };

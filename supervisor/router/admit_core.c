@@ -49,6 +49,7 @@ struct asked {
 	int64_t deadline_ns;
 	enum queue_priority priority;
 	struct call *parent;
+	uint32_t user;			/* NONE: nobody */
 };
 
 /* Who may call what comes before anything else. */
@@ -81,6 +82,35 @@ static bool check_access(struct router *router, struct asked *asked,
 		ending_add(why, near);
 		ending_add(why, "?");
 	}
+	return false;
+}
+
+/*
+ * For good: the number is never another's, so that wherever the call waits, and
+ * however often it is tried, it is served in that directory or not at all.
+ */
+static bool check_workspace(struct router *router, struct asked *asked,
+			    struct ending *why, int64_t now_ns)
+{
+	uint32_t number = asked->message->call.workspace;
+	const struct workspace *workspace =
+		&router->workspaces[control_workspace_place(number)];
+	const struct pool *pool = asked->tool ? tool_pool(router, asked->tool) : NULL;
+
+	(void)now_ns;
+	if (number == 0 && !(pool && pool->row.flags & POOL_WORKSPACE))
+		return true;
+	if (number == 0)
+		*why = ending_of(ERROR_FAILED_PRECONDITION, "the tool works in a "
+				 "workspace: name a directory");
+	else if (workspace->number != number)
+		*why = ending_of(ERROR_FAILED_PRECONDITION, "the workspace is no more: "
+				 "hand its directory over again");
+	else if (asked->user != 0 && asked->user != workspace->uid)
+		*why = ending_of(ERROR_DENIED_BY_ACL, "this is another user's workspace: "
+				 "hand over a directory of your own");
+	else
+		return true;
 	return false;
 }
 
@@ -159,7 +189,8 @@ static bool check_share(struct router *router, struct asked *asked,
 
 static bool (*const checks[])(struct router *, struct asked *, struct ending *,
 			      int64_t) = {
-	check_access, check_duty, check_catalog, check_deadline, check_share,
+	check_access, check_workspace, check_duty, check_catalog, check_deadline,
+	check_share,
 };
 
 /* An answer to what never became a call. */
@@ -193,6 +224,7 @@ static void fill_call(struct router *router, struct call *call,
 	call->client = asked->client;
 	call->client_id = message->call_id;
 	call->uid = client->uid;
+	call->user = asked->user;
 	call->role = client->role;
 	memcpy(call->session, client->session, SESSION_BYTES);
 	call->tool = asked->tool ? (uint32_t)(asked->tool - router->tools)
@@ -243,14 +275,33 @@ static bool keep_argument(struct router *router, struct call *call,
 	return false;
 }
 
+/* Only a worker's own link has one: a call that very worker serves. */
+static struct call *parent_of(struct router *router, const struct client *client,
+			      uint64_t handle)
+{
+	struct slot *slot = &router->slots[client->slot];
+
+	return client->internal && handle && slot->generation == client->generation ?
+	       call_of_worker(router, slot, handle) : NULL;
+}
+
+/* In whose name: of a worker that of the call it serves. */
+static uint32_t user_of(const struct client *client, const struct call *parent)
+{
+	if (!client->internal)
+		return client->uid;
+	return parent ? parent->user : NONE;
+}
+
 void admit_call(struct router *router, uint32_t client,
 		const struct message *message, int64_t now_ns)
 {
+	const struct client *from = &router->clients[client];
+	struct call *parent = parent_of(router, from, message->call.parent);
 	struct asked asked = {
 		.client = client, .message = message,
-		.priority = priority_of(&router->clients[client],
-					message->call.priority),
-		.parent = call_of_handle(router, message->call.parent),
+		.priority = priority_of(from, message->call.priority),
+		.parent = parent, .user = user_of(from, parent),
 	};
 	struct ending why;
 	struct call *call;

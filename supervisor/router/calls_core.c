@@ -76,7 +76,7 @@ struct call *call_new(struct router *router, int64_t now_ns)
 		.index = (uint32_t)(call - router->calls) };
 	call->state = CALL_RECEIVED;
 	call->client = call->slot = call->tool = call->effect = NONE;
-	call->legacy = NONE;
+	call->legacy = call->user = NONE;
 	call->received_ns = now_ns;
 	call->from_client = call->to_client = fresh;
 	router->call_count++;

@@ -1,6 +1,7 @@
 #include "supervisor/router/shell.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -146,16 +147,12 @@ static void handle(struct shell *shell, const struct control *record, int fd)
 		router_step(shell->router, &event, shell->now_ns);
 }
 
-static void on_ready(void *owner, uint32_t events, int64_t now_ns)
+static void take_records(struct shell *shell, unsigned most)
 {
-	struct shell *shell = owner;
 	struct control record;
 	int fd, r = 1;
 
-	shell->now_ns = now_ns;
-	if (events & EPOLLOUT)
-		control_flush(shell);
-	for (int i = 0; i < CONTROL_RECORDS_PER_TURN && r > 0; i++) {
+	for (unsigned i = 0; i < most && r > 0; i++) {
 		r = packet_receive(shell->control.fd, &record, sizeof(record), &fd, 1);
 		if (r > 0)
 			handle(shell, &record, fd);
@@ -165,6 +162,21 @@ static void on_ready(void *owner, uint32_t events, int64_t now_ns)
 		log_write(&shell->log, LEVEL_ERROR, "the monitor is gone", NULL);
 		loop_stop(&shell->loop);
 	}
+}
+
+void control_catch_up(struct shell *shell)
+{
+	take_records(shell, UINT_MAX);
+}
+
+static void on_ready(void *owner, uint32_t events, int64_t now_ns)
+{
+	struct shell *shell = owner;
+
+	shell->now_ns = now_ns;
+	if (events & EPOLLOUT)
+		control_flush(shell);
+	take_records(shell, CONTROL_RECORDS_PER_TURN);
 }
 
 int control_init(struct shell *shell, struct error *why)

@@ -145,6 +145,7 @@ static void send_first(struct router *router, struct call *call,
 	message.call.priority = call->priority;
 	message.call.catalog = router->catalog->generation;
 	message.call.workspace = call->workspace;
+	message.call.parent = call->parent;	/* as it was found to be */
 	message.call.flags = (call->arguments.count > 1 ? CALL_MORE : 0U) |
 			     (call->flags & CALL_DETACHED);
 	credit_take(&call->to_worker, message.body.length);
@@ -409,21 +410,27 @@ static void want_more(struct router *router, struct pool *pool,
 		.argument = wanted });
 }
 
+static bool is_first_parked(const struct pool *pool, const struct list *link,
+			    uint32_t workspace)
+{
+	struct list *l = pool->parked.next;
+
+	while (l != link && LIST_OWNER(l, struct call, parked_link)->workspace != workspace)
+		l = l->next;
+	return l == link;
+}
+
 /* What waits for a workspace's own workers, told once for each workspace. */
 static void want_bound(struct router *router, struct pool *pool)
 {
-	uint64_t told = 0;	/* a bit each; there are CONTROL_WORKSPACES_MAX */
-
 	for (struct list *link = pool->parked.next; link != &pool->parked;
 	     link = link->next) {
 		uint32_t workspace =
 			LIST_OWNER(link, struct call, parked_link)->workspace;
 		uint32_t wanted = 0, starting = 0;
 
-		if (workspace == 0 || workspace > CONTROL_WORKSPACES_MAX ||
-		    told >> (workspace - 1) & 1)
+		if (workspace == 0 || !is_first_parked(pool, link, workspace))
 			continue;
-		told |= UINT64_C(1) << (workspace - 1);
 		for (struct list *l = link; l != &pool->parked; l = l->next)
 			wanted += LIST_OWNER(l, struct call, parked_link)->workspace ==
 				  workspace;

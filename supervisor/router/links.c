@@ -150,6 +150,8 @@ static bool receive_one(struct link *link)
 		end(link);
 		return false;
 	}
+	if (message.kind == MESSAGE_CALL && message.call.workspace)
+		control_catch_up(shell);	/* whose it is */
 	router_step(shell->router, &(struct router_event){
 		.kind = ROUTER_MESSAGE, .peer = link->peer,
 		.message = &message }, shell->now_ns);

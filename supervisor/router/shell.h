@@ -112,6 +112,11 @@ void links_listen(struct shell *shell, int64_t now_ns);	/* (again,) if it is tim
 int control_init(struct shell *shell, struct error *why);
 void control_write(void *owner, const struct control *record);
 void control_flush(struct shell *shell);
+/*
+ * Takes all that the monitor has said: what a client learnt from it, and acts
+ * upon, was said here before.
+ */
+void control_catch_up(struct shell *shell);
 const struct catalog *control_map_catalog(int fd, size_t *ret_bytes,
 					  struct error *why);
 

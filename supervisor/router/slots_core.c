@@ -562,9 +562,23 @@ static void on_client_up(struct router *router,
 {
 	const struct control *record = event->record;
 
-	if (record->detail < ROLE_COUNT && event->peer < router->size.clients)
-		client_open(router, event->peer, 0,
-			    (enum caller_role)record->detail, true, now_ns);
+	if (record->detail >= ROLE_COUNT || event->peer >= router->size.clients)
+		return;
+	client_open(router, event->peer, 0, (enum caller_role)record->detail,
+		    true, now_ns);
+	router->clients[event->peer].slot = record->slot;
+	router->clients[event->peer].generation = record->generation;
+}
+
+static void on_workspace(struct router *router,
+			 const struct router_event *event, int64_t now_ns)
+{
+	uint32_t number = event->record->workspace;
+
+	(void)now_ns;
+	if (number)
+		router->workspaces[control_workspace_place(number)] =
+			(struct workspace){ number, (uint32_t)event->record->argument };
 }
 
 static void on_supervisor(struct router *router,
@@ -590,7 +604,7 @@ static void (*const on_record[CONTROL_KIND_COUNT])(struct router *,
 	[CONTROL_SLOT_POOL]  = on_slot_pool,  [CONTROL_SLOT_DRAIN] = on_slot_drain,
 	[CONTROL_POOL_STATE] = on_pool_state, [CONTROL_CATALOG]    = on_catalog,
 	[CONTROL_SUPERVISOR] = on_supervisor, [CONTROL_STOP]       = on_stop,
-	[CONTROL_NO_ENTRY]   = on_no_entry,
+	[CONTROL_NO_ENTRY]   = on_no_entry,   [CONTROL_WORKSPACE]  = on_workspace,
 };
 
 void control_record(struct router *router, const struct router_event *event,

@@ -84,6 +84,7 @@ struct client {
 	struct peer peer;		/* open: the record is in use */
 	bool greeted;
 	bool internal;			/* a worker's own link: CLIENT_UP */
+	uint32_t slot, generation;	/* that worker */
 	const char *doom;		/* why it is cut when the step is over */
 	enum error_code doom_code;
 	uint32_t uid;
@@ -222,6 +223,7 @@ struct call {
 	uint32_t client;		/* NONE: it has none (any more) */
 	uint64_t client_id;
 	uint32_t uid;
+	uint32_t user;			/* in whose name; NONE: nobody's */
 	enum caller_role role;
 	uint8_t session[SESSION_BYTES];
 	uint32_t tool;			/* NONE: the router's own */
@@ -288,6 +290,11 @@ struct totals {
 	uint64_t bytes_in, bytes_out;
 };
 
+/* The last one that was at its place. */
+struct workspace {
+	uint32_t number, uid;
+};
+
 enum resource { RESOURCE_MEMORY, RESOURCE_DISK, RESOURCE_CPU, RESOURCE_COUNT };
 
 struct router {
@@ -327,6 +334,7 @@ struct router {
 	struct poison poison;
 	bool poisoned;			/* somebody has died of something */
 
+	struct workspace workspaces[CONTROL_WORKSPACES_MAX];
 	uint32_t doomed;		/* clients to be cut */
 	uint32_t dirty;			/* pools to look at, a bit each */
 	int64_t now_ns;			/* of this step */

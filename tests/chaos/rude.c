@@ -2,10 +2,15 @@
  * rude - a client that breaks one rule of the link, and tells what came of it.
  *
  *	rude SOCKET RULE [SECONDS]
+ *	rude SOCKET enter WORKSPACE TOOL WORD...
  *
  * Prints "closed" if the router ended the link within SECONDS (default 5),
  * "open" if it did not; exits with 1 if it never came so far. What each rule is
  * stands in the table below.
+ *
+ * The second calls TOOL with {"argv": [WORD...]} in a workspace by its number,
+ * whoever has registered that, and prints how the call ended: "ok", or another
+ * code.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +24,8 @@
 
 #include "common/clock.h"
 #include "common/core/deadline.h"
-#include "common/wire/message.h"
+#include "common/core/error_code.h"
+#include "common/wire/client.h"
 
 static uint8_t bytes[FRAME_BYTES_MAX];
 
@@ -219,23 +225,71 @@ static bool is_closed(int fd, bool deaf, int64_t until_ns)
 	return false;
 }
 
-int main(int argc, char **argv)
+/* ---- in whatever workspace ---- */
+
+/* {"argv": WORDS} as MessagePack: at most 15, each shorter than 256 bytes. */
+static struct span pack(char **words, int count)
+{
+	size_t length = 7;
+
+	memcpy(bytes, "\x81\xa4" "argv", 6);
+	bytes[6] = (uint8_t)(0x90 | count);
+	for (int i = 0; i < count; i++) {
+		bytes[length++] = 0xd9;
+		bytes[length++] = (uint8_t)strlen(words[i]);
+		memcpy(bytes + length, words[i], strlen(words[i]));
+		length += strlen(words[i]);
+	}
+	return (struct span){ bytes, length };
+}
+
+static int enter(int fd, char **words, int count)
+{
+	static struct client client;
+	struct client_event event = { 0 };
+	struct client_ask ask = {
+		.tool = words[1], .input = pack(words + 2, count - 2),
+		.workspace = (uint32_t)strtoul(words[0], NULL, 10),
+		.deadline_ns = clock_now_ns() + 60 * NS_PER_S,
+	};
+	struct error why;
+	uint64_t call;
+	int r = client_init(&client, fd, "rude", &why);
+
+	if (r == 0)
+		r = client_call(&client, &ask, &call, &why);
+	while (r == 0 && event.kind != CLIENT_RESULT)
+		r = client_wait(&client, -1, DEADLINE_NEVER, &event);
+	puts(r < 0 ? "lost" : error_row((int)event.result.code)->name);
+	return r < 0;
+}
+
+static void reach(int fd, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	must(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0, path);
+}
+
+int main(int argc, char **argv)
+{
 	int seconds = argc > 3 ? atoi(argv[3]) : 5;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
+	if (argc > 5 && strcmp(argv[2], "enter") == 0) {
+		reach(fd, argv[1]);
+		return enter(fd, argv + 3, argc - 3);
+	}
 	for (size_t i = 0; argc > 2 && i < sizeof(rules) / sizeof(rules[0]); i++) {
 		if (strcmp(rules[i].name, argv[2]) != 0)
 			continue;
-		snprintf(address.sun_path, sizeof(address.sun_path), "%s", argv[1]);
-		must(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0,
-		     argv[1]);
+		reach(fd, argv[1]);
 		rules[i].breaks(fd);
 		puts(is_closed(fd, rules[i].deaf,
 			       clock_now_ns() + seconds * NS_PER_S) ? "closed" : "open");
 		return 0;
 	}
-	fprintf(stderr, "usage: rude SOCKET RULE [SECONDS]\n");
+	fprintf(stderr, "usage: rude SOCKET RULE [SECONDS], or enter WORKSPACE TOOL WORD...\n");
 	return 1;
 }

@@ -21,6 +21,7 @@
 
 #define CLIENTS 4
 #define SLOTS 6
+#define USERS 2			/* the clients' in turn; each has a workspace */
 #define IDS 512
 #define OUTBOX 64
 #define KEPT 24			/* results a worker keeps until they are confirmed */
@@ -37,7 +38,7 @@
 enum fault {
 	FAULT_CRASH, FAULT_BUSY, FAULT_CANCEL, FAULT_LEAVE, FAULT_FULL,
 	FAULT_NONSENSE, FAULT_HANG, FAULT_POOL, FAULT_PHASES, FAULT_DRAIN,
-	FAULT_RELOAD, FAULT_ENTRY, FAULT_ROUTER, FAULT_DISK, FAULT_COUNT
+	FAULT_RELOAD, FAULT_ENTRY, FAULT_ROUTER, FAULT_DISK, FAULT_MOVE, FAULT_COUNT
 };
 
 enum seen {
@@ -48,7 +49,8 @@ enum seen {
 	SEEN_JOINED, SEEN_AGAIN, SEEN_ATTACHED, SEEN_UNKNOWN_NAME, SEEN_MISUSED,
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
 	SEEN_CUT, SEEN_GIVEN_BACK, SEEN_ADOPTED, SEEN_SENT_ANEW, SEEN_PROMISED, SEEN_LOST,
-	SEEN_THIEF, SEEN_FORGOT, SEEN_MIDST, SEEN_REPLAYED, SEEN_COUNT
+	SEEN_THIEF, SEEN_FORGOT, SEEN_MIDST, SEEN_REPLAYED, SEEN_TRESPASS, SEEN_MOVED,
+	SEEN_COUNT
 };
 
 static const char *const seen_names[SEEN_COUNT] = {
@@ -59,7 +61,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"had again", "attached", "unknown name", "misused name", "no entry",
 	"recorded", "router died", "not written down", "recalled",
 	"cut", "given back", "adopted", "sent anew", "had after all", "output lost",
-	"thief", "forgotten", "died midst", "replayed",
+	"thief", "forgotten", "died midst", "replayed", "trespass", "moved",
 };
 
 struct task {
@@ -87,6 +89,7 @@ struct sim_worker {
 	bool up, alive, closed_told, down_told, killed, draining, drained;
 	uint64_t culprit;
 	uint32_t generation;
+	uint32_t workspace;
 	bool unasked, forgot;		/* of an earlier router's, not heard yet */
 	bool spent;			/* it has said nonsense, and is to be killed */
 	struct task tasks[8 + KEPT];
@@ -112,6 +115,7 @@ struct sim_call {
 	bool stolen;			/* it is another's */
 	bool parts;
 	unsigned tool;
+	uint32_t workspace;
 	uint8_t effect_name;
 	uint32_t body[2];
 	unsigned executed;
@@ -151,6 +155,7 @@ struct world {
 	uint64_t trace, seed;
 	bool calm, print, left;
 	unsigned first_pool;		/* the number of "many" */
+	uint32_t moves;			/* workspaces have changed hands so often */
 	unsigned deaths[2];		/* by the killer, as "effect" and as "job" */
 	uint64_t calls;			/* that clients have made */
 };
@@ -325,6 +330,7 @@ static void see_result(uint32_t client, const struct message *message)
 	seen[SEEN_BREAKER] += code == ERROR_BREAKER_OPEN;
 	seen[SEEN_REFUSED] += code == ERROR_NOT_FOUND;
 	seen[SEEN_NO_ENTRY] += code == ERROR_FAILED_PRECONDITION;
+	seen[SEEN_TRESPASS] += code == ERROR_DENIED_BY_ACL;
 	seen[SEEN_RETRY] += message->result.attempts > 1;
 	seen[SEEN_STREAM] += message->result.chunks > 0;
 	seen[SEEN_BACK] += call->back;
@@ -417,6 +423,35 @@ static unsigned working(const struct sim_worker *worker)
 	return count;
 }
 
+/* At each move both users leave theirs, and each gets the other's place. */
+static uint32_t workspace_of(uint32_t user, uint32_t moves)
+{
+	return moves * CONTROL_WORKSPACES_MAX + (user + moves) % USERS + 1;
+}
+
+static uint32_t owner_of(uint32_t workspace)
+{
+	uint32_t moves = (workspace - 1) / CONTROL_WORKSPACES_MAX;
+
+	return (control_workspace_place(workspace) + moves) % USERS;
+}
+
+/* Of a client's call, or of what one of its user's is named. */
+static uint32_t user_of(uint32_t id)
+{
+	return id >> 16 < CLIENTS ? (id >> 16) % USERS : id >> 1 & 1;
+}
+
+static void check_place(const struct sim_worker *worker, uint32_t workspace, uint32_t id)
+{
+	if (!is_single(worker))
+		return;
+	if (workspace != worker->workspace)
+		fail("a call in another directory", id);
+	if (id != SHARED && owner_of(workspace) != user_of(id))
+		fail("a call in another's workspace", id);
+}
+
 static void take_call(struct sim_worker *worker, const struct message *message)
 {
 	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
@@ -438,6 +473,7 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 		words[0] = SHARED;
 		words[1] = 0;
 	}
+	check_place(worker, message->call.workspace, words[0]);
 	/* On a full link it may have gone out long ago. */
 	if (words[1] == KILLER && !world.faults[FAULT_FULL] &&
 	    world.deaths[is_single(worker)] >= 2)
@@ -732,7 +768,7 @@ static void tell_up(uint32_t slot, uint8_t detail)
 	step((struct router_event){ .kind = ROUTER_CONTROL,
 		.record = &(struct control){ .kind = CONTROL_SLOT_UP,
 			.slot = slot, .generation = generation, .detail = detail,
-			.pool = pool_of(slot), .workspace = slot >= 4 } });
+			.pool = pool_of(slot), .workspace = worker->workspace } });
 	worker->generation = 0;
 	push(worker, (struct message){ .kind = MESSAGE_HELLO,
 				       .hello.major = 1 });
@@ -744,8 +780,18 @@ static void tell_up(uint32_t slot, uint8_t detail)
 static void raise_worker(uint32_t slot)
 {
 	world.workers[slot] = (struct sim_worker){ .up = true, .alive = true,
+		.workspace = slot < 4 ? 0 : workspace_of(slot - 4, world.moves),
 		.generation = world.workers[slot].generation + 1 };
 	tell_up(slot, 0);
+}
+
+static void tell_workspaces(void)
+{
+	for (uint32_t i = 0; i < USERS; i++)
+		step((struct router_event){ .kind = ROUTER_CONTROL,
+			.record = &(struct control){ .kind = CONTROL_WORKSPACE,
+				.workspace = workspace_of(i, world.moves),
+				.argument = 1000 + i } });
 }
 
 static void deliver_one(uint32_t slot)
@@ -900,8 +946,10 @@ static void work_on(struct sim_worker *worker, unsigned index)
 static void turn_drain(uint32_t slot)
 {
 	struct sim_worker *worker = &world.workers[slot];
+	bool left = worker->workspace &&
+		    worker->workspace != workspace_of(slot - 4, world.moves);
 
-	if (fault(FAULT_DRAIN, 2))
+	if ((left && chance(30)) || fault(FAULT_DRAIN, 2))
 		step((struct router_event){ .kind = ROUTER_CONTROL,
 			.record = &(struct control){
 				.kind = CONTROL_SLOT_DRAIN, .slot = slot,
@@ -989,7 +1037,7 @@ static void greet(uint32_t index, const uint8_t *session, bool known)
 	client->parts_of = 0;
 	world.closing[index] = world.starved[index] = false;
 	step((struct router_event){ .kind = ROUTER_OPEN, .peer = index,
-		.uid = 1000 + index % 2, .role = ROLE_MEMBER });
+		.uid = 1000 + index % USERS, .role = ROLE_MEMBER });
 	say(index, &(struct message){ .kind = MESSAGE_HELLO,
 		.hello = { .major = 1, .session = {
 			session, known ? SESSION_BYTES : 0 } } });
@@ -1149,7 +1197,7 @@ static void say_call(uint32_t index, uint32_t id)
 						  tools[call->tool]),
 			  .effect = { &call->effect_name, call->named },
 			  .priority = (uint32_t)random_below(&world.random, 4),
-			  .workspace = call->tool == 1,
+			  .workspace = call->workspace,
 			  .flags = (call->detached ? CALL_DETACHED : 0U) |
 				   (client->resumes ? CALL_RESUME : 0U) |
 				   (call->parts ? CALL_MORE : 0U) },
@@ -1166,6 +1214,14 @@ static void send_again(uint32_t index)
 		if (call->again && !(call->parts && client->parts_of))
 			say_call(index, id);
 	}
+}
+
+/* Its own; or one it has left, or the other's. */
+static uint32_t some_workspace(uint32_t user)
+{
+	if (world.calm || chance(85))
+		return workspace_of(user, world.moves);
+	return workspace_of((user + chance(70)) % USERS, world.moves - chance(50));
 }
 
 static void send_call(uint32_t index)
@@ -1210,6 +1266,9 @@ static void send_call(uint32_t index)
 		body[1] = call->misused;
 	}
 	call->tool = tool;
+	call->workspace = tool != 1 || attaches ? 0 : killer || named ?
+			  workspace_of(index % USERS, world.moves) :
+			  some_workspace(index % USERS);
 	call->effect_name = effect;
 	memcpy(call->body, body, sizeof(body));
 	say_call(index, id);
@@ -1284,9 +1343,15 @@ static void turn_pool(void)
 	if (fault(FAULT_ENTRY, 20))
 		step((struct router_event){ .kind = ROUTER_CONTROL,
 			.record = &(struct control){
-				.kind = CONTROL_NO_ENTRY, .workspace = 1,
+				.kind = CONTROL_NO_ENTRY,
+				.workspace = workspace_of(chance(50), world.moves),
 				.pool = pool_of((uint32_t)random_below(
 					&world.random, SLOTS)) } });
+	if (fault(FAULT_MOVE, 5)) {
+		world.moves++;
+		tell_workspaces();
+		seen[SEEN_MOVED]++;
+	}
 	if (fault(FAULT_POOL, 3))
 		state = (enum restart_state)random_below(&world.random,
 							 RESTART_STATE_COUNT);
@@ -1378,6 +1443,7 @@ static void begin_router(void)
 	for (uint32_t i = 0; i < EFFECTS; i++)
 		if (!router_recall(world.router, i, &world.ledger[i], world.now_ns))
 			fail("a row of its own is none", i);
+	tell_workspaces();
 }
 
 /* Some die with it, and one may have begun what it was sent. */
@@ -1581,6 +1647,7 @@ static uint64_t run(uint64_t seed)
 		world.faults[i] = chance(50);
 	for (unsigned i = 0; i <= NAMES; i++)
 		world.effects[i].effect = true;
+	world.moves = 1;
 	world.now_ns = NS_PER_S;
 	free(place.legacy);
 	world.legacy = place.legacy = calloc(2, router_legacy_bytes(&place.size));

@@ -25,14 +25,14 @@ enum sometimes {
 	SOMETIMES_ROLLED_BACK, SOMETIMES_CHANGED_BACK, SOMETIMES_BROWNOUT,
 	SOMETIMES_DRAINED, SOMETIMES_ORDERED, SOMETIMES_OOM, SOMETIMES_POLICY,
 	SOMETIMES_NORMAL, SOMETIMES_EXITED, SOMETIMES_TAKEN, SOMETIMES_BOUND,
-	SOMETIMES_LINKED,
+	SOMETIMES_LINKED, SOMETIMES_NO_ENTRY,
 	SOMETIMES_COUNT
 };
 static const char *const sometimes_names[SOMETIMES_COUNT] = {
 	"ready", "crash", "hung", "leaked", "crashloop", "probation", "failed", "up",
 	"not started", "router died", "switched", "rolled back", "changed back",
 	"brownout", "drained", "ordered", "oom", "policy", "normal", "exited",
-	"taken", "bound", "linked",
+	"taken", "bound", "linked", "no entry",
 };
 static uint64_t seen[SOMETIMES_COUNT];
 
@@ -84,6 +84,11 @@ static void mix(struct world *world, uint64_t value)
 
 static void step(struct world *world, struct core_event event);
 
+static bool is_there(const struct world *world, uint32_t workspace)
+{
+	return world->core.workspaces[control_workspace_place(workspace)] == workspace;
+}
+
 static void spawn(struct world *world, const struct core_action *action)
 {
 	struct process *process = &world->processes[action->slot];
@@ -103,6 +108,7 @@ static void spawn(struct world *world, const struct core_action *action)
 		*oldest = world->now_ns;
 		world->restarts++;
 	}
+	assert_true(slot->workspace == 0 || is_there(world, slot->workspace));
 	seen[SOMETIMES_BOUND] += slot->workspace != 0;
 	*process = (struct process){ .exists = true, .generation = action->generation,
 				     .next_ns = soon(world, 20),
@@ -185,6 +191,8 @@ static void take(struct world *world, const struct core_action *action)
 		break;
 	case ACTION_TELL:
 		note_pool(&action->record);
+		seen[SOMETIMES_NO_ENTRY] += action->record.kind == CONTROL_NO_ENTRY &&
+					    !is_there(world, action->record.workspace);
 		break;
 	case ACTION_SWITCH:
 		seen[action->value ? SOMETIMES_CHANGED_BACK : SOMETIMES_SWITCHED]++;
@@ -224,6 +232,8 @@ static void check(const struct world *world)
 		busy |= running;
 		if (slot->state >= WORKER_BACKOFF && slot->state <= WORKER_SUSPECT)
 			alive[slot->pool]++;
+		assert_true(slot->workspace == 0 || is_there(world, slot->workspace) ||
+			    slot->state < WORKER_BACKOFF || slot->state > WORKER_SUSPECT);
 		assert_true(!running || slot->timer_ns != DEADLINE_NEVER);
 	}
 	for (unsigned i = 0; i <= CORE_POOLS; i++)
@@ -312,6 +322,15 @@ static void speak(struct world *world, uint32_t i)
 	step(world, event);
 }
 
+/* There have been four at each of four places; 0: none. */
+static uint32_t some_workspace(struct world *world)
+{
+	uint32_t place = (uint32_t)random_below(&world->random, 5);
+	uint32_t turn = (uint32_t)random_below(&world->random, 4);
+
+	return place ? turn * CONTROL_WORKSPACES_MAX + place : 0;
+}
+
 /* The router says something, mostly sensible. */
 static void router_speaks(struct world *world)
 {
@@ -331,7 +350,7 @@ static void router_speaks(struct world *world)
 	if (event.record.kind == CONTROL_WANT || event.record.kind >= CONTROL_PROBED)
 		event.record.generation = world->core.catalog;
 	if (event.record.kind == CONTROL_WANT && chance(world, 20))
-		event.record.workspace = 1 + (uint32_t)random_below(&world->random, 80);
+		event.record.workspace = some_workspace(world);
 	seen[SOMETIMES_DRAINED] += event.record.kind == CONTROL_RECYCLE;
 	if (world->processes[CORE_ROUTER].phase == 3)
 		step(world, event);
@@ -339,11 +358,15 @@ static void router_speaks(struct world *world)
 
 static void workspace_comes_or_goes(struct world *world)
 {
-	struct core_event event = {
-		.kind = chance(world, 70) ? CORE_WORKSPACE_CAME : CORE_WORKSPACE_GONE,
-		.value = random_below(&world->random, 5),	/* 0: none such */
-	};
+	struct core_event event = { .kind = CORE_WORKSPACE_CAME,
+				    .value = some_workspace(world) };
+	uint32_t there = !event.value ? 0 :
+		world->core.workspaces[control_workspace_place((uint32_t)event.value)];
 
+	if (there) {
+		event.kind = CORE_WORKSPACE_GONE;
+		event.value = chance(world, 80) ? there : event.value;
+	}
 	step(world, event);
 }
 
@@ -748,6 +771,37 @@ static void test_each_workspace_has_its_spares(void **state)
 	assert_int_equal(count_alive(&world, 8), 2);
 }
 
+/* What is wanted for one that is no more is not had from the next at its place. */
+static void test_a_workspace_that_is_gone_stays_so(void **state)
+{
+	static struct world world;
+	const uint32_t old = 7, fresh = 7 + CONTROL_WORKSPACES_MAX;
+	uint64_t refused = seen[SOMETIMES_NO_ENTRY];
+	struct core_event want = { .kind = CORE_RECORD };
+
+	(void)state;
+	one_pool(&world, (struct core_pool_spec){ .name = "x", .size = 4, .bound = true,
+						  .single_use = true, .start_ns = NS_PER_S });
+	settle_down(&world, world.now_ns + NS_PER_S);
+	want.record = (struct control){ .kind = CONTROL_WANT, .argument = 1, .workspace = old,
+					.generation = world.core.catalog };
+	step(&world, (struct core_event){ .kind = CORE_WORKSPACE_CAME, .value = old });
+	step(&world, want);
+	assert_int_equal(count_alive(&world, old), 1);
+	step(&world, (struct core_event){ .kind = CORE_WORKSPACE_GONE, .value = old });
+	step(&world, (struct core_event){ .kind = CORE_WORKSPACE_CAME, .value = fresh });
+	assert_int_equal(seen[SOMETIMES_NO_ENTRY], refused);
+	step(&world, want);
+	assert_int_equal(seen[SOMETIMES_NO_ENTRY], refused + 1);
+	step(&world, (struct core_event){ .kind = CORE_WORKSPACE_GONE, .value = old });
+	assert_int_equal(count_alive(&world, old), 0);
+	assert_int_equal(count_alive(&world, fresh), 0);
+	want.record.workspace = fresh;
+	step(&world, want);
+	assert_int_equal(seen[SOMETIMES_NO_ENTRY], refused + 1);
+	assert_int_equal(count_alive(&world, fresh), 1);
+}
+
 static void test_a_job_that_has_its_call_is_no_spare(void **state)
 {
 	static struct world world;
@@ -773,6 +827,7 @@ static enum restart_state state_after_starts(struct world *world, enum start_fau
 	one_pool(world, (struct core_pool_spec){ .name = "x", .size = 4, .bound = true,
 						 .single_use = true, .start_ns = NS_PER_S });
 	settle_down(world, world->now_ns + NS_PER_S);
+	step(world, (struct core_event){ .kind = CORE_WORKSPACE_CAME, .value = 7 });
 	for (int n = 0; n < 10; n++) {
 		step(world, (struct core_event){
 			.kind = CORE_RECORD,
@@ -835,6 +890,7 @@ int main(void)
 		cmocka_unit_test(test_who_outlives_the_router_is_linked_anew),
 		cmocka_unit_test(test_wants_grow_slowly_and_to_the_size),
 		cmocka_unit_test(test_each_workspace_has_its_spares),
+		cmocka_unit_test(test_a_workspace_that_is_gone_stays_so),
 		cmocka_unit_test(test_a_job_that_has_its_call_is_no_spare),
 		cmocka_unit_test(test_a_callers_directory_fails_no_pool),
 		cmocka_unit_test(test_the_idle_leave),

@@ -8,8 +8,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/text.h"
@@ -124,6 +126,19 @@ static int status(struct worker_call *call, json_t **ret, struct error *why)
 		git_reference_free(head);
 	}
 	*ret = row;
+	return 0;
+}
+
+/* ---- git.where ---- */
+
+static int where(struct worker_call *call, json_t **ret, struct error *why)
+{
+	char path[PATH_MAX];
+
+	(void)call;
+	if (!getcwd(path, sizeof(path)))
+		return error_set(why, -errno, "getcwd: %s", strerror(errno));
+	*ret = json_pack("{s:s}", "directory", path);
 	return 0;
 }
 
@@ -303,6 +318,7 @@ static int start(struct worker *worker, struct error *why)
 
 static const struct worker_tool tools[] = {
 	{ .name = "git.status", .serve = status },
+	{ .name = "git.where", .serve = where },
 	{ .name = "git.snapshot", .serve = snapshot },
 	{ .name = "git.read", .serve = read_file },
 	{ .name = "git.checkout", .serve = checkout },

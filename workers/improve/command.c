@@ -74,8 +74,11 @@ static void keep_execution(struct session *session, const struct ask *ask)
 	};
 	json_t *row;
 
+	const char *where = json_string_value(json_object_get(ask->answer, "workspace"));
+
 	if (!session->workspace)
 		return;
+	session->confirmed |= where && strcmp(where, session->workspace) == 0;
 	row = json_pack("{s:s}", "command", ask->command ? ask->command : "");
 	if (!session->executions)
 		session->executions = json_array();

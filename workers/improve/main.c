@@ -31,8 +31,29 @@ static int start(struct worker *worker, struct error *why)
 	return session_connect(WORKER_CLIENT_FD, &client, why);
 }
 
+/* The store's key is the directory that was handed over, not what a caller says it is. */
+static int check_key(struct session *session, struct error *why)
+{
+	const char *directory = NULL;
+	json_t *answer = NULL;
+	int r;
+
+	if (!session->workspace)
+		return 0;
+	r = session_ask(session, "git.where", session->repository, json_object(), &answer, why);
+	if (r < 0)
+		return r;
+	directory = json_string_value(json_object_get(answer, "directory"));
+	if (!directory || strcmp(directory, session->workspace) != 0)
+		r = error_set_code(why, -EPERM, ERROR_PERMISSION_DENIED,
+				   "workspace: %s is not the directory that was handed over, which is %s",
+				   session->workspace, directory ? directory : "unknown");
+	json_decref(answer);
+	return r;
+}
+
 static int serve(struct worker_call *call, json_t **ret, struct error *why,
-		 int (*tool)(struct session *, json_t **, struct error *))
+		 int (*tool)(struct session *, json_t **, struct error *), bool checked)
 {
 	struct session session = { .call = call, .client = client,
 				   .repository = call->workspace };
@@ -46,24 +67,27 @@ static int serve(struct worker_call *call, json_t **ret, struct error *why,
 	if (client->lost)
 		return error_set(why, -EPIPE, "the link to the router is lost: %s",
 				 client->why.text);
-	r = tool(&session, ret, why);
+	r = checked ? check_key(&session, why) : 0;
+	if (r == 0)
+		r = tool(&session, ret, why);
 	session_end(&session);
 	json_decref(session.executions);
 	return r;
 }
 
-#define TOOL(function)                                                        \
+/* What only measures keeps what it measured where its commands say they ran. */
+#define TOOL(function, checked)                                               \
 	static int serve_##function(struct worker_call *call, json_t **ret,   \
 				    struct error *why)                        \
 	{                                                                     \
-		return serve(call, ret, why, tool_##function);                \
+		return serve(call, ret, why, tool_##function, checked);       \
 	}
 
-TOOL(run)
-TOOL(apply)
-TOOL(roll_back)
-TOOL(test)
-TOOL(bench)
+TOOL(run, true)
+TOOL(apply, true)
+TOOL(roll_back, true)
+TOOL(test, false)
+TOOL(bench, false)
 
 static const struct worker_tool tools[] = {
 	{ .name = "improve.run", .serve = serve_run },

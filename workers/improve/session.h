@@ -27,6 +27,7 @@ struct session {
 	uint32_t copies[SESSION_COPIES_MAX];	/* numbers of its private copies */
 	size_t copy_count;
 	const char *workspace;		/* the store's key of it; NULL: nothing is kept */
+	bool confirmed;			/* a command said that it ran there */
 	int64_t id;			/* the store's; 0: none yet */
 	json_t *executions;		/* not yet told to the store; or NULL */
 };

@@ -95,7 +95,13 @@ int workspace_keep(struct session *session, const char *kind, int64_t began_ns,
 	json_object_set(row, "executions", session->executions);
 	if (!session->executions)
 		json_object_set_new(row, "executions", json_array());
-	if (session_ask(session, "store.run", 0, row, &answer, &missed) < 0)
+	int kept = session->confirmed ?
+		   session_ask(session, "store.run", 0, row, &answer, &missed) :
+		   error_set(&missed, -EPERM, "nothing ran in %s", session->workspace);
+
+	if (!session->confirmed)
+		json_decref(row);
+	if (kept < 0)
 		log_write(&session->call->worker->log, LEVEL_WARNING, "a run was not kept",
 			  LOG_FIELDS(log_text("kind", kind), log_text("reason", missed.text)));
 	json_decref(answer);

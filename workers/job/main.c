@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/convert.h"
@@ -172,13 +174,16 @@ static json_t *instructions_json(const struct job *job)
 				      json_integer(job->ended_count - job->began_count);
 }
 
+static char home[PATH_MAX];	/* where it began: the directory of its workspace */
+
 static json_t *verdict(const struct job *job)
 {
 	const struct rusage *usage = &job->exit.usage;
 	bool exited = job->exit.code == CLD_EXITED;
 
-	return json_pack("{ss ss so so sI sI sI sI so so so}",
+	return json_pack("{ss ss ss so so sI sI sI sI so so so}",
 		"schema", "cupel.run/1",
+		"workspace", home,
 		"cause", cause_of(job),
 		"exit_code", exited ? json_integer(job->exit.status) : json_null(),
 		"signal", exited ? json_null() : json_integer(job->exit.status),
@@ -468,7 +473,7 @@ static int start(struct worker *worker, struct error *why)
 static int rehearse(struct worker *worker, struct error *why)
 {
 	struct worker_call call = { .worker = worker };
-	uint8_t bytes[1024];
+	uint8_t bytes[PATH_MAX + 1024];
 	json_t *ended = NULL, *failed = NULL;
 	int r;
 
@@ -506,6 +511,8 @@ static const struct worker_tool tools[] = {
 int main(void)
 {
 	has_counter = fcntl(WORKER_COUNTER_FD, F_GETFD) >= 0;
+	if (!getcwd(home, sizeof(home)))
+		home[0] = '\0';
 	return worker_main(&(struct worker_program){
 		.name = "job",
 		.contract = &contract_job,

@@ -1,0 +1,289 @@
+/*
+ * Who may have calls served in which workspace: the router's core, which is told
+ * whose each is, and for a worker that calls in its turn the real program.
+ */
+#include "tests/support/test.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/router/state_core.h"
+#include "tests/support/router_rig.h"
+
+#define SERVED (-1)
+#define WAITS (-2)
+
+enum { ANNE = 1001, BERT, ROOT = 0 };		/* users */
+enum { OF_ANNE, OF_BERT, OF_ROOT, OF_WORKER, CLIENTS };	/* links; the last a worker's own */
+/* Workers, each of its own pool; BUILDER's has none, which would be of a workspace. */
+enum { CONDUCTOR, DRUDGE, SLOTS, BUILDER = SLOTS };
+
+static struct catalog catalog;
+static struct {
+	struct router *router;
+	uint64_t last_id, handle;	/* handle: of what was sent to a worker; or 0 */
+	uint32_t workspace;
+	int code;
+} world;
+
+static int on_send(void *owner, uint32_t peer, const struct message *message)
+{
+	(void)owner;
+	(void)peer;
+	if (message->kind == MESSAGE_CALL) {
+		world.handle = message->call_id;
+		world.workspace = message->call.workspace;
+	} else if (message->kind == MESSAGE_RESULT) {
+		world.code = (int)message->result.code;
+	}
+	return 0;
+}
+
+static void on_control(void *owner, const struct control *record)
+{
+	(void)owner;
+	(void)record;
+}
+
+static void on_note(void *owner, const struct router_note *note)
+{
+	(void)owner;
+	(void)note;
+}
+
+static void step(struct router_event event)
+{
+	router_step(world.router, &event, NS_PER_S);
+	router_check(world.router);
+}
+
+static void hear(uint32_t peer, struct message message)
+{
+	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = peer,
+				    .message = &message });
+}
+
+static void tell(uint32_t peer, struct control record)
+{
+	step((struct router_event){ .kind = ROUTER_CONTROL, .peer = peer,
+				    .record = &record });
+}
+
+static void tell_owner(uint32_t workspace, uint32_t uid)
+{
+	tell(0, (struct control){ .kind = CONTROL_WORKSPACE, .workspace = workspace,
+				  .argument = uid });
+}
+
+static void raise_worker(uint32_t slot, uint32_t generation)
+{
+	tell(CLIENTS + slot, (struct control){ .kind = CONTROL_SLOT_UP, .slot = slot,
+		.generation = generation, .pool = (uint16_t)slot });
+	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
+	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_READY,
+		.generation = generation, .ready.calls_max = 8 });
+}
+
+static void begin(void)
+{
+	static const uint32_t users[] = { ANNE, BERT, ROOT };
+	static const struct router_size size = {
+		.calls = 64, .clients = CLIENTS, .slots = SLOTS, .queue = 8, .cached = 8,
+		.effects = 128, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
+	const struct router_sink sink = { .send = on_send, .control = on_control,
+					  .note = on_note };
+
+	catalog = (struct catalog){ 0 };
+	router_rig_add_pool(&catalog, "conductor", 1, 8);
+	router_rig_add_pool(&catalog, "drudge", 1, 8);
+	router_rig_add_pool(&catalog, "builder", 1, 8);
+	catalog.pools[BUILDER].flags = POOL_WORKSPACE;
+	router_rig_add_tool(&catalog, "build", BUILDER, 8);
+	router_rig_add_tool(&catalog, "conduct", CONDUCTOR, 8);
+	router_rig_add_tool(&catalog, "work", DRUDGE, 8);
+	world.router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink,
+				   1, NS_PER_S);
+	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), NS_PER_S);
+	raise_worker(CONDUCTOR, 1);
+	raise_worker(DRUDGE, 1);
+	for (uint32_t i = 0; i < COUNT(users); i++) {
+		step((struct router_event){ .kind = ROUTER_OPEN, .peer = i,
+			.uid = users[i], .role = ROLE_MEMBER });
+		hear(i, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
+	}
+	tell(OF_WORKER, (struct control){ .kind = CONTROL_CLIENT_UP, .slot = CONDUCTOR,
+		.generation = 1, .detail = ROLE_IMPROVE });
+	hear(OF_WORKER, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
+	tell_owner(7, ANNE);
+	tell_owner(8, BERT);
+}
+
+static void end(void)
+{
+	free(world.router->legacy.head);
+	free(world.router);
+}
+
+/* SERVED, in that workspace; WAITS; or the code it ends with, at once. */
+static int call(uint32_t client, const char *tool, uint32_t workspace, uint64_t parent)
+{
+	world.handle = 0;
+	world.code = WAITS;
+	hear(client, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
+		.deadline_ns = 10 * NS_PER_S,
+		.call = { .tool = message_text_of(tool), .attempt = 1,
+			  .workspace = workspace, .parent = parent } });
+	if (!world.handle)
+		return world.code;
+	assert_int_equal(world.workspace, workspace);
+	return SERVED;
+}
+
+static uint64_t served(uint32_t client, const char *tool, uint32_t workspace)
+{
+	assert_int_equal(call(client, tool, workspace, 0), SERVED);
+	return world.handle;
+}
+
+static void a_workspace_is_its_users_and_roots(void **state)
+{
+	static const struct { const char *what; uint32_t client, workspace; int end; } rows[] = {
+		{ "one's own",		  OF_ANNE, 7,  SERVED },
+		{ "another's",		  OF_BERT, 7,  ERROR_DENIED_BY_ACL },
+		{ "another's, the other way", OF_ANNE, 8, ERROR_DENIED_BY_ACL },
+		{ "root's, in anybody's", OF_ROOT, 8,  SERVED },
+		{ "none",		  OF_BERT, 0,  SERVED },
+		{ "a place never taken",  OF_ANNE, 9,  ERROR_FAILED_PRECONDITION },
+		{ "the next at a place",  OF_ANNE, 71, ERROR_FAILED_PRECONDITION },
+		{ "the same, root's",	  OF_ROOT, 71, ERROR_FAILED_PRECONDITION },
+		{ "the last number",	  OF_ROOT, UINT32_MAX, ERROR_FAILED_PRECONDITION },
+	};
+
+	(void)state;
+	begin();
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int got = call(rows[i].client, "work", rows[i].workspace, 0);
+
+		test_row(got == rows[i].end, "%s: %d", rows[i].what, got);
+	}
+	/* Nothing waits for a worker that never comes. */
+	assert_int_equal(call(OF_ANNE, "build", 0, 0), ERROR_FAILED_PRECONDITION);
+	assert_int_equal(call(OF_ANNE, "build", 8, 0), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_ANNE, "build", 7, 0), WAITS);
+	tell_owner(71, BERT);	/* at the place of Anne's, who has left */
+	assert_int_equal(call(OF_BERT, "work", 71, 0), SERVED);
+	assert_int_equal(call(OF_ANNE, "work", 71, 0), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_ANNE, "work", 7, 0), ERROR_FAILED_PRECONDITION);
+	assert_int_equal(call(OF_BERT, "work", 7, 0), ERROR_FAILED_PRECONDITION);
+	end();
+}
+
+static void a_worker_enters_what_its_caller_may(void **state)
+{
+	(void)state;
+	begin();
+	uint64_t of_anne = served(OF_ANNE, "conduct", 7);
+	uint64_t elsewhere = served(OF_ANNE, "work", 7);
+
+	assert_int_equal(call(OF_WORKER, "work", 7, of_anne), SERVED);
+	assert_int_equal(call(OF_WORKER, "work", 8, of_anne), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_WORKER, "work", 0, 0), SERVED);
+	assert_int_equal(call(OF_WORKER, "work", 7, 0), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_WORKER, "work", 7, elsewhere), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_WORKER, "work", 7, of_anne + 1), ERROR_DENIED_BY_ACL);
+	/* Through another worker's hands it is hers still. */
+	assert_int_equal(call(OF_WORKER, "conduct", 7, of_anne), SERVED);
+	uint64_t nested = world.handle;
+
+	assert_int_equal(call(OF_WORKER, "work", 7, nested), SERVED);
+	assert_int_equal(call(OF_WORKER, "work", 8, nested), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_WORKER, "work", 8, served(OF_ROOT, "conduct", 0)), SERVED);
+	hear(CLIENTS + CONDUCTOR, (struct message){ .kind = MESSAGE_ACCEPT,
+		.generation = 1, .call_id = of_anne });
+	hear(CLIENTS + CONDUCTOR, (struct message){ .kind = MESSAGE_RESULT,
+		.generation = 1, .call_id = of_anne });
+	assert_int_equal(world.code, ERROR_OK);
+	assert_int_equal(call(OF_WORKER, "work", 7, of_anne), ERROR_DENIED_BY_ACL);
+	end();
+}
+
+/* What a dead worker had still to say is not said of its successor's calls. */
+static void the_dead_have_no_callers(void **state)
+{
+	(void)state;
+	begin();
+	raise_worker(CONDUCTOR, 2);
+	uint64_t next = served(OF_ANNE, "conduct", 7);
+
+	assert_int_equal(call(OF_WORKER, "work", 7, next), ERROR_DENIED_BY_ACL);
+	end();
+}
+
+/* Of a client's own call it makes nothing more, and nothing less. */
+static void an_ordinary_client_serves_no_call(void **state)
+{
+	(void)state;
+	begin();
+	uint64_t of_anne = served(OF_ANNE, "conduct", 7);
+
+	assert_int_equal(call(OF_BERT, "work", 7, of_anne), ERROR_DENIED_BY_ACL);
+	assert_int_equal(call(OF_BERT, "work", 8, of_anne), SERVED);
+	assert_int_equal(call_find(world.router, OF_BERT, world.last_id)->parent, 0);
+	assert_int_equal(call(OF_WORKER, "work", 7, of_anne), SERVED);
+	assert_int_equal(call_find(world.router, OF_WORKER, world.last_id)->parent, of_anne);
+	end();
+}
+
+/*
+ * The monitor's word was before the client's, however they are read. The router
+ * sleeps until both are there, and the client's link was heard of first.
+ */
+static void a_workspace_is_known_before_it_is_used(void **state)
+{
+	struct message ask = { .kind = MESSAGE_CALL, .call_id = 1,
+		.deadline_ns = DEADLINE_NEVER,
+		.call = { .tool = message_text_of(ROUTER_RIG_ECHO), .attempt = 1 } };
+	struct control whose = { .kind = CONTROL_WORKSPACE, .workspace = 1000,
+				 .argument = geteuid() };
+	struct router_rig_peer client;
+	struct router_rig rig;
+	struct message answer;
+
+	(void)state;
+	catalog = (struct catalog){ 0 };
+	router_rig_add_pool(&catalog, "fast", 1, 4);
+	router_rig_add_tool(&catalog, ROUTER_RIG_ECHO, 0, 16);
+	router_rig_start(&rig, &catalog);
+	router_rig_worker_up(&rig, 0, 0, 4);
+	router_rig_connect(&rig, &client);
+	kill(rig.router, SIGSTOP);
+	router_rig_send(&client, &ask);
+	channel_flush(&client.channel);
+	for (int i = 0; i < 100; i++)	/* more than it reads in a turn */
+		router_rig_control(&rig, &whose, -1), whose.workspace++;
+	ask.call_id = 2;
+	ask.call.workspace = whose.workspace - 1;
+	router_rig_send(&client, &ask);
+	channel_flush(&client.channel);
+	kill(rig.router, SIGCONT);
+	router_rig_wait(&client, 2, &answer);
+	assert_int_equal(answer.kind, MESSAGE_RESULT);
+	assert_int_equal(answer.result.code, ERROR_OK);
+	router_rig_peer_end(&client);
+	router_rig_stop(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_workspace_is_its_users_and_roots),
+		cmocka_unit_test(a_worker_enters_what_its_caller_may),
+		cmocka_unit_test(the_dead_have_no_callers),
+		cmocka_unit_test(an_ordinary_client_serves_no_call),
+		cmocka_unit_test(a_workspace_is_known_before_it_is_used),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
