@@ -91,15 +91,16 @@ static int send_at_once(struct channel *channel, const struct message *message,
 			struct error *why)
 {
 	uint8_t head[FRAME_HEADER_BYTES + MESSAGE_OVERHEAD_BYTES_MAX];
-	int r = message_encode_head(message, head, sizeof(head), why);
 	struct iovec parts[] = {
-		{ head, (size_t)r },
+		{ head, 0 },
 		{ (uint8_t *)(uintptr_t)message->body.data, message->body.length },
 	};
+	int r = message_encode_head(message, head, sizeof(head), why);
 	ssize_t written;
 
 	if (r < 0)
 		return r;
+	parts[0].iov_len = (size_t)r;
 	written = sendmsg(channel->fd, &(struct msghdr){
 		.msg_iov = parts, .msg_iovlen = COUNT(parts) },
 		MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -26,6 +26,27 @@ ssize_t send(int fd, const void *data, size_t length, int flags)
 	return syscall(SYS_sendto, fd, data, length, flags, NULL, 0);
 }
 
+static size_t most_at_once = SIZE_MAX;	/* bytes that the socket takes of a message */
+static unsigned messages;
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	struct iovec parts[2] = { message->msg_iov[0], message->msg_iov[1] };
+
+	messages++;
+	assert_int_equal(message->msg_iovlen, 2);
+	if (most_at_once == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (parts[0].iov_len > most_at_once)
+		parts[0].iov_len = most_at_once;
+	if (parts[1].iov_len > most_at_once - parts[0].iov_len)
+		parts[1].iov_len = most_at_once - parts[0].iov_len;
+	return syscall(SYS_sendmsg, fd, &(struct msghdr){
+		.msg_iov = parts, .msg_iovlen = 2 }, flags);
+}
+
 ssize_t recv(int fd, void *data, size_t length, int flags)
 {
 	receives++;
@@ -296,6 +317,43 @@ static void a_full_buffer_asks_to_wait_and_loses_nothing(void **state)
 	assert_int_equal(link_.router.receive_credit.bytes,
 			 CREDIT_LINK_BYTES - 14 * MESSAGE_BODY_BYTES_MAX);
 	link_close();
+}
+
+static void a_long_body_goes_at_once_as_far_as_the_socket_takes_it(void **state)
+{
+	static const size_t limits[] = { 0, 1, 5, 20, 21, 30, 100, 39999, SIZE_MAX };
+	static uint8_t bytes[40000];
+	struct message chunk = { .kind = MESSAGE_CHUNK, .call_id = 1, .generation = 1,
+				 .body = { bytes, sizeof(bytes) } };
+	struct message got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 >> 3);
+	for (size_t i = 0; i < COUNT(limits); i++) {
+		struct credit call = { CREDIT_CALL_BYTES, CREDIT_CALL_BYTES };
+
+		link_open(ROUTER_TO_WORKER, LINK_READY);
+		most_at_once = limits[i];
+		messages = 0;
+		assert_int_equal(channel_send(&link_.peer, &chunk, &call, NULL), 0);
+		assert_int_equal(messages, 1);
+		assert_int_equal(buffer_length(&link_.peer.out) == 0,
+				 limits[i] == SIZE_MAX);
+		chunk.chunk.sequence = 1;	/* behind what is left, if anything is */
+		assert_int_equal(channel_send(&link_.peer, &chunk, &call, NULL), 0);
+		assert_int_equal(messages, limits[i] == SIZE_MAX ? 2 : 1);
+		assert_int_equal(call.bytes, CREDIT_CALL_BYTES - 2 * sizeof(bytes));
+		for (uint32_t seen = 0; seen < 2; seen++) {
+			while (channel_receive(&link_.router, &got) == -EAGAIN)
+				assert_true(channel_flush(&link_.peer) <= 0);
+			assert_int_equal(got.chunk.sequence, seen);
+			assert_true(span_equal(got.body, chunk.body));
+		}
+		chunk.chunk.sequence = 0;
+		link_close();
+	}
+	most_at_once = SIZE_MAX;
 }
 
 /* ---- credit ---- */
@@ -569,6 +627,7 @@ int main(void)
 		cmocka_unit_test(what_is_consumed_is_granted_again),
 		cmocka_unit_test(bad_input_ends_the_stream_with_one_typed_error),
 		cmocka_unit_test(a_callers_mistake_leaves_the_channel_alone),
+		cmocka_unit_test(a_long_body_goes_at_once_as_far_as_the_socket_takes_it),
 		cmocka_unit_test(extensions_are_skipped_by_their_length),
 		cmocka_unit_test(a_dead_peers_last_frames_are_received),
 		cmocka_unit_test(a_stream_may_end_inside_a_frame),
