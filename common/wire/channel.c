@@ -97,6 +97,7 @@ static int send_at_once(struct channel *channel, const struct message *message,
 	};
 	int r = message_encode_head(message, head, sizeof(head), why);
 	ssize_t written;
+	size_t left;
 
 	if (r < 0)
 		return r;
@@ -106,12 +107,13 @@ static int send_at_once(struct channel *channel, const struct message *message,
 		MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (written < 0 && !is_passing(errno))
 		return fail_to_send(channel, errno);
+	left = written < 0 ? 0 : (size_t)written;
+	channel->sent += left;
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		struct span part = { parts[i].iov_base, parts[i].iov_len };
-		size_t gone = written < 0 ? 0 : (size_t)written;
+		size_t gone = left < part.length ? left : part.length;
 
-		gone = gone < part.length ? gone : part.length;
-		written -= (ssize_t)gone;
+		left -= gone;
 		part = span_skip(part, gone);
 		buffer_append(&channel->out, part.data, part.length);
 	}

@@ -6,9 +6,9 @@
  *
  * Nothing here blocks, waits or allocates. Sending queues; one flush writes
  * all that is queued in one system call. Only a long body behind which nothing
- * is queued goes at once, as far as the socket takes it, and is not copied. Receiving hands out what is buffered
- * and reads only when no whole frame is left: a turn of a loop costs a read
- * and a write, however many messages it moves.
+ * is queued goes at once, as far as the socket takes it, and is not copied.
+ * Receiving hands out what is buffered and reads only when no whole frame is
+ * left: a turn of a loop costs a read and a write, however many messages it moves.
  *
  * The channel keeps the state of the link and checks every message, both
  * ways, against kind.c before anyone sees it. Body bytes are metered: the

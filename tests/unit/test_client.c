@@ -485,6 +485,23 @@ static void test_what_was_not_executed_is_sent_once_more(void **state)
 	expect_result(other, ERROR_DATA_LOSS);
 }
 
+/* However long it is and whichever way it went. */
+static void test_what_went_out_is_not_called_anew(void **state)
+{
+	static const uint8_t input[100000];
+	uint64_t call;
+
+	(void)state;
+	welcome_with_session();
+	call = ask_with((struct span){ input, sizeof(input) });
+	assert_int_equal(next(), -EAGAIN);
+	assert_int_equal(hear(), MESSAGE_CALL);
+	lose_router();
+	find_router(NOW_NS + CLIENT_AGAIN_NS);
+	assert_int_equal(hear(), MESSAGE_RESYNC);
+	assert_int_equal(heard.call_id, call);
+}
+
 /* Its supervisor leaves, and tells so; the call was written, but never went out. */
 static void test_what_never_went_out_is_called_anew(void **state)
 {
@@ -663,6 +680,7 @@ int main(void)
 		TEST(test_a_lost_link_ends_every_call_once),
 		TEST(test_a_call_outlives_its_router),
 		TEST(test_what_was_not_executed_is_sent_once_more),
+		TEST(test_what_went_out_is_not_called_anew),
 		TEST(test_what_never_went_out_is_called_anew),
 		TEST(test_another_router_is_not_awaited_for_ever),
 		TEST(test_where_no_supervisor_is_none_is_awaited),
