@@ -107,6 +107,7 @@ void slot_settled(struct router *router, struct slot *slot)
 		recycle(router, slot);
 }
 
+/* Without a reason it is told nothing: a single-use worker knows that it is done. */
 static void drain(struct router *router, struct slot *slot, int64_t deadline_ns,
 		  const char *reason, int64_t now_ns)
 {
@@ -114,11 +115,12 @@ static void drain(struct router *router, struct slot *slot, int64_t deadline_ns,
 		return;
 	enter(router, slot, SLOT_DRAINING);
 	slot->drain_ns = deadline_ns;
-	peer_send(router, slot_peer(router, slot_index(router, slot)),
-		  &(struct message){ .kind = MESSAGE_DRAIN,
-			.generation = slot->generation,
-			.deadline_ns = deadline_ns,
-			.drain.reason = message_text_of(reason) }, now_ns);
+	if (reason)
+		peer_send(router, slot_peer(router, slot_index(router, slot)),
+			  &(struct message){ .kind = MESSAGE_DRAIN,
+				.generation = slot->generation,
+				.deadline_ns = deadline_ns,
+				.drain.reason = message_text_of(reason) }, now_ns);
 	slot_settled(router, slot);
 }
 
@@ -147,7 +149,8 @@ void slot_freed(struct router *router, struct slot *slot, int64_t now_ns)
 	dispatch_mark(router, slot->pool);
 	if (slot->state == SLOT_READY && pool && slot->served > 0 &&
 	    is_used_up(pool, slot))
-		drain(router, slot, now_ns + DRAIN_NS, "served its calls",
+		drain(router, slot, now_ns + DRAIN_NS,
+		      pool->row.kind == POOL_PER_CALL ? NULL : "served its calls",
 		      now_ns);
 	else
 		slot_settled(router, slot);
