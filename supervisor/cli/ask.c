@@ -77,8 +77,8 @@ static int collect(struct client *client, uint64_t call, int64_t until_ns,
 	return 0;
 }
 
-int ask_router(struct connection *connection, const char *method,
-	       const char *words, struct answer *ret, struct error *why)
+static int ask_once(struct connection *connection, const char *method,
+		    const char *words, struct answer *ret, struct error *why)
 {
 	int64_t deadline_ns = deadline_after(clock_now_ns(), ASK_ROUTER_NS);
 	const struct client_ask ask = {
@@ -99,6 +99,24 @@ int ask_router(struct connection *connection, const char *method,
 	return r;
 }
 
+/* Its router, or the link, was lost on the way. */
+static bool is_lost(const struct answer *answer)
+{
+	return answer->code == ERROR_CRASH_OUTCOME_UNKNOWN ||
+	       answer->code == ERROR_DATA_LOSS;
+}
+
+int ask_router(struct connection *connection, const char *method, const char *words,
+	       bool repeatable, struct answer *ret, struct error *why)
+{
+	int r = ask_once(connection, method, words, ret, why);
+
+	if (r < 0 || !repeatable || !is_lost(ret))
+		return r;
+	answer_release(ret);
+	return ask_once(connection, method, words, ret, why);
+}
+
 /* A negative errno that failure_of_errno() would not know better. */
 static int refusal(const struct answer *answer, struct error *why)
 {
@@ -112,7 +130,7 @@ int ask_router_json(struct connection *connection, const char *method,
 {
 	const struct json_limits limits = { ASK_BYTES_MAX, JSON_DEPTH_MAX };
 	AUTO_ANSWER struct answer answer = { 0 };
-	int r = ask_router(connection, method, words, &answer, why);
+	int r = ask_router(connection, method, words, true, &answer, why);
 
 	if (r < 0)
 		return r;
@@ -160,7 +178,7 @@ int cli_connect(bool start, struct connection **ret)
 	return connect_open(start, ret, &why) < 0 ? cli_fail(&why) : EXIT_OK;
 }
 
-int cli_ask(const char *method, const char *words, struct answer *ret)
+int cli_ask(const char *method, const char *words, bool repeatable, struct answer *ret)
 {
 	AUTO_DISCONNECT struct connection *connection = NULL;
 	struct error why;
@@ -168,7 +186,7 @@ int cli_ask(const char *method, const char *words, struct answer *ret)
 
 	if (code != EXIT_OK)
 		return code;
-	int r = ask_router(connection, method, words, ret, &why);
+	int r = ask_router(connection, method, words, repeatable, ret, &why);
 
 	if (r == 0 && ret->code != ERROR_OK)
 		r = refusal(ret, &why);
@@ -178,7 +196,7 @@ int cli_ask(const char *method, const char *words, struct answer *ret)
 int cli_order(const char *method, const char *words, const char *done)
 {
 	AUTO_ANSWER struct answer answer = { 0 };
-	int code = cli_ask(method, words, &answer);
+	int code = cli_ask(method, words, false, &answer);
 
 	if (code == EXIT_OK)
 		fprintf(stderr, "cupel: %s\n", done);

@@ -36,13 +36,14 @@ void answer_take(struct answer *answer, const struct client_event *event);
 int answer_append(struct answer *answer, struct span bytes);
 
 /*
- * Calls a method of the router and collects what it answers. 0 also when the
- * answer is an error; negative when there is none at all.
+ * Calls a method of the router and collects what it answers; one that only reads
+ * is repeatable, once, if that was lost. 0 also when the answer is an error; negative when there is none
+ * at all.
  */
-int ask_router(struct connection *connection, const char *method,
-	       const char *words, struct answer *ret, struct error *why);
+int ask_router(struct connection *connection, const char *method, const char *words,
+	       bool repeatable, struct answer *ret, struct error *why);
 
-/* As above with what it answered as JSON; a refusal is an error, too. */
+/* As above, of one that only reads, with its answer as JSON; a refusal is an error, too. */
 int ask_router_json(struct connection *connection, const char *method,
 		    const char *words, json_t **ret, struct error *why);
 
@@ -62,7 +63,7 @@ int cli_connect(bool start, struct connection **ret);
  * Connects to a running supervisor and calls; words may be NULL. An exit code,
  * stderr told; answer_release() is due in any case.
  */
-int cli_ask(const char *method, const char *words, struct answer *ret);
+int cli_ask(const char *method, const char *words, bool repeatable, struct answer *ret);
 
 /* The same for a verb that only gives an order: says then that it is done. */
 int cli_order(const char *method, const char *words, const char *done);

@@ -11,7 +11,7 @@
 static int print_metrics(void)
 {
 	AUTO_ANSWER struct answer answer = { 0 };
-	int code = cli_ask("router.metrics", NULL, &answer);
+	int code = cli_ask("router.metrics", NULL, true, &answer);
 
 	if (code == EXIT_OK)
 		fwrite(answer.text, 1, answer.length, stdout);
