@@ -539,6 +539,16 @@ static void take_flood(struct flood *flood, size_t end)
 	assert_int_equal(flood->bytes, end);
 }
 
+/* As much as there is credit for at first. */
+static void begin_flood(struct flood *ret)
+{
+	rig_start_ready(rig_exec_echo);
+	rig_call(1, "echo.flood", "{\"bytes\":2000000}");
+	rig_expect(MESSAGE_ACCEPT);
+	*ret = (struct flood){ 0 };
+	take_flood(ret, CREDIT_CALL_BYTES);
+}
+
 /* Another router, which the worker tells of its only call. */
 static struct message_resync ask_after_death(void)
 {
@@ -602,10 +612,7 @@ static void a_stream_goes_on_after_its_last_window(void **state)
 	struct message_resync resync;
 
 	(void)state;
-	rig_start_ready(rig_exec_echo);
-	rig_call(1, "echo.flood", "{\"bytes\":2000000}");
-	rig_expect(MESSAGE_ACCEPT);
-	take_flood(&flood, CREDIT_CALL_BYTES);
+	begin_flood(&flood);
 	for (unsigned i = 0; i < 4; i++) {
 		rig_grant(1, CREDIT_CALL_BYTES);
 		again = flood;
@@ -634,11 +641,7 @@ static void cancelled_it_sends_nothing_again(void **state)
 	struct message message;
 
 	for (unsigned asked = 0; asked < 2; asked++) {
-		rig_start_ready(rig_exec_echo);
-		rig_call(1, "echo.flood", "{\"bytes\":2000000}");
-		rig_expect(MESSAGE_ACCEPT);
-		flood = (struct flood){ 0 };
-		take_flood(&flood, CREDIT_CALL_BYTES);
+		begin_flood(&flood);
 		rig_grant(1, 65536);
 		take_flood(&flood, CREDIT_CALL_BYTES + 65536);
 		resync = ask_after_death();
@@ -662,11 +665,7 @@ static void what_it_cannot_send_again_is_not_to_be_asked_for(void **state)
 	struct message message;
 
 	for (unsigned how = 0; how < 4; how++) {
-		rig_start_ready(rig_exec_echo);
-		rig_call(1, "echo.flood", "{\"bytes\":2000000}");
-		rig_expect(MESSAGE_ACCEPT);
-		flood = (struct flood){ 0 };
-		take_flood(&flood, CREDIT_CALL_BYTES);
+		begin_flood(&flood);
 		for (unsigned i = 0; i < 4; i++) {
 			rig_grant(1, CREDIT_CALL_BYTES);
 			take_flood(&flood, flood.bytes + CREDIT_CALL_BYTES);

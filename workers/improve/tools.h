@@ -21,7 +21,7 @@ int workspace_build(struct session *session, const struct workspace_file *file,
 /*
  * Keeps a run of tests or benchmarks (kind) and all its commands: row has what
  * else is known of it and is stolen, r and why how it ended. Returns r; where
- * the store cannot, that is logged and changes nothing.
+ * the store cannot, or no command ran there, that is logged and changes nothing.
  */
 int workspace_keep(struct session *session, const char *kind, int64_t began_ns,
 		   json_t *row, int r, const struct error *why);
