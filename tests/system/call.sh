@@ -151,7 +151,7 @@ starts_by_itself() {
 	local i good=0 keeper
 	rm -rf "$space/run"
 	folder "$space/config/cupel"
-	[ "$tier" = full ] || echo 'supervisor { idle = 2s }' >"$space/config/cupel/cupel.conf"
+	[ "$tier" = full ] || echo 'supervisor { idle = 10s }' >"$space/config/cupel/cupel.conf"
 	for i in {1..20}; do
 		ask call echo "$i" >"$space/one.$i" 2>&1 &
 		callers[i]=$!

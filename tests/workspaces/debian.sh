@@ -16,7 +16,7 @@ projects=${PROJECTS:-mawk bzip2 lz4} modes=${MODES:-propose auto}
 
 real_mawk() {
 	cp "$confs/words.awk" real
-	apt-cache dumpavail | head -c 4000000 >real/status
+	apt-cache dumpavail | head -c 16000000 >real/status
 }
 real_bzip2() {
 	documents 2000000 >real/doc.tar
