@@ -10,6 +10,9 @@
 #				its test catches
 #	commit DIRECTORY	makes it a repository with one commit
 #	rows SQL		what the store holds, a line a row
+#	judge COMMAND VERB...	runs cupel so; each "sleep $token.WORD" of a confined
+#				command is ended meanwhile: by KILL if COMMAND WORD
+#				succeeds, else by TERM ($? is 143 then)
 export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config HOME=$work
 mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
 
@@ -67,6 +70,23 @@ commit() { # DIRECTORY
 	git -C "$1" init -q -b main
 	git -C "$1" add -A
 	git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m start
+}
+token=$((1000000 + $$))
+judge() { # COMMAND VERB...: leaves report and said in $work
+	local fails=$1 asked pid word last=
+	shift
+	"$cupel" "$@" >"$work/report" 2>"$work/said" </dev/null &
+	asked=$!
+	while kill -0 "$asked" 2>/dev/null; do
+		while read -r pid word; do
+			[ "$pid" != "$last" ] || continue
+			last=$pid
+			if "$fails" "$word"; then kill -KILL "$pid"; else kill "$pid"; fi
+		done < <(ps -e -o pid=,args= | awk -v token="$token." '
+			$2 == "sleep" && index($3, token) == 1 { print $1, substr($3, length(token) + 1) }')
+		sleep 0.02
+	done
+	wait "$asked"
 }
 rows() { # SQL: of the store, as the loop left them
 	python3 - "$CUPEL_STATE/store/cupel.db" "$1" <<-'END'
