@@ -124,7 +124,8 @@ static int take_pair(struct campaign *campaign, struct decision *decision,
 		return 0;
 	pair_record(&pair, number, samples);
 	if (!pair.valid)
-		return decision_add_invalid_pair(decision, false, false);
+		return decision_add_invalid_pair(decision, pair.base_stopped,
+						 pair.candidate_stopped);
 	r = decision_add_pair(decision, pair.values);
 	return r < 0 ? error_set(campaign->why, r, "a value that cannot be judged") : 0;
 }
