@@ -127,7 +127,19 @@ static int prepare(posix_spawn_file_actions_t *actions, int words_fd)
 	return r ? r : posix_spawn_file_actions_addchdir_np(actions, "/");
 }
 
-/* What it says before it has its log comes into words_fd. */
+/* A supervisor that was started from here; what it says at first is in words_fd. */
+struct started {
+	char program[PATH_MAX + 40];
+	pid_t child;		/* 0: none, or it has ended */
+	int words_fd;
+};
+
+static void started_release(struct started *started)
+{
+	if (started->words_fd >= 0)
+		close(started->words_fd);
+}
+
 static int spawn(const char *program, int words_fd, pid_t *ret, struct error *why)
 {
 	char name[] = "cupeld", user[] = "--user", foreground[] = "--foreground";
@@ -151,36 +163,34 @@ static int spawn(const char *program, int words_fd, pid_t *ret, struct error *wh
 }
 
 /* Its last words, on one line. */
-static int tell_failure(const char *program, int words_fd, const char *how,
-			struct error *why)
+static int tell_failure(const struct started *started, const char *how, struct error *why)
 {
 	char words[ERROR_TEXT_BYTES * 2], text[ERROR_TEXT_BYTES];
-	ssize_t length = pread(words_fd, words, sizeof(words), 0);
+	ssize_t length = pread(started->words_fd, words, sizeof(words), 0);
 
 	while (length > 0 && words[length - 1] == '\n')
 		length--;
 	text_escape((struct span){ (uint8_t *)words, length > 0 ? (size_t)length : 0 },
 		    text, sizeof(text));
-	return error_set(why, -ENOENT, "%s %s%s%s", program, how,
+	return error_set(why, -ENOENT, "%s %s%s%s", started->program, how,
 			 text[0] ? ": " : "; its log may say why", text);
 }
 
 /* The child's end: 0 while it runs, or another supervisor has the lock. */
-static int check_child(pid_t *child, const char *program, int words_fd,
-		       struct error *why)
+static int check_child(struct started *started, struct error *why)
 {
 	char how[40];
 	int status;
 
-	if (*child <= 0 || waitpid(*child, &status, WNOHANG) != *child)
+	if (started->child <= 0 || waitpid(started->child, &status, WNOHANG) != started->child)
 		return 0;
-	*child = 0;
+	started->child = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BUSY)
 		return 0;
 	snprintf(how, sizeof(how), WIFSIGNALED(status) ? "was killed by signal %d" :
 		 "ended with status %d",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	return tell_failure(program, words_fd, how, why);
+	return tell_failure(started, how, why);
 }
 
 /* An eighth of the time until now: many who wait leave it the processor. */
@@ -195,30 +205,28 @@ static void pause_since(int64_t began_ns)
 	nanosleep(&(struct timespec){ 0, pause_ns }, NULL);
 }
 
-static int start_one(const struct places *places, struct error *why)
+/* started is the caller's to release, whatever came of it. */
+static int start_one(const struct places *places, struct started *started, struct error *why)
 {
 	int64_t began_ns = clock_now_ns();
 	int64_t until_ns = deadline_after(began_ns, START_TIMEOUT_NS);
-	char program[PATH_MAX + 40];
 	struct error refused;
-	pid_t child;
-	int r = find_monitor(program, sizeof(program), why), fd;
+	int r = find_monitor(started->program, sizeof(started->program), why), fd;
 
 	if (r < 0)
 		return r;
-	AUTO_CLOSE int words_fd = memfd_create("cupeld", MFD_CLOEXEC);
-
-	r = words_fd < 0 ? error_set(why, -errno, "memfd_create: %s", strerror(errno)) :
-			   spawn(program, words_fd, &child, why);
+	started->words_fd = memfd_create("cupeld", MFD_CLOEXEC);
+	r = started->words_fd < 0 ? error_set(why, -errno, "memfd_create: %s", strerror(errno)) :
+		spawn(started->program, started->words_fd, &started->child, why);
 	while (r == 0) {
 		fd = open_socket(places, PLACES_ROUTER, SOCK_STREAM, &refused);
 		if (!is_absent(fd)) {
 			*why = refused;
 			return fd;
 		}
-		r = check_child(&child, program, words_fd, why);
+		r = check_child(started, why);
 		if (r == 0 && deadline_passed(until_ns, clock_now_ns()))
-			r = tell_failure(program, words_fd, "does not serve after 20 s", why);
+			r = tell_failure(started, "does not serve after 20 s", why);
 		pause_since(began_ns);
 	}
 	return r;
@@ -248,7 +256,11 @@ static int reconnect(void *owner)
 	if (!is_absent(fd) || !connection->start || has_asked(&connection->client))
 		return fd;
 	connection->start = false;
-	return start_one(&connection->places, &why);
+	struct started started = { .words_fd = -1 };
+
+	fd = start_one(&connection->places, &started, &why);
+	started_release(&started);
+	return fd;
 }
 
 static int greet(struct connection *connection, int fd, bool start, struct error *why)
@@ -273,16 +285,45 @@ static int greet(struct connection *connection, int fd, bool start, struct error
 	return error_prefix(why, r, "%s/%s", connection->places.run, PLACES_ROUTER);
 }
 
-static int attempt(bool start, struct connection *connection, struct error *why)
+/* It listens before it can serve: why it ended meanwhile is what there is to tell. */
+static int explain_loss(struct started *started, int r, struct error *why)
+{
+	int64_t began_ns = clock_now_ns();
+
+	for (int ended = 0; started->child > 0 &&
+			    !deadline_passed(deadline_after(began_ns, NS_PER_S), clock_now_ns());) {
+		ended = check_child(started, why);
+		if (ended < 0)
+			return ended;
+		pause_since(began_ns);
+	}
+	return r;
+}
+
+static int attempt_with(bool start, struct connection *connection, struct started *started,
+			struct error *why)
 {
 	int fd = find_running(&connection->places, &start, why);
 
 	if (is_absent(fd) && start)
-		fd = start_one(&connection->places, why);
+		fd = start_one(&connection->places, started, why);
 	else if (is_absent(fd))
 		return error_set(why, -ENOENT, "no supervisor runs (looked for %s/%s); "
 				 "'cupel call' starts one", connection->places.run, PLACES_ROUTER);
-	return fd < 0 ? fd : greet(connection, fd, start, why);
+	if (fd < 0)
+		return fd;
+	int r = greet(connection, fd, start, why);
+
+	return r == -EPIPE ? explain_loss(started, r, why) : r;
+}
+
+static int attempt(bool start, struct connection *connection, struct error *why)
+{
+	struct started started = { .words_fd = -1 };
+	int r = attempt_with(start, connection, &started, why);
+
+	started_release(&started);
+	return r;
 }
 
 /* Whatever keeps a supervisor from answering, unless it is a lack of rights. */

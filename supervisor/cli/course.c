@@ -33,17 +33,31 @@ static void clear_line(struct course *course)
 	course->line_shown = false;
 }
 
-/* "improve: 1m02s, 3m58s left, 37 %, proving: +31 %, at least +24 %" */
+/* Of the budget, or of this step if it goes on as it did. */
+static void time_left(const struct course *course, int64_t now_ns, char ret[40])
+{
+	const struct message_progress *progress = &course->progress;
+	double left = (double)(course->budget_ns - (now_ns - course->started_ns));
+
+	ret[0] = '\0';
+	if (!course->budget_ns && progress->done && progress->done < progress->total)
+		left = (double)(now_ns - course->step_ns) *
+		       (double)(progress->total - progress->done) / (double)progress->done;
+	else if (!course->budget_ns)
+		return;
+	snprintf(ret, 40, ", %s%s left", course->budget_ns ? "" : "~",
+		 quantity_age(left / NS_PER_S).text);
+}
+
+/* "improve: 1m02s, 3m58s left, 37 %, +31.0 % (24.1 to 38.3), pair 22, level: 2 to 3" */
 static void draw_line(struct course *course, int64_t now_ns)
 {
 	int64_t spent_ns = now_ns - course->started_ns;
-	char line[200], left[40] = "", share[32] = "";
+	char line[200], left[40], share[32] = "";
 
 	if (!course->shows_progress || spent_ns < QUIET_NS)
 		return;
-	if (course->budget_ns)
-		snprintf(left, sizeof(left), ", %s left",
-			 quantity_age((double)(course->budget_ns - spent_ns) / NS_PER_S).text);
+	time_left(course, now_ns, left);
 	if (course->progress.total)
 		snprintf(share, sizeof(share), ", %.0f %%", 100.0 *
 			 (double)course->progress.done / (double)course->progress.total);
@@ -62,6 +76,8 @@ static void on_progress(struct course *course, const struct message_progress *pr
 {
 	struct span note = { (const uint8_t *)progress->note.data, progress->note.length };
 
+	if (progress->total != course->progress.total || progress->done < course->progress.done)
+		course->step_ns = clock_now_ns();
 	course->progress = *progress;
 	text_escape(note, course->note, sizeof(course->note));
 }
@@ -161,7 +177,7 @@ int course_run(struct course *course, struct client *client,
 	       const struct client_ask *ask, struct error *why)
 {
 	course->client = client;
-	course->started_ns = clock_now_ns();
+	course->started_ns = course->step_ns = clock_now_ns();
 	int r = client_call(client, ask, &course->call, why);
 
 	if (r < 0)

@@ -20,11 +20,11 @@ struct course {
 	bool shows_progress;
 	bool passes_on;		/* streams 1 and 2 at once, to stdout and stderr */
 	bool leaves;		/* once the call has been accepted */
-	int64_t budget_ns;	/* for the time left; 0: not told */
+	int64_t budget_ns;	/* for the time left; 0: by progress, if it counts */
 
 	struct client *client;
 	uint64_t call;
-	int64_t started_ns;
+	int64_t started_ns, step_ns;	/* the latter: of what progress counts */
 	struct message_progress progress;	/* its note is in note */
 	char note[COURSE_NOTE_BYTES];
 	bool line_shown, cancelled, over, accepted;

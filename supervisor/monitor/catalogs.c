@@ -145,8 +145,9 @@ static void on_loaded(void *owner, const struct loop_exit *exit, int64_t now_ns)
 		catalogs_request(monitor, false, now_ns);
 	loader->again = false;
 	if (exit->code != CLD_EXITED || exit->status != 0)
-		r = error_set(&why, -EBADMSG, "the loader ended with %s %d; it said why before",
-			      exit->code == CLD_EXITED ? "status" : "signal", exit->status);
+		r = error_set(&why, -EBADMSG, "the loader ended with %s %d: %.200s",
+			      exit->code == CLD_EXITED ? "status" : "signal", exit->status,
+			      loader->output.text);	/* the last it said */
 	/* A watch that still runs is cut short, and its other generation gone. */
 	if (r == 0 && monitor->core.reload == RELOAD_WATCH)
 		release(&monitor->other);

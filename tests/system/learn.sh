@@ -39,7 +39,15 @@ cut=$?
 trials=$(rows 'SELECT count(*) FROM trials')
 grep -q 'too noisy to decide by' ../cut || is 'Ctrl-C ends it' $cut 130
 
+# As if there had been nineteen decisions: the twentieth is checked by equals.
+session=$("$cupel" call store.session "{\"workspace\": \"$PWD\", \"kind\": \"test\"}" | jq .session)
+for _ in $(seq "${LEARN_DECISIONS:-19}"); do
+	"$cupel" call store.experiment "{\"session\": $session, \"kind\": \"validate\", \"plan\": {}}"
+done >../experiments
+
 if improve --mode propose --seed 1; then
+	is 'one decision in twenty is of equals, and how it ended is told' \
+		"$(stats .self_checks) $("$cupel" stats | grep -c '^self-checks  *1 of equals, of which [01] were called better')" '1 1'
 	is 'a gain is proven' "$code $(report .change)" '0 "count: 30000 to 7500"'
 	is 'with what was tried before it was cut short' \
 		"$(report .resumed) $((trials > 0)) $(rows 'SELECT count(DISTINCT session_id) FROM trials')" 'true 1 1'

@@ -206,9 +206,19 @@ else
 	is 'and taken back by that' "$?$("$cupel" show "$id" --json | jq -r .status)$(git rev-list --count HEAD)" 0rolled_back1
 fi
 
-# ---- a database of another cupel ----
+# ---- a layer of the sandbox that is not there ----
 
 unserve
+fresh bare_kernel
+before=$(print .)
+mkdir -m 700 "$work/bare"
+CUPEL_RUN=$work/bare "$probe" refuse 444,445,446 "$cupel" improve --mode auto >../out 2>../said
+is 'a kernel without Landlock: nothing is run, and that is why' \
+	"$? $(wc -l <../said) $(grep -c 'this kernel has no Landlock' ../said)" '69 1 1'
+is 'a kernel without Landlock: nothing is changed' "$(print .)" "$before"
+
+# ---- a database of another cupel ----
+
 python3 - "$CUPEL_STATE/store/cupel.db" <<'END'
 import sqlite3, sys
 sqlite3.connect(sys.argv[1]).execute("PRAGMA user_version = 99")

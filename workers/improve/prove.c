@@ -96,17 +96,19 @@ static int flush_samples(struct campaign *campaign, int64_t experiment, json_t *
 	return r < 0 ? r : commands_record(campaign->session, campaign->why);
 }
 
-static void say_decision(struct campaign *campaign, const struct decision *decision)
+/* What may be cut at the end of a line comes last. */
+static void say_decision(struct campaign *campaign, const struct decision *decision,
+			 const struct arm *candidate)
 {
 	const struct decision_look *look = decision_latest(decision);
 	unsigned most = decision->plan.looks[decision->plan.look_count - 1];
+	char gain[64] = "";
 
-	if (look)
-		campaign_say(campaign, decision->pairs, most,
-			     "proving: %+.1f %%, at least %+.1f %%", 100 * look->gain,
-			     100 * look->gain_lower);
-	else
-		campaign_say(campaign, decision->pairs, most, "proving: the first pairs");
+	if (look && isfinite(look->gain_lower) && isfinite(look->gain_upper))
+		snprintf(gain, sizeof(gain), "%+.1f %% (%.1f to %.1f), ", 100 * look->gain,
+			 100 * look->gain_lower, 100 * look->gain_upper);
+	campaign_say(campaign, decision->pairs, most, "%spair %u, %s", gain, decision->pairs,
+		     candidate->name);
 }
 
 /*
@@ -178,7 +180,7 @@ static int decide(struct campaign *campaign, const struct arm *candidate,
 		enum decision_verdict verdict = decision_look(decision);
 
 		doubt(campaign, decision, hiding);
-		say_decision(campaign, decision);
+		say_decision(campaign, decision, candidate);
 		if (verdict != DECISION_CONTINUE)
 			break;
 		if (decision->look_count != looks)

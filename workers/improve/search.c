@@ -191,19 +191,17 @@ static int run_trial(struct campaign *campaign, struct tuner_trial *trial)
 	return r;
 }
 
-static void say_trial(struct campaign *campaign)
+static void say_trial(struct campaign *campaign, const struct tuner_trial *trial)
 {
-	size_t best = tuner_best(campaign->tuner);
-	char words[300];
+	double best = best_cost(campaign);
+	char words[200];
 
-	if (best == SIZE_MAX)
+	if (!isfinite(best))
 		return;
-	knobs_describe(&campaign->knobs, &campaign->tuner->trials[best].config, words,
-		       sizeof(words));
+	knobs_describe(&campaign->knobs, &trial->config, words, sizeof(words));
 	campaign_say(campaign, campaign->tuner->evaluations,
-		     campaign->tuner->settings.evaluations_max,
-		     "searching; best so far %+.1f %% (%s)",
-		     100 * (campaign->tuner->trials[best].cost - 1), words);
+		     campaign->tuner->settings.evaluations_max, "best %+.1f %%, trying %s",
+		     100 * (1 - best), words);
 }
 
 static void report_trial(struct campaign *campaign, const struct tuner_trial *trial)
@@ -244,12 +242,12 @@ int campaign_search(struct campaign *campaign)
 		stop = tuner_next(campaign->tuner, &trial);
 		if (stop != TUNER_GO_ON)
 			break;
+		say_trial(campaign, &trial);
 		r = run_trial(campaign, &trial);
 		if (r == 0)
 			r = tuner_report(campaign->tuner, &trial);
 		if (r == 0) {
 			report_trial(campaign, &trial);
-			say_trial(campaign);
 			r = store_trial(campaign, &trial);
 		}
 	}
