@@ -247,7 +247,7 @@ static const struct {
 	{ "crash", 3, probe_crash },	{ "crash-early", 3, probe_crash },
 	{ "refuse", 2, probe_refuse },	{ "swap", 2, probe_swap },
 	{ "terminal", 1, probe_terminal }, { "listen", 3, probe_listen },
-	{ "type", 0, probe_type },
+	{ "type", 0, probe_type },	{ "within", 3, probe_within },
 };
 
 int main(int argc, char **argv)

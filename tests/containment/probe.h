@@ -71,6 +71,7 @@ int probe_refuse(int argc, char **argv);
 int probe_swap(int argc, char **argv);
 int probe_terminal(int argc, char **argv);
 int probe_listen(int argc, char **argv);
+int probe_within(int argc, char **argv);
 int probe_type(int argc, char **argv);
 
 #endif

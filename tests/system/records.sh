@@ -26,6 +26,19 @@ records() {
 		"$(select_all "SELECT count(*) FROM calls WHERE tool = 'store.call'")" 0
 	is "$tier: nothing was dropped" "$(metric cupel_calls_unrecorded_total)" 0
 
+	# The store itself, at any path but those of its own directory.
+	echo secret >"$space/secret"
+	within() { ${as[@]+"${as[@]}"} "$probe" within "$(named cupel-store)" "$@" 2>&1; }
+	refused() { within "$@" | grep -Evc ' (ENOENT|EACCES|EPERM|EROFS|EXDEV)$'; }
+	is "$tier: the store opens what is its own" "$(within r cupel.db; within w made)" $'cupel.db ok\nmade ok'
+	is "$tier: and reads nothing else" "$(refused r /etc/shadow "$space/secret" "$probe" ../log ../log/cupel.log \
+		../../secret "/proc/$supervisor/environ" /root /home /var/lib)" 0
+	# Around it is an empty place of its sandbox, where it may make what it likes.
+	within w ../made ../log/made ../../made "$space/made" /made /etc/made /usr/made >/dev/null
+	is "$tier: nor makes anything" "$(find "$work" /made /etc/made /usr/made -name made 2>/dev/null)" "$space/state/store/made"
+	is "$tier: control: the tier's user can do both" \
+		"$(${as[@]+"${as[@]}"} sh -c 'touch state/made && cat secret && rm state/made state/store/made')" secret
+
 	# With the store away calls go on, and what is kept of them is bounded.
 	ask call echo '"before"' >/dev/null
 	call_nothing
