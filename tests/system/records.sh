@@ -9,6 +9,17 @@ recorded() { # SQL, WANT
 }
 metric() { ask status --metrics | awk -v name="$1" '$1 == name { print $2 }'; }
 
+# A frame of the log that ends a transaction says how large the file then is.
+commits() {
+	python3 - "$(database)-wal" <<-'END'
+		import sys
+		log = open(sys.argv[1], "rb").read()
+		page = int.from_bytes(log[8:12], "big")
+		frames = [log[at:at + 24] for at in range(32, len(log), 24 + page)]
+		print(sum(f[8:16] == log[16:24] and f[4:8] != bytes(4) for f in frames))
+	END
+}
+
 records() {
 	local i
 	start_supervisor
@@ -25,6 +36,26 @@ records() {
 	is "$tier: and nothing about the recording itself" \
 		"$(select_all "SELECT count(*) FROM calls WHERE tool = 'store.call'")" 0
 	is "$tier: nothing was dropped" "$(metric cupel_calls_unrecorded_total)" 0
+
+	# What comes together is committed together, each with its own answer.
+	local asked=() before
+	before=$(commits)
+	kill -STOP $(named cupel-store)
+	for i in {1..10}; do
+		ask call store.event "{\"events\": [{\"kind\": \"group\", \"data\": {\"n\": $i}}]}" >>"$space/stored" &
+		asked+=($!)
+	done
+	ask call store.event '{"events": [{"kind": "group", "data": {"n": 11}}, {"data": {}}]}' >"$space/unstored" 2>&1 &
+	asked+=($!)
+	for i in {1..20}; do	# not so long that it counts as hung
+		[ "$(ask status --json | jq '.tools[] | select(.name == "store.event").running')" -lt 5 ] || break
+	done
+	kill -CONT $(named cupel-store)
+	wait "${asked[@]}"
+	is "$tier: ten calls that wait are all kept, one that fails is not" \
+		"$(grep -c '"stored": *1' "$space/stored") $(select_all "SELECT count(*), count(DISTINCT data) FROM events WHERE kind = 'group'") $(grep -c 'NOT NULL' "$space/unstored")" '10 10|10 1'
+	before=$(($(commits) - before))
+	holds "$tier: in fewer commits than calls ($before)" test "$before" -ge 1 -a "$before" -lt 10
 
 	# The store itself, at any path but those of its own directory.
 	echo secret >"$space/secret"

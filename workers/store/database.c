@@ -347,3 +347,15 @@ void database_roll_back(struct database *database)
 {
 	sqlite3_exec(database->sqlite, "ROLLBACK", NULL, NULL, NULL);
 }
+
+int database_mark(struct database *database, struct error *why)
+{
+	return execute(database, "SAVEPOINT mark", why);
+}
+
+bool database_end_mark(struct database *database, bool keep)
+{
+	sqlite3_exec(database->sqlite, keep ? "RELEASE mark" : "ROLLBACK TO mark; RELEASE mark",
+		     NULL, NULL, NULL);
+	return !sqlite3_get_autocommit(database->sqlite);
+}

@@ -49,4 +49,11 @@ int database_begin(struct database *database, bool durable, struct error *why);
 int database_commit(struct database *database, struct error *why);
 void database_roll_back(struct database *database);
 
+/*
+ * What has been done since the mark is undone alone. False afterwards if SQLite
+ * has given up the whole transaction, as with a full disk.
+ */
+int database_mark(struct database *database, struct error *why);
+bool database_end_mark(struct database *database, bool keep);
+
 #endif

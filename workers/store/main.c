@@ -3,33 +3,123 @@
  *
  * It is started in that directory and can reach no other; no network, no
  * process. Its tools are the rows of methods.c.
+ *
+ * What arrives together is committed together, and answered only then: one
+ * transaction of the calls of a turn, in which one that fails undoes only what
+ * it did itself. A call that must be on the disk has no other kind beside it.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "workers/store/methods.h"
 #include "workers/worker.h"
 
 #define DATABASE_PATH "cupel.db"
+#define CALLS_MAX 64
 
 extern const struct worker_contract contract_store;
 
 static struct database *database;
 static struct error refused;	/* why there is none, for whoever asks */
 
+/* A call of a transaction, until it is answered. */
+struct joined {
+	json_t *answer;
+	bool over;		/* the transaction is */
+	struct error why;	/* it came to nothing, if there is a text */
+};
+
+/* The calls of the transaction that is open. */
+static struct {
+	struct joined *calls[CALLS_MAX];
+	size_t count;		/* 0: none is open */
+	bool durable;
+} group;
+
+static void end_all(const struct error *why)
+{
+	for (size_t i = 0; i < group.count; i++) {
+		group.calls[i]->over = true;
+		group.calls[i]->why = *why;
+	}
+	group.count = 0;
+}
+
+static void commit(void)
+{
+	struct error why = { 0 };
+
+	if (group.count && database_commit(database, &why) == 0)
+		why = (struct error){ 0 };
+	end_all(&why);
+}
+
+/* The first that is woken commits for all; each answers for itself. */
+static void woken(struct worker_call *call)
+{
+	struct joined *joined = call->state;
+
+	if (!joined->over)
+		commit();
+	if (joined->why.text[0]) {
+		json_decref(joined->answer);
+		worker_fail(call, &joined->why);
+	} else {
+		worker_finish(call, joined->answer);
+	}
+}
+
+static int run(struct worker_call *call, const struct method *method, struct joined *joined,
+	       struct error *why)
+{
+	bool lost;
+	int r = group.count ? 0 : database_begin(database, method->durable, why);
+
+	if (r < 0)
+		return r;
+	r = method_run_within(database, method, call->arguments, &joined->answer, &lost, why);
+	if (r < 0 && group.count == 0)
+		database_roll_back(database);
+	else if (r < 0 && lost)
+		end_all(why);
+	return r;
+}
+
+static int join(struct worker_call *call, const struct method *method, struct error *why)
+{
+	struct joined *joined = arena_alloc(&call->memory, sizeof(*joined));
+	int r;
+
+	if (!joined)
+		return error_set(why, -ENOMEM, "out of memory");
+	if (group.count == CALLS_MAX || (group.count && group.durable != method->durable))
+		commit();
+	*joined = (struct joined){ 0 };
+	r = run(call, method, joined, why);
+	if (r < 0)
+		return r;
+	call->state = joined;
+	group.durable = method->durable;
+	group.calls[group.count++] = joined;
+	worker_wake_at(call, clock_now_ns());
+	return WORKER_PENDING;
+}
+
 static int serve(struct worker_call *call, json_t **ret, struct error *why)
 {
 	const struct method *method = method_named(call->promise->name);
 
+	(void)ret;
 	if (!method)
 		return error_set(why, -ENOSYS, "%s: no such method", call->promise->name);
 	if (!database) {
 		*why = refused;
 		return -EUCLEAN;
 	}
-	return method_run(database, method, call->arguments, ret, why);
+	return join(call, method, why);
 }
 
 static int start(struct worker *worker, struct error *why)
@@ -57,13 +147,13 @@ static void stop(struct worker *worker)
 }
 
 static const struct worker_tool tools[] = {
-	{ .name = NULL, .serve = serve },	/* every name of the manifest */
+	{ .name = NULL, .serve = serve, .woken = woken },	/* every name of the manifest */
 };
 
 int main(void)
 {
 	return worker_main(&(struct worker_program){
 		.name = "cupel-store", .contract = &contract_store, .tools = tools,
-		.tool_count = 1, .calls_max = 64, .argument_bytes_max = 16U << 20,
+		.tool_count = 1, .calls_max = CALLS_MAX, .argument_bytes_max = 16U << 20,
 		.start = start, .stop = stop });
 }

@@ -449,23 +449,41 @@ static json_t *answer(const struct method *method, const json_t *known,
 	return json_object();
 }
 
-int method_run(struct database *database, const struct method *method,
-	       const json_t *arguments, json_t **ret, struct error *why)
+int method_run_within(struct database *database, const struct method *method,
+		      const json_t *arguments, json_t **ret, bool *ret_lost,
+		      struct error *why)
 {
 	json_t *known = json_copy((json_t *)(uintptr_t)arguments), *rows = json_array();
 	size_t first = 0;
-	int r = database_begin(database, method->durable, why);
+	int r = database_mark(database, why);
 
+	*ret_lost = false;
 	if (r == 0) {
 		r = run_all(database, method, known, rows, &first, why);
-		if (r == 0)
-			r = database_commit(database, why);
-		else
-			database_roll_back(database);
+		*ret_lost = !database_end_mark(database, r == 0);
 	}
 	if (r == 0)
 		*ret = answer(method, known, arguments, rows, first);
 	json_decref(known);
 	json_decref(rows);
+	return r;
+}
+
+int method_run(struct database *database, const struct method *method,
+	       const json_t *arguments, json_t **ret, struct error *why)
+{
+	bool lost;
+	int r = database_begin(database, method->durable, why);
+
+	if (r < 0)
+		return r;
+	r = method_run_within(database, method, arguments, ret, &lost, why);
+	if (r < 0) {
+		database_roll_back(database);
+		return r;
+	}
+	r = database_commit(database, why);
+	if (r < 0)
+		json_decref(*ret);
 	return r;
 }
