@@ -212,7 +212,7 @@ unserve
 fresh bare_kernel
 before=$(print .)
 mkdir -m 700 "$work/bare"
-CUPEL_RUN=$work/bare "$probe" refuse 444,445,446 "$cupel" improve --mode auto >../out 2>../said
+CUPEL_RUN=$work/bare "$probe" refuse 444,445,446 "$CUPEL_BIN/cupel" improve --mode auto >../out 2>../said
 is 'a kernel without Landlock: nothing is run, and that is why' \
 	"$? $(wc -l <../said) $(grep -c 'this kernel has no Landlock' ../said)" '69 1 1'
 is 'a kernel without Landlock: nothing is changed' "$(print .)" "$before"
