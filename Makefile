@@ -228,7 +228,7 @@ $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(arc
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
 # The one test that links libgit2.
-$(out)/tests/test_change: private libraries += -lgit2
+$(out)/tests/test_change $(out)/tests/test_copy: private libraries += -lgit2
 
 # An example of a tool, built as its own comment says.
 example := $(out)/tests/examples/primes

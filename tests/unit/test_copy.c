@@ -1,0 +1,174 @@
+/*
+ * Private copies of commits that are made to reach out of them: what is there
+ * afterwards, and that nothing outside has changed.
+ */
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error.h"
+#include "workers/git/copy.h"
+
+const char *git_folder = ".git";
+
+static char top[] = "/tmp/cupel-copy.XXXXXX";
+static git_repository *repository;
+
+static void say(const char *script, char ret[800])
+{
+	FILE *pipe = popen(script, "r");
+	size_t length = pipe ? fread(ret, 1, 799, pipe) : 0;
+
+	ret[length] = '\0';
+	if (pipe)
+		pclose(pipe);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (!mkdtemp(top) || chdir(top) < 0 ||
+	    system("mkdir outside && echo kept >outside/kept && git init -q -b main work") != 0 ||
+	    chdir("work") < 0)
+		return -1;
+	git_libgit2_init();
+	return git_repository_open(&repository, ".");
+}
+
+static int tear_down(void **state)
+{
+	char script[80];
+
+	(void)state;
+	git_repository_free(repository);
+	git_libgit2_shutdown();
+	snprintf(script, sizeof(script), "rm -rf %s", top);
+	return chdir("/") == 0 && system(script) == 0 ? 0 : -1;
+}
+
+/* A commit of one entry, byte by byte, as no git would write it. */
+static git_commit *commit_of(const char *mode, const char *name, const char *content)
+{
+	char script[1200], hex[800] = "";
+	git_commit *commit = NULL;
+	git_oid id;
+
+	setenv("MODE", mode, 1);
+	setenv("NAME", name, 1);
+	setenv("CONTENT", content, 1);
+	snprintf(script, sizeof(script),
+		 "blob=$(printf %%s \"$CONTENT\" | git hash-object -w --stdin);"
+		 "case $MODE in"
+		 " 40000) tree=$(printf '100644 blob %%s\\tinner\\n' $blob | git mktree) ;;"
+		 " 160000) tree=$(printf '%%040d' 1) ;;"
+		 " *) tree=$blob ;;"
+		 "esac;"
+		 "tree=$(perl -e 'print \"$ENV{MODE} $ENV{NAME}\\0\", pack(\"H*\", $ARGV[0])' $tree |"
+		 " git hash-object -t tree -w --stdin --literally);"
+		 "git -c user.name=t -c user.email=t@localhost commit-tree -m m $tree | tr -d '\\n'");
+	say(script, hex);
+	if (git_oid_fromstr(&id, hex) == 0)
+		git_commit_lookup(&commit, repository, &id);
+	return commit;
+}
+
+/* What stands in the copy, and outside: "TYPE NAME MODE TARGET" a line. */
+#define LOOK "find .git/cupel/a -mindepth 1 -printf '%y %P %m %l;';" \
+	     "(cd .. && find . -path ./work -prune -o -type f -print -exec cat {} +) | tr '\\n' ' '"
+#define NOTHING_ELSE "./outside/kept kept "
+
+static void no_tree_reaches_out(void **state)
+{
+	static const struct {
+		const char *what, *mode, *name, *content;
+		bool refused;
+		const char *made;
+	} rows[] = {
+		{ "a file", "100644", "a", "x", false, "f a 644 ;" },
+		{ "its folder", "40000", "a", "x", false, "d a 755 ;f a/inner 644 ;" },
+		{ "the folder above", "40000", "..", "x", true, "" },
+		{ "a file above", "100644", "../outside/kept", "x", true, "" },
+		{ "an absolute one", "100644", "/tmp/cupel-copy-escape", "x", true, "" },
+		{ "itself", "40000", ".", "x", true, "" },
+		{ "git's own", "40000", ".git", "x", true, "" },
+		{ "in other letters", "40000", ".GiT", "x", true, "" },
+		{ "no name", "100644", "", "x", true, "" },
+		{ "a slash within", "100644", "a/b", "x", true, "" },
+		{ "a link inside", "120000", "l", "a/b", false, "l l 777 a/b;" },
+		{ "a link to the root", "120000", "l", "/etc", false, "" },
+		{ "a link above", "120000", "l", "..", false, "" },
+		{ "one by a way round", "120000", "l", "a/../../../outside", false, "" },
+		{ "an empty link", "120000", "l", "", false, "" },
+		{ "setuid", "104755", "s", "x", false, "f s 755 ;" },
+		{ "writable by all", "100666", "w", "x", false, "f w 644 ;" },
+		{ "a submodule", "160000", "m", "x", false, "" },
+		{ "a control character", "100644", "a\033b", "x", false, "f a\033b 644 ;" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		git_commit *commit = commit_of(rows[i].mode, rows[i].name, rows[i].content);
+		json_t *skipped = json_array();
+		json_int_t count;
+		struct error why;
+		char got[800], want[800];
+
+		int r = commit ? copy_fill(repository, commit, "a", NULL, skipped, &count, &why) :
+				 -ENOENT;
+		say(LOOK, got);
+		snprintf(want, sizeof(want), "%s" NOTHING_ELSE, rows[i].made);
+		test_row((r < 0) == rows[i].refused, "%s: %d %s", rows[i].what, r,
+			 r < 0 ? why.text : "");
+		test_row(strcmp(got, want) == 0, "%s: %s, not %s", rows[i].what, got, want);
+		json_decref(skipped);
+		git_commit_free(commit);
+	}
+}
+
+/* What a build left in the place of a protected file, or of its folder. */
+static void what_is_put_back_stays_inside(void **state)
+{
+	static const char *const builds[] = {
+		"ln -sf ../../../../outside/kept a/inner", "rm -r a; ln -s ../../../../outside a",
+		"rm a/inner; mkdir -p a/inner/x", "rm a/inner; mkfifo a/inner",
+		"rm a/inner; ln ../../../../outside/kept a/inner", "chmod 0 a/inner", "rm -r a; echo >a",
+	};
+	git_commit *commit = commit_of("40000", "a", "x");
+	json_t *paths = json_pack("[s]", "a");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(builds); i++) {
+		json_t *changed = json_array(), *missing = json_array();
+		char script[200], got[800];
+		json_int_t count;
+		struct error why;
+
+		assert_int_equal(copy_fill(repository, commit, "a", NULL, changed, &count, &why), 0);
+		snprintf(script, sizeof(script), "cd .git/cupel/a && { %s; }", builds[i]);
+		assert_int_equal(system(script), 0);
+		int r = copy_protect(repository, commit, "a", paths, changed, missing, &why);
+
+		say("cat .git/cupel/a/inner .git/cupel/a/a/inner 2>/dev/null; echo; cat ../outside/*;"
+		    "ls ../outside", got);
+		/* Refused, or put back; never through a link. */
+		test_row(strcmp(got, r < 0 ? "\nkept\nkept\n" : "x\nkept\nkept\n") == 0 ||
+			 (r < 0 && strstr(got, "kept\nkept\n")), "%s: %d %s: %s", builds[i], r,
+			 r < 0 ? why.text : "", got);
+		json_decref(changed);
+		json_decref(missing);
+	}
+	json_decref(paths);
+	git_commit_free(commit);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_tree_reaches_out),
+		cmocka_unit_test(what_is_put_back_stays_inside),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
