@@ -107,7 +107,7 @@ programs := $(foreach p,cupel cupeld cupel-router cupel-catalog $(workers:%=cupe
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
-simulations := $(patsubst tests/simulation/%.c,$(out)/tests/%,$(wildcard tests/simulation/sim_*.c))
+simulations := $(patsubst tests/simulation/%/main.c,$(out)/tests/sim_%,$(wildcard tests/simulation/*/main.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
 scripts := $(wildcard tests/system/*.sh)
@@ -221,8 +221,12 @@ $(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) \
 		$(call archive,cli) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
 
-$(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
-	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+# A simulation is a folder.
+define simulation_rule
+$(1): $(call object,$(wildcard $(1:$(out)/tests/sim_%=tests/simulation/%/*.c))) $(archives)
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) -o $$@ $$^ $$(libraries)
+endef
+$(foreach s,$(simulations),$(eval $(call simulation_rule,$(s))))
 
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
