@@ -251,12 +251,12 @@ $(storms): $(out)/tests/chaos/%: $(out)/tests/chaos/%.o $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
 # cupel with one thing taken out of it, for a test that must notice: a script
-# of sed(1), whose first line names the source and says what goes.
+# of sed(1), whose first line names the source, or more, and says what goes.
 mutants := $(patsubst tests/containment/%.sed,$(out)/%/cupel,$(wildcard tests/containment/mutants/*.sed))
 $(mutants): $(out)/mutants/%/cupel: tests/containment/mutants/%.sed $(call object,$(cupel_sources)) $(archives)
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@)source=$$(sed -n '1s/^# \([^:]*\):.*/\1/p' $<) && \
-		sed -f $< $$source >$(@D)/mutant.c && ! cmp -s $$source $(@D)/mutant.c && \
+		sed -f $< $$source >$(@D)/mutant.c && ! cat $$source | cmp -s - $(@D)/mutant.c && \
 		$(CC) $(cppflags) $(cflags) -c -o $(@D)/mutant.o $(@D)/mutant.c && \
 		$(CC) $(ldflags) $(static) -o $@ $(filter %.o,$^) $(@D)/mutant.o $(archives) $(libraries)
 
