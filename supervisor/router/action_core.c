@@ -332,7 +332,7 @@ void call_confirm(struct router *router, struct call *call)
 	call->confirmed = true;
 	if (call->state != CALL_HELD)
 		return;
-	router->held--;
+	call_let_go(router, call);
 	call_free(router, call);
 }
 
