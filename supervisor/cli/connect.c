@@ -339,11 +339,13 @@ int connect_workspace_at(const struct connection *connection, int directory,
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	int r = packet_send(fd, &ask, sizeof(ask), &directory, 1);
+	ssize_t length = r == 0 ? recv(fd, &answer, sizeof(answer), 0) : 0;
 
-	if (r == 0 && recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
-		r = -EIO;
-	else if (r == 0)
-		r = answer.error;
+	if (r == 0)
+		r = length == sizeof(answer) ? answer.error : length < 0 ? -errno : -EPIPE;
+	if (r == -EDQUOT || r == -EPIPE || r == -ECONNRESET)	/* no place, or no link */
+		return error_set(why, -EDQUOT, "the supervisor does not take %s: too many "
+				 "directories are registered, by this user or in all", name);
 	if (r < 0)
 		return error_set(why, r, "the supervisor does not take %s: %s", name,
 				 strerror(-r));
