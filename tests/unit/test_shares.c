@@ -42,7 +42,8 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 static void on_close(void *owner, uint32_t peer)
 {
 	(void)owner;
-	world.closed[peer] = true;
+	if (peer < CLIENTS)
+		world.closed[peer] = true;
 }
 
 static void on_control(void *owner, const struct control *record)
@@ -353,6 +354,37 @@ static void of_room_for_output(void **state)
 	end();
 }
 
+static bool works(uint32_t slot)
+{
+	return world.router->slots[slot].state == SLOT_READY;
+}
+
+/* What costs a worker no credit must cost the store nothing either. */
+static void of_what_is_not_metered(void **state)
+{
+	struct message progress = { .kind = MESSAGE_PROGRESS, .generation = 1,
+				    .progress.done = 1 };
+	struct message chunk = { .kind = MESSAGE_CHUNK, .generation = 1 };
+
+	(void)state;
+	begin(16, 16, 4);
+	raise_worker(WORKER, 0);
+	connect_as(0, ANNE);
+	assert_int_equal(call(0, (struct asked){ 0 }), SERVED);
+	chunk.call_id = progress.call_id = world.handle;
+	world.deaf = true;
+	hear(CLIENTS + WORKER, (struct message){ .kind = MESSAGE_ACCEPT,
+		.generation = 1, .call_id = world.handle });
+	for (int i = 0; i < 2000; i++)
+		hear(CLIENTS + WORKER, progress);
+	assert_true(world.router->store.used < 8 * STORE_PIECE_LEAST);
+	assert_false(world.closed[0]);
+	assert_true(works(WORKER));
+	hear(CLIENTS + WORKER, chunk);
+	assert_false(works(WORKER));
+	end();
+}
+
 static unsigned held_of(uint32_t uid)
 {
 	unsigned count = 0;
@@ -416,6 +448,7 @@ int main(void)
 		cmocka_unit_test(of_results_that_are_not_confirmed),
 		cmocka_unit_test(of_room_for_arguments),
 		cmocka_unit_test(of_room_for_output),
+		cmocka_unit_test(of_what_is_not_metered),
 		cmocka_unit_test(of_results_that_are_held),
 		cmocka_unit_test(of_names_that_are_known),
 	};
