@@ -128,6 +128,9 @@ drains() {
 	wait_for 60 runs
 	ask drain >/dev/null
 	is "$tier: draining, it takes no call" "$(words_of call echo 7 | grep -c draining)" 1
+	ask drain off 2>/dev/null
+	is "$tier: which can be taken back" "$(ask call echo 7)" 7
+	ask drain 2>/dev/null
 	wait $caller
 	is "$tier: one that ran ends well" "$(<"$space/slept")" '{"ms":1500}'
 	stop_supervisor
