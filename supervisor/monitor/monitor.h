@@ -107,6 +107,12 @@ struct workspace_client {
 	struct monitor *monitor;
 	struct loop_source source;	/* fd -1: none */
 	uid_t uid;
+	bool rests;			/* its user has asked too often */
+};
+
+struct workspace_asker {
+	uid_t uid;
+	unsigned asks;			/* in this second; 0: nobody's row */
 };
 
 struct monitor {
@@ -127,6 +133,7 @@ struct monitor {
 	struct workspace workspaces[CONTROL_WORKSPACES_MAX];	/* by place */
 	uint32_t workspace_turn;	/* how often one was taken, from a random beginning */
 	struct workspace_client clients[WORKSPACE_CLIENTS_MAX];
+	struct workspace_asker askers[WORKSPACE_CLIENTS_MAX];
 	struct loop_source workspace_listener, manifests;
 	int router_listener, run_directory, state_directory, log_directory, null_fd;
 	int run_lock;
@@ -217,7 +224,7 @@ const struct catalog_pool *catalogs_pool(struct monitor *monitor,
 					 unsigned *ret_row);
 
 /* workspaces.c */
-void workspaces_tick(struct monitor *monitor);	/* its listener may have rested */
+void workspaces_tick(struct monitor *monitor);	/* who rests is heard again */
 int workspaces_open(struct monitor *monitor, int listener, struct error *why);
 /* The one of that number; NULL: it is no more. */
 struct workspace *workspaces_find(struct monitor *monitor, uint32_t number);

@@ -100,6 +100,7 @@ static void release(struct router *router, uint32_t index)
 
 	acknowledge(router, index);
 	publish(&legacy->calls[index].handle, 0);
+	legacy->used--;
 	legacy->heirs[index] = (struct heir){ .call = NONE };
 	list_prepend(&legacy->free, &legacy->heirs[index].link);
 }
@@ -114,6 +115,7 @@ bool legacy_note(struct router *router, struct call *call, const struct slot *sl
 	if (index == legacy->size)
 		return false;
 	legacy->fresh += index == legacy->fresh;
+	legacy->used++;
 	legacy->heirs[index] = (struct heir){
 		.call = (uint32_t)(call - router->calls) };
 	call->legacy = index;
@@ -181,9 +183,13 @@ static void await_confirmation(struct router *router, uint32_t index,
 			       uint32_t client_index)
 {
 	struct client *client = &router->clients[client_index];
+	struct user *user = user_row(router, client->uid);
+	uint32_t left = router->legacy.size - router->legacy.used;
 
 	list_append(&client->unconfirmed, &router->legacy.heirs[index].link);
-	if (++client->unconfirmed_count > LEGACY_UNCONFIRMED_MAX)
+	user->unconfirmed++;
+	if (++client->unconfirmed_count > LEGACY_UNCONFIRMED_MAX ||
+	    (client_is_guest(client) && !fair_allows(user->unconfirmed, left)))
 		client_doom(router, client_index, ERROR_RESOURCE_EXHAUSTED,
 			    "it does not confirm its results");
 }
@@ -228,6 +234,7 @@ void legacy_inherit(struct router *router, void *memory, int64_t now_ns)
 	for (uint32_t i = 0; i < legacy->size; i++)
 		if (legacy->calls[i].handle)
 			legacy->fresh = i + 1;
+	legacy->used = legacy->fresh;
 	for (uint32_t i = 0; i < legacy->fresh; i++) {
 		legacy->heirs[i] = (struct heir){ .call = NONE, .past = true };
 		if (!legacy->calls[i].handle || !is_sound(router, &legacy->calls[i]))
@@ -250,7 +257,6 @@ static void restore(struct router *router, struct call *call,
 {
 	call->alias = row->handle;
 	call->client_id = row->client_id;
-	call->uid = row->uid;
 	call->role = (enum caller_role)row->role;
 	memcpy(call->session, row->session, SESSION_BYTES);
 	call->tool = tool;
@@ -272,7 +278,7 @@ static void adopt(struct router *router, uint32_t index, struct slot *slot,
 {
 	const struct legacy_call *row = &router->legacy.calls[index];
 	uint32_t tool = tool_named(router, row->tool);
-	struct call *call = tool == NONE ? NULL : call_new(router, now_ns);
+	struct call *call = tool == NONE ? NULL : call_new(router, row->uid, now_ns);
 
 	if (!call)
 		return;
@@ -593,6 +599,7 @@ void legacy_part(struct router *router, struct client *client)
 	if (client->legacy != NONE)
 		publish(&router->legacy.sessions[client->legacy].open, 0);
 	client->legacy = NONE;
+	user_row(router, client->uid)->unconfirmed -= client->unconfirmed_count;
 	client->unconfirmed_count = 0;
 	while ((link = list_take_first(&client->unconfirmed)))
 		release(router, index_of(&router->legacy, link));
@@ -696,6 +703,7 @@ void legacy_confirm(struct router *router, uint32_t index, uint64_t id)
 			continue;
 		list_remove(link);
 		client->unconfirmed_count--;
+		user_row(router, client->uid)->unconfirmed--;
 		release(router, row);
 		return;
 	}

@@ -78,6 +78,7 @@ struct legacy {
 	struct list free;
 	uint32_t size, session_count;
 	uint32_t fresh;			/* rows never used from here on */
+	uint32_t used;			/* rows that are not free */
 	bool waits;			/* there may be past ones */
 	int64_t until_ns;		/* till then their clients may come */
 };
