@@ -16,20 +16,26 @@ static struct {
 
 struct outage outage = { 0, 1, 0 };
 
-static bool is_named(pid_t pid, const char *name)
+/* Whether a file of a process begins with that line or argument. */
+static bool says(pid_t pid, const char *name, const char *wanted)
 {
-	char path[64], comm[32] = "";
+	char path[64], text[32] = "";
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	if (!fgets(comm, sizeof(comm), file))
-		comm[0] = '\0';
+	if (fread(text, 1, sizeof(text) - 1, file) == 0)
+		text[0] = '\0';
 	fclose(file);
-	comm[strcspn(comm, "\n")] = '\0';
-	return strcmp(comm, name) == 0;
+	text[strcspn(text, "\n")] = '\0';
+	return strcmp(text, wanted) == 0;
+}
+
+static bool is_named(pid_t pid, const char *name)
+{
+	return says(pid, "comm", name);
 }
 
 /* Of that name, below a process. */
@@ -54,17 +60,7 @@ static size_t find_below(pid_t pid, const char *name, pid_t *ret, size_t count)
 /* A worker is called by its pool. */
 static bool is_called(pid_t pid, const char *wanted)
 {
-	char path[64], name[32] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (fread(name, 1, sizeof(name) - 1, file) == 0)
-		name[0] = '\0';
-	fclose(file);
-	return strcmp(name, wanted) == 0;
+	return says(pid, "cmdline", wanted);
 }
 
 static bool is_of_pool(pid_t pid, unsigned pool)
