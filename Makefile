@@ -114,7 +114,9 @@ scripts := $(wildcard tests/system/*.sh)
 chaos := $(wildcard tests/chaos/*.sh)
 containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
-storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
+# NAME.c is a program, NAME_*.c are its other parts.
+storms := $(foreach s,$(basename $(notdir $(wildcard tests/chaos/*.c))),\
+	$(if $(findstring _,$(s)),,$(out)/tests/chaos/$(s)))
 
 .PHONY: all bench-equals chaos faults resume check check-debian demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
@@ -247,8 +249,11 @@ $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
 # The faults of real processes: programs that chaos.sh and call.sh use.
-$(storms): $(out)/tests/chaos/%: $(out)/tests/chaos/%.o $(archives)
-	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+define storm_rule
+$(1): $(1).o $(call object,$(wildcard $(1:$(out)/%=%_*.c))) $(archives)
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) -o $$@ $$^ $$(libraries)
+endef
+$(foreach s,$(storms),$(eval $(call storm_rule,$(s))))
 
 # cupel with one thing taken out of it, for a test that must notice: a script
 # of sed(1), whose first line names the source, or more, and says what goes.
