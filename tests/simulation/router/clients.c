@@ -225,9 +225,13 @@ static void send_again(uint32_t index)
 /* Its own; or one it has left, or the other's. */
 static uint32_t some_workspace(uint32_t user)
 {
+	bool other, left;
+
 	if (world.calm || chance(85))
 		return workspace_of(user, world.moves);
-	return workspace_of((user + chance(70)) % USERS, world.moves - chance(50));
+	other = chance(70);
+	left = chance(50);
+	return workspace_of((user + other) % USERS, world.moves - left);
 }
 
 void send_call(uint32_t index)
