@@ -133,7 +133,7 @@ void queue_init(struct queue *queue, const struct queue_settings *settings,
 	}
 }
 
-static uint32_t client_entries(const struct queue *queue, uint32_t client)
+uint32_t queue_depth_of(const struct queue *queue, uint32_t client)
 {
 	uint32_t count = 0;
 
@@ -168,7 +168,7 @@ static int make_room(struct queue *queue, const struct queue_item *item,
 {
 	if (item->deadline_ns <= now_ns)
 		return -ETIME;
-	if (client_entries(queue, item->client) >=
+	if (queue_depth_of(queue, item->client) >=
 	    queue->settings.client_entries_max)
 		return -EDQUOT;
 	if (!list_is_empty(&queue->free))

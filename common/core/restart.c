@@ -232,8 +232,8 @@ static enum restart_event judge(struct restart_pool *pool,
 	pool->policy_kills += run->exit == RESTART_EXIT_POLICY;
 	bool full = ring_is_full(pool, halves, now_ns);
 
-	if (run->exit == RESTART_EXIT_HOPELESS ||
-	    pool->policy_kills >= POLICY_KILLS_MAX)
+	if (!run->vital && (run->exit == RESTART_EXIT_HOPELESS ||
+			    pool->policy_kills >= POLICY_KILLS_MAX))
 		return RESTART_HOPELESS;
 	if (full || pool->stillbirths >= STILLBIRTHS_MAX)
 		return RESTART_TOO_MANY;

@@ -119,7 +119,8 @@ struct restart_run {
 	int64_t ready_ns;	/* how long READY, or RESTART_NEVER_READY */
 	bool useful;		/* gave an ok result, or had no call at all */
 	bool older;		/* spawned before begun_ns: says nothing of the pool now */
-	bool vital;		/* nothing works without it: a healthy run clears the record */
+	bool vital;		/* nothing works without it: a healthy run clears the record,
+				   and it is never given up */
 };
 
 struct restart_slot {

@@ -36,7 +36,7 @@ static const struct config_row worker_rows[] = {
 	{ "policy", WORKER(policy, STRING), 1, CATALOG_NAME_BYTES - 1, "strict", NULL,
 	  "The policy that confines it, by name (see cupel-policy(5)).", NULL },
 	{ "pool", WORKER(kind, ENUM), 0, 0, "ondemand", NULL,
-	  "When a worker is started: always, when there is work, or anew for each call.", manifest_kinds },
+	  "When a worker is started: always (not for a workspace), when there is work, or anew for each call.", manifest_kinds },
 	{ "size", WORKER(size, INT), 1, CATALOG_POOL_SIZE_MAX, "1", "workers",
 	  "The most there are at a time.", NULL },
 	{ "warm", WORKER(warm, INT), 0, CATALOG_POOL_SIZE_MAX, "0", "workers",
@@ -48,7 +48,7 @@ static const struct config_row worker_rows[] = {
 	{ "workspace", WORKER(workspace, ENUM), 0, 0, "none", NULL,
 	  "Whether a worker belongs to one workspace, and how it has it.", workspace_modes },
 	{ "state", WORKER(state, BOOL), 0, 0, "false", NULL,
-	  "Whether it has a directory of its own, which stays, below that of the state.", NULL },
+	  "Whether it has a directory of its own, which stays, below that of the state; not beside a workspace.", NULL },
 	{ "batch", WORKER(batch, BOOL), 0, 0, "false", NULL,
 	  "Whether its workers yield the processor to all others, where their cgroups can, and it is off when resources are short.", NULL },
 	{ "client_role", WORKER(client_role, ENUM), 0, 0, "none", NULL,
@@ -178,6 +178,14 @@ static int check_worker(const struct manifest *manifest, struct error *why)
 	if (worker->kind == POOL_PER_CALL && worker->calls != 1)
 		return refuse(manifest, &worker->calls, why,
 			      "worker %s: calls must be 1 in a pool per_call",
+			      name);
+	if (worker->kind == POOL_STATIC && worker->workspace)
+		return refuse(manifest, &worker->kind, why,
+			      "worker %s: pool must be ondemand or per_call where "
+			      "workers belong to a workspace", name);
+	if (worker->state && worker->workspace)
+		return refuse(manifest, &worker->state, why,
+			      "worker %s: state is for workers without a workspace",
 			      name);
 	if (worker->program[0] != '/' && strchr(worker->program, '/'))
 		return refuse(manifest, &worker->program, why,

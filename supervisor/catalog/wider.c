@@ -28,8 +28,7 @@ static const char *find_opened(const struct policy *before,
 	return NULL;
 }
 
-/* Policies in files are for the monitor to read: of those nothing is known. */
-/* Only presets can be looked at here: the loader opens no policy files. */
+/* Policies in files are for the monitor to read: of those nothing is known here. */
 static int compare_policies(const char *before_name, const char *now_name,
 			    struct error *why)
 {

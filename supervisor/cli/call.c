@@ -278,7 +278,8 @@ static int tell(const struct request *request, const struct course *course)
 
 /* ---- the verb ---- */
 
-static int call_tool(const struct request *request, struct span input)
+/* An exit code; or -EAGAIN, once: its supervisor left before it was asked. */
+static int attempt(const struct request *request, struct span input, bool again)
 {
 	AUTO_COURSE struct course course = {
 		.name = request->tool, .passes_on = request->stream,
@@ -301,7 +302,7 @@ static int call_tool(const struct request *request, struct span input)
 		connect_workspace(connection, request->workspace, &ask.workspace, &why) : -1;
 
 	if (request->workspace && workspace_fd < 0)
-		return cli_fail(&why);
+		return connection->left && !again ? -EAGAIN : cli_fail(&why);
 	ask.deadline_ns = request->timeout_ns ?
 		deadline_after(clock_now_ns(), request->timeout_ns) : DEADLINE_NEVER;
 	if (request->attach && !request->timeout_ns)	/* the call has its own */
@@ -312,7 +313,14 @@ static int call_tool(const struct request *request, struct span input)
 	}
 	if (course_run(&course, &connection->client, &ask, &why) < 0)
 		return cli_fail(&why);
-	return tell(request, &course);
+	return connection->left && !again ? -EAGAIN : tell(request, &course);
+}
+
+static int call_tool(const struct request *request, struct span input)
+{
+	int code = attempt(request, input, false);
+
+	return code == -EAGAIN ? attempt(request, input, true) : code;
 }
 
 int cli_call(const struct verb *verb, int argc, char **argv)

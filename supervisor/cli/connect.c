@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,6 +243,14 @@ static bool has_asked(const struct client *client)
 	return false;
 }
 
+/* What is registered is so as long as the other end of this lives. */
+static bool is_hung_up(int fd)
+{
+	struct pollfd other = { .fd = fd };
+
+	return fd >= 0 && poll(&other, 1, 0) == 1 && other.revents & POLLHUP;
+}
+
 /*
  * The same again, whose router has died; to wait for room would be to hang. Or
  * another, once, as that one was idle and left before it was asked anything.
@@ -249,11 +258,16 @@ static bool has_asked(const struct client *client)
 static int reconnect(void *owner)
 {
 	struct connection *connection = owner;
+	bool asked = has_asked(&connection->client);
 	struct error why;
-	int fd = open_socket(&connection->places, PLACES_ROUTER,
-			     SOCK_STREAM | SOCK_NONBLOCK, &why);
+	int fd;
 
-	if (!is_absent(fd) || !connection->start || has_asked(&connection->client))
+	connection->left = !asked && is_hung_up(connection->workspace_fd);
+	if (connection->left)
+		return -ECONNRESET;
+	fd = open_socket(&connection->places, PLACES_ROUTER,
+			 SOCK_STREAM | SOCK_NONBLOCK, &why);
+	if (!is_absent(fd) || !connection->start || asked)
 		return fd;
 	connection->start = false;
 	struct started started = { .words_fd = -1 };
@@ -342,6 +356,7 @@ int connect_open(bool start, struct connection **ret, struct error *why)
 
 	if (!connection)
 		return error_set(why, -ENOMEM, "out of memory");
+	connection->workspace_fd = -1;
 	for (int i = 0; i < ATTEMPTS_MAX && r == -EPIPE; i++)
 		r = attempt(start, connection, why);
 	if (r < 0) {
@@ -367,7 +382,7 @@ void connect_cleanup(struct connection **connection)
 
 /* ---- a workspace ---- */
 
-int connect_workspace_at(const struct connection *connection, int directory,
+int connect_workspace_at(struct connection *connection, int directory,
 			 const char *name, uint32_t *ret_number, struct error *why)
 {
 	const struct timeval limit = { CONNECT_TIMEOUT_NS / NS_PER_S, 0 };
@@ -376,23 +391,30 @@ int connect_workspace_at(const struct connection *connection, int directory,
 	AUTO_CLOSE int fd = open_socket(&connection->places, PLACES_WORKSPACE,
 					SOCK_SEQPACKET, why);
 
+	connection->left = is_absent(fd);
+	if (connection->left)
+		tell_absence(fd, why);
 	if (fd < 0)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	int r = packet_send(fd, &ask, sizeof(ask), &directory, 1);
+	ssize_t length = r == 0 ? recv(fd, &answer, sizeof(answer), 0) : 0;
 
-	if (r == 0 && recv(fd, &answer, sizeof(answer), 0) != sizeof(answer))
-		r = -EIO;
-	else if (r == 0)
-		r = answer.error;
+	if (r == 0)
+		r = length == sizeof(answer) ? answer.error : length < 0 ? -errno : -EPIPE;
+	connection->left = r == -EPIPE || r == -ECONNRESET;
+	if (r == -EDQUOT || connection->left)	/* or it has no link for us */
+		return error_set(why, -EDQUOT, "the supervisor does not take %s: too many "
+				 "directories are registered, by this user or in all", name);
 	if (r < 0)
 		return error_set(why, r, "the supervisor does not take %s: %s", name,
 				 strerror(-r));
 	*ret_number = answer.number;
+	connection->workspace_fd = fd;
 	return fd_take(&fd);
 }
 
-int connect_workspace(const struct connection *connection,
+int connect_workspace(struct connection *connection,
 		      const char *directory, uint32_t *ret_number,
 		      struct error *why)
 {

@@ -29,6 +29,8 @@ struct connection {
 	struct places places;	/* of the supervisor at the other end */
 	struct client client;	/* welcomed */
 	bool start;		/* if it is gone before it is asked anything, another */
+	int workspace_fd;	/* the last that was registered; -1: none */
+	bool left;		/* it went before it was asked, with what was registered */
 };
 
 /*
@@ -45,14 +47,16 @@ void connect_cleanup(struct connection **connection);
 
 /*
  * Hands a directory to the supervisor. Returns a descriptor to keep open for
- * as long as the number is used.
+ * as long as the number is used. No other supervisor knows that number: if this
+ * one leaves before it is asked anything, connection->left says so, and all is to
+ * be done once more.
  */
-int connect_workspace(const struct connection *connection,
+int connect_workspace(struct connection *connection,
 		      const char *directory, uint32_t *ret_number,
 		      struct error *why);
 
 /* The same of an open directory; the name is for the error. */
-int connect_workspace_at(const struct connection *connection, int directory,
+int connect_workspace_at(struct connection *connection, int directory,
 			 const char *name, uint32_t *ret_number, struct error *why);
 
 #endif

@@ -30,7 +30,7 @@ static const struct verb verbs[] = {
 	{ "doctor", "doctor [--json]",
 	  "say what this host offers for confinement", cli_doctor,
 	  cli_doctor_explain },
-	{ "drain", "drain", "let the supervisor take no new calls", cli_drain,
+	{ "drain", "drain [off]", "let the supervisor take no new calls", cli_drain,
 	  NULL },
 	{ "health", "health [--json]", "say whether the supervisor is well, and why",
 	  cli_health, cli_health_explain },

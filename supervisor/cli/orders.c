@@ -14,12 +14,14 @@
 
 int cli_drain(const struct verb *verb, int argc, char **argv)
 {
-	(void)argv;
-	if (argc != 1)
+	bool off = argc == 2 && strcmp(argv[1], "off") == 0;
+
+	if (argc != 1 && !off)
 		return cli_refuse_usage(verb);
-	return cli_order("router.drain", NULL,
-			 "no new calls are taken; those that run may finish, "
-			 "then 'cupel shutdown' ends it");
+	return cli_order("router.drain", off ? "off" : NULL, off ?
+			 "calls are taken again" :
+			 "no new calls are taken; those that run may finish, then "
+			 "'cupel shutdown' ends it, or 'cupel drain off' takes it back");
 }
 
 int cli_shutdown(const struct verb *verb, int argc, char **argv)

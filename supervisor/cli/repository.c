@@ -113,7 +113,7 @@ int repository_config(const struct repository *repository, char **ret,
 
 /* ---- handing it over ---- */
 
-static int keep(struct repository *repository, const struct connection *connection,
+static int keep(struct repository *repository, struct connection *connection,
 		int directory, const char *name, uint32_t *ret_number, struct error *why)
 {
 	int fd = connect_workspace_at(connection, directory, name, ret_number, why);
@@ -124,7 +124,7 @@ static int keep(struct repository *repository, const struct connection *connecti
 }
 
 static int register_copy(struct repository *repository,
-			 const struct connection *connection, int top, size_t index,
+			 struct connection *connection, int top, size_t index,
 			 struct error *why)
 {
 	char name[32];
@@ -141,7 +141,7 @@ static int register_copy(struct repository *repository,
 }
 
 int repository_register(struct repository *repository,
-			const struct connection *connection, bool copies,
+			struct connection *connection, bool copies,
 			struct error *why)
 {
 	AUTO_CLOSE int top = path_open(PATH_ABSOLUTE, repository->path,

@@ -51,7 +51,7 @@ int repository_config(const struct repository *repository, char **ret,
 
 /* Hands it, and if wanted its copies, to the supervisor. */
 int repository_register(struct repository *repository,
-			const struct connection *connection, bool copies,
+			struct connection *connection, bool copies,
 			struct error *why);
 
 void repository_release(struct repository *repository);

@@ -204,12 +204,14 @@ static void weigh(struct core *core, unsigned index, const struct tally *tally,
 	pool_react(core, index, restart_tick(restart, now_ns), now_ns);
 }
 
+/* The router is told of all pools but its own, of which only the log tells. */
 static void tell(struct core *core, unsigned index)
 {
 	struct core_pool *pool = &core->pools[index];
 	bool cooling = pool->restart.state == RESTART_CRASHLOOP;
 
-	if (!is_live(pool) || pool->told == pool->restart.state)
+	if ((!is_live(pool) && index != CORE_ROUTER_POOL) ||
+	    pool->told == pool->restart.state)
 		return;
 	struct control record = {
 		.kind = CONTROL_POOL_STATE, .pool = pool->number,
@@ -217,7 +219,8 @@ static void tell(struct core *core, unsigned index)
 		.argument = cooling ? (uint64_t)pool->restart.cool_at_ns : 0,
 	};
 
-	core_tell(core, record);
+	if (index != CORE_ROUTER_POOL)
+		core_tell(core, record);
 	core_act(core, ACTION_POOL, index, (int)pool->told)->record = record;
 	pool->told = pool->restart.state;
 }
@@ -325,7 +328,7 @@ void pools_fill(struct core *core, int64_t now_ns)
 		}
 	if (now_ns >= core->spawn_from_ns)
 		spawn_next(core, now_ns);
-	for (unsigned i = 0; i < CORE_POOLS; i++)
+	for (unsigned i = 0; i <= CORE_POOLS; i++)
 		if (core->pools[i].used)
 			tell(core, i);
 }

@@ -9,10 +9,73 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/core/fair.h"
 #include "common/wire/packet.h"
 #include "supervisor/monitor/monitor.h"
 
 #define ASKS_PER_TURN 8
+#define ASKS_MAX 32		/* a second, of one user: each may start workers */
+
+/* ---- what one user may have: root and whoever owns the supervisor all ---- */
+
+static bool is_guest(uid_t uid)
+{
+	return uid != 0 && uid != geteuid();
+}
+
+/* False: he has asked often enough, and waits for the next second. */
+static bool may_ask(struct monitor *monitor, uid_t uid)
+{
+	if (!is_guest(uid))
+		return true;
+	for (unsigned i = 0; i < WORKSPACE_CLIENTS_MAX; i++) {
+		struct workspace_asker *asker = &monitor->askers[i];
+
+		if (asker->asks && asker->uid != uid)
+			continue;
+		asker->uid = uid;
+		return asker->asks++ < ASKS_MAX;
+	}
+	return false;
+}
+
+static struct workspace_client *find_seat(struct monitor *monitor, uid_t uid)
+{
+	struct workspace_client *seat = NULL;
+	unsigned mine = 0, left = 0;
+
+	for (unsigned i = WORKSPACE_CLIENTS_MAX; i-- > 0;) {
+		struct workspace_client *client = &monitor->clients[i];
+
+		if (client->source.fd < 0) {
+			seat = client;
+			left++;
+		} else {
+			mine += client->uid == uid;
+		}
+	}
+	return !is_guest(uid) || fair_allows(mine, left) ? seat : NULL;
+}
+
+static struct workspace *find_place(struct monitor *monitor, uid_t uid)
+{
+	struct workspace *place = NULL;
+	unsigned mine = 0, left = 0;
+
+	for (unsigned i = CONTROL_WORKSPACES_MAX; i-- > 0;) {
+		struct workspace *workspace = &monitor->workspaces[i];
+
+		if (!workspace->number) {
+			place = workspace;
+			left++;
+		} else {
+			mine += monitor->clients[workspace->client].uid == uid;
+		}
+	}
+	return !is_guest(uid) || fair_allows(mine, left) ? place : NULL;
+}
+
+/* ---- by their numbers ---- */
 
 struct workspace *workspaces_find(struct monitor *monitor, uint32_t number)
 {
@@ -57,6 +120,8 @@ static void release(struct monitor *monitor, struct workspace *workspace)
 	monitor_event(monitor, &(struct core_event){ .kind = CORE_WORKSPACE_GONE,
 						     .value = number });
 }
+
+/* ---- clients ---- */
 
 static void drop_client(struct monitor *monitor, struct workspace_client *client)
 {
@@ -107,25 +172,21 @@ static struct workspace_answer add(struct monitor *monitor,
 				   const struct workspace_client *client, int fd)
 {
 	AUTO_CLOSE int directory = fd;
+	struct workspace *workspace = find_place(monitor, client->uid);
 	int r = directory < 0 ? -EBADF : check(directory, client->uid);
 
-	for (uint32_t place = 0; r == 0 && place < CONTROL_WORKSPACES_MAX; place++) {
-		struct workspace *workspace = &monitor->workspaces[place];
-
-		if (workspace->number)
-			continue;
-		r = read_path(directory, workspace->path);
-		if (r < 0)
-			break;
-		workspace->fd = fd_take(&directory);
-		workspace->client = (uint32_t)(client - monitor->clients);
-		workspace->number = next_number(monitor, place);
-		tell(monitor, workspace);
-		monitor_event(monitor, &(struct core_event){ .kind = CORE_WORKSPACE_CAME,
-							     .value = workspace->number });
-		return (struct workspace_answer){ .number = workspace->number };
-	}
-	return (struct workspace_answer){ .error = r < 0 ? r : -ENOSPC };
+	if (r == 0)
+		r = workspace ? read_path(directory, workspace->path) : -EDQUOT;
+	if (r < 0)
+		return (struct workspace_answer){ .error = r };
+	workspace->fd = fd_take(&directory);
+	workspace->client = (uint32_t)(client - monitor->clients);
+	workspace->number = next_number(monitor,
+					(uint32_t)(workspace - monitor->workspaces));
+	tell(monitor, workspace);
+	monitor_event(monitor, &(struct core_event){ .kind = CORE_WORKSPACE_CAME,
+						     .value = workspace->number });
+	return (struct workspace_answer){ .number = workspace->number };
 }
 
 static struct workspace_answer answer(struct monitor *monitor,
@@ -144,17 +205,31 @@ static struct workspace_answer answer(struct monitor *monitor,
 	return (struct workspace_answer){ .number = ask->release };
 }
 
+/* One that has left meanwhile would be told of all the time. */
+static void rest(struct monitor *monitor, struct workspace_client *client, uint32_t events)
+{
+	if (events & (EPOLLHUP | EPOLLERR))
+		drop_client(monitor, client);
+	else
+		loop_modify(&monitor->loop, &client->source, 0, NULL);
+	client->rests = client->source.fd >= 0;
+}
+
 static void on_ask(void *owner, uint32_t events, int64_t now_ns)
 {
 	struct workspace_client *client = owner;
 	struct monitor *monitor = client->monitor;
 
-	(void)events;
 	monitor->now_ns = now_ns;
 	for (int n = 0; n < ASKS_PER_TURN; n++) {
 		struct workspace_ask ask;
-		int fd;
-		int r = packet_receive(client->source.fd, &ask, sizeof(ask), &fd, 1);
+		int fd, r;
+
+		if (!may_ask(monitor, client->uid)) {
+			rest(monitor, client, events);
+			return;
+		}
+		r = packet_receive(client->source.fd, &ask, sizeof(ask), &fd, 1);
 
 		if (r == 0)
 			return;
@@ -185,25 +260,30 @@ static void on_client(void *owner, uint32_t events, int64_t now_ns)
 	(void)now_ns;
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return;
-	for (unsigned i = 0; i < WORKSPACE_CLIENTS_MAX; i++) {
-		struct workspace_client *client = &monitor->clients[i];
+	struct workspace_client *client = find_seat(monitor, peer.uid);
 
-		if (client->source.fd >= 0)
-			continue;
-		client->uid = peer.uid;
-		client->source = (struct loop_source){ .fd = fd, .ready = on_ask,
-						       .owner = client };
-		if (loop_add(&monitor->loop, &client->source, EPOLLIN, NULL) < 0)
-			client->source.fd = -1;
-		else
-			fd_take(&fd);
+	if (!client)
 		return;
-	}
+	client->uid = peer.uid;
+	client->rests = false;
+	client->source = (struct loop_source){ .fd = fd, .ready = on_ask, .owner = client };
+	if (loop_add(&monitor->loop, &client->source, EPOLLIN, NULL) < 0)
+		client->source.fd = -1;
+	else
+		fd_take(&fd);
 }
 
 void workspaces_tick(struct monitor *monitor)
 {
+	memset(monitor->askers, 0, sizeof(monitor->askers));
 	loop_modify(&monitor->loop, &monitor->workspace_listener, EPOLLIN, NULL);
+	for (unsigned i = 0; i < WORKSPACE_CLIENTS_MAX; i++) {
+		struct workspace_client *client = &monitor->clients[i];
+
+		if (client->source.fd >= 0 && client->rests)
+			loop_modify(&monitor->loop, &client->source, EPOLLIN, NULL);
+		client->rests = false;
+	}
 }
 
 int workspaces_open(struct monitor *monitor, int listener, struct error *why)

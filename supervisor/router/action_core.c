@@ -191,7 +191,8 @@ static void do_forward(struct router *router, struct call *call,
 
 	if (!call->accepted || call->unasked ||
 	    !credit_take(&call->from_worker, message->body.length) ||
-	    (chunk && message->chunk.sequence != call->chunks_in++)) {
+	    (chunk && (message->chunk.sequence != call->chunks_in++ ||
+		       message->body.length == 0))) {
 		do_fault(router, call, message, now_ns);
 		return;
 	}
@@ -332,7 +333,7 @@ void call_confirm(struct router *router, struct call *call)
 	call->confirmed = true;
 	if (call->state != CALL_HELD)
 		return;
-	router->held--;
+	call_let_go(router, call);
 	call_free(router, call);
 }
 

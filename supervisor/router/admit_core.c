@@ -177,12 +177,18 @@ static bool check_share(struct router *router, struct asked *asked,
 			struct ending *why, int64_t now_ns)
 {
 	const struct client *client = &router->clients[asked->client];
+	uint32_t left = router->size.calls - router->call_count;
 
 	(void)now_ns;
-	if (client->waiting < CLIENT_WAITING_MAX)
+	if (client->waiting >= CLIENT_WAITING_MAX)
+		*why = ending_of(ERROR_RESOURCE_EXHAUSTED,
+				 "64 calls of this client wait already");
+	else if (client_is_guest(client) &&
+		 !fair_allows(user_row(router, client->uid)->calls, left))
+		*why = ending_of(ERROR_RESOURCE_EXHAUSTED,
+				 "this user has more calls than are left");
+	else
 		return true;
-	*why = ending_of(ERROR_RESOURCE_EXHAUSTED,
-			 "64 calls of this client wait already");
 	why->retry_after_ms = 100;
 	return false;
 }
@@ -223,9 +229,9 @@ static void fill_call(struct router *router, struct call *call,
 
 	call->client = asked->client;
 	call->client_id = message->call_id;
-	call->uid = client->uid;
 	call->user = asked->user;
 	call->role = client->role;
+	call->guest = client_is_guest(client);
 	memcpy(call->session, client->session, SESSION_BYTES);
 	call->tool = asked->tool ? (uint32_t)(asked->tool - router->tools)
 				 : NONE;
@@ -251,10 +257,23 @@ static enum queue_priority priority_of(const struct client *client,
 	return wished;
 }
 
+/* As much as one call may bring, and of the store as much as its user may. */
+static bool may_keep(struct router *router, const struct call *call,
+		     const struct message *message)
+{
+	size_t left = router->store.bytes > router->argument_bytes ?
+		      router->store.bytes - router->argument_bytes : 0;
+
+	return call->arguments.bytes + message->body.length <= CALL_ARGUMENT_MAX &&
+	       (!call->guest ||
+		fair_allows(user_row(router, call->uid)->argument_bytes, left));
+}
+
 /* The argument's bytes, of the CALL or a CHUNK_REQ, are kept until the end. */
 static bool keep_argument(struct router *router, struct call *call,
 			  const struct message *message, int64_t now_ns)
 {
+	size_t before = parcels_room(&call->arguments), room;
 	struct parcel *parcel;
 	struct ending why;
 
@@ -263,11 +282,13 @@ static bool keep_argument(struct router *router, struct call *call,
 			   "more argument bytes than credit", now_ns);
 		return false;
 	}
-	parcel = call->arguments.bytes + message->body.length >
-			 CALL_ARGUMENT_MAX ?
-		 NULL : parcel_keep(router, message);
+	parcel = may_keep(router, call, message) ? parcel_keep(router, message)
+						 : NULL;
 	if (parcel) {
 		parcels_append(&call->arguments, parcel);
+		room = parcels_room(&call->arguments) - before;
+		user_row(router, call->uid)->argument_bytes += room;
+		router->argument_bytes += room;
 		return true;
 	}
 	why = ending_of(ERROR_RESOURCE_EXHAUSTED, "no room for the argument");
@@ -317,7 +338,7 @@ void admit_call(struct router *router, uint32_t client,
 		refuse(router, &asked, &why, now_ns);
 		return;
 	}
-	call = call_new(router, now_ns);
+	call = call_new(router, from->uid, now_ns);
 	if (!call) {
 		why = ending_of(ERROR_QUEUE_FULL, "too many calls at once");
 		why.retry_after_ms = 100;
@@ -463,13 +484,29 @@ static struct ending push_refused(int error)
 	if (error == -ETIME)
 		return ending_of(ERROR_DEADLINE_EXCEEDED,
 				 "the deadline has passed");
-	if (error == -EDQUOT)
-		why = ending_of(ERROR_RESOURCE_EXHAUSTED,
-				"64 calls of this client wait already");
-	else
-		why = ending_of(ERROR_QUEUE_FULL, "the tool's queue is full");
+	why = ending_of(ERROR_QUEUE_FULL, error == -EDQUOT ?
+			"this user has more calls in the tool's queue than are left" :
+			"the tool's queue is full");
 	why.retry_after_ms = 100;
 	return why;
+}
+
+static uint32_t lane_of(struct router *router, const struct call *call)
+{
+	uint32_t clients = router->size.clients;
+
+	if (call->guest)
+		return clients + 1 + (uint32_t)(user_row(router, call->uid) -
+						router->users);
+	return call->client == NONE ? clients : call->client;
+}
+
+static bool has_share(const struct queue *queue, const struct call *call,
+		      uint32_t lane)
+{
+	return !call->guest ||
+	       fair_allows(queue_depth_of(queue, lane), queue->capacity -
+			   queue_depth(queue, QUEUE_SHEDDABLE));
 }
 
 void admit_queue(struct router *router, struct call *call, int64_t now_ns)
@@ -477,16 +514,16 @@ void admit_queue(struct router *router, struct call *call, int64_t now_ns)
 	struct tool *tool = &router->tools[call->tool];
 	struct queue_item victim;
 	struct ending why;
+	uint32_t lane = lane_of(router, call);
 	uint64_t id;
-	int r = queue_push(&tool->queue, &(struct queue_item){
-		.call = call,
-		.client = call->client == NONE ? router->size.clients
-					       : call->client,
-		.priority = call->priority,
-		.cost = 1,
-		.deadline_ns = call->limits.absolute_ns,
-	}, now_ns, &id, &victim);
+	int r = -EDQUOT;
 
+	if (has_share(&tool->queue, call, lane))
+		r = queue_push(&tool->queue, &(struct queue_item){
+			.call = call, .client = lane, .cost = 1,
+			.priority = call->priority,
+			.deadline_ns = call->limits.absolute_ns,
+		}, now_ns, &id, &victim);
 	if (r < 0) {
 		why = push_refused(r);
 		call_end(router, call, &why, now_ns);
@@ -515,7 +552,7 @@ bool admit_own(struct router *router, struct tool *tool,
 
 	if (is_broken(router, tool, &none, now_ns))
 		return false;
-	call = call_new(router, now_ns);
+	call = call_new(router, 0, now_ns);
 	if (!call)
 		return false;
 	call->probe = own->probe;

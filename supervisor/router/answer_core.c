@@ -16,6 +16,10 @@ void call_pass_on(struct router *router, struct call *call,
 
 	if (call->answered || call->silent || call->client == NONE)
 		return;
+	/* How far it is nobody pays for, nor wants to know who reads it late. */
+	if (message->kind == MESSAGE_PROGRESS &&
+	    router->clients[call->client].peer.waiting.count > 0)
+		return;
 	copy.call_id = call->client_id;
 	copy.generation = 0;
 	peer_send(router, call->client, &copy, now_ns);

@@ -54,7 +54,7 @@ static struct call *fresh_call(struct router *router)
 	return call;
 }
 
-struct call *call_new(struct router *router, int64_t now_ns)
+struct call *call_new(struct router *router, uint32_t uid, int64_t now_ns)
 {
 	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_LINK_BYTES };
 	struct list *free = list_take_first(&router->free_calls);
@@ -77,8 +77,10 @@ struct call *call_new(struct router *router, int64_t now_ns)
 	call->state = CALL_RECEIVED;
 	call->client = call->slot = call->tool = call->effect = NONE;
 	call->legacy = call->user = NONE;
+	call->uid = uid;
 	call->received_ns = now_ns;
 	call->from_client = call->to_client = fresh;
+	user_row(router, uid)->calls++;
 	router->call_count++;
 	router->waiting++;
 	router->totals.accepted++;
@@ -187,6 +189,7 @@ struct signature call_signature(struct router *router, struct call *call)
 void call_free(struct router *router, struct call *call)
 {
 	struct client *client = client_of(router, call);
+	struct user *user = user_row(router, call->uid);
 
 	assert(call->slot == NONE && call->permit.generation == 0);
 	assert(call->effect == NONE);
@@ -197,6 +200,8 @@ void call_free(struct router *router, struct call *call)
 	if (list_is_linked(&call->id_link))
 		list_remove(&call->id_link);
 	wheel_cancel(&router->wheel, &call->timer.wheel);
+	user->argument_bytes -= parcels_room(&call->arguments);
+	router->argument_bytes -= parcels_room(&call->arguments);
 	parcels_clear(&call->arguments, &router->store);
 	if (call->kept)
 		kept_release(router, call->kept);
@@ -207,6 +212,7 @@ void call_free(struct router *router, struct call *call)
 	}
 	if (call->parent)
 		router->nested--;
+	user->calls--;
 	router->call_count--;
 	router->waiting--;
 	call->kept = NULL;
@@ -215,7 +221,14 @@ void call_free(struct router *router, struct call *call)
 	list_append(&router->free_calls, &call->client_link);
 }
 
-bool call_drop_held(struct router *router, const struct call *but)
+void call_let_go(struct router *router, struct call *call)
+{
+	router->held--;
+	user_row(router, call->uid)->held--;
+}
+
+bool call_drop_held(struct router *router, const struct user *user,
+		    const struct call *but)
 {
 	struct list *lost = &router->clients[router->size.clients].calls;
 	struct call *oldest = NULL;
@@ -224,12 +237,13 @@ bool call_drop_held(struct router *router, const struct call *but)
 		struct call *call = LIST_OWNER(link, struct call, client_link);
 
 		if (call->state == CALL_HELD && call != but &&
+		    user_row(router, call->uid) == user &&
 		    (!oldest || call->keep_ns < oldest->keep_ns))
 			oldest = call;
 	}
 	if (!oldest)
 		return false;
-	router->held--;
+	call_let_go(router, oldest);
 	call_free(router, oldest);
 	return true;
 }
@@ -238,9 +252,11 @@ void call_hold(struct router *router, struct call *call, int64_t keep_ns)
 {
 	call->keep_ns = keep_ns;
 	router->held++;
+	user_row(router, call->uid)->held++;
 	call_enter(router, call, CALL_HELD);
 	if (router->held > HELD_MAX)
-		call_drop_held(router, call);
+		call_drop_held(router, user_with_most(
+			router, offsetof(struct user, held)), call);
 }
 
 /* ---- leaving places ---- */
@@ -285,7 +301,7 @@ void call_detach(struct router *router, struct call *call)
 			pool->parked_count--;
 	}
 	if (call->state == CALL_HELD)
-		router->held--;
+		call_let_go(router, call);
 	share_leave(router, call);
 	effect_leave(router, call);
 }

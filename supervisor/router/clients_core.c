@@ -4,6 +4,36 @@
 #include <errno.h>
 #include <string.h>
 
+/* ---- users ---- */
+
+bool client_is_guest(const struct client *client)
+{
+	return !client->internal && client->role != ROLE_OWNER;
+}
+
+struct user *user_row(struct router *router, uint32_t uid)
+{
+	return &router->users[uid % router->size.clients];
+}
+
+static uint64_t field_at(const struct user *user, size_t offset)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)user + offset, sizeof(value));
+	return value;
+}
+
+struct user *user_with_most(struct router *router, size_t offset)
+{
+	struct user *most = router->users;
+
+	for (uint32_t i = 1; i < router->size.clients; i++)
+		if (field_at(&router->users[i], offset) > field_at(most, offset))
+			most = &router->users[i];
+	return most;
+}
+
 /* ---- peers ---- */
 
 struct peer *peer_of(struct router *router, uint32_t index)
@@ -31,25 +61,41 @@ static bool is_doomed(const struct router *router, uint32_t index)
 	return index < router->size.clients && router->clients[index].doom;
 }
 
-static size_t room_of(const struct parcels *parcels)
-{
-	return parcels->bytes + parcels->count * (size_t)STORE_PIECE_LEAST;
-}
-
 /* Output it does not read, and arguments, which wait until their calls end. */
 static size_t room_held(struct client *client)
 {
-	size_t room = room_of(&client->peer.waiting);
+	size_t room = parcels_room(&client->peer.waiting);
 
 	for (struct list *link = client->calls.next; link != &client->calls;
 	     link = link->next)
-		room += room_of(&LIST_OWNER(link, struct call,
-					    client_link)->arguments);
+		room += parcels_room(&LIST_OWNER(link, struct call,
+						 client_link)->arguments);
 	return room;
 }
 
-/* Who holds most of the store's room makes some. */
-static void relieve_store(struct router *router)
+static struct user *who_holds_most(struct router *router)
+{
+	struct list *lost = &router->clients[router->size.clients].calls;
+
+	for (uint32_t i = 0; i < router->size.clients; i++)
+		router->users[i].room = 0;
+	for (uint32_t i = 0; i < router->size.clients; i++) {
+		struct client *client = &router->clients[i];
+
+		if (client->peer.open && !client->doom)
+			user_row(router, client->uid)->room += room_held(client);
+	}
+	for (struct list *link = lost->next; link != lost; link = link->next) {
+		const struct call *call = LIST_OWNER(link, struct call, client_link);
+
+		if (call->state == CALL_HELD && call->kept)
+			user_row(router, call->uid)->room +=
+				parcels_room(&call->kept->parcels);
+	}
+	return user_with_most(router, offsetof(struct user, room));
+}
+
+static void cut_largest(struct router *router, const struct user *user)
 {
 	size_t most = 0, room;
 	uint32_t holder = NONE;
@@ -57,7 +103,10 @@ static void relieve_store(struct router *router)
 	for (uint32_t i = 0; i < router->size.clients; i++) {
 		struct client *client = &router->clients[i];
 
-		room = client->peer.open && !client->doom ? room_held(client) : 0;
+		if (!client->peer.open || client->doom ||
+		    user_row(router, client->uid) != user)
+			continue;
+		room = room_held(client);
 		if (room <= most)
 			continue;
 		most = room;
@@ -74,14 +123,16 @@ static void relieve_store(struct router *router)
 struct parcel *parcel_keep(struct router *router, const struct message *message)
 {
 	struct parcel *parcel;
+	struct user *user;
 
-	while (!(parcel = parcel_new(&router->store, message)) &&
-	       call_drop_held(router, NULL))
-		;
-	if (parcel)
-		return parcel;
-	relieve_store(router);
-	return parcel_new(&router->store, message);
+	while (!(parcel = parcel_new(&router->store, message))) {
+		user = who_holds_most(router);
+		if (call_drop_held(router, user, NULL))
+			continue;
+		cut_largest(router, user);
+		return parcel_new(&router->store, message);
+	}
+	return parcel;
 }
 
 static void keep_waiting(struct router *router, uint32_t index,
@@ -149,23 +200,11 @@ struct client *client_of(struct router *router, const struct call *call)
 						     : call->client];
 }
 
-static uint32_t links_of(const struct router *router, uint32_t uid)
-{
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < router->size.clients; i++) {
-		const struct client *client = &router->clients[i];
-
-		count += client->peer.open && !client->internal &&
-			 client->uid == uid;
-	}
-	return count;
-}
-
 void client_open(struct router *router, uint32_t index, uint32_t uid,
 		 enum caller_role role, bool internal, int64_t now_ns)
 {
 	struct client *client = &router->clients[index];
+	uint32_t left = router->size.clients - (uint32_t)router->totals.clients;
 
 	assert(!client->peer.open && client->running + client->waiting == 0);
 	*client = (struct client){
@@ -180,10 +219,10 @@ void client_open(struct router *router, uint32_t index, uint32_t uid,
 	bucket_init(&client->looks, CLIENT_CANCELS_PER_S, NS_PER_S,
 		    CLIENT_CANCELS_PER_S, now_ns);
 	router->totals.clients++;
-	if (!internal && role != ROLE_OWNER &&
-	    links_of(router, uid) > router->size.clients / 2)
+	if (!fair_allows(user_row(router, uid)->links++, left) &&
+	    client_is_guest(client))
 		client_cut(router, index, ERROR_RESOURCE_EXHAUSTED,
-			   "half of all links are this user's", now_ns);
+			   "this user has more links than are left", now_ns);
 }
 
 /* What its client has not paid for any more is paid for here. */
@@ -235,6 +274,7 @@ void client_closed(struct router *router, uint32_t index, int64_t now_ns)
 	router->doomed -= client->doom != NULL;
 	client->doom = NULL;
 	router->totals.clients--;
+	user_row(router, client->uid)->links--;
 	while (!list_is_empty(&client->calls)) {
 		struct call *call = LIST_OWNER(client->calls.next, struct call,
 					       client_link);
@@ -342,7 +382,7 @@ void client_regain(struct router *router, struct call *call, uint32_t index)
 void client_go_on(struct router *router, struct call *call, int64_t now_ns)
 {
 	if (call->state == CALL_HELD) {
-		router->held--;
+		call_let_go(router, call);
 		call->answered = false;
 		call_enter(router, call, CALL_DELIVERING);
 		share_deliver(router, call, now_ns);
@@ -485,7 +525,7 @@ static void (*const on_kind[])(struct router *, uint32_t,
 	[MESSAGE_RESULT_ACK] = on_result_ack,
 	[MESSAGE_CALL]       = admit_call,
 	[MESSAGE_CHUNK_REQ]  = on_chunk_req,
-	[MESSAGE_RESYNC]     = legacy_hear_client,
+	[MESSAGE_RESYNC]     = resume_hear_client,
 };
 
 void client_message(struct router *router, uint32_t index,

@@ -243,6 +243,18 @@ static void send_call(struct router *router, struct call *call,
 	call_grant(router, call, granted_ahead(call), now_ns);
 }
 
+static bool may_park(const struct pool *pool, const struct call *call)
+{
+	const struct list *parked = &pool->parked;
+	uint32_t mine = 0;
+
+	if (!call->guest)
+		return true;
+	for (struct list *link = parked->next; link != parked; link = link->next)
+		mine += LIST_OWNER(link, struct call, parked_link)->uid == call->uid;
+	return fair_allows(mine, PARKED_MAX - pool->parked_count);
+}
+
 static void park(struct router *router, struct pool *pool, struct call *call)
 {
 	list_append(&pool->parked, &call->parked_link);
@@ -279,6 +291,8 @@ static void send_parked(struct router *router, struct pool *pool,
 static void send_queued(struct router *router, struct pool *pool,
 			int64_t now_ns)
 {
+	const struct ending full = ending_of(ERROR_QUEUE_FULL, "too many calls "
+					     "of this user wait for workers");
 	struct queue_item item;
 	struct tool *tool;
 
@@ -297,8 +311,10 @@ static void send_queued(struct router *router, struct pool *pool,
 			slot = find_slot(pool, call);
 		if (slot)
 			send_call(router, call, slot, now_ns);
-		else
+		else if (may_park(pool, call))
 			park(router, pool, call);
+		else
+			call_end(router, call, &full, now_ns);
 	}
 }
 

@@ -55,8 +55,7 @@ static struct effect *find(struct effect_ledger *ledger, struct signature name)
 
 static size_t bytes_of(const struct kept *kept)
 {
-	return kept->parcels.bytes +
-	       (kept->parcels.count + 1) * (size_t)STORE_PIECE_LEAST;
+	return parcels_room(&kept->parcels) + STORE_PIECE_LEAST;
 }
 
 static void drop_result(struct router *router, struct effect *effect)
@@ -64,6 +63,7 @@ static void drop_result(struct router *router, struct effect *effect)
 	if (!effect->kept)
 		return;
 	router->effects.bytes -= bytes_of(effect->kept);
+	user_row(router, effect->uid)->result_bytes -= bytes_of(effect->kept);
 	list_remove(&effect->kept_link);
 	kept_release(router, effect->kept);
 	effect->kept = NULL;
@@ -77,11 +77,17 @@ static int write_row(struct router *router, struct effect *effect,
 	const struct effect_row row = {
 		.turn = effect->turn = ++ledger->turn, .name = effect->name,
 		.asked = effect->asked, .stage = stage,
-		.code = (uint32_t)effect->code,
+		.code = (uint32_t)effect->code, .uid = effect->uid,
 	};
 
 	return router->sink.keep(router->sink.owner,
 				 (uint32_t)(effect - ledger->rows), &row);
+}
+
+static void count_known(struct router *router, const struct effect *effect, int by)
+{
+	router->effects.known += (uint64_t)by;
+	user_row(router, effect->uid)->known += (uint64_t)by;
 }
 
 static void forget(struct router *router, struct effect *effect)
@@ -91,7 +97,7 @@ static void forget(struct router *router, struct effect *effect)
 		write_row(router, effect, EFFECT_NONE);
 	if (list_is_linked(&effect->age_link)) {
 		list_remove(&effect->age_link);
-		router->effects.known--;
+		count_known(router, effect, -1);
 	}
 	list_remove(&effect->chain_link);
 	list_append(&router->effects.free, &effect->age_link);
@@ -105,9 +111,10 @@ static struct effect *new_row(struct router *router)
 
 	if (list_is_empty(&ledger->free) && ledger->fresh < ledger->size)
 		return &ledger->rows[ledger->fresh++];
-	if (list_is_empty(&ledger->free))
-		forget(router, LIST_OWNER(ledger->over.next, struct effect,
-					  age_link));
+	if (list_is_empty(&ledger->free)) {
+		link = user_with_most(router, offsetof(struct user, known))->names.next;
+		forget(router, LIST_OWNER(link, struct effect, age_link));
+	}
 	link = list_take_first(&ledger->free);
 	return LIST_OWNER(link, struct effect, age_link);
 }
@@ -125,7 +132,7 @@ static void retire(struct router *router, struct effect *effect,
 	effect->leader = NONE;
 	effect->code = code;
 	effect->until_ns = now_ns + EFFECT_KEPT_NS;
-	router->effects.known++;
+	count_known(router, effect, 1);
 }
 
 void effect_init(struct router *router)
@@ -136,9 +143,13 @@ void effect_init(struct router *router)
 	ledger->size = router->size.effects;
 	memcpy(ledger->keys, router->keys, sizeof(ledger->keys));
 	list_init(&ledger->free);
-	list_init(&ledger->over);
-	list_init(&ledger->kept);
-	ledger->recalled = &ledger->over;
+	for (uint32_t i = 0; i < router->size.clients; i++) {
+		struct user *user = &router->users[i];
+
+		list_init(&user->names);
+		list_init(&user->results);
+		user->recalled = &user->names;
+	}
 }
 
 static uint64_t turn_of(struct list *link)
@@ -147,16 +158,16 @@ static uint64_t turn_of(struct list *link)
 }
 
 /* By their turns, which mostly follow the order in which they are recalled. */
-static void insert_recalled(struct effect_ledger *ledger, struct effect *effect)
+static void insert_recalled(struct user *user, struct effect *effect)
 {
-	struct list *over = &ledger->over, *before = ledger->recalled;
+	struct list *names = &user->names, *before = user->recalled;
 
-	while (before != over && turn_of(before) > effect->turn)
+	while (before != names && turn_of(before) > effect->turn)
 		before = before->prev;
-	while (before->next != over && turn_of(before->next) < effect->turn)
+	while (before->next != names && turn_of(before->next) < effect->turn)
 		before = before->next;
 	list_insert_after(before, &effect->age_link);
-	ledger->recalled = &effect->age_link;
+	user->recalled = &effect->age_link;
 }
 
 bool effect_recall(struct router *router, uint32_t index,
@@ -176,9 +187,10 @@ bool effect_recall(struct router *router, uint32_t index,
 		return true;
 	}
 	*effect = (struct effect){ .name = row->name, .asked = row->asked,
-				   .turn = row->turn, .written = true };
+				   .uid = row->uid, .turn = row->turn,
+				   .written = true };
 	add(router, effect);
-	insert_recalled(ledger, effect);
+	insert_recalled(user_row(router, row->uid), effect);
 	retire(router, effect, row->stage == EFFECT_OVER ?
 	       (enum error_code)row->code : ERROR_CRASH_OUTCOME_UNKNOWN, now_ns);
 	return true;
@@ -203,7 +215,7 @@ static void lead(struct router *router, struct call *call,
 	struct effect *effect = new_row(router);
 
 	*effect = (struct effect){
-		.name = name, .asked = asked_of(router, call),
+		.name = name, .asked = asked_of(router, call), .uid = call->uid,
 		.leader = (uint32_t)(call - router->calls),
 	};
 	add(router, effect);
@@ -232,7 +244,7 @@ static void wait_for(struct router *router, struct effect *effect,
 {
 	struct call *leader = &router->calls[effect->leader];
 
-	legacy_join(router, leader, now_ns);
+	resume_join(router, leader, now_ns);
 	let_go(router, call);
 	call->kept = leader->collecting && is_whole(leader) ? leader->kept : NULL;
 	if (call->kept)
@@ -344,7 +356,7 @@ void effect_resume(struct router *router, struct call *call, uint32_t index,
 	    !list_is_linked(&effect->age_link))
 		return;
 	list_remove(&effect->age_link);
-	ledger->known--;
+	count_known(router, effect, -1);
 	effect->code = ERROR_OK;
 	effect->leader = (uint32_t)(call - router->calls);
 	call->effect = index;
@@ -405,11 +417,11 @@ static void settle(struct router *router, struct effect *effect,
 		   struct call *call, const struct ending *ending,
 		   int64_t now_ns)
 {
-	struct effect_ledger *ledger = &router->effects;
+	struct user *user = user_row(router, effect->uid);
 	struct kept *kept = call->kept;
 
 	retire(router, effect, ending->code, now_ns);
-	list_append(&ledger->over, &effect->age_link);
+	list_append(&user->names, &effect->age_link);
 	if (effect->written)
 		write_row(router, effect, EFFECT_OVER);
 	if (!kept || !is_whole(call) || !kept->parcels.last ||
@@ -417,18 +429,21 @@ static void settle(struct router *router, struct effect *effect,
 		return;
 	effect->kept = kept;
 	kept->references++;
-	list_append(&ledger->kept, &effect->kept_link);
-	ledger->bytes += bytes_of(kept);
+	list_append(&user->results, &effect->kept_link);
+	user->result_bytes += bytes_of(kept);
+	router->effects.bytes += bytes_of(kept);
 }
 
-/* The oldest results make room; their names stay. */
+/* The oldest results of who has most make room; their names stay. */
 static void trim(struct router *router)
 {
-	struct effect_ledger *ledger = &router->effects;
+	while (router->effects.bytes > EFFECT_BYTES_MAX) {
+		struct user *most = user_with_most(
+			router, offsetof(struct user, result_bytes));
 
-	while (ledger->bytes > EFFECT_BYTES_MAX)
-		drop_result(router, LIST_OWNER(ledger->kept.next, struct effect,
+		drop_result(router, LIST_OWNER(most->results.next, struct effect,
 					       kept_link));
+	}
 }
 
 /* It was not begun: whoever brings the arguments along may be the next. */
@@ -477,14 +492,16 @@ void effect_land(struct router *router, struct call *call,
 
 void effect_round(struct router *router, int64_t now_ns)
 {
-	struct list *over = &router->effects.over;
+	for (uint32_t i = 0; i < router->size.clients; i++) {
+		struct list *names = &router->users[i].names;
 
-	while (!list_is_empty(over)) {
-		struct effect *effect = LIST_OWNER(over->next, struct effect,
-						   age_link);
+		while (!list_is_empty(names)) {
+			struct effect *effect = LIST_OWNER(
+				names->next, struct effect, age_link);
 
-		if (effect->until_ns > now_ns)
-			return;
-		forget(router, effect);
+			if (effect->until_ns > now_ns)
+				break;
+			forget(router, effect);
+		}
 	}
 }

@@ -15,8 +15,8 @@
  *
  * router.attach joins by name alone and never leads.
  *
- * Names are known for EFFECT_KEPT_NS, the last size of them; results as long
- * as all are within EFFECT_BYTES_MAX, the oldest go first.
+ * Names are known for EFFECT_KEPT_NS, size of them, and results as long as all are
+ * within EFFECT_BYTES_MAX. Beyond that the oldest goes of the user who has most.
  *
  * Results live as long as the router does, names longer: before a call that
  * has one goes to a worker, its row is written down (router_sink.keep), and
@@ -52,7 +52,8 @@ struct effect_row {
 	struct signature name, asked;
 	uint32_t stage;			/* enum effect_stage */
 	uint32_t code;			/* once over */
-	uint64_t unused[2];
+	uint32_t uid;			/* whose it is */
+	uint32_t unused[3];
 };
 
 _Static_assert(sizeof(struct effect_head) == 64 && sizeof(struct effect_row) == 64,
@@ -63,15 +64,16 @@ struct parcel;
 
 struct effect {
 	struct list chain_link;
-	struct list age_link;		/* over, the longest first; or free */
+	struct list age_link;		/* over, the longest first, of its user; or free */
 	struct signature name;		/* keyed hashes of user and name */
 	struct signature asked;		/* of the one call */
+	uint32_t uid;
 	uint32_t leader;		/* NONE: over */
 	bool written;			/* its row says so */
 	uint64_t turn;			/* when it was, last */
 	enum error_code code;		/* once over */
 	struct kept *kept;		/* its output; NULL: there is none */
-	struct list kept_link;		/* of those that have one, so */
+	struct list kept_link;		/* of those of its user that have one, so */
 	struct list waiters;
 	int64_t until_ns;
 };
@@ -82,8 +84,7 @@ struct effect_ledger {
 	struct list *chains;		/* as many */
 	uint32_t size, fresh;		/* never used from there on */
 	uint64_t turn;			/* of the row written last */
-	struct list free, over, kept;
-	struct list *recalled;		/* last, in over */
+	struct list free;
 	size_t bytes;			/* of all results */
 	uint64_t joined, known;
 };

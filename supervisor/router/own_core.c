@@ -101,21 +101,26 @@ static enum error_code own_tools(struct router *router,
 	return ERROR_OK;
 }
 
-/* A whole number of seconds; 0 for none or nonsense. */
-static int64_t seconds_of(const struct words *words)
+/* A whole number of seconds, 0 if there is none; false for nonsense. */
+static bool take_seconds(const struct words *words, int64_t *ret_ns)
 {
 	int64_t seconds = 0;
 
-	if (words->count < 3)
-		return 0;
-	for (size_t i = 0; i < words->words[2].length; i++) {
+	for (size_t i = 0; words->count > 2 && i < words->words[2].length; i++) {
 		unsigned digit = words->words[2].data[i] - (unsigned)'0';
 
-		if (digit > 9 || seconds > 1000000)
-			return 0;
+		if (digit > 9 || seconds > 100000000)	/* some thirty years */
+			return false;
 		seconds = seconds * 10 + digit;
 	}
-	return seconds * NS_PER_S;
+	*ret_ns = seconds * NS_PER_S;
+	return true;
+}
+
+static void order_pool(struct router *router, uint32_t pool, enum pool_order order)
+{
+	control_send(router, CONTROL_POOL_ORDER, &(struct control){
+		.pool = (uint16_t)pool, .detail = (uint8_t)order });
 }
 
 static enum error_code own_breaker(struct router *router,
@@ -123,15 +128,19 @@ static enum error_code own_breaker(struct router *router,
 				   struct writer *writer, int64_t now_ns)
 {
 	struct tool *tool = named_tool(router, words);
+	bool reset = is_word(words, 0, "reset");
+	int64_t for_ns;
 
 	if (!tool)
 		return ERROR_NOT_FOUND;
-	if (is_word(words, 0, "reset"))
-		breaker_reset(&tool->breaker, now_ns);
-	else if (is_word(words, 0, "isolate"))
-		breaker_isolate(&tool->breaker, seconds_of(words), now_ns);
-	else
+	if ((!reset && !is_word(words, 0, "isolate")) || !take_seconds(words, &for_ns))
 		return ERROR_INVALID_ARGUMENT;
+	if (reset && tool->breaker.pool_down)	/* its workers are tried, too */
+		order_pool(router, tool->row.pool, POOL_RESET);
+	if (reset)
+		breaker_reset(&tool->breaker, now_ns);
+	else
+		breaker_isolate(&tool->breaker, for_ns, now_ns);
 	router_say(router, NOTE_INFO, "breaker ordered", tool->row.name, NULL);
 	tool_watch(router, tool, now_ns);
 	write_done(writer);
@@ -174,10 +183,7 @@ static enum error_code own_pool(struct router *router,
 		for (unsigned j = 0; j < sizeof(orders) / sizeof(orders[0]); j++) {
 			if (!is_word(words, 0, orders[j].word))
 				continue;
-			control_send(router, CONTROL_POOL_ORDER,
-				     &(struct control){
-				.pool = (uint16_t)i,
-				.detail = (uint8_t)orders[j].order });
+			order_pool(router, i, orders[j].order);
 			write_done(writer);
 			return ERROR_OK;
 		}

@@ -30,12 +30,6 @@ static void *divide(struct division *division, size_t count, size_t bytes)
 	return part;
 }
 
-/* Lanes of a queue: a row a client, one for calls that have none. */
-static size_t lanes_of(const struct router_size *size)
-{
-	return (size->clients + 1) * (size_t)QUEUE_PRIORITY_COUNT;
-}
-
 static size_t lay_out(struct router *router, const struct router_size *size,
 		      char *memory)
 {
@@ -48,11 +42,13 @@ static size_t lay_out(struct router *router, const struct router_size *size,
 
 	divide(&d, 1, sizeof(*r));
 	r->clients = divide(&d, size->clients + 1, sizeof(*r->clients));
+	r->users = divide(&d, size->clients, sizeof(*r->users));
 	r->slots = divide(&d, size->slots, sizeof(*r->slots));
 	r->tools = divide(&d, TOOLS_MAX, sizeof(*r->tools));
 	r->entries = divide(&d, TOOLS_MAX * (size_t)size->queue,
 			    sizeof(*r->entries));
-	r->lanes = divide(&d, TOOLS_MAX * lanes_of(size), sizeof(*r->lanes));
+	r->lanes = divide(&d, TOOLS_MAX * (size_t)router_lanes(size),
+			  QUEUE_PRIORITY_COUNT * sizeof(*r->lanes));
 	r->calls = divide(&d, size->calls, sizeof(*r->calls));
 	r->chains = divide(&d, size->calls, sizeof(*r->chains));
 	r->cache_entries = divide(&d, size->cached, sizeof(*r->cache_entries));

@@ -386,8 +386,7 @@ void share_land(struct router *router, struct call *call, bool result,
 	if (good && cache_ns > 0 &&
 	    cache_fill(&router->cache, ticket, &(struct cache_fill){
 			.value = kept, .ttl_ns = cache_ns,
-			.bytes = kept->parcels.bytes +
-				 kept->parcels.count * STORE_PIECE_LEAST,
+			.bytes = parcels_room(&kept->parcels),
 		}, now_ns) == 0)
 		kept->references++;
 	else

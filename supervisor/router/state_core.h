@@ -11,8 +11,9 @@
  * ending_core	how it ended, in words
  * share_core	equal calls become one; results that are kept
  * effect_core	a side effect that has a name happens once
- * legacy_core	calls that outlive the router
- * slots_core	workers and their words; the monitor's records
+ * legacy_core	calls that outlive the router; resume_core: their both ends meet
+ * slots_core	workers and their words
+ * control_core	the monitor's records
  * record_core	how every call ended, on its way to the store
  * own_core	the router's own methods; report_core, metrics_core: their text
  *
@@ -27,6 +28,7 @@
 #include "common/core/cache.h"
 #include "common/core/credit.h"
 #include "common/core/deadline.h"
+#include "common/core/fair.h"
 #include "common/core/flight.h"
 #include "common/core/handle.h"
 #include "common/core/queue.h"
@@ -39,6 +41,7 @@
 #include "supervisor/router/life_core.h"
 #include "supervisor/router/poison_core.h"
 #include "supervisor/router/record_core.h"
+#include "supervisor/router/resume_core.h"
 #include "supervisor/router/router_core.h"
 #include "supervisor/router/store_core.h"
 
@@ -58,7 +61,7 @@
 #define STILL_NS NS_PER_S	/* later than that we look only if we stood still */
 #define HELD_NS (3600 * NS_PER_S)
 #define HELD_ACK_NS (30 * NS_PER_S)
-#define HELD_MAX 256
+#define HELD_MAX 256		/* then whoever has most of them gives one up */
 #define LINK_END_NS NS_PER_S	/* after SLOT_DOWN the link has so long */
 #define ROUND_NS NS_PER_S
 #define WANT_NS (20 * NS_PER_MS)
@@ -99,6 +102,22 @@ struct client {
 	bool resumed;			/* it was there when an earlier router died */
 	struct list unconfirmed;	/* rows of calls whose RESULT it has had */
 	uint32_t unconfirmed_count;
+};
+
+/*
+ * What a user has of what all have in common (common/core/fair.h). Users whose
+ * numbers are equal modulo size.clients count as one. Whoever owns the supervisor,
+ * and its workers, may have all: their rows are kept, and never asked.
+ */
+struct user {
+	uint64_t links, calls;
+	uint64_t unconfirmed;		/* results, of all links */
+	uint64_t argument_bytes;	/* room of all calls' arguments */
+	uint64_t held;			/* results that wait for clients of his */
+	uint64_t room;			/* of the store, when it was last full */
+	uint64_t known, result_bytes;	/* effects that are over; what is kept of them */
+	struct list names, results;	/* the same: the longest over first */
+	struct list *recalled;		/* last, in names */
 };
 
 enum slot_state {
@@ -225,6 +244,7 @@ struct call {
 	uint32_t uid;
 	uint32_t user;			/* in whose name; NONE: nobody's */
 	enum caller_role role;
+	bool guest;			/* of a user who has but a share */
 	uint8_t session[SESSION_BYTES];
 	uint32_t tool;			/* NONE: the router's own */
 	uint32_t slot;			/* NONE: with no worker */
@@ -308,13 +328,15 @@ struct router {
 	struct store store;
 
 	struct client *clients;		/* and one for calls without a client */
+	struct user *users;		/* as many as clients */
+	size_t argument_bytes;		/* of all users */
 	struct slot *slots;
 	struct pool pools[CATALOG_POOLS_MAX];
 	struct retry_budget retries;	/* of all pools together */
 	struct tool *tools;
 	uint32_t tools_fresh;		/* never used from here on */
 	struct queue_entry *entries;	/* size.queue a tool */
-	struct queue_lane *lanes;
+	struct queue_lane *lanes;	/* router_lanes() rows a tool */
 
 	struct call *calls;
 	struct list *chains;		/* by client and its id; as many */
@@ -350,6 +372,15 @@ struct router {
 	uint64_t refusals[ERROR_CODE_COUNT], ends[ERROR_CODE_COUNT];
 };
 
+/*
+ * Who takes turns in a queue: each client, one for calls that have none, and each
+ * user who has but a share, however many links he has, or had.
+ */
+static inline uint32_t router_lanes(const struct router_size *size)
+{
+	return 2 * size->clients + 1;
+}
+
 /* ---- clients_core: peers ---- */
 
 struct peer *peer_of(struct router *router, uint32_t index);
@@ -361,9 +392,9 @@ void peer_send(struct router *router, uint32_t index,
 void peer_writable(struct router *router, uint32_t index, int64_t now_ns);
 
 /*
- * A copy in the store. If there is no room, what is held for clients that may
- * come back goes, and then the client that holds most is cut; NULL if there is
- * none all the same.
+ * A copy in the store. If there is no room, whoever holds most of it gives: what is
+ * held for clients of his that may come back, then his link that holds most, which
+ * is cut; NULL if there is none all the same.
  */
 struct parcel *parcel_keep(struct router *router, const struct message *message);
 
@@ -393,6 +424,11 @@ void client_let_go(struct router *router, struct call *call);
 /* One that a client of that session has left behind and comes back for; or NULL. */
 struct call *client_find_left(struct router *router, uint32_t index, uint64_t id);
 void client_go_on(struct router *router, struct call *call, int64_t now_ns);
+
+/* Whether it is a user's who has but a share; and what he has of it. */
+bool client_is_guest(const struct client *client);
+struct user *user_row(struct router *router, uint32_t uid);
+struct user *user_with_most(struct router *router, size_t offset);
 
 /* The client a call is accounted to: its own, or the one for the lost. */
 struct client *client_of(struct router *router, const struct call *call);
@@ -467,7 +503,7 @@ void dispatch_arguments(struct router *router, struct call *call,
 
 /* ---- calls_core ---- */
 
-struct call *call_new(struct router *router, int64_t now_ns);
+struct call *call_new(struct router *router, uint32_t uid, int64_t now_ns);
 void call_enter(struct router *router, struct call *call,
 		enum call_state state);
 void call_rearm(struct router *router, struct call *call);
@@ -496,11 +532,15 @@ void call_free(struct router *router, struct call *call);
 /* Over; its result stays for a client that may come, or come back. */
 void call_hold(struct router *router, struct call *call, int64_t keep_ns);
 
+/* It is held no more. */
+void call_let_go(struct router *router, struct call *call);
+
 /*
- * Of those that are held while their client is not there, the one that was to
+ * Of a user's that are held while their client is not there, the one that was to
  * go first goes now. False: there is none.
  */
-bool call_drop_held(struct router *router, const struct call *but);
+bool call_drop_held(struct router *router, const struct user *user,
+		    const struct call *but);
 
 /* Off its worker; out of its queue or wherever else it is listed. */
 void call_leave_slot(struct router *router, struct call *call);
@@ -623,12 +663,23 @@ void slot_freed(struct router *router, struct slot *slot, int64_t now_ns);
 /* One that takes no more is recycled once it has no call, and all is confirmed or late. */
 void slot_settled(struct router *router, struct slot *slot);
 void slots_round(struct router *router, int64_t now_ns);
-void control_record(struct router *router, const struct router_event *event,
-		    int64_t now_ns);
-void control_send(struct router *router, enum control_kind kind,
-		  const struct control *record);
 void slot_join_pool(struct router *router, struct slot *slot, uint32_t pool);
 uint32_t slot_index(const struct router *router, const struct slot *slot);
+
+/* What the monitor says of one; of a generation that is over nothing is heard. */
+void slot_up(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_down(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_usage(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_move(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_drain(struct router *router, const struct router_event *event, int64_t now_ns);
+
+/* ---- control_core ---- */
+
+void control_record(struct router *router, const struct router_event *event,
+		    int64_t now_ns);
+/* Whatever names a pool says by which catalogue. */
+void control_send(struct router *router, enum control_kind kind,
+		  const struct control *record);
 
 /* ---- own_core ---- */
 

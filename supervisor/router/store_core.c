@@ -169,6 +169,11 @@ struct parcel *parcel_new(struct store *store, const struct message *message)
 	return parcel;
 }
 
+size_t parcels_room(const struct parcels *parcels)
+{
+	return parcels->bytes + parcels->count * (size_t)STORE_PIECE_LEAST;
+}
+
 void parcels_append(struct parcels *parcels, struct parcel *parcel)
 {
 	if (parcels->last)

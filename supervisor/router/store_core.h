@@ -59,6 +59,9 @@ struct parcels {
 	size_t bytes;		/* of all bodies */
 };
 
+/* What they take of the store, or nearly. */
+size_t parcels_room(const struct parcels *parcels);
+
 void parcels_append(struct parcels *parcels, struct parcel *parcel);
 
 /* Frees the one behind; there is one, which is not the last. */

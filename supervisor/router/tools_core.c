@@ -38,7 +38,7 @@ static struct queue_settings queue_settings_of(void)
 {
 	return (struct queue_settings){
 		.policy = QUEUE_SHED,
-		.client_entries_max = CLIENT_WAITING_MAX,
+		.client_entries_max = UINT32_MAX,	/* see admit_core */
 		.quantum = 1,
 		.target_ns = QUEUE_TARGET_NS_MIN,
 		.interval_ns = QUEUE_INTERVAL_NS_DEFAULT,
@@ -49,6 +49,7 @@ static void start_queue(struct router *router, struct tool *tool,
 			int64_t now_ns)
 {
 	size_t index = (size_t)(tool - router->tools);
+	uint32_t lanes = router_lanes(&router->size);
 	const struct queue_settings settings = queue_settings_of();
 	uint32_t capacity = tool->row.queue;
 
@@ -57,9 +58,8 @@ static void start_queue(struct router *router, struct tool *tool,
 	queue_init(&tool->queue, &settings,
 		   &router->entries[index * router->size.queue],
 		   capacity ? capacity : 1,
-		   &router->lanes[index * (router->size.clients + 1) *
-				  QUEUE_PRIORITY_COUNT],
-		   router->size.clients + 1, now_ns);
+		   &router->lanes[index * lanes * QUEUE_PRIORITY_COUNT],
+		   lanes, now_ns);
 }
 
 static void start_tool(struct router *router, struct tool *tool,

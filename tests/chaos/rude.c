@@ -3,6 +3,7 @@
  *
  *	rude SOCKET RULE [SECONDS]
  *	rude SOCKET enter WORKSPACE TOOL WORD...
+ *	rude SOCKET hoard DIRECTORY SECONDS
  *
  * Prints "closed" if the router ended the link within SECONDS (default 5),
  * "open" if it did not; exits with 1 if it never came so far. What each rule is
@@ -11,8 +12,13 @@
  * The second calls TOOL with {"argv": [WORD...]} in a workspace by its number,
  * whoever has registered that, and prints how the call ended: "ok", or another
  * code.
+ *
+ * The third registers DIRECTORY as often as it may, makes as many links as it may,
+ * and prints how often and how many; then asks for SECONDS, as quickly as it is
+ * answered, to forget what is not there, and prints how often that was.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +32,8 @@
 #include "common/core/deadline.h"
 #include "common/core/error_code.h"
 #include "common/wire/client.h"
+#include "common/wire/control.h"
+#include "common/wire/packet.h"
 
 static uint8_t bytes[FRAME_BYTES_MAX];
 
@@ -272,6 +280,43 @@ static void reach(int fd, const char *path)
 	must(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0, path);
 }
 
+/* ---- all that there is of workspaces ---- */
+
+static bool is_answered(int fd, uint32_t release, int directory,
+			struct workspace_answer *ret)
+{
+	const struct workspace_ask ask = { WORKSPACE_MAGIC, release };
+
+	return packet_send(fd, &ask, sizeof(ask), &directory, directory >= 0) == 0 &&
+	       recv(fd, ret, sizeof(*ret), 0) == sizeof(*ret);
+}
+
+static int hoard(const char *path, const char *name, int seconds)
+{
+	int directory = open(name, O_PATH | O_DIRECTORY);
+	int first = socket(AF_UNIX, SOCK_SEQPACKET, 0), fd;
+	unsigned places = 0, links = 0, times = 0;
+	struct workspace_answer answer;
+	int64_t until_ns;
+
+	must(directory >= 0, name);
+	reach(first, path);
+	while (is_answered(first, 0, directory, &answer) && answer.error == 0)
+		places++;
+	do {
+		fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+		reach(fd, path);
+		links++;
+	} while (is_answered(fd, UINT32_MAX, -1, &answer));
+	printf("%u %u\n", places, links);
+	fflush(stdout);
+	until_ns = clock_now_ns() + seconds * NS_PER_S;
+	while (clock_now_ns() < until_ns && is_answered(first, UINT32_MAX, -1, &answer))
+		times++;
+	printf("%u\n", times);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int seconds = argc > 3 ? atoi(argv[3]) : 5;
@@ -281,6 +326,8 @@ int main(int argc, char **argv)
 		reach(fd, argv[1]);
 		return enter(fd, argv + 3, argc - 3);
 	}
+	if (argc > 4 && strcmp(argv[2], "hoard") == 0)
+		return hoard(argv[1], argv[3], atoi(argv[4]));
 	for (size_t i = 0; argc > 2 && i < sizeof(rules) / sizeof(rules[0]); i++) {
 		if (strcmp(rules[i].name, argv[2]) != 0)
 			continue;
@@ -290,6 +337,7 @@ int main(int argc, char **argv)
 			       clock_now_ns() + seconds * NS_PER_S) ? "closed" : "open");
 		return 0;
 	}
-	fprintf(stderr, "usage: rude SOCKET RULE [SECONDS], or enter WORKSPACE TOOL WORD...\n");
+	fprintf(stderr, "usage: rude SOCKET RULE [SECONDS], enter WORKSPACE TOOL WORD..., "
+			"or hoard DIRECTORY SECONDS\n");
 	return 1;
 }

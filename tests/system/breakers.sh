@@ -56,5 +56,29 @@ breaks() {
 	stop_supervisor
 }
 
+# A pool that was given up is tried again when that is asked for, and at no other time.
+tries() {
+	local tools=$work/tools.$tier
+	mkdir -p "$tools" && chmod 755 "$tools"
+	printf '#!/bin/sh\nexit 78\n' >"$space/hopeless"
+	chmod 755 "$space" "$space/hopeless"
+	[ "$tier" = full ] || chown "$user" "$space/hopeless"
+	printf '%s\n' 'worker hopeless {' "program = $space/hopeless" 'policy = tool' 'pool = static' '}' \
+		'tool hopeless {' 'help = "no"' 'class = pure' '}' >"$tools/hopeless.tool"
+	start_supervisor --tools "$tools"
+	gave_up() { [ "$(ask status --json | jq -r '.pools[] | select(.name == "hopeless").state')" = failed ]; }
+	ends() { grep -c '"component":"hopeless/.*"the worker has ended"' "$log"; }
+	ended_again() { [ "$(ends)" -gt "$before" ]; }
+	holds "$tier: a pool is given up" wait_for 60 gave_up
+	before=$(ends)
+	is "$tier: its tool says how it is tried again" \
+		"$(words_of call hopeless 1 | grep -c "'cupel breaker reset' tries them now")" 1
+	ask breaker reset hopeless 2>/dev/null
+	holds "$tier: which does so" wait_for 60 ended_again
+	holds "$tier: and it is given up again" wait_for 60 gave_up
+	stop_supervisor
+}
+
 for_each_tier breaks
+for_each_tier tries
 done_testing

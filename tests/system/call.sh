@@ -128,6 +128,9 @@ drains() {
 	wait_for 60 runs
 	ask drain >/dev/null
 	is "$tier: draining, it takes no call" "$(words_of call echo 7 | grep -c draining)" 1
+	ask drain off 2>/dev/null
+	is "$tier: which can be taken back" "$(ask call echo 7)" 7
+	ask drain 2>/dev/null
 	wait $caller
 	is "$tier: one that ran ends well" "$(<"$space/slept")" '{"ms":1500}'
 	stop_supervisor
@@ -180,7 +183,7 @@ starts_by_itself() {
 
 # One that leaves between its welcome and the first call is followed by another.
 follows() {
-	local first caller
+	local first caller when
 	rm -rf "$space/run"
 	set_user
 	ask call echo 1 >/dev/null
@@ -195,6 +198,19 @@ follows() {
 	supervisor=$(cat "$space/run/lock")
 	started+=("$supervisor")
 	is "$tier: which has been started for it" "$([ "$supervisor" != "$first" ]; echo $?)" 0
+	# Before it takes the directory, and between that and the call.
+	for when in 2 3; do
+		first=$supervisor
+		"${as_user[@]}" ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -e inject=recvfrom:delay_exit=3000000:when=$when \
+			"$work/bin/cupel" call --json --workspace "$space" job '{"argv":["true"]}' >"$space/late" 2>&1 &
+		caller=$!
+		sleep 1
+		kill -TERM "$first"
+		wait "$caller"
+		is "$tier: so is one in a directory, which is handed over again ($when)" "$?$(jq -r .status "$space/late")" 0ok
+		supervisor=$(cat "$space/run/lock")
+		started+=("$supervisor")
+	done
 	ask shutdown 2>/dev/null
 	wait_for 60 all_dead "$supervisor"
 }

@@ -66,6 +66,11 @@ refused 'more warm than there may be' 'tools/x.tool:4: worker x: warm must be at
 	"$(manifest x '\tsize = 2\n\twarm = 3\n' '' | sed '2d' | sed '1a\\tprogram = /bin/true')"
 refused 'several calls in a worker for one' 'tools/x.tool:4: worker x: calls must be 1 in a pool per_call' \
 	"$(manifest x '\tpool = per_call\n\tcalls = 2\n' '' | sed '2d;1a\\tprogram = /bin/true')"
+refused 'workers of workspaces that are there always' \
+	'tools/x.tool:3: worker x: pool must be ondemand or per_call where workers belong to a workspace' \
+	"$(manifest x '\tpool = static\n\tworkspace = direct\n' '')"
+refused 'a state beside a workspace' 'tools/x.tool:4: worker x: state is for workers without a workspace' \
+	"$(manifest x '\tworkspace = direct\n\tstate = true\n' '')"
 refused 'a number out of range' 'tools/x.tool:3: worker.x.size: 0 is not between 1 and 128 workers' \
 	"$(manifest x '\tsize = 0\n' '')"
 refused 'a program that is not there' 'tools/x.tool: program /bin/nothing: there is none' \

@@ -144,10 +144,33 @@ is_ones_own() {
 	is 'it ends well' "$code" 0
 }
 
+# One takes what he gets of places and links, and asks as often as he is answered.
+leaves_some() {
+	local hoarder taken
+	begin
+	make_folders much "$anne" little "$bert"
+	as_who "$anne"
+	"${as_user[@]}" "$work/rude" "$space/run/workspace.sock" hoard "$space/much" 6 >"$space/taken" &
+	hoarder=$!
+	as_who 0
+	wait_for 60 test -s "$space/taken"
+	is 'one user has half of the places and links, and no more' "$(head -n 1 "$space/taken")" '33 33'
+	is 'more of hers are refused, with the reason' "$(calls_in "$anne" "$space/much" '{"argv":["/bin/true"]}' 2>&1 |
+		grep -c 'too many directories')" 1
+	is 'another is served beside that' "$(where "$bert" "$space/little")" "$space/little"
+	is 'root is, too' "$(where 0 "$space/much")" "$space/much"
+	wait $hoarder
+	taken=$(tail -n 1 "$space/taken")
+	holds "in a second she is heard 32 times ($taken in 6)" test "$taken" -gt 0 -a "$taken" -le $((32 * 8))
+	is 'once they are given back she is served herself' "$(where "$anne" "$space/much")" "$space/much"
+	stop_supervisor
+}
+
 if [ "$(id -u)" -eq 0 ]; then
 	become full
 	is_another_users
 	is_ones_own
+	leaves_some
 else
 	skip 'two users of one supervisor' 'needs root'
 fi

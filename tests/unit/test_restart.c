@@ -555,6 +555,31 @@ static void a_hopeless_start_is_cheap_and_never_given_up(void **state)
 	assert_in_range(late, 90, 93);
 }
 
+/* Nobody would be left to say that it is to be tried again. */
+static void what_all_depends_on_is_never_given_up(void **state)
+{
+	static const enum restart_exit exits[] = { RESTART_EXIT_POLICY, RESTART_EXIT_HOPELESS };
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(exits); i++) {
+		const struct restart_run run = { exits[i], S, true, false, true };
+
+		start(&f);
+		for (int death = 0; death < 4; death++) {
+			f.now_ns += S;
+			restart_dead(&f.pool, &f.slot, &run, &f.random, f.now_ns);
+		}
+		assert_int_equal(f.pool.state, RESTART_DEGRADED);
+		restart_dead(&f.pool, &f.slot, &run, &f.random, f.now_ns);
+		assert_int_equal(f.pool.state, RESTART_CRASHLOOP);
+		assert_int_equal(tick_when_due(&f), RESTART_TRY);
+		f.now_ns += S;
+		restart_dead(&f.pool, &f.slot, &run, &f.random, f.now_ns);
+		assert_int_equal(f.pool.state, RESTART_CRASHLOOP);
+	}
+}
+
 /* Whatever happens, something is due or somebody may still run. */
 static void no_sequence_leaves_a_pool_silent(void **state)
 {
@@ -618,6 +643,7 @@ int main(void)
 		cmocka_unit_test(a_failed_pool_waits_for_a_new_generation),
 		cmocka_unit_test(a_disabled_pool_waits_for_the_operator),
 		cmocka_unit_test(a_hopeless_start_is_cheap_and_never_given_up),
+		cmocka_unit_test(what_all_depends_on_is_never_given_up),
 		cmocka_unit_test(no_sequence_leaves_a_pool_silent),
 	};
 

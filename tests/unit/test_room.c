@@ -57,7 +57,7 @@ static struct message chunk_of(size_t bytes)
 static void hold(struct router *router, size_t bytes, int64_t keep_ns)
 {
 	struct message chunk = chunk_of(bytes);
-	struct call *call = call_new(router, NS_PER_S);
+	struct call *call = call_new(router, 0, NS_PER_S);
 
 	call->kept = kept_new(router);
 	parcels_append(&call->kept->parcels, parcel_new(&router->store, &chunk));
@@ -121,27 +121,11 @@ static void who_holds_most_is_cut(void **state)
 	free(memory);
 }
 
-static void half_of_the_links_are_for_others(void **state)
-{
-	void *memory;
-	struct router *router = new_router(&memory);
-
-	(void)state;
-	for (uint32_t peer = 0; peer < 3; peer++)
-		open_client(router, peer, 1000);
-	assert_false(closed[0] || closed[1]);
-	assert_true(closed[2]);
-	open_client(router, 3, 1001);
-	assert_false(closed[3]);
-	free(memory);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_held_makes_room),
 		cmocka_unit_test(who_holds_most_is_cut),
-		cmocka_unit_test(half_of_the_links_are_for_others),
 	};
 
 	return cmocka_run_group_tests_name("room", tests, NULL, NULL);
