@@ -40,6 +40,13 @@ cp made/cupel.conf before
 is 'and never over one' "$?$(cmp before made/cupel.conf)" 65
 is 'its test runs' "$(cd made && "$cupel" test | cut -d, -f1)" '1 passed'
 
+# ---- the demo, on a repository of one's own ----
+
+mkdir demo && cp made/Makefile demo && commit demo
+sh "$top/tests/demo" "$CUPEL_BIN/cupel" demo >demo.out 2>&1
+is 'the demo writes a cupel.conf where there is none, and says what to do' \
+	"$?$(ls demo | tr '\n' ' ')$(grep -c 'commit it, and run this again' demo.out)" '0Makefile cupel.conf 1'
+
 # ---- a real project ----
 
 cp -R "$top/tests/workspaces/weblog" weblog

@@ -169,6 +169,12 @@ else
 	"$cupel" apply "$id" --here 2>../said
 	is 'a file with changes of mine' \
 		"$? $(grep -c 'spin.sh has changes of yours that are not committed; commit or stash' ../said)" '65 1'
+	cp spin.sh ../mine && echo 'spin.sh text eol=crlf' >.git/info/attributes
+	rm spin.sh && git checkout -q spin.sh
+	"$cupel" apply "$id" --here 2>../said
+	is 'one that git converts is not called changed' \
+		"$? $(grep -c 'git converts spin.sh when it checks it out.*without --here' ../said)$(git status --porcelain)" '65 1'
+	rm .git/info/attributes && cp ../mine spin.sh
 	git add spin.sh
 	git show HEAD:spin.sh >spin.sh
 	"$cupel" apply "$id" --here 2>../said

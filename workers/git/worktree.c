@@ -52,6 +52,25 @@ static int refuse(const char *path, struct error *why)
 			      path);
 }
 
+/* Not the bytes of the commit, but what git has made of them on their way out. */
+static bool is_converted(const struct edits *edits, const struct edit *edit)
+{
+	git_oid id;
+
+	return git_is_users() && git_repository_hashfile(&id, edits->repository, edit->path,
+							 GIT_OBJECT_BLOB, NULL) == 0 &&
+	       git_oid_equal(&id, &edit->before);
+}
+
+static int refuse_file(const struct edits *edits, const struct edit *edit, struct error *why)
+{
+	if (!is_converted(edits, edit))
+		return refuse(edit->path, why);
+	return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION,
+			      "git converts %s when it checks it out (core.autocrlf or .gitattributes); apply it to a branch of its own, without --here",
+			      edit->path);
+}
+
 /* What is staged is the user's work as well. */
 static int check_index(const struct edits *edits, struct error *why)
 {
@@ -76,7 +95,7 @@ int worktree_check(const struct edits *edits, struct error *why)
 {
 	for (size_t i = 0; i < edits->count; i++)
 		if (state_of(&edits->items[i], NULL) == FILE_IS_OTHER)
-			return refuse(edits->items[i].path, why);
+			return refuse_file(edits, &edits->items[i], why);
 	return check_index(edits, why);
 }
 
