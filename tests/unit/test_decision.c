@@ -116,6 +116,12 @@ static void verdicts_are_those_of_the_table(void **state)
 		test_row(decision.pairs >= verdicts[i].pairs_min &&
 			 decision.pairs <= verdicts[i].pairs_max,
 			 "%s: got %u pairs", verdicts[i].name, decision.pairs);
+		/* A doubt takes back an acceptance, and changes nothing else. */
+		decision_doubt(&decision);
+		test_row(decision.verdict == (verdicts[i].verdict == DECISION_ACCEPT ?
+					      DECISION_REVIEW : verdicts[i].verdict),
+			 "%s, doubted: got %s", verdicts[i].name,
+			 decision_verdict_name(decision.verdict));
 	}
 }
 
