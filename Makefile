@@ -107,14 +107,16 @@ programs := $(foreach p,cupel cupeld cupel-router cupel-catalog $(workers:%=cupe
 
 bins  := $(programs:%=$(out)/bin/%)
 units := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
-simulations := $(patsubst tests/simulation/%.c,$(out)/tests/%,$(wildcard tests/simulation/sim_*.c))
+simulations := $(patsubst tests/simulation/%/main.c,$(out)/tests/sim_%,$(wildcard tests/simulation/*/main.c))
 fuzzers := $(patsubst tests/fuzz/%.c,$(out)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 benches := $(patsubst tests/bench/%.c,$(out)/tests/%,$(wildcard tests/bench/bench_*.c))
 scripts := $(wildcard tests/system/*.sh)
 chaos := $(wildcard tests/chaos/*.sh)
 containment := $(wildcard tests/containment/*.sh)
 probe := $(out)/tests/containment/probe
-storms := $(patsubst tests/chaos/%.c,$(out)/tests/chaos/%,$(wildcard tests/chaos/*.c))
+# NAME.c is a program, NAME_*.c are its other parts.
+storms := $(foreach s,$(basename $(notdir $(wildcard tests/chaos/*.c))),\
+	$(if $(findstring _,$(s)),,$(out)/tests/chaos/$(s)))
 
 .PHONY: all bench-equals chaos faults resume check check-debian demo check-asan check-containment check-layers fuzz bench lint install clean
 all: $(bins)
@@ -226,8 +228,12 @@ $(units): $(out)/tests/%: $(out)/tests/unit/%.o $(call archive,support) \
 		$(call archive,cli) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries) -lcmocka
 
-$(simulations): $(out)/tests/%: $(out)/tests/simulation/%.o $(archives)
-	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+# A simulation is a folder.
+define simulation_rule
+$(1): $(call object,$(wildcard $(1:$(out)/tests/sim_%=tests/simulation/%/*.c))) $(archives)
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) -o $$@ $$^ $$(libraries)
+endef
+$(foreach s,$(simulations),$(eval $(call simulation_rule,$(s))))
 
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
@@ -248,16 +254,19 @@ $(fuzzers): $(out)/tests/%: $(out)/tests/fuzz/%.o $(fuzz_main) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
 # The faults of real processes: programs that chaos.sh and call.sh use.
-$(storms): $(out)/tests/chaos/%: $(out)/tests/chaos/%.o $(archives)
-	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
+define storm_rule
+$(1): $(1).o $(call object,$(wildcard $(1:$(out)/%=%_*.c))) $(archives)
+	$$(call quiet,LD,$$@)$(CC) $$(ldflags) -o $$@ $$^ $$(libraries)
+endef
+$(foreach s,$(storms),$(eval $(call storm_rule,$(s))))
 
 # cupel with one thing taken out of it, for a test that must notice: a script
-# of sed(1), whose first line names the source and says what goes.
+# of sed(1), whose first line names the source, or more, and says what goes.
 mutants := $(patsubst tests/containment/%.sed,$(out)/%/cupel,$(wildcard tests/containment/mutants/*.sed))
 $(mutants): $(out)/mutants/%/cupel: tests/containment/mutants/%.sed $(call object,$(cupel_sources)) $(archives)
 	@mkdir -p $(@D)
 	$(call quiet,LD,$@)source=$$(sed -n '1s/^# \([^:]*\):.*/\1/p' $<) && \
-		sed -f $< $$source >$(@D)/mutant.c && ! cmp -s $$source $(@D)/mutant.c && \
+		sed -f $< $$source >$(@D)/mutant.c && ! cat $$source | cmp -s - $(@D)/mutant.c && \
 		$(CC) $(cppflags) $(cflags) -c -o $(@D)/mutant.o $(@D)/mutant.c && \
 		$(CC) $(ldflags) $(static) -o $@ $(filter %.o,$^) $(@D)/mutant.o $(archives) $(libraries)
 

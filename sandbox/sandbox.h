@@ -11,7 +11,7 @@
  *	   <-- exit status --------------    reap all; the end of init is the
  *	   -- signal, kill ------------->    end of every process inside
  *
- * The steps are rows of one table (init.c), run in order, each failing closed
+ * The steps are rows of tables (init_steps.h), run in order, each failing closed
  * with its own name; there is no partial sandbox. Tier landlock has a shorter
  * table and neither namespaces nor mounts: see bare.h and domain.h. sandbox_spawn()
  * plans nothing: everything it needs is in struct sandbox_plan.

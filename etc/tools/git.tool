@@ -101,8 +101,9 @@ tool git.commit {
 	roles = { owner, improve }
 	deadline = 2m
 	schema = {
-		'{"type": "object", "required": ["base", "message", "files", "improvement"],',
-		' "properties": {"files": {"type": "array", "minItems": 1, "maxItems": 64, "items":',
+		'{"type": "object", "required": ["base", "message", "files", "improvement", "change"],',
+		' "properties": {"change": {"type": "string", "minLength": 1, "maxLength": 128},',
+		' "since": {"type": "string", "minLength": 40, "maxLength": 40}, "files": {"type": "array", "minItems": 1, "maxItems": 64, "items":',
 		' {"type": "object", "required": ["path", "content", "before_sha256"]}}}}'
 	}
 }
@@ -113,7 +114,9 @@ tool git.revert {
 	roles = { owner, improve }
 	deadline = 2m
 	schema = {
-		'{"type": "object", "required": ["commit", "improvement"]}'
+		'{"type": "object", "required": ["commit", "improvement", "change"],',
+		' "properties": {"change": {"type": "string", "minLength": 1, "maxLength": 128},',
+		' "since": {"type": "string", "minLength": 40, "maxLength": 40}}}'
 	}
 }
 
@@ -123,6 +126,8 @@ tool git.find {
 	roles = { owner, improve }
 	deadline = 2m
 	schema = {
-		'{"type": "object", "required": ["improvement"]}'
+		'{"type": "object", "required": ["improvement", "change"],',
+		' "properties": {"change": {"type": "string", "minLength": 1, "maxLength": 128},',
+		' "since": {"type": "string", "minLength": 40, "maxLength": 40}}}'
 	}
 }

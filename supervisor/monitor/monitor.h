@@ -2,8 +2,11 @@
  * monitor.h - the shell around monitor_core: what its actions do, where its
  * events come from.
  *
- *	main.c		start-up in order, signals, the end
- *	spawn.c		workers: from ACTION_SPAWN to the four facts of death
+ *	main.c		options, the core's actions, time and signals
+ *	start.c		start-up in order, and the end
+ *	spawn.c		workers begin
+ *	worker.c	those that run, orders, the four facts of death
+ *	groups.c, networks.c	what is kept for the next worker, as it takes long
  *	programs.c	router and loader: our own programs, outside of sandboxes
  *	control.c	the records to and from the router
  *	catalogs.c	manifests read by the loader, two generations of catalogs
@@ -32,8 +35,15 @@
 
 struct monitor;
 
+/* Exit statuses, sysexits(3). */
+#define MONITOR_USAGE 64
+#define MONITOR_FAILED 70
+#define MONITOR_BUSY 75		/* another supervisor is there */
+#define MONITOR_CONFIG 78
+
 #define MONITOR_POLICIES_MAX 64
 #define MONITOR_DIRECTORIES_MAX 16
+#define MONITOR_USUAL_DIRECTORIES 2	/* of manifests: what came with us, the owner's */
 #define MONITOR_EVENTS_MAX 1024
 #define WORKER_NAME_BYTES 80
 #define LINE_BYTES 1024
@@ -176,12 +186,26 @@ void monitor_rearm(struct monitor *monitor);
 void monitor_fail(struct monitor *monitor, int status, const char *message,
 		  const struct error *why);
 
-/* spawn.c: slot is of a worker, never the router's, where nothing else is said. */
+/* main.c: of the loop's timer, and of its signals. */
+void monitor_wakeup(void *owner, int64_t now_ns);
+void monitor_signal(void *owner, const struct signalfd_siginfo *signal, int64_t now_ns);
+
+/* start.c: 0, or the exit status after it has said why. */
+int monitor_start(struct monitor *monitor);
+void monitor_finish(struct monitor *monitor);
+
+/* spawn.c: slot is of a worker, never the router's. */
 void worker_spawn(struct monitor *monitor, uint32_t slot);
 /* A fresh link for it and the router; one that cannot be given one is killed. */
 void worker_link(struct monitor *monitor, uint32_t slot);
-/* Tells the core what has become of it; the router's as well. */
+
+/* worker.c: the router's as well, where nothing else is said. */
+/* Tells the core what has become of it. */
 void worker_report(struct worker *worker, struct core_event event);
+/* From now on beats that come on fd, the worker's from here, are heard. */
+int worker_listen(struct worker *worker, int fd, struct error *why);
+/* So are its init's report and its end; where that fails, it is gone. */
+int worker_watch(struct worker *worker, struct error *why);
 void worker_signal(struct monitor *monitor, uint32_t slot, int signal);
 void worker_kill(struct monitor *monitor, uint32_t slot);
 void worker_collect(struct monitor *monitor, uint32_t slot, enum slot_end end);
@@ -190,6 +214,19 @@ void worker_tick(struct monitor *monitor, uint32_t slot);	/* each second */
 int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns);
 /* Ends what is left, without waiting; for the very end. */
 void workers_release(struct monitor *monitor);
+
+/* groups.c */
+int group_make(struct worker *worker, const struct sandbox_plan *plan, bool batch,
+	       struct error *why);
+/* 0 when no process is in it any more: it is gone, or the next one's. */
+int group_leave(struct worker *worker, bool in_order);
+void groups_release(struct monitor *monitor);
+
+/* networks.c */
+int networks_make(struct monitor *monitor, struct error *why);
+void networks_lend(struct worker *worker, const struct catalog_pool *pool,
+		  struct sandbox_plan *plan);
+void networks_take_back(struct worker *worker);
 
 /* programs.c */
 int program_open(struct program *ret, const char *path, struct error *why);

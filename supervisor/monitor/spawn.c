@@ -1,270 +1,26 @@
-/* Workers: from ACTION_SPAWN to the four facts of death. */
+/* Workers begin: what an ACTION_SPAWN takes, up to a sandbox that is watched. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/wire/packet.h"
 #include "sandbox/path.h"
 #include "sandbox/service.h"
-#include "sandbox/usage.h"
 #include "supervisor/monitor/monitor.h"
 
-#define BEATS_PER_TURN 4
-#define BEATS_LAST 64
 #define ARGUMENTS_MAX 64
-#define EMPTY_AGAIN_NS (5 * NS_PER_MS)
 
 /*
  * In the full tier each worker is an id of its own: beyond those of `cupel run`
  * and of services (service.h), which are base + a pid, 256 for each monitor.
  */
 #define WORKER_UID_BASE (SERVICE_UID_BASE + (1U << 22))
-
-/* One that starts, leaves or has not been heard of cannot wait for a processor. */
-static void give_way(struct worker *worker)
-{
-	bool ready = worker->monitor->core.slots[worker->index].state == WORKER_READY;
-
-	if (ready != worker->background)
-		cgroup_background(&worker->cgroup, ready);
-	worker->background = ready;
-}
-
-void worker_report(struct worker *worker, struct core_event event)
-{
-	event.slot = worker->index;
-	event.generation = worker->generation;
-	monitor_event(worker->monitor, &event);
-	give_way(worker);
-}
-
-static void forget(struct monitor *monitor, struct loop_source *source)
-{
-	if (source->fd >= 0)
-		loop_remove(&monitor->loop, source);
-	source->fd = -1;
-}
-
-/* ---- beats ---- */
-
-static void read_beats(struct worker *worker, int most)
-{
-	struct core_event event = { .kind = CORE_BEAT };
-
-	while (most-- > 0 && worker->beat.fd >= 0) {
-		int r = packet_receive(worker->beat.fd, &event.beat, sizeof(event.beat),
-				       NULL, 0);
-
-		if (r == 0)
-			return;
-		if (r < 0 && r != -EBADMSG) {	/* its pidfd tells the rest */
-			loop_close(&worker->monitor->loop, &worker->beat);
-			return;
-		}
-		if (r < 0)
-			event.beat = (struct beat){ .kind = 0 };
-		worker_report(worker, event);
-	}
-}
-
-static void on_beat(void *owner, uint32_t events, int64_t now_ns)
-{
-	struct worker *worker = owner;
-
-	(void)events;
-	worker->monitor->now_ns = now_ns;
-	read_beats(worker, BEATS_PER_TURN);
-}
-
-/* ---- init's report and its last record ---- */
-
-static void not_started(struct worker *worker, const struct sandbox_report *found)
-{
-	bool hopeless = strcmp(found->failed_step, "exec") == 0;
-
-	monitor_log(worker->monitor, worker->output.name, LEVEL_ERROR,
-		    "the worker cannot be started",
-		    LOG_FIELDS(log_text("step", found->failed_step),
-			       log_int("errno", found->failed_errno),
-			       log_text("reason", found->detail)));
-	worker_report(worker, (struct core_event){
-		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
-		.fault = hopeless ? START_FAULT_HOPELESS : START_FAULT_PASSING });
-}
-
-static void read_reports(struct worker *worker)
-{
-	struct sandbox_report found;
-	int r = 1;
-
-	while (r == 1 && worker->report.fd >= 0 && !worker->status_known) {
-		if (worker->reported) {
-			r = sandbox_receive_status(&worker->sandbox, &worker->status);
-			worker->status_known = r == 1;
-			continue;
-		}
-		r = sandbox_receive_report(&worker->sandbox, &found);
-		if (r != 1)
-			continue;
-		worker->reported = true;
-		if (found.failed_errno)
-			not_started(worker, &found);
-		else
-			worker_report(worker, (struct core_event){ .kind = CORE_STARTED });
-	}
-	if (r < 0 || worker->status_known)	/* the socket is the sandbox's to close */
-		forget(worker->monitor, &worker->report);
-}
-
-static void on_report(void *owner, uint32_t events, int64_t now_ns)
-{
-	struct worker *worker = owner;
-
-	(void)events;
-	worker->monitor->now_ns = now_ns;
-	read_reports(worker);
-}
-
-/* ---- death ---- */
-
-static void read_crash_page(struct worker *worker, struct crash_page *ret)
-{
-	if (pread(worker->crash_fd, ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret) ||
-	    ret->address_count > CRASH_ADDRESSES_MAX)
-		memset(ret, 0, sizeof(*ret));
-}
-
-static void log_crash(struct worker *worker, const struct crash_page *page)
-{
-	char text[CRASH_ADDRESSES_MAX * 20] = "", build[CRASH_BUILD_BYTES + 1] = "";
-	size_t length = 0;
-
-	memcpy(build, page->build, CRASH_BUILD_BYTES);
-	for (uint32_t i = 0; i < page->address_count; i++)
-		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%llx",
-					   i ? " " : "",
-					   (unsigned long long)page->addresses[i]);
-	monitor_log(worker->monitor, worker->output.name, LEVEL_WARNING, "crash page",
-		    LOG_FIELDS(log_uint("call", page->call), log_uint("phase", page->phase),
-			       log_text("build", build), log_text("backtrace", text)));
-}
-
-/* ---- groups, which take longer to make and remove than much of a job ---- */
-
-static struct cgroup take_spare_group(struct monitor *monitor, unsigned index)
-{
-	struct cgroup taken = monitor->groups[index];
-
-	monitor->group_count--;
-	memmove(&monitor->groups[index], &monitor->groups[index + 1],
-		(monitor->group_count - index) * sizeof(taken));
-	return taken;
-}
-
-static bool find_spare_group(struct worker *worker, const struct limits *limits, bool meek)
-{
-	struct monitor *monitor = worker->monitor;
-
-	for (unsigned i = 0; i < monitor->group_count; i++)
-		if (cgroup_fits(&monitor->groups[i], limits, meek)) {
-			worker->cgroup = take_spare_group(monitor, i);
-			return true;
-		}
-	return false;
-}
-
-/* What no worker has asked for makes room for what one had just now. */
-static void keep_group(struct worker *worker)
-{
-	struct monitor *monitor = worker->monitor;
-
-	if (monitor->group_count == GROUPS_MAX) {
-		struct cgroup oldest = take_spare_group(monitor, 0);
-
-		cgroup_remove(&oldest, NULL);
-	}
-	monitor->groups[monitor->group_count++] = worker->cgroup;
-	worker->cgroup.layout = CGROUP_NONE;
-}
-
-/* 0 when no process is in it any more: it is gone, or the next one's. */
-static int leave_group(struct worker *worker, bool in_order)
-{
-	if (!in_order || !cgroup_is_reusable(&worker->cgroup))
-		return cgroup_try_remove(&worker->cgroup);
-	if (worker->background)
-		cgroup_background(&worker->cgroup, false);
-	worker->background = false;
-	keep_group(worker);
-	return 0;
-}
-
-static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
-{
-	struct worker *worker = owner;
-	struct core_event event = { .kind = CORE_FACTS, .exit_status = -1,
-				    .facts = FACT_ENDED | FACT_REAPED | FACT_DRAINED };
-	struct crash_page page = { 0 };
-	int status;
-
-	(void)exit;	/* init's own end: by a kill of all, unless there is a status */
-	worker->monitor->now_ns = now_ns;
-	read_reports(worker);
-	read_beats(worker, BEATS_LAST);
-	output_close(worker->monitor, &worker->output);
-	status = worker->status_known ? worker->status.wait_status : SIGKILL;
-	if (WIFEXITED(status))
-		event.exit_status = WEXITSTATUS(status);
-	else
-		event.signal = WTERMSIG(status);
-	if (event.exit_status != 0) {
-		read_crash_page(worker, &page);
-		event.oom = event.signal == SIGKILL && cgroup_oom_kills(&worker->cgroup) > 0;
-		event.call = page.call;
-		if (page.address_count)
-			log_crash(worker, &page);
-	}
-	if (leave_group(worker, event.exit_status == 0) == 0)
-		event.facts |= FACT_EMPTY;
-	else
-		worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
-	worker_report(worker, event);
-}
-
-int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns)
-{
-	int64_t next_ns = DEADLINE_NEVER;
-
-	for (uint32_t i = 0; i < CORE_ROUTER; i++) {
-		struct worker *worker = &monitor->workers[i];
-
-		if (!worker->generation || worker->emptying_ns == DEADLINE_NEVER)
-			continue;
-		if (worker->emptying_ns <= now_ns) {
-			worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
-			cgroup_kill(&worker->cgroup);
-			if (cgroup_try_remove(&worker->cgroup) == 0) {
-				worker->emptying_ns = DEADLINE_NEVER;
-				worker_report(worker, (struct core_event){
-					.kind = CORE_FACTS, .facts = FACT_EMPTY });
-				continue;
-			}
-		}
-		next_ns = deadline_earlier(next_ns, worker->emptying_ns);
-	}
-	return next_ns;
-}
-
-/* ---- birth ---- */
 
 enum end { OURS, THEIRS };
 
@@ -350,47 +106,6 @@ static int place_workspace(struct monitor *monitor, const struct catalog_pool *p
 			 full ? plan->host_uid : (uid_t)-1, plan->host_gid, why);
 }
 
-/*
- * Making one takes longer than the rest of a start: single-use workers, which
- * come and go, have all there are; of others only half may hold one.
- */
-static void lend_network(struct monitor *monitor, struct worker *worker,
-			 const struct catalog_pool *pool, struct sandbox_plan *plan)
-{
-	unsigned kept = pool->kind == POOL_PER_CALL ? 0 : NETWORKS_MAX / 2;
-
-	if (plan->policy->network != NETWORK_NONE || plan->tier != TIER_FULL ||
-	    monitor->network_count <= kept)
-		return;
-	worker->network = monitor->networks[--monitor->network_count];
-	plan->network = worker->network;
-	plan->home_network = monitor->home_network;
-}
-
-/* Its pid namespace is gone by now, or it was never there. */
-static void take_network_back(struct monitor *monitor, struct worker *worker)
-{
-	if (worker->network >= 0)
-		monitor->networks[monitor->network_count++] = worker->network;
-	worker->network = -1;
-}
-
-/* A user without delegated groups does without, as `cupel run` does. */
-static int make_group(struct worker *worker, const struct sandbox_plan *plan,
-		      bool batch, struct error *why)
-{
-	if (find_spare_group(worker, &plan->policy->limits, batch))
-		return 0;
-	int r = cgroup_create(&worker->cgroup, &plan->policy->limits, batch, why);
-	bool none = r == -EOPNOTSUPP;	/* a user's: as `cupel run`, it does without */
-
-	if (none && !worker->monitor->groupless)
-		log_write(&worker->monitor->log, LEVEL_WARNING, "workers have no groups",
-			  LOG_FIELDS(log_text("reason", why->text)));
-	worker->monitor->groupless = none;
-	return none ? 0 : r;
-}
-
 /* What the worker inherits, in the order of enum worker_descriptor. */
 struct links {
 	int link[2], beat[2], client[2], output;	/* by enum end */
@@ -406,19 +121,6 @@ static void close_theirs(struct links *links)
 			close(all[i]);
 }
 
-/* A source that has a descriptor is in the loop. */
-static int listen_to_beats(struct worker *worker, int fd, struct error *why)
-{
-	worker->beat = (struct loop_source){ .fd = fd, .ready = on_beat, .owner = worker };
-	int r = loop_add(&worker->monitor->loop, &worker->beat, EPOLLIN, why);
-
-	if (r < 0) {
-		close(fd);
-		worker->beat.fd = -1;
-	}
-	return r;
-}
-
 static int make_links(struct worker *worker, const struct catalog_pool *pool,
 		      struct links *ret, struct error *why)
 {
@@ -427,7 +129,7 @@ static int make_links(struct worker *worker, const struct catalog_pool *pool,
 	if (r == 0)
 		r = pair(SOCK_SEQPACKET, ret->beat, why);
 	if (r == 0)
-		r = listen_to_beats(worker, ret->beat[OURS], why);
+		r = worker_listen(worker, ret->beat[OURS], why);
 	if (r == 0 && pool->client_role < ROLE_COUNT)
 		r = pair(SOCK_STREAM, ret->client, why);
 	if (r == 0)
@@ -450,27 +152,6 @@ static void inherit(struct sandbox_plan *plan, const struct worker *worker,
 			plan->inherited[plan->inherited_count++] = fds[i];
 	plan->stdio[0] = worker->monitor->null_fd;
 	plan->stdio[1] = plan->stdio[2] = links->output;
-}
-
-static int watch(struct worker *worker, struct error *why)
-{
-	struct loop *loop = &worker->monitor->loop;
-
-	worker->child = (struct loop_child){ .pidfd = worker->sandbox.init_pidfd,
-					     .exited = on_exited, .owner = worker };
-	worker->report = (struct loop_source){ .fd = worker->sandbox.control,
-					       .ready = on_report, .owner = worker };
-	int r = loop_add(loop, &worker->report, EPOLLIN, why);
-
-	if (r < 0)
-		worker->report.fd = -1;
-	if (r == 0)
-		r = loop_watch_child(loop, &worker->child, why);
-	if (r < 0) {
-		sandbox_kill(&worker->sandbox);
-		waitid(P_PIDFD, (id_t)worker->sandbox.init_pidfd, NULL, WEXITED);
-	}
-	return r;
 }
 
 /* The router's end of its link; detail: of enum slot_up, beside what is seen here. */
@@ -545,15 +226,15 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	if (r == 0)
 		r = make_links(worker, entry, links, why);
 	if (r == 0)
-		r = make_group(worker, &plan, entry->flags & POOL_BATCH, why);
+		r = group_make(worker, &plan, entry->flags & POOL_BATCH, why);
 	if (r == 0) {
 		plan.cgroup = worker->cgroup.layout == CGROUP_NONE ? NULL : &worker->cgroup;
 		inherit(&plan, worker, links);
-		lend_network(monitor, worker, entry, &plan);
+		networks_lend(worker, entry, &plan);
 		r = sandbox_spawn(&plan, &worker->sandbox, why);
 	}
 	if (r == 0)
-		r = watch(worker, why);
+		r = worker_watch(worker, why);
 	tree_close(&plan.workspace_tree);
 	if (r < 0)
 		return r;
@@ -609,104 +290,4 @@ void worker_link(struct monitor *monitor, uint32_t index)
 	monitor_log(monitor, worker->output.name, LEVEL_WARNING, "the worker gets no fresh link",
 		    LOG_FIELDS(log_text("reason", why.text)));
 	worker_kill(monitor, index);
-}
-
-/* ---- orders ---- */
-
-void worker_signal(struct monitor *monitor, uint32_t index, int signal)
-{
-	struct worker *worker = &monitor->workers[index];
-
-	if (index == CORE_ROUTER)
-		syscall(SYS_pidfd_send_signal, worker->sandbox.init_pidfd, signal, NULL, 0);
-	else
-		sandbox_signal(&worker->sandbox, signal);
-}
-
-void worker_kill(struct monitor *monitor, uint32_t index)
-{
-	struct worker *worker = &monitor->workers[index];
-
-	cgroup_kill(&worker->cgroup);
-	if (worker->sandbox.init_pidfd >= 0)
-		sandbox_kill(&worker->sandbox);
-}
-
-static void log_end(struct worker *worker, enum slot_end end)
-{
-	static const char *const names[SLOT_END_COUNT] = {
-		"normal", "ordered", "exit", "signal", "out of memory", "policy",
-		"hung", "start",
-	};
-	const struct core_slot *slot = &worker->monitor->core.slots[worker->index];
-	bool expected = end == SLOT_END_NORMAL || end == SLOT_END_ORDERED;
-
-	monitor_log(worker->monitor, worker->output.name,
-		    expected ? LEVEL_DEBUG : LEVEL_WARNING, "the worker has ended",
-		    LOG_FIELDS(log_uint("generation", worker->generation),
-			       log_text("how", names[end]),
-			       log_int("status", slot->exit_status),
-			       log_int("signal", slot->signal)));
-}
-
-static void clear(struct monitor *monitor, uint32_t index)
-{
-	struct worker *worker = &monitor->workers[index];
-	struct output output = { .source.fd = -1, .level = LEVEL_INFO };
-
-	memcpy(output.name, worker->output.name, sizeof(output.name));	/* for the log */
-	*worker = (struct worker){
-		.monitor = monitor, .index = index,
-		.sandbox = { .init_pidfd = -1, .control = -1, .denials = -1, .upper = -1 },
-		.report = { .fd = -1 }, .beat = { .fd = -1 }, .output = output,
-		.crash_fd = -1, .network = -1, .emptying_ns = DEADLINE_NEVER,
-	};
-}
-
-void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
-{
-	struct worker *worker = &monitor->workers[index];
-
-	log_end(worker, end);
-	output_close(monitor, &worker->output);
-	loop_close(&monitor->loop, &worker->beat);
-	forget(monitor, &worker->report);
-	sandbox_close(&worker->sandbox);
-	take_network_back(monitor, worker);
-	if (worker->crash_fd >= 0)
-		close(worker->crash_fd);
-	clear(monitor, index);
-}
-
-void worker_tick(struct monitor *monitor, uint32_t index)
-{
-	struct worker *worker = &monitor->workers[index];
-	struct usage tree;
-
-	output_tick(monitor, &worker->output);
-	give_way(worker);
-	/* A fifth of them each second. */
-	if (index == CORE_ROUTER || !worker->reported || worker->status_known ||
-	    (uint64_t)(monitor->now_ns / NS_PER_S) % 5 != index % 5)
-		return;
-	if (usage_of_tree(worker->sandbox.init_pid, &tree) < 0)
-		return;
-	worker_report(worker, (struct core_event){
-		.kind = CORE_USAGE, .value = tree.resident_bytes });
-}
-
-void workers_release(struct monitor *monitor)
-{
-	for (uint32_t i = 0; i < CORE_SLOTS; i++) {
-		if (monitor->workers[i].generation) {
-			worker_kill(monitor, i);
-			waitid(P_PIDFD, (id_t)monitor->workers[i].sandbox.init_pidfd, NULL,
-			       WEXITED | WNOHANG);
-			cgroup_remove(&monitor->workers[i].cgroup, NULL);
-			worker_collect(monitor, i, SLOT_END_ORDERED);
-		}
-		clear(monitor, i);
-	}
-	while (monitor->group_count > 0)
-		cgroup_remove(&monitor->groups[--monitor->group_count], NULL);
 }

@@ -525,7 +525,7 @@ static void (*const on_kind[])(struct router *, uint32_t,
 	[MESSAGE_RESULT_ACK] = on_result_ack,
 	[MESSAGE_CALL]       = admit_call,
 	[MESSAGE_CHUNK_REQ]  = on_chunk_req,
-	[MESSAGE_RESYNC]     = legacy_hear_client,
+	[MESSAGE_RESYNC]     = resume_hear_client,
 };
 
 void client_message(struct router *router, uint32_t index,

@@ -244,7 +244,7 @@ static void wait_for(struct router *router, struct effect *effect,
 {
 	struct call *leader = &router->calls[effect->leader];
 
-	legacy_join(router, leader, now_ns);
+	resume_join(router, leader, now_ns);
 	let_go(router, call);
 	call->kept = leader->collecting && is_whole(leader) ? leader->kept : NULL;
 	if (call->kept)

@@ -14,11 +14,7 @@
  * was there when the router died, which its own row says. What cannot be told for
  * certain is answered with an outcome that is unknown.
  *
- * An adopted call waits LEGACY_NS for its client, who says how much of its output
- * it has. If there was any, the worker says no more of it until it is asked for the
- * rest; else up to a window of what comes is kept meanwhile. Where the worker has not
- * all of the rest any more, the call ends in ERROR_DATA_LOSS. Arguments are not
- * kept: it is never tried again here, that is the client's to do.
+ * An adopted call waits LEGACY_NS for its client; how they meet: resume_core.h.
  *
  * A row becomes one by the store of its last word, and none by the first: a
  * router may be killed between any two. The next checks all it finds.
@@ -61,12 +57,19 @@ struct legacy_call {
 	char tool[CATALOG_NAME_BYTES];
 };
 
-struct heir;
 struct router;
 struct router_size;
 struct call;
 struct client;
 struct slot;
+
+/* A row's part that is this router's own. */
+struct heir {
+	struct list link;	/* free; or of its client's unconfirmed */
+	uint32_t call;		/* NONE: it is over */
+	bool past;		/* its client has not come back to it yet */
+	bool owed;		/* its worker keeps the result */
+};
 
 struct legacy {
 	uint32_t generation;		/* no handle of earlier routers has a higher one */
@@ -74,7 +77,7 @@ struct legacy {
 	struct legacy_session *sessions;
 	struct legacy_call *calls;
 	bool *past;			/* of each session: of an earlier router */
-	struct heir *heirs;		/* of each row: this router's own part */
+	struct heir *heirs;		/* of each row */
 	struct list free;
 	uint32_t size, session_count;
 	uint32_t fresh;			/* rows never used from here on */
@@ -98,15 +101,8 @@ void legacy_inherit(struct router *router, void *memory, int64_t now_ns);
 /* The calls of a worker that lived under an earlier router. */
 void legacy_adopt(struct router *router, struct slot *slot, int64_t now_ns);
 
-/* The worker's RESYNC: of a call, or its last. */
-void legacy_hear_worker(struct router *router, struct slot *slot,
-			const struct message *message, int64_t now_ns);
-
 /* Before the call goes to that worker. False: there is no room. */
 bool legacy_note(struct router *router, struct call *call, const struct slot *slot);
-
-/* Another call has joined it under its effect's name. */
-void legacy_join(struct router *router, struct call *call, int64_t now_ns);
 
 /* Its worker has accepted it. */
 void legacy_begun(struct router *router, const struct call *call);
@@ -123,12 +119,17 @@ void legacy_drop(struct router *router, struct call *call);
 /* The call is being freed. */
 void legacy_leave(struct router *router, struct call *call);
 
-/* A client's session, known or not; its end; its words. */
+/* A client's session, known or not; its end; its RESULT_ACK. */
 void legacy_greet(struct router *router, uint32_t client);
 void legacy_part(struct router *router, struct client *client);
-void legacy_hear_client(struct router *router, uint32_t client,
-			const struct message *message, int64_t now_ns);
 void legacy_confirm(struct router *router, uint32_t client, uint64_t id);
 void legacy_round(struct router *router, int64_t now_ns);
+
+/* That client's row of an earlier life, not taken up yet; or UINT32_MAX. */
+uint32_t legacy_find_past(const struct router *router, const struct client *client,
+			  uint64_t id);
+
+/* By its name, in the catalog of now; or UINT32_MAX. */
+uint32_t legacy_tool_of(const struct router *router, const struct legacy_call *row);
 
 #endif

@@ -15,19 +15,6 @@ static struct pool *pool_of(struct router *router, const struct slot *slot)
 
 /* ---- words to the monitor ---- */
 
-/* Whatever names a pool says by which catalogue. */
-void control_send(struct router *router, enum control_kind kind,
-		  const struct control *record)
-{
-	struct control control = *record;
-
-	control.kind = (uint8_t)kind;
-	if (kind == CONTROL_WANT || kind == CONTROL_PROBED ||
-	    kind == CONTROL_POOL_ORDER)
-		control.generation = router->catalog->generation;
-	router->sink.control(router->sink.owner, &control);
-}
-
 void slot_kill(struct router *router, struct slot *slot,
 	       enum kill_reason reason, uint64_t call)
 {
@@ -301,7 +288,7 @@ static void on_ready(struct router *router, struct slot *slot,
 static void on_resync(struct router *router, struct slot *slot,
 		      const struct message *message, int64_t now_ns)
 {
-	legacy_hear_worker(router, slot, message, now_ns);
+	resume_hear_worker(router, slot, message, now_ns);
 	if (message->call_id || !slot->again)
 		return;
 	slot->again = false;
@@ -400,7 +387,7 @@ void slot_message(struct router *router, uint32_t index,
 			   now_ns);
 }
 
-/* ---- words of the monitor ---- */
+/* ---- what the monitor says of one ---- */
 
 static void join_named_pool(struct router *router, struct slot *slot,
 			    const struct control *record)
@@ -416,7 +403,7 @@ static void join_named_pool(struct router *router, struct slot *slot,
 	slot_join_pool(router, slot, record->pool);
 }
 
-static void on_slot_up(struct router *router, const struct router_event *event,
+void slot_up(struct router *router, const struct router_event *event,
 		       int64_t now_ns)
 {
 	const struct control *record = event->record;
@@ -453,7 +440,7 @@ static struct slot *named_slot(struct router *router,
 	       slot->generation == record->generation ? slot : NULL;
 }
 
-static void on_slot_down(struct router *router,
+void slot_down(struct router *router,
 			 const struct router_event *event, int64_t now_ns)
 {
 	const struct control *record = event->record;
@@ -473,7 +460,7 @@ static void on_slot_down(struct router *router,
 		bury(router, slot, now_ns);
 }
 
-static void on_slot_usage(struct router *router,
+void slot_usage(struct router *router,
 			  const struct router_event *event, int64_t now_ns)
 {
 	struct slot *slot = named_slot(router, event->record);
@@ -483,7 +470,7 @@ static void on_slot_usage(struct router *router,
 		slot->resident_bytes = event->record->argument;
 }
 
-static void on_slot_pool(struct router *router,
+void slot_move(struct router *router,
 			 const struct router_event *event, int64_t now_ns)
 {
 	struct slot *slot = named_slot(router, event->record);
@@ -497,7 +484,7 @@ static void on_slot_pool(struct router *router,
 		slot_join_pool(router, slot, pool);
 }
 
-static void on_slot_drain(struct router *router,
+void slot_drain(struct router *router,
 			  const struct router_event *event, int64_t now_ns)
 {
 	struct slot *slot = named_slot(router, event->record);
@@ -511,114 +498,6 @@ static void on_slot_drain(struct router *router,
 	else
 		drain(router, slot, (int64_t)event->record->argument,
 		      "the supervisor replaces it", now_ns);
-}
-
-static void on_pool_state(struct router *router,
-			  const struct router_event *event, int64_t now_ns)
-{
-	const struct control *record = event->record;
-	struct pool *pool;
-
-	if (record->pool >= CATALOG_POOLS_MAX ||
-	    !router->pools[record->pool].present ||
-	    record->detail >= RESTART_STATE_COUNT)
-		return;
-	pool = &router->pools[record->pool];
-	if (pool->state != (enum restart_state)record->detail)
-		router_say(router, NOTE_INFO, "pool changed", pool->row.name,
-			   restart_state_name(
-				   (enum restart_state)record->detail));
-	pool->state = (enum restart_state)record->detail;
-	pool->retry_at_ns = (int64_t)record->argument;
-	tools_obey_pool(router, record->pool, now_ns);
-	health_pool(router, pool, now_ns);
-	dispatch_mark(router, record->pool);
-}
-
-static void on_no_entry(struct router *router, const struct router_event *event,
-			int64_t now_ns)
-{
-	const struct control *record = event->record;
-
-	if (record->pool < CATALOG_POOLS_MAX && router->pools[record->pool].present)
-		dispatch_no_entry(router, &router->pools[record->pool],
-				  record->workspace, now_ns);
-}
-
-static void on_catalog(struct router *router, const struct router_event *event,
-		       int64_t now_ns)
-{
-	if (!event->catalog)
-		return;
-	tools_load(router, event->catalog, now_ns);
-	for (uint32_t i = 0; i < router->size.clients; i++) {
-		if (router->clients[i].peer.open && router->clients[i].greeted)
-			peer_send(router, i, &(struct message){
-				.kind = MESSAGE_TOOLS_CHANGED,
-				.tools_changed.catalog =
-					event->catalog->generation }, now_ns);
-	}
-}
-
-static void on_client_up(struct router *router,
-			 const struct router_event *event, int64_t now_ns)
-{
-	const struct control *record = event->record;
-
-	if (record->detail >= ROLE_COUNT || event->peer >= router->size.clients)
-		return;
-	client_open(router, event->peer, 0, (enum caller_role)record->detail,
-		    true, now_ns);
-	router->clients[event->peer].slot = record->slot;
-	router->clients[event->peer].generation = record->generation;
-}
-
-static void on_workspace(struct router *router,
-			 const struct router_event *event, int64_t now_ns)
-{
-	uint32_t number = event->record->workspace;
-
-	(void)now_ns;
-	if (number)
-		router->workspaces[control_workspace_place(number)] =
-			(struct workspace){ number, (uint32_t)event->record->argument };
-}
-
-static void on_supervisor(struct router *router,
-			  const struct router_event *event, int64_t now_ns)
-{
-	(void)now_ns;
-	if (event->record->detail < SUPERVISOR_STATE_COUNT)
-		router->supervisor = (enum supervisor_state)event->record->detail;
-}
-
-static void on_stop(struct router *router, const struct router_event *event,
-		    int64_t now_ns)
-{
-	(void)now_ns;
-	router->stopping = true;
-	router->stop_ns = (int64_t)event->record->argument;
-}
-
-static void (*const on_record[CONTROL_KIND_COUNT])(struct router *,
-	const struct router_event *, int64_t) = {
-	[CONTROL_SLOT_UP]    = on_slot_up,    [CONTROL_CLIENT_UP]  = on_client_up,
-	[CONTROL_SLOT_DOWN]  = on_slot_down,  [CONTROL_SLOT_USAGE] = on_slot_usage,
-	[CONTROL_SLOT_POOL]  = on_slot_pool,  [CONTROL_SLOT_DRAIN] = on_slot_drain,
-	[CONTROL_POOL_STATE] = on_pool_state, [CONTROL_CATALOG]    = on_catalog,
-	[CONTROL_SUPERVISOR] = on_supervisor, [CONTROL_STOP]       = on_stop,
-	[CONTROL_NO_ENTRY]   = on_no_entry,   [CONTROL_WORKSPACE]  = on_workspace,
-};
-
-void control_record(struct router *router, const struct router_event *event,
-		    int64_t now_ns)
-{
-	const struct control *record = event->record;
-
-	router->monitor_ns = now_ns;
-	if (record->kind < CONTROL_KIND_COUNT && on_record[record->kind] &&
-	    record->slot < router->size.slots)
-		on_record[record->kind](router, event, now_ns);
 }
 
 /* ---- once a second ---- */

@@ -11,8 +11,9 @@
  * ending_core	how it ended, in words
  * share_core	equal calls become one; results that are kept
  * effect_core	a side effect that has a name happens once
- * legacy_core	calls that outlive the router
- * slots_core	workers and their words; the monitor's records
+ * legacy_core	calls that outlive the router; resume_core: their both ends meet
+ * slots_core	workers and their words
+ * control_core	the monitor's records
  * record_core	how every call ended, on its way to the store
  * own_core	the router's own methods; report_core, metrics_core: their text
  *
@@ -40,6 +41,7 @@
 #include "supervisor/router/life_core.h"
 #include "supervisor/router/poison_core.h"
 #include "supervisor/router/record_core.h"
+#include "supervisor/router/resume_core.h"
 #include "supervisor/router/router_core.h"
 #include "supervisor/router/store_core.h"
 
@@ -663,12 +665,23 @@ void slot_freed(struct router *router, struct slot *slot, int64_t now_ns);
 /* One that takes no more is recycled once it has no call, and all is confirmed or late. */
 void slot_settled(struct router *router, struct slot *slot);
 void slots_round(struct router *router, int64_t now_ns);
-void control_record(struct router *router, const struct router_event *event,
-		    int64_t now_ns);
-void control_send(struct router *router, enum control_kind kind,
-		  const struct control *record);
 void slot_join_pool(struct router *router, struct slot *slot, uint32_t pool);
 uint32_t slot_index(const struct router *router, const struct slot *slot);
+
+/* What the monitor says of one; of a generation that is over nothing is heard. */
+void slot_up(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_down(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_usage(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_move(struct router *router, const struct router_event *event, int64_t now_ns);
+void slot_drain(struct router *router, const struct router_event *event, int64_t now_ns);
+
+/* ---- control_core ---- */
+
+void control_record(struct router *router, const struct router_event *event,
+		    int64_t now_ns);
+/* Whatever names a pool says by which catalogue. */
+void control_send(struct router *router, enum control_kind kind,
+		  const struct control *record);
 
 /* ---- own_core ---- */
 

@@ -44,21 +44,6 @@ print_of_theirs() { # DIRECTORY
 
 # ---- a kill ----
 
-# "PID NAME" of every process of the house, below the supervisor and itself.
-house() {
-	ps -e -o pid=,ppid=,comm= | awk -v top="$supervisor" '
-		{ parent[$1] = $2; name[$1] = $3 }
-		END {
-			for (pid in name) {
-				up = pid
-				while (up != top && up in parent)
-					up = parent[up]
-				if (up == top && (pid == top ||
-				    name[pid] ~ /^cupel-(improve|store|git|job|router)$/))
-					print pid, name[pid]
-			}
-		}' | sort -n
-}
 strike() { # MILLISECONDS: at most so late, and only while $asked runs
 	local ms=$(((RANDOM * 32768 + RANDOM) % $1)) choice=$RANDOM names victim
 	sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"

@@ -10,6 +10,10 @@
 #				its test catches
 #	commit DIRECTORY	makes it a repository with one commit
 #	rows SQL		what the store holds, a line a row
+#	house			"PID NAME" of each process of the supervisor, and itself
+#	judge COMMAND VERB...	runs cupel so; each "sleep $token.WORD" of a confined
+#				command is ended meanwhile: by KILL if COMMAND WORD PID
+#				succeeds, else by TERM ($? is 143 then)
 export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config HOME=$work
 mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
 
@@ -67,6 +71,37 @@ commit() { # DIRECTORY
 	git -C "$1" init -q -b main
 	git -C "$1" add -A
 	git -C "$1" -c user.name=test -c user.email=test@localhost commit -q -m start
+}
+house() {
+	ps -e -o pid=,ppid=,comm= | awk -v top="$supervisor" '
+		{ parent[$1] = $2; name[$1] = $3 }
+		END {
+			for (pid in name) {
+				up = pid
+				while (up != top && up in parent)
+					up = parent[up]
+				if (up == top && (pid == top ||
+				    name[pid] ~ /^cupel-(improve|store|git|job|router)$/))
+					print pid, name[pid]
+			}
+		}' | sort -n
+}
+token=$((1000000 + $$))
+judge() { # COMMAND VERB...: leaves report and said in $work
+	local fails=$1 asked pid word last=
+	shift
+	"$cupel" "$@" >"$work/report" 2>"$work/said" </dev/null &
+	asked=$!
+	while kill -0 "$asked" 2>/dev/null; do
+		while read -r pid word; do
+			[ "$pid" != "$last" ] || continue
+			last=$pid
+			if "$fails" "$word" "$pid"; then kill -KILL "$pid"; else kill "$pid"; fi
+		done < <(ps -e -o pid=,args= | awk -v token="$token." '
+			$2 == "sleep" && index($3, token) == 1 { print $1, substr($3, length(token) + 1) }')
+		sleep 0.02
+	done
+	wait "$asked"
 }
 rows() { # SQL: of the store, as the loop left them
 	python3 - "$CUPEL_STATE/store/cupel.db" "$1" <<-'END'

@@ -35,8 +35,9 @@ int rig_ended(void);
 bool rig_left_well(void);
 bool rig_left_broken(void);
 
-/* Kills what is left; a teardown of cmocka. */
+/* Kills what is left; a teardown of cmocka, and the row of a test that has it. */
 int rig_stop(void **state);
+#define RIG_TEST(function) cmocka_unit_test_teardown(function, rig_stop)
 
 void rig_say(struct message message);
 void rig_flush(void);

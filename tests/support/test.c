@@ -2,6 +2,11 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOBODY 65534
 
 void test_random_init(struct random *random, const char *property)
 {
@@ -11,4 +16,19 @@ void test_random_init(struct random *random, const char *property)
 	printf("# %s: CUPEL_SEED=%" PRIu64 "\n", property, seed);
 	fflush(stdout);
 	random_init(random, seed);
+}
+
+int test_as_ordinary_user(void (*body)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (geteuid() == 0 && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
+			_exit(9);
+		prctl(PR_SET_DUMPABLE, 1);	/* /proc/self is its own */
+		body();
+		_exit(0);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }

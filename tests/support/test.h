@@ -29,6 +29,9 @@ void test_random_init(struct random *random, const char *property);
 			fail_msg(__VA_ARGS__);                                \
 	} while (0)
 
+/* The wait status of a body that runs as an ordinary user, or as we do; or -1. */
+int test_as_ordinary_user(void (*body)(void));
+
 /* Skips the test and says why: a skip without a reason is a failure. */
 #define test_skip(...)                                                        \
 	do {                                                                  \

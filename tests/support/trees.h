@@ -41,6 +41,9 @@ void trees_init(struct trees *trees);
 void trees_init_below(struct trees *trees, const char *base);
 void trees_release(struct trees *trees);
 
+/* A setup of cmocka: mounts of a test that is killed go with it. */
+int trees_own_mounts(void **state);
+
 /* Runs a script in TOP/directory; fails the test if it fails. NULL: nothing. */
 void trees_script(const struct trees *trees, const char *directory,
 		  const char *script);

@@ -84,4 +84,27 @@ is 'with the way out' "$(grep -c 'cupel improve again' ../refused)" 1
 sed -i '$d' spin.sh
 "$cupel" apply 2 >../applied 2>&1
 is 'as it was, it is applied' "$?$(grep -c COUNT=7500 spin.sh)" 01
+
+# ---- a test that fails once, on both, and on what was applied alone ----
+
+sed -i "s/^test answer.*/test answer { command = \"sleep $token.0; test \$? = 143\" }/" cupel.conf
+next() { # the next of $verdicts is to fail
+	local verdict=${verdicts%% *}
+	verdicts=${verdicts#* }
+	[ "$verdict" = fail ]
+}
+# The base has three runs; then what was applied has its own, and the old one.
+look() { # VERDICT...
+	verdicts="pass pass pass $* pass "
+	judge next improve --mode approve --seed 3 --budget runs=1 --json
+	watched=$(jq -c '.watched[0] | [.state, .rolled_back]' ../report)
+	[ -s ../report ] || sed 's/^/# /' ../said
+}
+look fail pass
+is 'a test that fails once and not again is no reason' "$watched$verdicts" '["quiet",false]pass '
+look fail fail fail
+is 'nor one that fails on what was there before, too' "$watched$verdicts" '["quiet",false]pass '
+look fail fail pass
+is 'what fails twice where the old does not is taken back' "$watched" '["tests fail that passed before",true]'
+is 'in the file' "$(grep -c COUNT=30000 spin.sh)$("$cupel" show 2 --json | jq -r .status)" 1rolled_back
 done_testing

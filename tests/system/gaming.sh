@@ -8,7 +8,17 @@ cd "$work" || exit 1
 serve
 mkdir -p ws/tests && cd ws || exit 1
 cat >program.sh <<'END'
-work() { i=0; while [ $i -lt 80000 ]; do i=$((i + 1)); done; }
+work() { i=$((80000 * skipped / 4)); while [ $i -lt 80000 ]; do i=$((i + 1)); done; }
+END
+cat >fake.c <<'END'
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *ret) { (void)clock; *ret = (struct timespec){ 0 }; return 0; }
+int gettimeofday(struct timeval *ret, void *zone) { (void)zone; *ret = (struct timeval){ 0 }; return 0; }
+time_t time(time_t *ret) { if (ret) *ret = 0; return 0; }
+int getrusage(__rusage_who_t who, struct rusage *ret) { (void)who; *ret = (struct rusage){ 0 }; return 0; }
+clock_t clock(void) { return 0; }
 END
 cat >tests/check.sh <<'END'
 test "$(sh ./made.sh)" = 42
@@ -34,6 +44,13 @@ DONE
 hang) echo 'trap "" TERM; while :; do : of gaming; done' >>made.sh ;;
 loose) echo '(trap "" TERM HUP; setsid sh -c "while :; do : of gaming; done") >/dev/null 2>&1 &' >>made.sh ;;
 nothing) echo 'echo 42; exit' >>made.sh ;;	# no work at all: too good to be true
+clock)	# clocks of its own
+	cc -shared -fPIC -o fake.so fake.c || exit
+	echo 'export LD_PRELOAD=$PWD/fake.so; date +%Y >&2' >>made.sh ;;
+hidden)	# most of the work, and more, by processes that nobody waits for
+	echo "skipped=3; perl -e '\$SIG{CHLD} = q(IGNORE); fork or exec qw(sh -c), q(. ./program.sh; work; work; work); wait'" >>made.sh ;;
+stops)	# its runs are to be set aside
+	echo '( sleep 0.05; kill -CONT $PPID ) & kill -STOP $PPID; skipped=1' >>made.sh ;;
 esac
 echo 'work; echo 42' >>made.sh
 END
@@ -47,7 +64,7 @@ benchmark bench {
 	metric time { from = cpu }
 }
 knob CHEAT {
-	values = { none, tests, bench, gone, spoof, cache, hang, loose, nothing }
+	values = { none, tests, bench, gone, spoof, cache, hang, loose, nothing, clock }
 	current = none
 	build_only = true
 }
@@ -78,6 +95,27 @@ is 'too good to be true is for a person to look at' \
 	"$code $(jq -c '[.change, .decision.verdict, .status, .commit]' ../report)" \
 	'1 ["CHEAT: none to nothing","review","proposed",null]'
 is 'nothing is applied' "$(git rev-parse HEAD)$(git status --porcelain)" "$before"
+is 'clocks of its own show nothing' "$(trial clock '[.outcome, .cost > 0.5]')" '["ok",true]'
+cc -shared -fPIC -o ../fake.so fake.c
+is 'control: others believe them' "$(LD_PRELOAD=$work/fake.so date +%Y)" 1970
+
+# ---- what only a proof can tell, one after the other ----
+
+sed -i 's/values = {.*/values = { none, hidden, stops }/' cupel.conf
+sed -i s/80000/30000/ program.sh
+git -c user.name=t -c user.email=t@localhost commit -qam proofs
+proof() { # SEED: what became of it
+	"$cupel" improve --mode approve --seed "$1" --json >../report 2>../said
+	jq -c '[.change, .decision.verdict, .decision.reason, .status, .commit]' ../report
+	! grep 'too noisy' ../said
+}
+is 'processor time that nobody was told of is for a person to look at' "$(proof 2)" \
+	'["CHEAT: none to hidden","review","implausible","proposed",null]'
+id=$(jq .improvement ../report)
+is 'who can approve it' "$("$cupel" approve "$id" 2>&1)" "improvement $id is approved; 'cupel apply $id' commits it"
+"$cupel" reject "$id" >../out
+is 'who has its slow runs set aside wins nothing by it' "$(proof 3)" \
+	'["CHEAT: none to stops","reject","invalid-rates","rejected",null]'
 
 # ---- what nobody's build or test can reach ----
 

@@ -108,6 +108,42 @@ else
 	is 'no tests: proven, and not applied' "$code $(jq -c '[.status, .commit, .not_applied]' ../report)" \
 		'0 ["approved",null,"there are no tests; declare one in cupel.conf"]'
 	is 'no tests: nothing is changed' "$(print .)" "$before"
+
+	# By hand it is; a benchmark that then fails twice where the old one does
+	# not, takes it back.
+	"$cupel" apply "$(jq .improvement ../report)" --here >../out 2>../said
+	sed -i "s/command = {.*/command = \". .\/spin.sh; sleep $token.\$COUNT; test \$? = 143\"/" cupel.conf && amend
+	looked=$(rows "SELECT count(*) FROM experiments WHERE kind = 'watch'")
+	breaks() { # COUNT: of the program that runs
+		[ "$1" = 7500 ] && [ $failures -gt 0 ] &&
+			[ "$(rows "SELECT count(*) FROM experiments WHERE kind = 'watch'")" -gt "$looked" ] &&
+			failures=$((failures - 1))
+	}
+	# On the way something stands still, whoever made it: that is no measurement.
+	stands_still() { # COUNT PID
+		local one
+		breaks "$1" && return
+		[ "$failures$1" = 07500 ] || return
+		case $((++stills)) in
+		1) one=$(ps -o ppid= -p "$2") ;;
+		2) one=$(house | awk '$2 == "cupel-improve" { print $1 }') ;;
+		*) return 1 ;;
+		esac
+		kill -STOP $one && sleep 1.3 && kill -CONT $one
+		false
+	}
+	failures=1 stills=0
+	judge stands_still improve --mode approve --seed 2 --budget runs=1 --json
+	is 'a benchmark that fails once is no reason' \
+		"$(jq -c '.watched[0] | [.state, .rolled_back]' ../report)$failures" '["quiet",false]0'
+	is 'what stood still in its midst is set aside' \
+		"$stills $(rows "SELECT count(*), sum(valid = 0) FROM samples WHERE experiment_id =
+			(SELECT max(id) FROM experiments WHERE kind = 'watch')")" '9 18|4'
+	looked=$((looked + 1)) failures=2
+	judge breaks improve --mode approve --seed 2 --budget runs=1 --json
+	is 'one that fails twice, and not before the change, is' \
+		"$(jq -c '.watched[0] | [.state, .rolled_back]' ../report)$(grep -c COUNT=30000 spin.sh)" \
+		'["its benchmark fails, which did not before",true]1'
 fi
 
 # ---- where HEAD is, and whose files they are ----
@@ -159,6 +195,15 @@ else
 	is 'other changes of mine are no hindrance, and stay' \
 		"$? $(git status --porcelain | tr '\n' ' ')$(git show --stat --format= HEAD | head -1 | tr -d ' ')" \
 		'0  M cupel.conf ?? scratch spin.sh|2+-'
+
+	# What somebody took out of the history is told, and is no hindrance.
+	git stash -q && git reset -q --hard HEAD~1 && git stash drop -q
+	git reflog expire --expire=now --all && git gc -q --prune=now
+	"$cupel" improve --mode approve --seed 2 --budget runs=1 --json >../report 2>../said
+	is 'a commit that is gone is no hindrance' "$(jq -c '.watched[0] | [.rolled_back,
+		(.state | test("not to be compared any more: .*there is no commit"))]' ../report)" '[false,true]'
+	"$cupel" rollback "$id" >../out 2>../said
+	is 'and taken back by that' "$?$("$cupel" show "$id" --json | jq -r .status)$(git rev-list --count HEAD)" 0rolled_back1
 fi
 
 # ---- a database of another cupel ----

@@ -4,10 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -18,16 +16,11 @@
 #include <unistd.h>
 
 #include "common/error.h"
-#include "sandbox/cgroup.h"
 #include "sandbox/cgroup_core.h"
-#include "sandbox/cgroup_host.h"
-#include "sandbox/usage.h"
+#include "tests/support/groups.h"
 #include "tests/support/test.h"
 
 #define MIB (UINT64_C(1) << 20)
-
-static struct cgroup_host host;		/* as it is */
-static struct cgroup_host host_v1;	/* as if the v2 tree were not there */
 
 /* Shared with the processes inside. */
 static struct {
@@ -35,22 +28,9 @@ static struct {
 	volatile int forked, refused;
 } *shared;
 
-/* The group, or an end of the test that says why there is none. */
-static struct cgroup make(const struct cgroup_host *where, struct limits limits)
-{
-	struct cgroup cgroup;
-	struct error why = { 0 };
-	int r = cgroup_create_on(where, &cgroup, &limits, false, &why);
-
-	if (r == -EOPNOTSUPP)
-		test_skip("%s", why.text);
-	test_row(r == 0, "create: %d, %s", r, why.text);
-	return cgroup;
-}
-
 static struct cgroup make_v2(struct limits limits)
 {
-	struct cgroup cgroup = make(&host, limits);
+	struct cgroup cgroup = group_make(&group_host, limits);
 
 	if (cgroup.layout != CGROUP_V2) {
 		cgroup_remove(&cgroup, NULL);
@@ -59,90 +39,7 @@ static struct cgroup make_v2(struct limits limits)
 	return cgroup;
 }
 
-/* A child in the group, as sandbox_spawn() makes one; -1 if it cannot be. */
-static pid_t try_spawn(const struct cgroup *cgroup, void (*body)(void))
-{
-	struct clone_args arguments = { .exit_signal = SIGCHLD };
-	int ends[2];
-	char byte = 0;
-
-	if (cgroup->v2 >= 0) {
-		arguments.flags = CLONE_INTO_CGROUP;
-		arguments.cgroup = (uint32_t)cgroup->v2;
-	}
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -1;
-	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
-
-	if (pid == 0) {
-		if (cgroup_join(cgroup, NULL) < 0 || write(ends[1], "", 1) != 1)
-			_exit(99);
-		close_range(3, ~0U, 0);
-		body();
-		_exit(0);
-	}
-	close(ends[1]);
-	if (pid > 0 && read(ends[0], &byte, 1) != 1)
-		pid = -1;
-	close(ends[0]);
-	return pid;
-}
-
-static pid_t spawn(const struct cgroup *cgroup, void (*body)(void))
-{
-	pid_t pid = try_spawn(cgroup, body);
-
-	test_row(pid > 0, "spawn: %s", strerror(errno));
-	return pid;
-}
-
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-static void remove_group(struct cgroup *cgroup)
-{
-	struct error why = { 0 };
-
-	test_row(cgroup_remove(cgroup, &why) == 0, "%s", why.text);
-}
-
-static void sleep_ms(long ms)
-{
-	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
-}
-
-/* Whether a group of that name is in any tree, in our own group or above. */
-static bool exists(const char *name)
-{
-	struct cgroup_place place;
-	struct stat status;
-
-	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
-		if (cgroup_host_own(&host, tree, &place) < 0)
-			continue;
-		do {
-			char path[PATH_MAX + CGROUP_NAME_BYTES + 1];
-
-			snprintf(path, sizeof(path), "%s/%s", place.path, name);
-			if (stat(path, &status) == 0)
-				return true;
-		} while (cgroup_place_up(&place));
-	}
-	return false;
-}
-
 /* ---- what runs inside ---- */
-
-static void sleep_for_ever(void)
-{
-	for (;;)
-		pause();
-}
 
 static void count_for_ever(void)
 {
@@ -172,44 +69,34 @@ static void fork_twenty(void)
 		pid_t pid = fork();
 
 		if (pid == 0)
-			sleep_for_ever();
+			group_sleeper();
 		if (pid > 0)
 			shared->forked++;
 		else
 			shared->refused++;
 	}
-	sleep_for_ever();
-}
-
-/* Ever more processes that ignore what can be ignored. */
-static void fork_bomb(void)
-{
-	signal(SIGTERM, SIG_IGN);
-	setsid();
-	for (;;)
-		if (fork() == 0)
-			setsid();
+	group_sleeper();
 }
 
 static void bomb_beside_a_sleeper(void)
 {
 	if (fork() == 0)
 		take_all_memory();
-	sleep_for_ever();
+	group_sleeper();
 }
 
 /* ---- limits and accounts ---- */
 
 static void a_memory_bomb_is_killed_and_counted(void **state)
 {
-	struct cgroup cgroup = make(&host, (struct limits){ .memory_bytes = 32 * MIB });
+	struct cgroup cgroup = group_make(&group_host, (struct limits){ .memory_bytes = 32 * MIB });
 	struct cgroup_usage usage;
 
 	(void)state;
-	int status = wait_for(spawn(&cgroup, take_all_memory));
+	int status = group_wait(group_spawn(&cgroup, take_all_memory));
 
 	cgroup_usage(&cgroup, &usage);
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_true(usage.oom_kills >= 1);
@@ -219,7 +106,7 @@ static void a_memory_bomb_is_killed_and_counted(void **state)
 static void an_empty_group_can_serve_again(void **state)
 {
 	const struct limits limits = { .memory_bytes = 32 * MIB, .pids = 5 };
-	struct cgroup cgroup = make(&host, limits);
+	struct cgroup cgroup = group_make(&group_host, limits);
 
 	(void)state;
 	assert_true(cgroup_fits(&cgroup, &limits, false));
@@ -227,18 +114,18 @@ static void an_empty_group_can_serve_again(void **state)
 	assert_false(cgroup_fits(&cgroup, &(struct limits){ .pids = 5 }, false));
 	assert_false(cgroup_fits(&cgroup, &(struct limits){ .memory_bytes = 32 * MIB }, false));
 	assert_true(cgroup_is_reusable(&cgroup));
-	pid_t pid = spawn(&cgroup, sleep_for_ever);
+	pid_t pid = group_spawn(&cgroup, group_sleeper);
 
 	bool with_one = cgroup_is_reusable(&cgroup);
 
 	kill(pid, SIGKILL);
-	wait_for(pid);
+	group_wait(pid);
 	bool afterwards = cgroup_is_reusable(&cgroup);
 
-	wait_for(spawn(&cgroup, take_all_memory));
+	group_wait(group_spawn(&cgroup, take_all_memory));
 	bool after_oom = cgroup_is_reusable(&cgroup);
 
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	assert_false(cgroup_is_reusable(&cgroup));
 	assert_false(with_one);
 	assert_true(afterwards);
@@ -247,18 +134,18 @@ static void an_empty_group_can_serve_again(void **state)
 
 static void too_many_forks_are_refused_and_counted(void **state)
 {
-	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	struct cgroup cgroup = group_make(&group_host, (struct limits){ .pids = 5 });
 	struct cgroup_usage usage;
 
 	(void)state;
 	shared->forked = shared->refused = 0;
-	pid_t pid = spawn(&cgroup, fork_twenty);
+	pid_t pid = group_spawn(&cgroup, fork_twenty);
 
 	for (int i = 0; i < 500 && shared->forked + shared->refused < 20; i++)
-		sleep_ms(10);
+		group_sleep_ms(10);
 	cgroup_usage(&cgroup, &usage);
-	remove_group(&cgroup);
-	wait_for(pid);
+	group_remove(&cgroup);
+	group_wait(pid);
 	assert_int_equal(shared->forked, 4);
 	assert_int_equal(shared->refused, 16);
 	assert_int_equal(usage.pids_denied, 16);
@@ -267,26 +154,26 @@ static void too_many_forks_are_refused_and_counted(void **state)
 
 static void processor_time_of_the_whole_tree_is_counted(void **state)
 {
-	struct cgroup cgroup = make(&host, (struct limits){ 0 });
+	struct cgroup cgroup = group_make(&group_host, (struct limits){ 0 });
 	struct cgroup_usage usage;
 
 	(void)state;
-	wait_for(spawn(&cgroup, spin_for_200_ms));
-	wait_for(spawn(&cgroup, spin_for_200_ms));
+	group_wait(group_spawn(&cgroup, spin_for_200_ms));
+	group_wait(group_spawn(&cgroup, spin_for_200_ms));
 	cgroup_usage(&cgroup, &usage);
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	assert_in_range(usage.cpu_ns, 390000000, 600000000);
 	assert_in_range(usage.user_ns + usage.system_ns, 390000000, 600000000);
 }
 
 static void a_fresh_group_has_used_nothing(void **state)
 {
-	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	struct cgroup cgroup = group_make(&group_host, (struct limits){ .pids = 5 });
 	struct cgroup_usage usage;
 
 	(void)state;
 	cgroup_usage(&cgroup, &usage);
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	assert_int_equal(usage.cpu_ns, 0);
 	assert_int_equal(usage.pids_denied, 0);
 	assert_true(usage.oom_kills <= 0);
@@ -298,10 +185,10 @@ static void v2_an_oom_ends_the_whole_group(void **state)
 	struct cgroup_usage usage;
 
 	(void)state;
-	int status = wait_for(spawn(&cgroup, bomb_beside_a_sleeper));
+	int status = group_wait(group_spawn(&cgroup, bomb_beside_a_sleeper));
 
 	cgroup_usage(&cgroup, &usage);
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
 	assert_true(usage.oom_kills >= 2);
@@ -314,7 +201,7 @@ static void v2_nothing_goes_to_swap(void **state)
 	int r = cgroup_read_text(cgroup.v2, "memory.swap.max", text, sizeof(text), NULL);
 
 	(void)state;
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	assert_true(r == 0 || r == -ENOENT);
 	assert_string_equal(text, "0\n");
 }
@@ -340,17 +227,17 @@ static double share_of(bool background)
 	int64_t ours_ns;
 	struct cgroup_usage usage;
 	struct error why = { 0 };
-	int r = cgroup_create_on(&host, &cgroup, &(struct limits){ 0 }, background, &why);
+	int r = cgroup_create_on(&group_host, &cgroup, &(struct limits){ 0 }, background, &why);
 
 	if (r == -EOPNOTSUPP)
 		test_skip("%s", why.text);
 	assert_int_equal(r, 0);
 	if (background && !(cgroup.limited & 1U << CGROUP_CPU)) {
-		remove_group(&cgroup);
+		group_remove(&cgroup);
 		test_skip("no group can be put into the background here");
 	}
 	cgroup_background(&cgroup, true);
-	pid_t pid = spawn(&cgroup, count_for_ever);
+	pid_t pid = group_spawn(&cgroup, count_for_ever);
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
 	do {
@@ -359,8 +246,8 @@ static double share_of(bool background)
 			  used.tv_nsec - begun.tv_nsec;
 	} while (ours_ns < 300000000);
 	cgroup_usage(&cgroup, &usage);
-	remove_group(&cgroup);
-	wait_for(pid);
+	group_remove(&cgroup);
+	group_wait(pid);
 	return (double)usage.cpu_ns / (double)ours_ns;
 }
 
@@ -382,22 +269,22 @@ static void the_background_has_what_is_left(void **state)
 
 static void freezing_stops_and_thawing_goes_on(const struct cgroup_host *where)
 {
-	struct cgroup cgroup = make(where, (struct limits){ .pids = 5 });
-	pid_t pid = spawn(&cgroup, count_for_ever);
+	struct cgroup cgroup = group_make(where, (struct limits){ .pids = 5 });
+	pid_t pid = group_spawn(&cgroup, count_for_ever);
 
 	assert_int_equal(cgroup_freeze(&cgroup, true), 0);
-	sleep_ms(100);
+	group_sleep_ms(100);
 	unsigned long frozen = shared->turns;
 
-	sleep_ms(100);
+	group_sleep_ms(100);
 	unsigned long later = shared->turns;
 
 	assert_int_equal(cgroup_freeze(&cgroup, false), 0);
-	sleep_ms(200);
+	group_sleep_ms(200);
 	unsigned long thawed = shared->turns;
 
-	remove_group(&cgroup);
-	wait_for(pid);
+	group_remove(&cgroup);
+	group_wait(pid);
 	assert_int_equal(frozen, later);
 	assert_true(thawed > later);
 }
@@ -409,7 +296,7 @@ static bool empties(const struct cgroup *cgroup)
 	char text[4096] = "?";
 
 	for (int i = 0; i < 200 && *text; i++) {
-		sleep_ms(10);
+		group_sleep_ms(10);
 		if (cgroup_read_text(directory, "cgroup.procs", text, sizeof(text), NULL) < 0)
 			return false;
 	}
@@ -418,60 +305,48 @@ static bool empties(const struct cgroup *cgroup)
 
 static void killing_ends_a_fork_bomb(const struct cgroup_host *where)
 {
-	struct cgroup cgroup = make(where, (struct limits){ .pids = 50 });
-	pid_t pid = spawn(&cgroup, fork_bomb);
+	struct cgroup cgroup = group_make(where, (struct limits){ .pids = 50 });
+	pid_t pid = group_spawn(&cgroup, group_fork_bomb);
 	struct cgroup_usage usage = { 0 };
 
 	/* However slow the machine, it is killed when the group is full. */
 	for (int i = 0; i < 1000 && usage.pids_denied == 0; i++) {
-		sleep_ms(10);
+		group_sleep_ms(10);
 		cgroup_usage(&cgroup, &usage);
 	}
 	assert_int_equal(cgroup_kill(&cgroup), 0);
 	bool empty = empties(&cgroup);
 
-	remove_group(&cgroup);
-	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
+	group_remove(&cgroup);
+	assert_int_equal(WTERMSIG(group_wait(pid)), SIGKILL);
 	assert_true(empty);
 	assert_true(usage.pids_denied > 0);
 }
 
 static void a_frozen_group_can_be_killed(const struct cgroup_host *where)
 {
-	struct cgroup cgroup = make(where, (struct limits){ .pids = 5 });
-	pid_t pid = spawn(&cgroup, count_for_ever);
+	struct cgroup cgroup = group_make(where, (struct limits){ .pids = 5 });
+	pid_t pid = group_spawn(&cgroup, count_for_ever);
 
 	assert_int_equal(cgroup_freeze(&cgroup, true), 0);
-	sleep_ms(50);
+	group_sleep_ms(50);
 	assert_int_equal(cgroup_kill(&cgroup), 0);
-	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
-	remove_group(&cgroup);
+	assert_int_equal(WTERMSIG(group_wait(pid)), SIGKILL);
+	group_remove(&cgroup);
 }
 
 static void removing_kills_and_leaves_nothing(const struct cgroup_host *where)
 {
-	struct cgroup cgroup = make(where, (struct limits){ .pids = 50 });
+	struct cgroup cgroup = group_make(where, (struct limits){ .pids = 50 });
 	char name[CGROUP_NAME_BYTES];
-	pid_t pid = spawn(&cgroup, fork_bomb);
+	pid_t pid = group_spawn(&cgroup, group_fork_bomb);
 
 	memcpy(name, cgroup.name, sizeof(name));
-	assert_true(exists(name));
-	remove_group(&cgroup);
-	assert_false(exists(name));
-	assert_int_equal(WTERMSIG(wait_for(pid)), SIGKILL);
+	assert_true(group_exists(name));
+	group_remove(&cgroup);
+	assert_false(group_exists(name));
+	assert_int_equal(WTERMSIG(group_wait(pid)), SIGKILL);
 }
-
-#define ON_BOTH(test)                                                         \
-	static void test##_here(void **state)                                 \
-	{                                                                     \
-		(void)state;                                                  \
-		test(&host);                                                  \
-	}                                                                     \
-	static void test##_without_v2(void **state)                           \
-	{                                                                     \
-		(void)state;                                                  \
-		test(&host_v1);                                               \
-	}
 
 ON_BOTH(freezing_stops_and_thawing_goes_on)
 ON_BOTH(killing_ends_a_fork_bomb)
@@ -481,204 +356,20 @@ ON_BOTH(removing_kills_and_leaves_nothing)
 static void without_v2_the_layout_is_v1(void **state)
 {
 	const struct limits limits = { .memory_bytes = 32 * MIB, .pids = 5 };
-	struct cgroup cgroup = make(&host_v1, limits);
+	struct cgroup cgroup = group_make(&group_host_v1, limits);
 	struct cgroup_usage usage;
 
 	(void)state;
-	wait_for(spawn(&cgroup, spin_for_200_ms));
-	int status = wait_for(spawn(&cgroup, take_all_memory));
+	group_wait(group_spawn(&cgroup, spin_for_200_ms));
+	int status = group_wait(group_spawn(&cgroup, take_all_memory));
 	enum cgroup_layout layout = cgroup.layout;
 
 	cgroup_usage(&cgroup, &usage);
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	assert_int_equal(layout, CGROUP_V1);
 	assert_true(WIFSIGNALED(status));
 	assert_true(usage.oom_kills >= 1);
 	assert_in_range(usage.cpu_ns, 190000000, 900000000);
-}
-
-/* ---- launchers that die ---- */
-
-struct launched {
-	char name[CGROUP_NAME_BYTES];
-	pid_t inside;
-};
-
-static _Noreturn void launch_a_bomb(const struct cgroup_host *where, int answer)
-{
-	struct limits limits = { .pids = 50 };
-	struct launched launched;
-	struct cgroup cgroup;
-
-	if (cgroup_create_on(where, &cgroup, &limits, false, NULL) == 0) {
-		memcpy(launched.name, cgroup.name, sizeof(launched.name));
-		launched.inside = try_spawn(&cgroup, fork_bomb);
-		if (write(answer, &launched, sizeof(launched)) > 0)
-			sleep_for_ever();
-	}
-	_exit(1);
-}
-
-/* Is killed as soon as it has launched; the sweep comes when its pipe closes. */
-static pid_t kill_a_launcher(const struct cgroup_host *where, struct launched *ret)
-{
-	int ends[2];
-	char byte;
-
-	assert_int_equal(pipe(ends), 0);
-	pid_t launcher = fork();
-
-	if (launcher == 0) {
-		close(ends[0]);
-		launch_a_bomb(where, ends[1]);
-	}
-	close(ends[1]);
-	ssize_t length = read(ends[0], ret, sizeof(*ret));
-
-	kill(launcher, SIGKILL);
-	assert_int_equal(read(ends[0], &byte, 1), 0);
-	close(ends[0]);
-	if (length != sizeof(*ret)) {
-		wait_for(launcher);
-		test_skip("no cgroup can be made here");
-	}
-	return launcher;
-}
-
-/* A zombie has ended: whoever adopted it may take its time. */
-static bool ends_soon(pid_t pid)
-{
-	struct process_stat stat = { 0 };
-
-	for (int i = 0; i < 200 && !stat.ending; i++) {
-		if (process_stat_read(pid, &stat) < 0)
-			return true;
-		sleep_ms(10);
-	}
-	return stat.ending;
-}
-
-static void the_sweep_ends_what_a_killed_launcher_left(const struct cgroup_host *where)
-{
-	struct launched launched;
-	pid_t launcher = kill_a_launcher(where, &launched);
-	bool before = exists(launched.name);
-
-	cgroup_sweep_on(where);
-	bool after = exists(launched.name);
-
-	wait_for(launcher);
-	assert_true(launched.inside > 0);
-	assert_true(before);
-	assert_int_equal(after, false);
-	assert_true(ends_soon(launched.inside));
-}
-
-ON_BOTH(the_sweep_ends_what_a_killed_launcher_left)
-
-static void the_sweep_leaves_a_living_launcher_alone(void **state)
-{
-	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
-	pid_t pid = spawn(&cgroup, sleep_for_ever);
-
-	(void)state;
-	cgroup_sweep();
-	bool there = exists(cgroup.name);
-	bool lives = waitpid(pid, NULL, WNOHANG) == 0;
-
-	remove_group(&cgroup);
-	wait_for(pid);
-	assert_true(there && lives);
-}
-
-/* As the next launcher does it: it looks only beside its own group. */
-static void a_sweep_beside_takes_orphans_only(const struct cgroup_host *where)
-{
-	struct launched launched;
-	pid_t launcher = kill_a_launcher(where, &launched);
-	struct cgroup cgroup = make(where, (struct limits){ .pids = 5 });
-	pid_t pid = spawn(&cgroup, sleep_for_ever);
-
-	cgroup_sweep_beside(&cgroup);
-	bool after = exists(launched.name), there = exists(cgroup.name);
-	bool lives = waitpid(pid, NULL, WNOHANG) == 0;
-
-	remove_group(&cgroup);
-	wait_for(pid);
-	wait_for(launcher);
-	assert_false(after);
-	assert_true(there && lives);
-	assert_true(ends_soon(launched.inside));
-}
-
-ON_BOTH(a_sweep_beside_takes_orphans_only)
-
-static pid_t dead_pid(void)
-{
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(0);
-	wait_for(pid);
-	return pid;
-}
-
-/* Whoever swept the other trees lived elsewhere in this one. */
-static void a_sweep_beside_finds_what_one_tree_alone_has(const struct cgroup_host *where)
-{
-	struct cgroup cgroup = make(where, (struct limits){ .memory_bytes = 32 * MIB, .pids = 5 });
-	struct cgroup_launcher self;
-	bool left[CGROUP_TREE_COUNT] = { false };
-
-	assert_true(cgroup_name_parse(cgroup.name, &self));
-	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
-		char name[CGROUP_NAME_BYTES];
-
-		snprintf(name, sizeof(name), "cupel-%lu-%d-%lu-1", self.pid_namespace,
-			 dead_pid(), self.start_ticks);
-		if (cgroup.parents[tree] < 0 || mkdirat(cgroup.parents[tree], name, 0755) < 0)
-			continue;
-		cgroup_sweep_beside(&cgroup);
-		left[tree] = unlinkat(cgroup.parents[tree], name, AT_REMOVEDIR) == 0;
-	}
-	remove_group(&cgroup);
-	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++)
-		test_row(!left[tree], "tree %d", tree);
-}
-
-ON_BOTH(a_sweep_beside_finds_what_one_tree_alone_has)
-
-/* In another pid namespace the launcher's pid is nobody's, or another's. */
-static void the_sweep_leaves_other_pid_namespaces_alone(void **state)
-{
-	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
-	pid_t pid = spawn(&cgroup, sleep_for_ever);
-	pid_t sweeper = fork();
-
-	(void)state;
-	if (sweeper == 0) {
-		if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0)
-			_exit(2);
-		pid_t inner = fork();
-
-		if (inner == 0) {
-			mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-			if (mount("proc", "/proc", "proc", 0, NULL) < 0)
-				_exit(2);
-			cgroup_sweep_on(&host);
-			_exit(0);
-		}
-		_exit(WEXITSTATUS(wait_for(inner)));
-	}
-	int status = wait_for(sweeper);
-	bool there = exists(cgroup.name);
-	bool lives = waitpid(pid, NULL, WNOHANG) == 0;
-
-	remove_group(&cgroup);
-	wait_for(pid);
-	if (WEXITSTATUS(status) == 2)
-		test_skip("no pid namespace can be made here");
-	assert_true(there && lives);
 }
 
 /* ---- hosts that refuse ---- */
@@ -700,7 +391,7 @@ static void expect_refusal(int (*prepare)(void), const char *part)
 		cgroup_remove(&cgroup, NULL);
 		_exit(0);
 	}
-	int status = wait_for(pid);
+	int status = group_wait(pid);
 
 	if (WEXITSTATUS(status) == 2)
 		test_skip("needs root");
@@ -766,7 +457,7 @@ static int join_groups_of_nobody(void)
 	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
 		char path[PATH_MAX + 64];
 
-		if (cgroup_host_own(&host, tree, &place) < 0)
+		if (cgroup_host_own(&group_host, tree, &place) < 0)
 			continue;
 		for (size_t i = 0; i < COUNT(files); i++) {
 			snprintf(path, sizeof(path), "%s/" DELEGATED "/%s", place.path, files[i]);
@@ -792,21 +483,21 @@ static void remove_groups_of_nobody(void)
 	for (int tree = 0; tree < CGROUP_TREE_COUNT; tree++) {
 		char path[PATH_MAX + 64];
 
-		if (cgroup_host_own(&host, tree, &place) < 0)
+		if (cgroup_host_own(&group_host, tree, &place) < 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/" DELEGATED, place.path);
 		for (int i = 0; i < 100 && rmdir(path) < 0 && errno == EBUSY; i++)
-			sleep_ms(10);
+			group_sleep_ms(10);
 	}
 }
 
 static void v1_an_ordinary_user_has_limits_in_groups_of_his_own(void **state)
 {
-	struct cgroup cgroup = make(&host, (struct limits){ .pids = 5 });
+	struct cgroup cgroup = group_make(&group_host, (struct limits){ .pids = 5 });
 	enum cgroup_layout layout = cgroup.layout;
 
 	(void)state;
-	remove_group(&cgroup);
+	group_remove(&cgroup);
 	if (geteuid() != 0 || layout == CGROUP_V2)
 		test_skip("needs root and controllers in v1 trees");
 	pid_t pid = fork();
@@ -819,32 +510,24 @@ static void v1_an_ordinary_user_has_limits_in_groups_of_his_own(void **state)
 		if (cgroup_create(&cgroup, &limits, false, NULL) < 0)
 			_exit(3);
 		layout = cgroup.layout;
-		int status = wait_for(spawn(&cgroup, take_all_memory));
+		int status = group_wait(group_spawn(&cgroup, take_all_memory));
 
 		if (cgroup_remove(&cgroup, NULL) < 0)
 			_exit(4);
 		_exit(WIFSIGNALED(status) ? 10 + (int)layout : 5);
 	}
-	int status = wait_for(pid);
+	int status = group_wait(pid);
 
 	remove_groups_of_nobody();
 	assert_int_equal(WEXITSTATUS(status), 10 + (int)layout);
 }
 
-/* Copies the host without its v2 line, and shares a page with children. */
-static int read_host(void **state)
+/* What children write, they share. */
+static int prepare(void **state)
 {
-	(void)state;
-	if (cgroup_host_read(&host, NULL) < 0)
-		return -1;
-	host_v1 = host;
-	char *v2 = strncmp(host_v1.own, "0::", 3) == 0 ? host_v1.own : strstr(host_v1.own, "\n0::");
-
-	if (v2)
-		*v2 = '\0';
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return shared == MAP_FAILED ? -1 : 0;
+	return shared == MAP_FAILED ? -1 : group_read_host(state);
 }
 
 int main(void)
@@ -867,19 +550,11 @@ int main(void)
 		cmocka_unit_test(removing_kills_and_leaves_nothing_here),
 		cmocka_unit_test(removing_kills_and_leaves_nothing_without_v2),
 		cmocka_unit_test(without_v2_the_layout_is_v1),
-		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_here),
-		cmocka_unit_test(the_sweep_ends_what_a_killed_launcher_left_without_v2),
-		cmocka_unit_test(a_sweep_beside_takes_orphans_only_here),
-		cmocka_unit_test(a_sweep_beside_takes_orphans_only_without_v2),
-		cmocka_unit_test(a_sweep_beside_finds_what_one_tree_alone_has_here),
-		cmocka_unit_test(a_sweep_beside_finds_what_one_tree_alone_has_without_v2),
-		cmocka_unit_test(the_sweep_leaves_a_living_launcher_alone),
-		cmocka_unit_test(the_sweep_leaves_other_pid_namespaces_alone),
 		cmocka_unit_test(an_ordinary_user_is_told_why_there_is_none),
 		cmocka_unit_test(read_only_trees_are_told),
 		cmocka_unit_test(trees_that_are_not_there_are_told),
 		cmocka_unit_test(v1_an_ordinary_user_has_limits_in_groups_of_his_own),
 	};
 
-	return cmocka_run_group_tests_name("cgroup_real", tests, read_host, NULL);
+	return cmocka_run_group_tests_name("cgroup_real", tests, prepare, NULL);
 }

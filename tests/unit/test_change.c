@@ -19,6 +19,7 @@
 #include "workers/git/change.h"
 
 #define NUMBER 7
+#define CHANGE "a change"
 #define POINTS_MAX 2000
 
 const char *git_folder = ".git";
@@ -88,7 +89,7 @@ static void head_of(git_repository *repository, char ret[GIT_OID_HEXSZ + 1])
 	git_oid id;
 
 	ret[0] = '\0';
-	if (git_reference_name_to_id(&id, repository, "HEAD") == 0)
+	if (git_reference_name_to_id(&id, repository, "refs/heads/main") == 0)
 		git_oid_tostr(ret, GIT_OID_HEXSZ + 1, &id);
 }
 
@@ -105,13 +106,13 @@ static int act(enum step step)
 	head_of(repository, head);
 	const struct change change = {
 		.base = head, .message = "Tune a\n", .files = files_of(repository),
-		.improvement = NUMBER,
+		.improvement = { NUMBER, CHANGE },
 	};
 
 	syscall(SYS_getppid);
 	r = step == COMMIT ? change_commit(repository, &change, &answer, &why) :
-	    step == REVERT ? change_revert(repository, head, NUMBER, &answer, &why) :
-			     change_find(repository, NUMBER, &answer, &why);
+	    step == REVERT ? change_revert(repository, head, &change.improvement, &answer, &why) :
+			     change_find(repository, &change.improvement, &answer, &why);
 	if (r < 0)
 		fprintf(stderr, "# %s\n", why.text);
 	return r < 0 ? 1 : 0;
@@ -208,7 +209,7 @@ static void check_whole(enum step step, int point)
 	char got[400];
 
 	say("cd work && git status --porcelain && cat src/a.h && stat -c %a src/a.h &&"
-	    " cat theirs scratch && git log --format=%b | grep -c '^Cupel-' &&"
+	    " cat theirs scratch && git log --format=%b | grep -c '^Cupel-[IR]' &&"
 	    " git diff-index --cached --name-only HEAD; find .git -name '*.lock' ! -size 0;"
 	    " find .git -name 'index.lock' -o -name 'main.lock'; find . -name '.cupel*';"
 	    " git -c user.name=t -c user.email=t commit -q --allow-empty -m theirs && echo free",
@@ -257,11 +258,34 @@ static void and_so_is_its_inverse(void **state)
 	kill_everywhere(REVERT, "after");
 }
 
+/* A colleague's of the same number is another; ours is so on every branch. */
+static void it_is_known_by_what_it_changes(void **state)
+{
+	char got[400];
+
+	(void)state;
+	shell("rm -rf work && cp -a before work && cd work && git commit -q --allow-empty -m"
+	      " \"$(printf 'Tune b\\n\\nCupel-Improvement: 7\\nCupel-Change: another\\n')\"");
+	run_untraced(COMMIT);
+	say("cd work && cat src/a.h && git rev-list --count HEAD", got);
+	assert_string_equal(got, "new\n3\n");
+	shell("cd work && git checkout -q -b aside HEAD~1");
+	run_untraced(COMMIT);
+	say("cd work && cat src/a.h && git rev-list --count --all", got);
+	assert_string_equal(got, "old\n3\n");
+	run_untraced(REVERT);
+	say("cd work && git show main:src/a.h && git rev-list --count HEAD main &&"
+	    " git log -1 --format=%b main | grep -c '^Cupel-Change: " CHANGE "$' &&"
+	    " git status --porcelain", got);
+	assert_string_equal(got, "old\n4\n1\n M theirs\n?? scratch\n");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_commit_is_there_or_not),
 		cmocka_unit_test(and_so_is_its_inverse),
+		cmocka_unit_test(it_is_known_by_what_it_changes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

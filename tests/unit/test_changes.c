@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -186,22 +185,6 @@ static void a_list_takes_no_more_memory_than_it_may(void **state)
 
 /* ---- what is in the way ---- */
 
-/* Runs a test's body as an ordinary user, if we are root. */
-static void as_ordinary_user(void (*body)(void))
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
-			_exit(9);
-		body();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
 static void read_unreadable(void)
 {
 	struct trees trees;
@@ -221,7 +204,7 @@ static void read_unreadable(void)
 static void a_run_cannot_hide_what_it_made_unreadable(void **state)
 {
 	(void)state;
-	as_ordinary_user(read_unreadable);
+	assert_int_equal(test_as_ordinary_user(read_unreadable), 0);
 }
 
 static void count_unreadable(void)
@@ -240,7 +223,7 @@ static void count_unreadable(void)
 static void a_directory_that_cannot_be_read_is_counted(void **state)
 {
 	(void)state;
-	as_ordinary_user(count_unreadable);
+	assert_int_equal(test_as_ordinary_user(count_unreadable), 0);
 }
 
 /* ---- lists ---- */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,7 @@
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -22,7 +19,6 @@
 #include "tests/support/trees.h"
 
 #define NOBODY 65534
-#define CANNOT 77	/* exit status: not on this host */
 
 static void make(struct trees *trees, const char *lower, const char *upper,
 		 const char *opaque)
@@ -109,25 +105,6 @@ static void commit_cases(void)
 	}
 }
 
-/* Runs a test's body as an ordinary user, if we are root. */
-static void as_ordinary_user(void (*body)(void))
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		if (geteuid() == 0 && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
-			_exit(9);
-		prctl(PR_SET_DUMPABLE, 1);	/* /proc/self is its own */
-		body();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT)
-		test_skip("no mount namespace for this user");
-	assert_int_equal(status, 0);
-}
-
 static void a_commit_does_what_the_run_did(void **state)
 {
 	(void)state;
@@ -137,7 +114,7 @@ static void a_commit_does_what_the_run_did(void **state)
 static void and_so_as_an_ordinary_user(void **state)
 {
 	(void)state;
-	as_ordinary_user(commit_cases);
+	assert_int_equal(test_as_ordinary_user(commit_cases), 0);
 }
 
 /* ---- what it refuses ---- */
@@ -589,335 +566,6 @@ static void swapped_links_lead_nowhere(void **state)
 	trees_release(&trees);
 }
 
-/* ---- killed at any moment ---- */
-
-#define FILE_BYTES 20000
-
-static void make_models(const struct trees *trees)
-{
-	trees_script(trees, ".",
-		     "mkdir -p out/ws out/upper; export UP=$PWD/out/upper; cd out/ws; "
-		     "old() { head -c 20000 /dev/zero | tr '\\0' o; }; "
-		     "new() { head -c 20000 /dev/zero | tr '\\0' n; }; "
-		     "for d in m d t; do mkdir $d; "
-		     "for i in 1 2 3 4 5 6; do old >$d/$i; done; done; mkdir t/s; old >t/s/1; old >f; ln -s x l; cd $UP; mkdir m a f; "
-		     "for i in 1 2 3 4 5 6; do new >m/$i; new >a/$i; new >f/$i; done; "
-		     "mknod d c 0 0; new >t; ln -s y l; chmod 500 a");
-}
-
-static void start_anew(struct trees *trees)
-{
-	trees_script(trees, ".",
-		     "chmod -R u+rwX ws; rm -rf ws/* ws/.c* up/upper/*; "
-		     "cp -a out/ws .; cp -a out/upper up");
-	trees_empty_state(trees);
-	trees_start(trees);
-	arena_reset(&trees->arena);
-	assert_int_equal(trees_read(trees), 0);
-}
-
-/* Whether a file has all of its old or all of its new bytes. */
-static bool is_whole(const char *path)
-{
-	char bytes[FILE_BYTES + 1];
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
-
-	if (fd >= 0)
-		close(fd);
-	if (n != FILE_BYTES || (bytes[0] != 'o' && bytes[0] != 'n'))
-		return false;
-	return memcmp(bytes, bytes + 1, FILE_BYTES - 1) == 0;
-}
-
-static void check_whole(const struct trees *trees, bool nothing_strange)
-{
-	char command[256], path[256];
-
-	/* What is modified is there at every moment. */
-	trees_script(trees, "ws/m", "test \"$(echo *)\" = '1 2 3 4 5 6'");
-	snprintf(command, sizeof(command), "find %s/ws -type f", trees->top);
-	FILE *in = popen(command, "re");
-
-	assert_non_null(in);
-	while (fgets(path, sizeof(path), in)) {
-		path[strcspn(path, "\n")] = '\0';
-		if (strstr(path, "/.cupel-"))
-			test_row(!nothing_strange, "%s is left", path);
-		else
-			test_row(is_whole(path), "%s is neither old nor new", path);
-	}
-	pclose(in);
-}
-
-/* Between the two halves of replacing a file, if there are two. */
-static bool enters_rename(pid_t pid)
-{
-	struct __ptrace_syscall_info info;
-
-	return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0 &&
-	       info.op == PTRACE_SYSCALL_INFO_ENTRY &&
-	       (info.entry.nr == SYS_renameat || info.entry.nr == SYS_renameat2);
-}
-
-/*
- * Runs a commit in a process that is killed as it enters or leaves a system
- * call, or as it enters renameat(2): the stop with that number. The number of
- * stops if it got to its end.
- */
-static uint64_t commit_and_be_killed(struct trees *trees, bool renames,
-				     uint64_t at_stop)
-{
-	uint64_t stops = 0;
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		raise(SIGSTOP);
-		_exit(trees_commit(trees) != 0);
-	}
-	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
-		ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD);
-		if ((!renames || enters_rename(pid)) && stops++ == at_stop)
-			kill(pid, SIGKILL);
-		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
-	}
-	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-	return stops;
-}
-
-struct tally {
-	unsigned untouched, interrupted, done;
-};
-
-/* The next start finds out, goes on, and finds nothing afterwards. */
-static void check_after_kill(struct trees *trees, const char *old, const char *new,
-			     bool same_disk, struct tally *tally)
-{
-	struct commit_request request = {
-		.state = trees->state, .workspace = &trees->workspace, .path = trees->top,
-	};
-	char name[KEEP_NAME_BYTES];
-
-	check_whole(trees, same_disk);
-	int found = commit_find_interrupted(&request, &trees->arena, name, &trees->why);
-
-	if (found == 1) {
-		tally->interrupted++;
-		test_row(trees_recover(trees, name) == 0, "%s", trees->why.text);
-		assert_int_equal(commit_find_interrupted(&request, &trees->arena, name,
-							 NULL), 0);
-	}
-	check_whole(trees, true);
-	char *now = trees_snapshot(trees, "ws");
-	bool is_new = strcmp(now, new) == 0;
-
-	test_row(is_new || (found == 0 && strcmp(now, old) == 0), "got\n%swant\n%s", now, new);
-	tally->untouched += !is_new;
-	tally->done += is_new && found == 0;
-	if (is_new)
-		assert_true(trees_state_is_empty(trees));
-	free(now);
-}
-
-static void kill_rounds(const char *property, struct trees *trees, int rounds,
-			bool same_disk)
-{
-	struct random random;
-	struct tally tally = { 0 };
-
-	test_random_init(&random, property);
-	make_models(trees);
-	start_anew(trees);
-	char *old = trees_snapshot(trees, "ws");
-
-	uint64_t stops[2];
-
-	for (int renames = 0; renames < 2; renames++) {
-		start_anew(trees);
-		stops[renames] = commit_and_be_killed(trees, renames, UINT64_MAX);
-		assert_int_not_equal(stops[renames], 0);
-	}
-	char *new = trees_snapshot(trees, "ws");
-
-	for (int i = 0; i < rounds; i++) {
-		bool renames = i % 3 == 0;
-
-		start_anew(trees);
-		commit_and_be_killed(trees, renames, random_below(&random, stops[renames]));
-		check_after_kill(trees, old, new, same_disk, &tally);
-	}
-	printf("# %s: %ju stops, %u untouched, %u interrupted, %u done\n", property,
-	       (uintmax_t)stops[0], tally.untouched, tally.interrupted, tally.done);
-	free(old);
-	free(new);
-}
-
-static void killed_at_any_moment_a_commit_is_recovered(void **state)
-{
-	struct trees trees;
-
-	(void)state;
-	trees_init(&trees);
-	kill_rounds("state beside the workspace", &trees, 100, true);
-	trees_release(&trees);
-}
-
-/* The other one is a second tmpfs, or the disk, which takes more time to sync. */
-static void and_so_with_the_state_on_another_file_system(void **state)
-{
-	struct trees trees, other;
-	char path[128];
-
-	(void)state;
-	trees_init_below(&trees, TREES_MEMORY);
-	trees_init_below(&other, "/tmp");
-	snprintf(path, sizeof(path), "%s/state", other.top);
-	bool fast = mount("tmpfs", path, "tmpfs", 0, NULL) == 0;
-	int mine = trees.state;
-
-	trees.state = open(path, O_RDONLY | O_DIRECTORY);
-	kill_rounds("state on another file system", &trees, fast ? 40 : 5, false);
-	close(trees.state);
-	trees.state = mine;
-	if (fast)
-		assert_int_equal(umount2(path, MNT_DETACH), 0);
-	trees_release(&trees);
-	trees_release(&other);
-}
-
-/* ---- against the kernel's own overlay ---- */
-
-#define OVERLAY_ROUNDS 40
-#define STEPS_PER_ROUND 40
-
-/* With $1 and $2 as names; what fails is no matter. */
-static const char *const steps[] = {
-	"echo new $1 >$2", "echo more $1 >>$2", "mkdir -p $1", "rm -rf $1",
-	"rm -rf $1; mkdir $1", "mv $1 $2", "mv -T $1 $2", "ln -sfn $1 $2",
-	"chmod 750 $1", "chmod 640 $1", "touch $1", "ln $1 $2", "cp -r $1 $2",
-	"truncate -s 5 $1", "chmod 555 $1", "cp -p $1 t && mv -T t $1", "true >>$1",
-};
-
-static const char *const names[] = {
-	"a", "b", "c", "a/b", "a/c", "b/a", "b/c/d", "c/d",
-};
-
-static char *make_steps(struct random *random)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_non_null(out);
-	fputs("exec 2>/dev/null\n", out);
-	for (int i = 0; i < STEPS_PER_ROUND; i++)
-		fprintf(out, "set -- %s %s; %s\n", names[random_below(random, COUNT(names))],
-			names[random_below(random, COUNT(names))],
-			steps[random_below(random, COUNT(steps))]);
-	fputs(":", out);
-	fclose(out);
-	return text;
-}
-
-static void map_id(const char *path, unsigned id)
-{
-	FILE *out = fopen(path, "we");
-
-	assert_non_null(out);
-	fprintf(out, "0 %u 1", id);
-	assert_int_equal(fclose(out), 0);
-}
-
-static void deny_groups(void)
-{
-	int fd = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
-
-	assert_int_equal(write(fd, "deny", 4), 4);
-	close(fd);
-}
-
-/* Mounts of our own; false where that is not allowed. */
-static bool enter_namespaces(void)
-{
-	unsigned uid = geteuid(), gid = getegid();
-
-	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
-		return false;
-	if (uid) {
-		map_id("/proc/self/uid_map", uid);
-		deny_groups();
-		map_id("/proc/self/gid_map", gid);
-	}
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-}
-
-static void mount_overlay(struct trees *trees)
-{
-	char options[512], up[128], merged[128];
-
-	snprintf(up, sizeof(up), "%s/up", trees->top);
-	snprintf(merged, sizeof(merged), "%s/merged", trees->top);
-	assert_int_equal(mount("tmpfs", up, "tmpfs", 0, NULL), 0);
-	close(trees->upper);
-	trees->upper = open(up, O_RDONLY | O_DIRECTORY);
-	trees_script(trees, ".", "mkdir up/upper up/work merged");
-	snprintf(options, sizeof(options),
-		 "userxattr,lowerdir=%s/ws,upperdir=%s/upper,workdir=%s/work", trees->top,
-		 up, up);
-	test_row(mount("overlay", merged, "overlay", 0, options) == 0, "overlay: %s",
-		 strerror(errno));
-}
-
-static void overlay_round(struct random *random, int round)
-{
-	struct trees trees;
-	char path[128];
-	char *before = make_steps(random), *inside = make_steps(random);
-
-	trees_init(&trees);
-	trees_script(&trees, "ws", before);
-	trees_start(&trees);
-	mount_overlay(&trees);
-	trees_script(&trees, "merged", inside);
-	char *want = trees_snapshot(&trees, "merged");
-
-	snprintf(path, sizeof(path), "%s/merged", trees.top);
-	assert_int_equal(umount(path), 0);
-	assert_int_equal(trees_read(&trees), 0);
-	test_row(trees_commit(&trees) == 0, "round %d: %s\n%s\n--\n%s", round, trees.why.text,
-		 before, inside);
-	char *got = trees_snapshot(&trees, "ws");
-
-	test_row(strcmp(got, want) == 0, "round %d\n%s\n--\n%s\n--\ngot\n%swant\n%s", round,
-		 before, inside, got, want);
-	snprintf(path, sizeof(path), "%s/up", trees.top);
-	umount2(path, MNT_DETACH);
-	free(got);
-	free(want);
-	free(before);
-	free(inside);
-	trees_release(&trees);
-}
-
-static void overlay_rounds(void)
-{
-	struct random random;
-
-	test_random_init(&random, "overlay");
-	if (!enter_namespaces())
-		_exit(CANNOT);
-	for (int i = 0; i < OVERLAY_ROUNDS; i++)
-		overlay_round(&random, i);
-}
-
-static void the_workspace_becomes_what_the_run_saw(void **state)
-{
-	(void)state;
-	as_ordinary_user(overlay_rounds);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -936,13 +584,7 @@ int main(void)
 		cmocka_unit_test(a_commit_waits_for_another),
 		cmocka_unit_test(a_full_disk_changes_nothing),
 		cmocka_unit_test(swapped_links_lead_nowhere),
-		cmocka_unit_test(killed_at_any_moment_a_commit_is_recovered),
-		cmocka_unit_test(and_so_with_the_state_on_another_file_system),
-		cmocka_unit_test(the_workspace_becomes_what_the_run_saw),
 	};
 
-	/* Mounts of a test that is killed go with it. */
-	if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0)
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	return cmocka_run_group_tests_name("commit", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("commit", tests, trees_own_mounts, NULL);
 }

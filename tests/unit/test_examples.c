@@ -231,12 +231,12 @@ static void the_manual_shows_real_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(they_live_as_the_manual_says, rig_stop),
-		cmocka_unit_test_teardown(they_beat_each_second, rig_stop),
-		cmocka_unit_test_teardown(they_answer_and_refuse, rig_stop),
-		cmocka_unit_test_teardown(they_grant_credit, rig_stop),
-		cmocka_unit_test_teardown(what_they_cannot_take_they_leave, rig_stop),
-		cmocka_unit_test_teardown(they_leave_with_router_and_monitor, rig_stop),
+		RIG_TEST(they_live_as_the_manual_says),
+		RIG_TEST(they_beat_each_second),
+		RIG_TEST(they_answer_and_refuse),
+		RIG_TEST(they_grant_credit),
+		RIG_TEST(what_they_cannot_take_they_leave),
+		RIG_TEST(they_leave_with_router_and_monitor),
 		cmocka_unit_test(the_manual_shows_real_frames),
 	};
 

@@ -416,25 +416,23 @@ static int remove_folder(void **state)
 	return system(command);
 }
 
-#define TEST(function) cmocka_unit_test_teardown(function, rig_stop)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_end_has_its_cause),
-		TEST(the_command_gets_what_the_call_names),
-		TEST(it_gets_nothing_else),
-		TEST(a_path_of_its_own_is_searched),
-		TEST(all_output_arrives_in_order),
-		TEST(beyond_the_limit_head_and_tail_are_kept),
-		TEST(what_it_leaves_behind_ends_with_it),
-		TEST(what_orphans_have_used_counts),
-		TEST(a_cancelled_one_says_so),
-		TEST(the_deadline_of_a_call_is_one_of_the_command),
-		TEST(a_slow_caller_slows_the_command_down),
-		TEST(files_can_be_collected),
-		TEST(wrong_arguments_start_nothing),
-		TEST(it_takes_the_command_with_it),
+		RIG_TEST(each_end_has_its_cause),
+		RIG_TEST(the_command_gets_what_the_call_names),
+		RIG_TEST(it_gets_nothing_else),
+		RIG_TEST(a_path_of_its_own_is_searched),
+		RIG_TEST(all_output_arrives_in_order),
+		RIG_TEST(beyond_the_limit_head_and_tail_are_kept),
+		RIG_TEST(what_it_leaves_behind_ends_with_it),
+		RIG_TEST(what_orphans_have_used_counts),
+		RIG_TEST(a_cancelled_one_says_so),
+		RIG_TEST(the_deadline_of_a_call_is_one_of_the_command),
+		RIG_TEST(a_slow_caller_slows_the_command_down),
+		RIG_TEST(files_can_be_collected),
+		RIG_TEST(wrong_arguments_start_nothing),
+		RIG_TEST(it_takes_the_command_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -10,7 +10,7 @@
 #include "workers/git/lock.h"
 #include "workers/git/worktree.h"
 
-#define COMMITS_LOOKED_AT 20000
+#define TRAILERS_BYTES 300
 
 int git_failure(const char *what, struct error *why)
 {
@@ -273,18 +273,36 @@ struct found {
 	char reference[256];
 };
 
-static bool has_trailer(const git_commit *commit, const char *key, json_int_t improvement)
+static void write_trailers(const char *key, const struct improvement *improvement,
+			   char ret[TRAILERS_BYTES])
 {
-	char line[64];
-	const char *message = git_commit_message(commit), *at;
-	int length = snprintf(line, sizeof(line), "\n%s: %lld\n", key, (long long)improvement);
-
-	at = message ? strstr(message, line) : NULL;
-	return at && length > 0;
+	snprintf(ret, TRAILERS_BYTES, "\n%s: %lld\n" TRAILER_CHANGE ": %.200s\n", key,
+		 (long long)improvement->number, improvement->change);
 }
 
-static int look_from(git_repository *repository, const char *reference,
-		     json_int_t improvement, struct found *found)
+static bool has_trailer(const git_commit *commit, const char *key,
+			const struct improvement *improvement)
+{
+	char trailers[TRAILERS_BYTES];
+	const char *message = git_commit_message(commit);
+
+	write_trailers(key, improvement, trailers);
+	return message && strstr(message, trailers);
+}
+
+/* What was there when it was measured has it not; what HEAD has was looked at. */
+static void hide_known(git_revwalk *walk, const struct improvement *improvement, bool hide_head)
+{
+	git_oid id;
+
+	if (improvement->since && git_oid_fromstr(&id, improvement->since) == 0)
+		git_revwalk_hide(walk, &id);
+	if (hide_head)
+		git_revwalk_hide_head(walk);
+}
+
+static int look_from(git_repository *repository, const char *reference, bool hide_head,
+		     const struct improvement *improvement, struct found *found)
 {
 	git_revwalk *walk;
 	git_oid id;
@@ -292,8 +310,9 @@ static int look_from(git_repository *repository, const char *reference,
 	if (git_revwalk_new(&walk, repository) < 0)
 		return -EIO;
 	git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL);
+	hide_known(walk, improvement, hide_head);
 	if (git_revwalk_push_ref(walk, reference) == 0)
-		for (int n = 0; n < COMMITS_LOOKED_AT && git_revwalk_next(&id, walk) == 0; n++) {
+		while (git_revwalk_next(&id, walk) == 0) {
 			git_commit *commit;
 
 			if (git_commit_lookup(&commit, repository, &id) < 0)
@@ -315,20 +334,27 @@ static int look_from(git_repository *repository, const char *reference,
 	return 0;
 }
 
-/* The checked-out branch first, then the improvement's own. */
-static void look(git_repository *repository, json_int_t improvement, struct found *ret)
+/* The checked-out branch first, then every other. */
+static void look(git_repository *repository, const struct improvement *improvement,
+		 struct found *ret)
 {
-	char own[64];
+	git_reference_iterator *branches;
 	git_reference *head;
+	const char *name;
+	bool has_head;
 
 	*ret = (struct found){ 0 };
-	if (git_repository_head(&head, repository) == 0) {
-		look_from(repository, git_reference_name(head), improvement, ret);
+	has_head = git_repository_head(&head, repository) == 0;
+	if (has_head) {
+		look_from(repository, git_reference_name(head), false, improvement, ret);
 		git_reference_free(head);
 	}
-	snprintf(own, sizeof(own), "refs/heads/cupel/improve-%lld", (long long)improvement);
-	if (!ret->done)
-		look_from(repository, own, improvement, ret);
+	if (ret->done || git_reference_iterator_glob_new(&branches, repository,
+							 "refs/heads/*") < 0)
+		return;
+	while (!ret->done && git_reference_next_name(&name, branches) == 0)
+		look_from(repository, name, has_head, improvement, ret);
+	git_reference_iterator_free(branches);
 }
 
 static bool is_checked_out(git_repository *repository, const char *reference)
@@ -411,7 +437,8 @@ static int catch_up(struct work *work, struct error *why)
 	return r < 0 ? r : worktree_follow(&work->edits, why);
 }
 
-static int find(struct work *work, json_int_t improvement, json_t **ret, struct error *why)
+static int find(struct work *work, const struct improvement *improvement, json_t **ret,
+		struct error *why)
 {
 	git_repository *repository = work->edits.repository;
 	git_commit *commit = NULL;
@@ -444,8 +471,8 @@ static int find(struct work *work, json_int_t improvement, json_t **ret, struct 
 	return r;
 }
 
-int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
-		struct error *why)
+int change_find(git_repository *repository, const struct improvement *improvement,
+		json_t **ret, struct error *why)
 {
 	struct work work = { .edits.repository = repository };
 	int r = lock_take(&work.lock, repository, why);
@@ -556,6 +583,7 @@ static int commit_on(struct work *work, const struct change *change,
 		     const git_commit *base, json_t **ret, struct error *why)
 {
 	AUTO_FREE char *message = NULL;
+	char trailers[TRAILERS_BYTES];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < json_array_size(change->files); i++)
@@ -564,8 +592,8 @@ static int commit_on(struct work *work, const struct change *change,
 		r = check_sums(&work->edits, change->files, why);
 	if (r < 0)
 		return r;
-	if (asprintf(&message, "%s\n" TRAILER_DONE ": %lld\n", change->message,
-		     (long long)change->improvement) < 0) {
+	write_trailers(TRAILER_DONE, &change->improvement, trailers);
+	if (asprintf(&message, "%s%s", change->message, trailers) < 0) {
 		message = NULL;
 		return error_set(why, -ENOMEM, "out of memory");
 	}
@@ -581,9 +609,9 @@ static int commit_once(struct work *work, const struct change *change, json_t **
 	git_commit *base = NULL;
 	int r;
 
-	look(repository, change->improvement, &found);
+	look(repository, &change->improvement, &found);
 	if (found.done)
-		return find(work, change->improvement, ret, why);
+		return find(work, &change->improvement, ret, why);
 	r = lookup_commit(repository, change->base, &base, why);
 	if (r == 0)
 		r = change->branch ?
@@ -608,7 +636,7 @@ int change_commit(git_repository *repository, const struct change *change,
 }
 
 /* The branch must still hold what the commit made of each file. */
-static int turn_round(struct work *work, json_int_t improvement, struct error *why)
+static int turn_round(struct work *work, json_int_t number, struct error *why)
 {
 	for (size_t i = 0; i < work->edits.count; i++) {
 		struct edit *edit = &work->edits.items[i];
@@ -617,25 +645,26 @@ static int turn_round(struct work *work, json_int_t improvement, struct error *w
 		if (!find_blob(work->edits.repository, work->parent, edit->path, &now, NULL) ||
 		    !git_oid_equal(&now, &edit->after))
 			return refuse(why, "%s has changed since; take the change back by hand, with the patch of 'cupel show %lld --inverse'",
-				      edit->path, (long long)improvement);
+				      edit->path, (long long)number);
 		edit->before = edit->after;
 		edit->after = was;
 	}
 	return 0;
 }
 
-static int revert_once(struct work *work, const char *commit, json_int_t improvement,
-		       json_t **ret, struct error *why)
+static int revert_once(struct work *work, const char *commit,
+		       const struct improvement *improvement, json_t **ret, struct error *why)
 {
 	git_commit *done = NULL;
 	struct found found;
-	char message[400];
+	char message[300 + TRAILERS_BYTES], trailers[TRAILERS_BYTES];
 	int r;
 
 	look(work->edits.repository, improvement, &found);
 	if (!found.done)
-		return error_set(why, -ENOENT, "no branch here holds improvement %lld",
-				 (long long)improvement);
+		return error_set_code(why, -ENOENT, ERROR_NOT_FOUND,
+				      "no branch here holds improvement %lld",
+				      (long long)improvement->number);
 	if (found.undone) {
 		r = find(work, improvement, ret, why);
 		if (r == 0)
@@ -648,11 +677,12 @@ static int revert_once(struct work *work, const char *commit, json_int_t improve
 	if (r == 0)
 		r = take_tip(work, found.reference, why);
 	if (r == 0)
-		r = turn_round(work, improvement, why);
+		r = turn_round(work, improvement->number, why);
 	if (r == 0) {
+		write_trailers(TRAILER_UNDONE, improvement, trailers);
 		snprintf(message, sizeof(message),
-			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n\n" TRAILER_UNDONE ": %lld\n",
-			 git_commit_summary(done), commit, (long long)improvement);
+			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n%s",
+			 git_commit_summary(done), commit, trailers);
 		r = carry_out(work, message, ret, why);
 	}
 	free_paths(&work->edits);
@@ -661,7 +691,8 @@ static int revert_once(struct work *work, const char *commit, json_int_t improve
 }
 
 int change_revert(git_repository *repository, const char *commit,
-		  json_int_t improvement, json_t **ret, struct error *why)
+		  const struct improvement *improvement, json_t **ret,
+		  struct error *why)
 {
 	struct work work = { .edits.repository = repository };
 	int r = lock_take(&work.lock, repository, why);

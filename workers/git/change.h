@@ -12,6 +12,11 @@
  * those forward. A file that holds anything else is the user's work: nothing
  * is touched and the call is refused. One change at a time, see lock.h. No
  * hook, filter or helper of the repository runs.
+ *
+ * Whose commit it is, two trailers of its message say. Every store counts from
+ * 1, so the number alone may be a colleague's, or of a store that is gone; the
+ * text is of what is changed, and in which commit. It is looked for where HEAD
+ * is and on every other local branch, in what came after that commit.
  */
 #ifndef CUPEL_WORKERS_GIT_CHANGE_H
 #define CUPEL_WORKERS_GIT_CHANGE_H
@@ -22,18 +27,25 @@
 
 #define TRAILER_DONE "Cupel-Improvement"
 #define TRAILER_UNDONE "Cupel-Reverts"
+#define TRAILER_CHANGE "Cupel-Change"
+
+struct improvement {
+	json_int_t number;
+	const char *change;		/* the store's text for it, a line */
+	const char *since;		/* commit it was measured in, in hex; or NULL */
+};
 
 struct change {
 	const char *base;		/* commit the change was made from, in hex */
 	const char *branch;		/* NULL: the checked-out one */
 	const char *message;
 	const json_t *files;		/* [{"path", "before_sha256", "content"}] */
-	json_int_t improvement;
+	struct improvement improvement;
 };
 
 /*
  * 0 with {"commit", "branch", "inverse": a patch, "files": [{"path",
- * "before_sha256", "after_sha256"}]}; idempotent by the improvement's number. -EBUSY
+ * "before_sha256", "after_sha256"}]}; idempotent by the improvement. -EBUSY
  * (FAILED_PRECONDITION) with the path when the branch or the work tree has
  * changed such a file since, or HEAD is detached and no branch named.
  */
@@ -41,14 +53,16 @@ int change_commit(git_repository *repository, const struct change *change,
 		  json_t **ret, struct error *why);
 
 /*
- * files: [{"path", "after_sha256"}] as the commit has them; errors as above.
+ * files: [{"path", "after_sha256"}] as the commit has them; errors as above,
+ * and -ENOENT where no branch holds it.
  */
 int change_revert(git_repository *repository, const char *commit,
-		  json_int_t improvement, json_t **ret, struct error *why);
+		  const struct improvement *improvement, json_t **ret,
+		  struct error *why);
 
 /* {"commit": null or hex, "reverted", "revert": likewise, "branch", "files"} */
-int change_find(git_repository *repository, json_int_t improvement, json_t **ret,
-		struct error *why);
+int change_find(git_repository *repository, const struct improvement *improvement,
+		json_t **ret, struct error *why);
 
 /* Of a blob's bytes. */
 void blob_sum(const git_blob *blob, char ret[SHA256_TEXT_BYTES]);

@@ -266,9 +266,12 @@ static int clean(struct worker_call *call, json_t **ret, struct error *why)
 
 /* ---- changes ---- */
 
-static json_int_t improvement_of(const struct worker_call *call)
+static struct improvement improvement_of(const struct worker_call *call)
 {
-	return json_integer_value(json_object_get(call->arguments, "improvement"));
+	return (struct improvement){
+		json_integer_value(json_object_get(call->arguments, "improvement")),
+		text_of(call, "change"), text_of(call, "since"),
+	};
 }
 
 static int commit(struct worker_call *call, json_t **ret, struct error *why)
@@ -286,17 +289,19 @@ static int commit(struct worker_call *call, json_t **ret, struct error *why)
 
 static int revert(struct worker_call *call, json_t **ret, struct error *why)
 {
+	const struct improvement improvement = improvement_of(call);
 	int r = open_repository(why);
 
-	return r < 0 ? r : change_revert(repository, text_of(call, "commit"),
-					 improvement_of(call), ret, why);
+	return r < 0 ? r : change_revert(repository, text_of(call, "commit"), &improvement,
+					 ret, why);
 }
 
 static int find(struct worker_call *call, json_t **ret, struct error *why)
 {
+	const struct improvement improvement = improvement_of(call);
 	int r = open_repository(why);
 
-	return r < 0 ? r : change_find(repository, improvement_of(call), ret, why);
+	return r < 0 ? r : change_find(repository, &improvement, ret, why);
 }
 
 static int start(struct worker *worker, struct error *why)

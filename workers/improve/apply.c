@@ -33,26 +33,41 @@ static int read_improvement(struct campaign *campaign, int64_t improvement, json
 				    (long long)improvement);
 }
 
-static void write_message(const json_t *row, int64_t improvement, char ret[MESSAGE_BYTES])
+static void write_message(const json_t *row, char ret[MESSAGE_BYTES])
 {
 	const char *words = json_string_value(json_object_get(row, "description"));
 	const json_t *gain = json_object_get(row, "gain_lower");
 
 	snprintf(ret, MESSAGE_BYTES, "Tune %.60s\n\n%.600s\n\nMeasured side by side: at least %.1f %% better.\n",
 		 words ? words : "", words ? words : "", 100 * json_number_value(gain));
-	(void)improvement;
 }
 
-static json_t *commit_order(struct campaign *campaign, const json_t *row,
-			    int64_t improvement, json_t *files, bool here)
+/* What git knows it by: see workers/git/change.h. */
+static json_t *identity_of(const json_t *row)
+{
+	return json_pack("{s:O, s:O, s:O}", "improvement", json_object_get(row, "improvement"),
+			 "change", json_object_get(row, "hash"), "since",
+			 json_object_get(json_object_get(row, "changes"), "base"));
+}
+
+static int64_t number_of(const json_t *row)
+{
+	return json_integer_value(json_object_get(row, "improvement"));
+}
+
+static json_t *commit_order(struct campaign *campaign, const json_t *row, json_t *files,
+			    bool here)
 {
 	char message[MESSAGE_BYTES], branch[64];
+	json_t *order = identity_of(row);
 
-	write_message(row, improvement, message);
-	snprintf(branch, sizeof(branch), "cupel/improve-%lld", (long long)improvement);
-	return json_pack("{s:s, s:o, s:s, s:O, s:I}", "base", campaign->base, "branch",
-			 here ? json_null() : json_string(branch), "message", message,
-			 "files", files, "improvement", (json_int_t)improvement);
+	write_message(row, message);
+	snprintf(branch, sizeof(branch), "cupel/improve-%lld", (long long)number_of(row));
+	json_object_set_new(order, "base", json_string(campaign->base));
+	json_object_set_new(order, "branch", here ? json_null() : json_string(branch));
+	json_object_set_new(order, "message", json_string(message));
+	json_object_set(order, "files", files);
+	return order;
 }
 
 /* What has to be known to take it back, before anything is done. */
@@ -85,18 +100,13 @@ static int end_apply(struct campaign *campaign, int64_t apply, const json_t *com
 	return campaign_ask(campaign, "store.apply_end", row, NULL);
 }
 
-static int find(struct campaign *campaign, int64_t improvement, json_t **ret)
-{
-	return campaign_ask(campaign, "git.find",
-			    json_pack("{s:I}", "improvement", (json_int_t)improvement), ret);
-}
 
 /* Ends the open row by what there is; *ret is NULL if there is no commit. */
-static int settle_apply(struct campaign *campaign, int64_t improvement, int64_t apply,
+static int settle_apply(struct campaign *campaign, const json_t *row, int64_t apply,
 			const char *notes, json_t **ret)
 {
 	json_t *found;
-	int r = find(campaign, improvement, &found);
+	int r = campaign_ask(campaign, "git.find", identity_of(row), &found);
 
 	*ret = NULL;
 	if (r < 0)
@@ -115,13 +125,13 @@ static void report_commit(struct campaign *campaign, const json_t *commit)
 	json_object_set_new(campaign->report, "status", json_string("applied"));
 }
 
-static int commit(struct campaign *campaign, const json_t *row, int64_t improvement,
-		  json_t *files, bool here)
+static int commit(struct campaign *campaign, const json_t *row, json_t *files, bool here)
 {
 	json_t *answer, *done = NULL;
 	int r = campaign_ask(campaign, "store.apply_begin",
-			     json_pack("{s:I, s:{}, s:o}", "improvement", (json_int_t)improvement,
-				       "before", "rollback", inverse_of(campaign, files)), &answer);
+			     json_pack("{s:I, s:{}, s:o}", "improvement",
+				       (json_int_t)number_of(row), "before", "rollback",
+				       inverse_of(campaign, files)), &answer);
 
 	if (r < 0)
 		return r;
@@ -129,11 +139,10 @@ static int commit(struct campaign *campaign, const json_t *row, int64_t improvem
 	struct error why;
 
 	json_decref(answer);
-	r = campaign_ask(campaign, "git.commit",
-			 commit_order(campaign, row, improvement, files, here), &done);
+	r = campaign_ask(campaign, "git.commit", commit_order(campaign, row, files, here), &done);
 	why = *campaign->why;
 	int ended = r == 0 ? end_apply(campaign, apply, done, "") :
-			     settle_apply(campaign, improvement, apply, why.text, &done);
+			     settle_apply(campaign, row, apply, why.text, &done);
 
 	if (done && ended == 0)
 		report_commit(campaign, done);
@@ -202,7 +211,7 @@ static int apply_row(struct campaign *campaign, const json_t *row, int64_t impro
 	if (r == 0 && !campaign->repository)
 		r = check_unchanged(campaign, row, files);
 	if (r == 0)
-		r = commit(campaign, row, improvement, files, here);
+		r = commit(campaign, row, files, here);
 	json_decref(files);
 	return r;
 }
@@ -272,55 +281,43 @@ static int end_roll_back(struct campaign *campaign, int64_t improvement,
 	return campaign_ask(campaign, "store.rollback_end", row, NULL);
 }
 
-/* As settle_apply(). */
-static int settle_roll_back(struct campaign *campaign, int64_t improvement,
+/* As settle_apply(). What no branch holds any more needs no inverse. */
+static int settle_roll_back(struct campaign *campaign, const json_t *row,
 			    const char *notes, bool *ret_undone)
 {
 	json_t *found;
-	int r = find(campaign, improvement, &found);
+	int r = campaign_ask(campaign, "git.find", identity_of(row), &found);
 
 	*ret_undone = false;
 	if (r < 0)
 		return r;
-	*ret_undone = json_is_true(json_object_get(found, "reverted"));
+	bool gone = !json_is_string(json_object_get(found, "commit"));
+
+	*ret_undone = gone || json_is_true(json_object_get(found, "reverted"));
 	json_object_set(found, "commit", json_object_get(found, "revert"));
-	r = end_roll_back(campaign, improvement, *ret_undone ? found : NULL,
-			  *ret_undone ? "" : notes);
+	r = end_roll_back(campaign, number_of(row), *ret_undone ? found : NULL,
+			  gone ? "no branch held it any more" : *ret_undone ? "" : notes);
 	json_decref(found);
 	return r;
 }
 
-static int revert_row(struct campaign *campaign, const json_t *row, int64_t improvement)
+static int revert_row(struct campaign *campaign, const json_t *row)
 {
 	const json_t *apply = json_object_get(row, "apply");
-	json_t *answer = NULL;
+	json_t *answer = NULL, *order = identity_of(row);
 	bool undone = true;
-	int r = campaign_ask(campaign, "git.revert",
-			     json_pack("{s:O, s:I, s:O}", "commit",
-				       json_object_get(apply, "commit"), "improvement",
-				       (json_int_t)improvement, "files",
-				       json_object_get(json_object_get(apply, "rollback"),
-						       "files")), &answer);
+
+	json_object_set(order, "commit", json_object_get(apply, "commit"));
+	json_object_set(order, "files", json_object_get(json_object_get(apply, "rollback"), "files"));
+	int r = campaign_ask(campaign, "git.revert", order, &answer);
 	struct error why = *campaign->why;
-	int ended = r == 0 ? end_roll_back(campaign, improvement, answer, "") :
-			     settle_roll_back(campaign, improvement, why.text, &undone);
+	int ended = r == 0 ? end_roll_back(campaign, number_of(row), answer, "") :
+			     settle_roll_back(campaign, row, why.text, &undone);
 
 	json_decref(answer);
 	if (!undone)
 		*campaign->why = why;
 	return undone ? ended : r;
-}
-
-static int revert(struct campaign *campaign, int64_t improvement)
-{
-	json_t *row;
-	int r = read_improvement(campaign, improvement, &row);
-
-	if (r < 0)
-		return r;
-	r = revert_row(campaign, row, improvement);
-	json_decref(row);
-	return r;
 }
 
 int improvement_roll_back(struct campaign *campaign, int64_t improvement,
@@ -336,7 +333,7 @@ int improvement_roll_back(struct campaign *campaign, int64_t improvement,
 				 json_pack("{s:I, s:s}", "improvement", (json_int_t)improvement,
 					   "reason", reason), NULL);
 		if (r == 0)
-			r = revert_row(campaign, row, improvement);
+			r = revert_row(campaign, row);
 	}
 	json_decref(row);
 	return r;
@@ -346,15 +343,14 @@ int improvement_roll_back(struct campaign *campaign, int64_t improvement,
 
 static int settle_one(struct campaign *campaign, const json_t *row)
 {
-	int64_t improvement = json_integer_value(json_object_get(row, "improvement"));
 	const json_t *apply = json_object_get(row, "apply");
 	json_t *found = NULL;
 	int r = 0;
 
 	if (has_status(row, "rolling_back"))
-		return revert(campaign, improvement);
+		return revert_row(campaign, row);
 	if (json_is_object(apply))
-		r = settle_apply(campaign, improvement,
+		r = settle_apply(campaign, row,
 				 json_integer_value(json_object_get(apply, "id")),
 				 "interrupted", &found);
 	json_decref(found);

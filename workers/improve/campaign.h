@@ -192,7 +192,8 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 /* One pair of runs of all metrics, in the order of the coin. */
 struct pair {
 	bool candidate_first;
-	bool valid;			/* no clock jumped meanwhile */
+	bool valid;			/* nothing stood still meanwhile */
+	bool base_stopped, candidate_stopped;	/* that run did; then it is not valid */
 	bool failed;			/* the candidate's run did */
 	struct decision_value values[CAMPAIGN_METRICS_MAX];
 	struct decision_value times[METRIC_REPORTED];	/* wall and cpu, of the first */

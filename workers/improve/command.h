@@ -29,6 +29,7 @@ struct command_outcome {
 	const char *cause;		/* enum run_cause by name */
 	const char *detail;		/* why it could not be started, or "" */
 	int exit_code;			/* -1: it did not exit */
+	bool stopped;			/* on its way, by a signal */
 	int64_t wall_ns, cpu_ns;
 	int64_t rss_bytes;
 	int64_t instructions;		/* of user space; -1: nobody counts them here */

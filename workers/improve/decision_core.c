@@ -294,6 +294,12 @@ enum decision_verdict decision_look(struct decision *decision)
 	return is_due(decision) ? judge(decision) : DECISION_CONTINUE;
 }
 
+void decision_doubt(struct decision *decision)
+{
+	if (decision->verdict == DECISION_ACCEPT)
+		end(decision, DECISION_REVIEW, REASON_IMPLAUSIBLE);
+}
+
 const struct decision_look *decision_latest(const struct decision *decision)
 {
 	return decision->look_count ?

@@ -158,6 +158,9 @@ int decision_add_invalid_pair(struct decision *decision, bool base,
 /* The verdict so far. Ask after every pair; the first other than CONTINUE stays. */
 enum decision_verdict decision_look(struct decision *decision);
 
+/* What was accepted is for a person to look at, for what pairs do not tell. */
+void decision_doubt(struct decision *decision);
+
 /* The latest look, or NULL before the first. */
 const struct decision_look *decision_latest(const struct decision *decision);
 

@@ -1,5 +1,10 @@
 /*
  * pair.c - one pair of runs, base and candidate, in the order of a coin.
+ *
+ * A pair in which something stood still says nothing: the machine, which shows
+ * in its clocks; this program, which is to wake every tenth of a second; or one
+ * of the two runs, which is held against that side. What a run took is never a
+ * reason.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,6 +15,7 @@
 #include "workers/improve/metric.h"
 
 #define JUMP_NS (NS_PER_MS)
+#define LATE_NS NS_PER_S
 
 /* How far the clock that counts suspension is ahead of the one that does not. */
 static int64_t suspended_ns(void)
@@ -24,7 +30,7 @@ static int64_t suspended_ns(void)
 
 /* What one arm's run gave, by metric. */
 struct side {
-	bool failed;
+	bool failed, stopped;
 	double values[CAMPAIGN_METRICS_MAX];
 	double times[METRIC_REPORTED];
 };
@@ -70,6 +76,7 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 	if (r < 0)
 		return error_prefix(campaign->why, r, "benchmark %s", benchmark->title);
 	campaign->runs_left -= campaign->runs_left != INT64_MAX;
+	ret->stopped |= outcome.stopped;
 	if (command_succeeded(&outcome)) {
 		r = read_metrics(campaign, benchmark, &outcome, ret);
 	} else {
@@ -107,6 +114,7 @@ int pair_measure(struct campaign *campaign, const struct arm *base,
 	int64_t suspended = suspended_ns();
 	struct side sides[2];	/* base, candidate */
 
+	campaign->session->late_ns = 0;
 	for (int n = 0; n < 2; n++) {
 		int which = candidate_first ? 1 - n : n;
 		int r = run_side(campaign, order[which], &sides[which]);
@@ -118,7 +126,10 @@ int pair_measure(struct campaign *campaign, const struct arm *base,
 		return error_prefix(campaign->why, -EINVAL, "the unchanged program");
 	*ret = (struct pair){
 		.candidate_first = candidate_first, .failed = sides[1].failed,
-		.valid = suspended_ns() - suspended < JUMP_NS,
+		.base_stopped = sides[0].stopped, .candidate_stopped = sides[1].stopped,
+		.valid = suspended_ns() - suspended < JUMP_NS &&
+			 campaign->session->late_ns < LATE_NS &&
+			 !sides[0].stopped && !sides[1].stopped,
 	};
 	for (size_t i = 0; i < campaign->metric_count; i++)
 		ret->values[i] = (struct decision_value){ sides[0].values[i],

@@ -130,10 +130,13 @@ static int turn(struct session *session)
 {
 	int r = worker_poll(session->call);
 	struct client_event event;
+	int64_t until_ns = clock_now_ns() + SLICE_NS, late_ns;
 
 	if (r < 0)
 		return r;
-	r = client_wait(session->client, -1, clock_now_ns() + SLICE_NS, &event);
+	r = client_wait(session->client, -1, until_ns, &event);
+	late_ns = clock_now_ns() - until_ns;
+	session->late_ns = late_ns > session->late_ns ? late_ns : session->late_ns;
 	if (r == 0)
 		take(session, &event);
 	return r == -ETIMEDOUT || r == -EAGAIN || r == -EINTR ? 0 : r;

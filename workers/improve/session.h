@@ -29,6 +29,7 @@ struct session {
 	const char *workspace;		/* the store's key of it; NULL: nothing is kept */
 	bool confirmed;			/* a command said that it ran there */
 	int64_t id;			/* the store's; 0: none yet */
+	int64_t late_ns;		/* most that a wait was too long, since it was set to 0 */
 	json_t *executions;		/* not yet told to the store; or NULL */
 };
 

@@ -1,9 +1,14 @@
 /*
  * watch.c - whether what was applied still pays: old and new beside each
  * other, some pairs a look, for as long as anybody looks.
+ *
+ * What fails is taken back when it fails twice and the old does not. Where the
+ * old cannot be built or run any more there is nothing to compare with: that is
+ * told, and the campaign goes on.
  */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "workers/improve/campaign.h"
@@ -14,6 +19,7 @@ struct watching {
 	int64_t experiment;
 	const char *commit, *base;
 	struct watch watch;
+	unsigned failures;	/* of runs of the new, in a row */
 	struct arm old, new;
 	struct bottleneck_series series[CAMPAIGN_METRICS_MAX];	/* of the new */
 };
@@ -43,20 +49,22 @@ static json_t *environment_of(const struct campaign *campaign, const json_t *cha
 	return ret;
 }
 
+/* -EINVAL where one of them cannot be built any more, or its commit is gone. */
 static int build_both(struct campaign *campaign, struct watching *watching,
-		      const json_t *changes, bool *ret_built)
+		      const json_t *changes)
 {
 	enum tuner_outcome outcomes[2] = { TUNER_OK, TUNER_OK };
 	int r = arm_build_commit(campaign, COPY_FINALISTS, watching->base,
 				 environment_of(campaign, changes, "from"), &watching->old,
 				 &outcomes[0]);
 
-	if (r == 0)
+	if (r == 0 && outcomes[0] == TUNER_OK)
 		r = arm_build_commit(campaign, COPY_FINALISTS + 1, watching->commit,
 				     environment_of(campaign, changes, "to"), &watching->new,
 				     &outcomes[1]);
-	*ret_built = outcomes[0] == TUNER_OK && outcomes[1] == TUNER_OK;
-	return r;
+	if (r == 0 && (outcomes[0] != TUNER_OK || outcomes[1] != TUNER_OK))
+		r = -EINVAL;
+	return r == -ENOENT ? -EINVAL : r;
 }
 
 /* The pairs of earlier looks, in their order. */
@@ -86,8 +94,13 @@ static int look(struct campaign *campaign, struct watching *watching)
 		campaign_say(campaign, n, WATCH_PAIRS, "watching improvement %lld",
 			     (long long)watching->improvement);
 		r = pair_measure(campaign, &watching->old, &watching->new, n % 2, &pair);
-		if (r < 0 || pair.failed)
+		if (r < 0)
 			break;
+		watching->failures = pair.failed ? watching->failures + 1 : 0;
+		if (watching->failures == 2)
+			break;
+		if (pair.failed)
+			continue;
 		pair_record(&pair, n, samples);
 		for (size_t i = 0; i < campaign->metric_count; i++)
 			bottleneck_add(&watching->series[i], pair.values[i].candidate);
@@ -131,6 +144,16 @@ static bool is_new(const struct campaign *campaign, const struct watching *watch
 	return commit && strcmp(commit, watching->commit) == 0;
 }
 
+static void tell(struct campaign *campaign, const struct watching *watching,
+		 const char *state, bool rolled_back)
+{
+	json_array_append_new(json_object_get(campaign->report, "watched"),
+			      json_pack("{s:I, s:s, s:I, s:b}", "improvement",
+					(json_int_t)watching->improvement, "state", state,
+					"pairs", (json_int_t)watching->watch.harm.pairs,
+					"rolled_back", rolled_back));
+}
+
 static int judge(struct campaign *campaign, struct watching *watching)
 {
 	const char *reason = NULL;
@@ -141,14 +164,12 @@ static int judge(struct campaign *campaign, struct watching *watching)
 		return r;
 	if (fail)
 		reason = "tests fail that passed before";
+	else if (watching->failures > 1)
+		reason = "its benchmark fails, which did not before";
 	else if (watching->watch.state == WATCH_HARM)
 		reason = "it is slower than what it replaced";
-	json_array_append_new(json_object_get(campaign->report, "watched"),
-			      json_pack("{s:I, s:s, s:I, s:b}", "improvement",
-					(json_int_t)watching->improvement, "state",
-					reason ? reason : watch_state_name(watching->watch.state),
-					"pairs", (json_int_t)watching->watch.harm.pairs,
-					"rolled_back", reason != NULL));
+	tell(campaign, watching, reason ? reason : watch_state_name(watching->watch.state),
+	     reason != NULL);
 	if (reason)
 		return improvement_roll_back(campaign, watching->improvement, reason);
 	return is_new(campaign, watching) ?
@@ -180,7 +201,7 @@ static int watch_one(struct campaign *campaign, const json_t *row)
 		.base = json_string_value(json_object_get(rollback, "base")),
 	};
 	double lower = json_number_value(json_object_get(row, "gain_lower"));
-	bool built = false;
+	char words[ERROR_TEXT_BYTES + 40];
 	int r;
 
 	if (!watching.commit || !watching.base)
@@ -188,13 +209,19 @@ static int watch_one(struct campaign *campaign, const json_t *row)
 	watch_init(&watching.watch, difference_of_gain(primary_direction(campaign),
 						       fmax(lower, 0)));
 	replay(campaign, &watching, json_object_get(row, "pairs"));
-	r = build_both(campaign, &watching, json_object_get(row, "changes"), &built);
-	if (r == 0 && built)
+	r = build_both(campaign, &watching, json_object_get(row, "changes"));
+	if (r == 0)
 		r = begin(campaign, &watching);
-	if (r == 0 && built)
+	if (r == 0)
 		r = look(campaign, &watching);
-	if (r == 0 && built)
+	if (r == -EINVAL) {
+		snprintf(words, sizeof(words), "not to be compared any more: %s",
+			 campaign->why->text);
+		tell(campaign, &watching, words, false);
+		r = 0;
+	} else if (r == 0) {
 		r = judge(campaign, &watching);
+	}
 	arm_release(&watching.old);
 	arm_release(&watching.new);
 	return r;

@@ -99,6 +99,17 @@ static void on_exceeded(void *owner)
 
 /* ---- the verdict ---- */
 
+/* Whether the command's own process was stopped on its way, by whomever. */
+static volatile sig_atomic_t was_stopped;
+
+static void on_child(int number, siginfo_t *about, void *context)
+{
+	(void)number;
+	(void)context;
+	if (about->si_code == CLD_STOPPED)
+		was_stopped = 1;
+}
+
 static int64_t ns_of(const struct timeval *time)
 {
 	return time->tv_sec * NS_PER_S + time->tv_usec * 1000;
@@ -181,7 +192,7 @@ static json_t *verdict(const struct job *job)
 	const struct rusage *usage = &job->exit.usage;
 	bool exited = job->exit.code == CLD_EXITED;
 
-	return json_pack("{ss ss ss so so sI sI sI sI so so so}",
+	return json_pack("{ss ss ss so so sI sI sI sI sb so so so}",
 		"schema", "cupel.run/1",
 		"workspace", home,
 		"cause", cause_of(job),
@@ -191,6 +202,7 @@ static json_t *verdict(const struct job *job)
 		"user_ns", (json_int_t)ns_of(&usage->ru_utime),
 		"system_ns", (json_int_t)ns_of(&usage->ru_stime),
 		"maxrss_bytes", (json_int_t)usage->ru_maxrss * 1024,
+		"stopped", was_stopped != 0,
 		"instructions", instructions_json(job),
 		"output", output_json(&job->output),
 		"collected", collect(job));
@@ -458,9 +470,13 @@ static void writable(struct worker_call *call)
 /* The command is of our user: it must not write the verdict into our memory. */
 static int start(struct worker *worker, struct error *why)
 {
+	const struct sigaction action = { .sa_sigaction = on_child, .sa_flags = SA_SIGINFO };
+
 	(void)worker;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_set(why, -errno, "not dumpable: %s", strerror(errno));
+	if (sigaction(SIGCHLD, &action, NULL) < 0)
+		return error_set(why, -errno, "SIGCHLD: %s", strerror(errno));
 	return tree_init(why);
 }
 

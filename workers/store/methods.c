@@ -212,7 +212,8 @@ static const struct method methods[] = {
 	{ "store.recover", {
 		"UPDATE improvements SET status = 'proposed', reason = 'interrupted while testing'"
 		" WHERE workspace = :workspace AND status = 'testing' RETURNING id",
-		"SELECT i.id AS improvement, i.status, " APPLIED " AS \"apply::json\""
+		"SELECT i.id AS improvement, i.hash, i.status, i.code_changes AS \"changes::json\", "
+		APPLIED " AS \"apply::json\""
 		" FROM improvements i WHERE i.workspace = :workspace AND"
 		" (i.status = 'rolling_back' OR (i.status = 'approved' AND EXISTS (SELECT 1"
 		"  FROM applied_improvements WHERE improvement_id = i.id AND success IS NULL)))"
