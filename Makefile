@@ -215,7 +215,12 @@ $(out)/supervisor/monitor/main_of_test.o: $(out)/supervisor/monitor/main.o
 $(heap_test): $(filter-out %/main.o,$(call object,$(cupeld_sources))) \
 	$(out)/supervisor/monitor/main_of_test.o | $(out)/libexec/cupel $(bins)
 $(heap_test): private ldflags += -Wl,--wrap=loop_run,--start-group
-$(heap_test): private libraries += -Wl,--end-group
+
+# The loader's own parts.
+manifest_test := $(out)/tests/test_manifest
+$(manifest_test): $(filter-out %/main.o,$(call object,$(cupel-catalog_sources)))
+$(manifest_test): private ldflags += -Wl,--start-group
+$(heap_test) $(manifest_test): private libraries += -Wl,--end-group
 $(out)/libexec/cupel:
 	@mkdir -p $(@D) && ln -sfn ../bin $@
 

@@ -310,8 +310,11 @@ const char *text_nearest(const char *typed, const char *const *names)
 	for (; *names; names++) {
 		size_t length = strlen(*names);
 
-		if (length > NAME_LETTERS_MAX)
-			continue;
+		size_t gap = length > typed_length ? length - typed_length :
+						     typed_length - length;
+
+		if (length > NAME_LETTERS_MAX || 3 * gap > (length > 2 ? length : 3))
+			continue;	/* it would be too far off, too */
 		unsigned d = distance(typed, typed_length, *names, length);
 
 		if (3 * d <= (length > 2 ? length : 3) && (!best || d < best_distance)) {

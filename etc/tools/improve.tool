@@ -14,6 +14,7 @@ tool improve.run {
 	roles = { owner, member }
 	deadline = 6h
 	deadline_max = 24h
+	slow = 24h
 	schema = {
 		'{"type": "object", "required": ["workspace", "copies"], "additionalProperties": false,',
 		' "properties": {',
@@ -65,6 +66,7 @@ tool improve.test {
 	roles = { owner, member, agent }
 	deadline = 1h
 	deadline_max = 24h
+	slow = 24h
 	schema = {
 		'{"type": "object", "required": ["config"], "additionalProperties": false,',
 		' "properties": {',
@@ -82,6 +84,7 @@ tool improve.bench {
 	roles = { owner, member, agent }
 	deadline = 1h
 	deadline_max = 24h
+	slow = 24h
 	schema = {
 		'{"type": "object", "required": ["config"], "additionalProperties": false,',
 		' "properties": {',

@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 
 #include "common/convert.h"
+#include "common/core/deadline.h"
 #include "common/core/hash.h"
 #include "sandbox/policy.h"
 #include "supervisor/catalog/wider.h"
 
 #define PROBE_BYTES_MAX 4096
+#define SLOW_NEVER_NS (24 * 3600 * NS_PER_S)	/* no call takes longer */
 
 int assembly_init(struct assembly *assembly, struct error *why)
 {
@@ -309,7 +311,16 @@ static int add_probe(struct assembly *assembly, const struct manifest_tool *tool
 	return add_text(assembly, (struct span){ bytes, (size_t)r }, ret, why);
 }
 
-static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool)
+/* What a single-use worker is told to do takes the time it takes. */
+static int64_t slow_ns_of(const struct manifest_tool *tool, enum pool_kind kind)
+{
+	if (tool->slow_ns > 0)
+		return tool->slow_ns;
+	return kind == POOL_PER_CALL ? SLOW_NEVER_NS : (tool->deadline_ns + 2) / 3;
+}
+
+static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool,
+		      enum pool_kind kind)
 {
 	memset(row, 0, sizeof(*row));
 	snprintf(row->name, sizeof(row->name), "%s", tool->title);
@@ -321,7 +332,7 @@ static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool
 	row->deadline_ns = tool->deadline_ns;
 	row->deadline_max_ns = tool->deadline_max_ns;
 	row->idle_ns = tool->idle_ns;
-	row->slow_ns = tool->slow_ns;
+	row->slow_ns = slow_ns_of(tool, kind);
 	row->cache_ns = tool->cache_ns;
 	row->output_bytes = (uint64_t)tool->output_bytes;
 }
@@ -335,7 +346,7 @@ static int add_tool(struct assembly *assembly, struct manifest *manifest,
 	struct catalog_tool row;
 	int r;
 
-	fill_tool(&row, tool);
+	fill_tool(&row, tool, assembly->catalog->pools[pool].kind);
 	row.pool = pool;
 	r = before && !assembly->may_widen ? wider_tool(before, &row, why) : 0;
 	if (r == 0)

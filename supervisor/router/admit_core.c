@@ -177,16 +177,19 @@ static bool check_share(struct router *router, struct asked *asked,
 			struct ending *why, int64_t now_ns)
 {
 	const struct client *client = &router->clients[asked->client];
+	struct user *user = user_row(router, client->uid);
 	uint32_t left = router->size.calls - router->call_count;
 
-	(void)now_ns;
 	if (client->waiting >= CLIENT_WAITING_MAX)
 		*why = ending_of(ERROR_RESOURCE_EXHAUSTED,
 				 "64 calls of this client wait already");
-	else if (client_is_guest(client) &&
-		 !fair_allows(user_row(router, client->uid)->calls, left))
+	else if (client_is_guest(client) && !fair_allows(user->calls, left))
 		*why = ending_of(ERROR_RESOURCE_EXHAUSTED,
 				 "this user has more calls than are left");
+	else if (client_is_guest(client) && !asked->tool &&
+		 !bucket_take(&user->looks, 1, now_ns))
+		*why = ending_of(ERROR_RESOURCE_EXHAUSTED,
+				 "this user has looked 20 times in a second");
 	else
 		return true;
 	why->retry_after_ms = 100;

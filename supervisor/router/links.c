@@ -9,8 +9,11 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 #define LINK_FRAMES_PER_TURN 1024
+#define LINK_FRAMES_LEAST 4	/* and beyond, what each can say in its part of ... */
+#define LINK_TURN_NS (20 * NS_PER_MS)
 #define LINK_ROUNDS 4	/* of writing in a turn */
 #define LINK_ACCEPTS_PER_TURN 32
 #define LINK_REST_NS (100 * NS_PER_MS)	/* without descriptors */
@@ -102,6 +105,7 @@ static void release(struct link *link)
 	give_back(shell, &channel->in);
 	give_back(shell, &channel->out);
 	link->open = link->closing = link->starved = false;
+	shell->open_count--;
 }
 
 static void tell_closed(struct link *link)
@@ -162,16 +166,25 @@ static bool receive_one(struct link *link)
 	return true;
 }
 
+/* However many links there are, and whatever is said: our beat is awaited. */
+static bool has_had_its_turn(const struct shell *shell, unsigned count, int64_t since_ns)
+{
+	return count == LINK_FRAMES_PER_TURN ||
+	       (count % LINK_FRAMES_LEAST == 0 &&
+		clock_now_ns() - since_ns > LINK_TURN_NS / shell->open_count);
+}
+
 static void receive_all(struct link *link)
 {
 	struct shell *shell = link->shell;
+	int64_t since_ns = clock_now_ns();
 	unsigned count = 0;
+	bool over = false;
 
 	lend(shell, &link->channel.in);
-	while (!link->closing && count < LINK_FRAMES_PER_TURN &&
-	       receive_one(link))
-		count++;
-	if (count == LINK_FRAMES_PER_TURN && !link->closing)
+	while (!link->closing && !over && receive_one(link))
+		over = has_had_its_turn(shell, ++count, since_ns);
+	if (over && !link->closing)
 		shell->again[shell->again_count++] = link->peer;
 	else
 		give_back(shell, &link->channel.in);
@@ -330,6 +343,7 @@ int link_attach(struct shell *shell, uint32_t peer, int fd, struct error *why)
 		     ROUTER_TO_CLIENT : ROUTER_TO_WORKER, none, none);
 	link->events = EPOLLIN;
 	link->open = true;
+	shell->open_count++;
 	link->closing = link->starved = false;
 	return 0;
 }

@@ -78,6 +78,9 @@ static void init_tables(struct router *router, int64_t now_ns)
 {
 	for (uint32_t i = 0; i <= router->size.clients; i++)
 		list_init(&router->clients[i].calls);
+	for (uint32_t i = 0; i < router->size.clients; i++)
+		bucket_init(&router->users[i].looks, USER_LOOKS_PER_S, NS_PER_S,
+			    USER_LOOKS_PER_S, now_ns);
 	for (uint32_t i = 0; i < router->size.slots; i++)
 		list_init(&router->slots[i].calls);
 	for (uint32_t i = 0; i < CATALOG_POOLS_MAX; i++) {

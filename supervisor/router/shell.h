@@ -69,6 +69,7 @@ struct shell {
 	struct loop_source listener, control;
 	int64_t listen_ns;		/* the listener rests until then */
 	struct link links[SHELL_PEERS];
+	uint32_t open_count;		/* of them */
 	uint32_t dirty[2 * SHELL_PEERS];	/* writing may make all dirty again */
 	uint32_t dirty_count;
 	uint32_t patient[SHELL_PEERS];	/* written with what comes next, or at

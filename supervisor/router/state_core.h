@@ -50,6 +50,7 @@
 #define CLIENT_FLIGHT_MAX 64
 #define CLIENT_WAITING_MAX 64
 #define CLIENT_CANCELS_PER_S 100
+#define USER_LOOKS_PER_S 20	/* at the router itself, which takes long */
 #define CLIENT_HELLO_NS (5 * NS_PER_S)
 #define CLIENT_STALL_NS (30 * NS_PER_S)
 #define CLIENT_STALL_BYTES (1U << 20)
@@ -118,6 +119,7 @@ struct user {
 	uint64_t known, result_bytes;	/* effects that are over; what is kept of them */
 	struct list names, results;	/* the same: the longest over first */
 	struct list *recalled;		/* last, in names */
+	struct bucket looks;
 };
 
 enum slot_state {

@@ -4,6 +4,7 @@
  *	rude SOCKET RULE [SECONDS]
  *	rude SOCKET enter WORKSPACE TOOL WORD...
  *	rude SOCKET hoard DIRECTORY SECONDS
+ *	rude SOCKET flood SECONDS
  *
  * Prints "closed" if the router ended the link within SECONDS (default 5),
  * "open" if it did not; exits with 1 if it never came so far. What each rule is
@@ -16,6 +17,9 @@
  * The third registers DIRECTORY as often as it may, makes as many links as it may,
  * and prints how often and how many; then asks for SECONDS, as quickly as it is
  * answered, to forget what is not there, and prints how often that was.
+ *
+ * The fourth calls tools that there are not, on a hundred links, as quickly as they
+ * are read, and prints how often that was.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -317,6 +321,67 @@ static int hoard(const char *path, const char *name, int seconds)
 	return 0;
 }
 
+/* ---- as many calls as are read ---- */
+
+#define LINKS 100
+#define BURST 1500	/* calls in a row, which may come again: none of them lasts */
+
+static size_t encode_burst(uint8_t *ret, size_t room)
+{
+	char tool[] = "no.such.tool.and.none.whose.name.is.anything.like.it";
+	size_t length = 0;
+	struct error why;
+
+	for (uint64_t id = 1; id <= BURST; id++) {
+		const struct message call = {
+			.kind = MESSAGE_CALL, .call_id = id,
+			.deadline_ns = clock_now_ns() + 60 * NS_PER_S,
+			.call = { .tool = message_text_of(tool), .attempt = 1 } };
+		int r = message_encode(&call, ret + length, room - length, &why);
+
+		must(r > 0, "encode");
+		length += (size_t)r;
+	}
+	return length;
+}
+
+static void drain(int fd)
+{
+	while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+}
+
+static int flood(const char *path, int seconds)
+{
+	static uint8_t burst[BURST * 256];
+	const size_t length = encode_burst(burst, sizeof(burst));
+	struct pollfd links[LINKS];
+	size_t at[LINKS] = { 0 }, sent = 0;
+	int64_t until_ns;
+
+	for (size_t i = 0; i < LINKS; i++) {
+		links[i] = (struct pollfd){ socket(AF_UNIX, SOCK_STREAM, 0), POLLIN | POLLOUT, 0 };
+		reach(links[i].fd, path);
+		greet(links[i].fd);
+	}
+	until_ns = clock_now_ns() + seconds * NS_PER_S;
+	while (clock_now_ns() < until_ns && poll(links, LINKS, 100) >= 0)
+		for (size_t i = 0; i < LINKS; i++) {
+			ssize_t n;
+
+			if (links[i].revents & POLLIN)
+				drain(links[i].fd);
+			if (!(links[i].revents & POLLOUT))
+				continue;
+			n = send(links[i].fd, burst + at[i], length - at[i],
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+			at[i] = n > 0 ? (at[i] + (size_t)n) % length : at[i];
+			sent += n > 0 ? (size_t)n : 0;
+		}
+	printf("%zu\n", sent / (length / BURST));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int seconds = argc > 3 ? atoi(argv[3]) : 5;
@@ -328,6 +393,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 4 && strcmp(argv[2], "hoard") == 0)
 		return hoard(argv[1], argv[3], atoi(argv[4]));
+	if (argc > 3 && strcmp(argv[2], "flood") == 0)
+		return flood(argv[1], seconds);
 	for (size_t i = 0; argc > 2 && i < sizeof(rules) / sizeof(rules[0]); i++) {
 		if (strcmp(rules[i].name, argv[2]) != 0)
 			continue;
@@ -338,6 +405,6 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	fprintf(stderr, "usage: rude SOCKET RULE [SECONDS], enter WORKSPACE TOOL WORD..., "
-			"or hoard DIRECTORY SECONDS\n");
+			"hoard DIRECTORY SECONDS, or flood SECONDS\n");
 	return 1;
 }

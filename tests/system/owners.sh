@@ -166,11 +166,30 @@ leaves_some() {
 	stop_supervisor
 }
 
+# What one says without end keeps the router busy, but not from its beats.
+is_heard_out() {
+	local router flooder
+	begin
+	router=$(named cupel-router)
+	as_who "$anne"
+	"${as_user[@]}" "$work/rude" "$space/run/router.sock" flood 15 >"$space/flood" &
+	flooder=$!
+	as_who "$bert"
+	sleep 5
+	is 'beside a flood of calls another is served' "$(code_of call echo 1)" 0
+	as_who 0
+	wait $flooder
+	holds "who was read so often ($(<"$space/flood"))" test "$(<"$space/flood")" -gt 10000
+	is 'and the router has lived through it' "$(named cupel-router)" "$router"
+	stop_supervisor
+}
+
 if [ "$(id -u)" -eq 0 ]; then
 	become full
 	is_another_users
 	is_ones_own
 	leaves_some
+	is_heard_out
 else
 	skip 'two users of one supervisor' 'needs root'
 fi

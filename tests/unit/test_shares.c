@@ -354,6 +354,25 @@ static void of_room_for_output(void **state)
 	end();
 }
 
+/* What the router tells of itself it has to write first. */
+static void of_looks_at_the_router(void **state)
+{
+	const struct asked asked = { .tool = "router.health" };
+	unsigned annes = 0;
+
+	(void)state;
+	begin(16, 16, 4);
+	connect_as(0, ANNE);
+	connect_as(1, ANNE);
+	connect_as(2, BERT);
+	for (unsigned i = 0; i < 64; i++)
+		annes += call(i % 2, asked) == ERROR_OK;
+	assert_int_equal(annes, USER_LOOKS_PER_S);
+	assert_int_equal(world.code, ERROR_RESOURCE_EXHAUSTED);
+	assert_int_equal(call(2, asked), ERROR_OK);
+	end();
+}
+
 static bool works(uint32_t slot)
 {
 	return world.router->slots[slot].state == SLOT_READY;
@@ -448,6 +467,7 @@ int main(void)
 		cmocka_unit_test(of_results_that_are_not_confirmed),
 		cmocka_unit_test(of_room_for_arguments),
 		cmocka_unit_test(of_room_for_output),
+		cmocka_unit_test(of_looks_at_the_router),
 		cmocka_unit_test(of_what_is_not_metered),
 		cmocka_unit_test(of_results_that_are_held),
 		cmocka_unit_test(of_names_that_are_known),
