@@ -17,9 +17,12 @@
 #define KILLED_BY(event_, fate_)                                              \
 	[event_] = { WORKER_KILLING, WORKER_DO_KILL, fate_ }
 
-/* Before it serves there is nothing to finish: it is killed at once. */
+/*
+ * Before it serves there is nothing to finish: it is killed at once. But whose link
+ * has ended is about to say how it ended itself, and that counts.
+ */
 #define NOT_YET                                                               \
-	KILLED_BY(WORKER_EVENT_BAD, FATE_BAD),                                \
+	[WORKER_EVENT_BAD] = { WORKER_STOPPING, WORKER_DO_TERM, FATE_BAD },   \
 	KILLED_BY(WORKER_EVENT_TIMEOUT, FATE_START),                          \
 	KILLED_BY(WORKER_EVENT_DRAIN, FATE_ORDERED),                          \
 	KILLED_BY(WORKER_EVENT_DRAINED, FATE_ORDERED),                        \

@@ -373,6 +373,31 @@ static void test_a_callers_directory_fails_no_pool(void **state)
 			 RESTART_CRASHLOOP);
 }
 
+/* The router sees the end of the link before the monitor sees that of the worker. */
+static void test_a_link_that_ends_first_hides_no_status(void **state)
+{
+	static struct world world;
+	struct core_event event;
+	const uint32_t i = 0;
+
+	(void)state;
+	one_pool(&world, (struct core_pool_spec){ .name = "x", .fixed = true, .size = 1,
+						  .warm = 1, .start_ns = NS_PER_S });
+	while (world.core.slots[i].state != WORKER_STARTING)
+		world_advance(&world);
+	event = world_event(&world, CORE_RECORD, i);
+	event.record = (struct control){ .kind = CONTROL_KILL, .slot = i,
+					 .generation = event.generation,
+					 .detail = KILL_PROTOCOL };
+	world_step(&world, event);
+	assert_false(world.core.slots[i].forced);
+	event = world_event(&world, CORE_FACTS, i);
+	event.facts = world.processes[i].facts = FACT_ALL;
+	event.exit_status = 78;
+	world_step(&world, event);
+	assert_int_equal(world.core.pools[0].restart.state, RESTART_FAILED);
+}
+
 static void test_the_idle_leave(void **state)
 {
 	static struct world world;
@@ -405,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_a_workspace_that_is_gone_stays_so),
 		cmocka_unit_test(test_a_job_that_has_its_call_is_no_spare),
 		cmocka_unit_test(test_a_callers_directory_fails_no_pool),
+		cmocka_unit_test(test_a_link_that_ends_first_hides_no_status),
 		cmocka_unit_test(test_the_idle_leave),
 	};
 
