@@ -83,7 +83,7 @@ struct worker_tool {
 	void (*stopped)(struct worker_call *call);
 	/* Of pending calls: worker_chunk_some() may take bytes again. */
 	void (*writable)(struct worker_call *call);
-	/* Of pending calls: the time of worker_wake_at() has come. */
+	/* Of pending calls: the time of worker_wake_at() has come. Ends no other call. */
 	void (*woken)(struct worker_call *call);
 	bool accepts;		/* it calls worker_accept() itself */
 };
