@@ -43,19 +43,17 @@ static bool is_same(const struct logtail_file *a, const struct logtail_file *b)
 
 /*
  * Opens the newest and older ones up to last, which may be NULL; returns their
- * count. A file renamed while we look is met twice in a row.
+ * count. Files only go up meanwhile: one renamed while we look is met twice in a
+ * row, and a name that is free has older ones behind it.
  */
 static int gather(const struct logtail *tail, const char *name,
 		  const struct logtail_file *last, struct logtail_file *ret)
 {
 	int count = 0;
 
-	for (int number = 0; count < LOGTAIL_FILES_MAX; number++) {
-		if (!open_file(tail->directory_fd, name, number, &ret[count])) {
-			if (number > 0)
-				break;
-			continue;	/* between renaming and creating */
-		}
+	for (int number = 0; number < LOGTAIL_FILES_MAX; number++) {
+		if (!open_file(tail->directory_fd, name, number, &ret[count]))
+			continue;
 		if (last && is_same(&ret[count], last)) {
 			fclose(ret[count].file);
 			break;

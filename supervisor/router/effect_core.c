@@ -12,11 +12,14 @@ static struct span name_of(const struct call *call)
 	return call->arguments.first->message.call.effect;
 }
 
-/* Hashes with two keys only we know stand for whose and which it is. */
+/*
+ * Hashes with two keys only we know stand for whose and which it is: of a call that
+ * a worker makes, the user in whose name it does.
+ */
 static struct signature sign(const struct router *router,
 			     const struct call *call)
 {
-	uint64_t whose = (uint64_t)call->role << 32 | call->uid;
+	uint64_t whose = (uint64_t)call->role << 32 | call->user;
 	struct signature name;
 
 	for (unsigned i = 0; i < 2; i++) {

@@ -54,6 +54,15 @@ is 'but not when records are chosen' "$("$cupel" log --level info | grep -c 'no 
 printf '{"ts":"torn' >>"$log/cupeld.log"
 is 'a torn line waits for its end' "$("$cupel" log | grep -c torn)" 0
 
+# ---- between two names of a rotation ----
+
+rm -rf "$log" && mkdir "$log"
+for i in 3 2 0; do
+	name=$log/w.log.$i
+	record 1 info w $i >"${name%.0}"
+done
+is 'a name that is free hides no older file' "$("$cupel" log --json | jq -r .msg | paste -sd ' ')" '3 2 0'
+
 # ---- follow, while the files are set aside as fast as can be ----
 
 rm -rf "$log" && mkdir "$log"

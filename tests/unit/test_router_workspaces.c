@@ -47,6 +47,14 @@ static void on_control(void *owner, const struct control *record)
 	(void)record;
 }
 
+static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
+{
+	(void)owner;
+	(void)index;
+	(void)row;
+	return 0;
+}
+
 static void on_note(void *owner, const struct router_note *note)
 {
 	(void)owner;
@@ -93,7 +101,7 @@ static void begin(void)
 		.calls = 64, .clients = CLIENTS, .slots = SLOTS, .queue = 8, .cached = 8,
 		.effects = 128, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
 	const struct router_sink sink = { .send = on_send, .control = on_control,
-					  .note = on_note };
+					  .keep = on_keep, .note = on_note };
 
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "conductor", 1, 8);
@@ -127,18 +135,25 @@ static void end(void)
 }
 
 /* SERVED, in that workspace; WAITS; or the code it ends with, at once. */
-static int call(uint32_t client, const char *tool, uint32_t workspace, uint64_t parent)
+static int call_once(uint32_t client, const char *tool, uint32_t workspace,
+		     uint64_t parent, const char *effect)
 {
 	world.handle = 0;
 	world.code = WAITS;
 	hear(client, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
 		.deadline_ns = 10 * NS_PER_S,
 		.call = { .tool = message_text_of(tool), .attempt = 1,
+			  .effect = { (const uint8_t *)effect, strlen(effect) },
 			  .workspace = workspace, .parent = parent } });
 	if (!world.handle)
 		return world.code;
 	assert_int_equal(world.workspace, workspace);
 	return SERVED;
+}
+
+static int call(uint32_t client, const char *tool, uint32_t workspace, uint64_t parent)
+{
+	return call_once(client, tool, workspace, parent, "");
 }
 
 static uint64_t served(uint32_t client, const char *tool, uint32_t workspace)
@@ -206,6 +221,20 @@ static void a_worker_enters_what_its_caller_may(void **state)
 		.generation = 1, .call_id = of_anne });
 	assert_int_equal(world.code, ERROR_OK);
 	assert_int_equal(call(OF_WORKER, "work", 7, of_anne), ERROR_DENIED_BY_ACL);
+	end();
+}
+
+/* Two callers of one worker, which gives what it does for them the same name. */
+static void an_effects_name_is_its_callers(void **state)
+{
+	(void)state;
+	begin();
+	uint64_t of_anne = served(OF_ANNE, "conduct", 0);
+	uint64_t of_bert = served(OF_BERT, "conduct", 0);
+
+	assert_int_equal(call_once(OF_WORKER, "work", 0, of_anne, "x"), SERVED);
+	assert_int_equal(call_once(OF_WORKER, "work", 0, of_bert, "x"), SERVED);
+	assert_int_equal(call_once(OF_WORKER, "work", 0, of_anne, "x"), WAITS);
 	end();
 }
 
@@ -280,6 +309,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_workspace_is_its_users_and_roots),
 		cmocka_unit_test(a_worker_enters_what_its_caller_may),
+		cmocka_unit_test(an_effects_name_is_its_callers),
 		cmocka_unit_test(the_dead_have_no_callers),
 		cmocka_unit_test(an_ordinary_client_serves_no_call),
 		cmocka_unit_test(a_workspace_is_known_before_it_is_used),
