@@ -174,6 +174,14 @@ static bool has_had_its_turn(const struct shell *shell, unsigned count, int64_t 
 		clock_now_ns() - since_ns > LINK_TURN_NS / shell->open_count);
 }
 
+/* Once: it has its next turn when this one has settled, and none before. */
+static void mark_again(struct link *link)
+{
+	if (!link->again)
+		link->shell->again[link->shell->again_count++] = link->peer;
+	link->again = true;
+}
+
 static void receive_all(struct link *link)
 {
 	struct shell *shell = link->shell;
@@ -185,7 +193,7 @@ static void receive_all(struct link *link)
 	while (!link->closing && !over && receive_one(link))
 		over = has_had_its_turn(shell, ++count, since_ns);
 	if (over && !link->closing)
-		shell->again[shell->again_count++] = link->peer;
+		mark_again(link);
 	else
 		give_back(shell, &link->channel.in);
 	if (channel_grants(&link->channel) || link->starved)
@@ -201,7 +209,7 @@ static void on_ready(void *owner, uint32_t events, int64_t now_ns)
 		return;
 	if (events & EPOLLOUT)
 		mark_dirty(link);
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !link->again)
 		receive_all(link);
 }
 
@@ -316,6 +324,7 @@ void links_settle(struct shell *shell)
 	for (uint32_t i = 0; i < again; i++) {
 		struct link *link = &shell->links[shell->again[i]];
 
+		link->again = false;
 		if (link->open && !link->closing)
 			receive_all(link);
 	}

@@ -43,6 +43,7 @@ struct link {
 	bool closing;		/* ends when the turn has settled */
 	bool dirty;		/* in the list of those to be written */
 	bool patient;		/* in the list of those who have time */
+	bool again;		/* in the list of those that hold frames not yet read */
 	bool starved;		/* the core waits for room */
 };
 
@@ -75,7 +76,7 @@ struct shell {
 	uint32_t patient[SHELL_PEERS];	/* written with what comes next, or at
 					   the next wakeup */
 	uint32_t patient_count;
-	uint32_t again[SHELL_PEERS];	/* hold frames that were not yet read */
+	uint32_t again[SHELL_PEERS];	/* those whose turn was over before their frames */
 	uint32_t again_count;
 	uint8_t *buffers;
 	uint16_t idle_buffers[SHELL_BUFFERS];
