@@ -472,6 +472,8 @@ static void want(struct router *router, struct pool *pool, int64_t now_ns)
 		return;
 	pool->asked = 0;
 	pool->want_ns = now_ns + WANT_NS;
+	if (pool->slot_count >= pool->row.size)
+		legacy_relieve(router, pool);
 	if (is_bound(pool))
 		want_bound(router, pool);
 	else

@@ -355,8 +355,7 @@ void effect_resume(struct router *router, struct call *call, uint32_t index,
 
 	if (index >= ledger->fresh || !effect->written ||
 	    !signature_is(effect->name, name) || effect->leader != NONE ||
-	    effect->code != ERROR_CRASH_OUTCOME_UNKNOWN ||
-	    !list_is_linked(&effect->age_link))
+	    effect->kept || !list_is_linked(&effect->age_link))
 		return;
 	list_remove(&effect->age_link);
 	count_known(router, effect, -1);

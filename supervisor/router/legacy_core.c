@@ -153,23 +153,46 @@ void legacy_left(struct router *router, const struct call *call, bool left)
 		router->legacy.calls[call->legacy].left = left;
 }
 
-/* Somebody will confirm the result, or ask for it once more. */
-static bool is_wanted(const struct call *call)
+/* Until when somebody may confirm the result, or ask for it once more. */
+static int64_t wanted_until_ns(const struct router *router, const struct call *call)
 {
 	if (call->answered || call->confirmed)
-		return false;
-	return call->client == NONE ? call->adopted : call->flags & CALL_RESUME;
+		return 0;
+	if (call->flags & CALL_DETACHED && !call->borrowed)
+		return router->now_ns + HELD_ACK_NS;
+	if (call->client != NONE)
+		return call->flags & CALL_RESUME ? DEADLINE_NEVER : 0;
+	return call->adopted ? DEADLINE_NEVER : 0;
 }
 
 void legacy_result(struct router *router, struct call *call)
 {
 	struct legacy *legacy = &router->legacy;
+	struct heir *heir = &legacy->heirs[call->legacy];
 
-	legacy->heirs[call->legacy].owed = true;
+	heir->owed = true;
+	heir->owed_until_ns = wanted_until_ns(router, call);
 	router->slots[legacy->calls[call->legacy].slot].owed++;
 	legacy->calls[call->legacy].told = true;
-	if (!is_wanted(call))
+	if (heir->owed_until_ns == 0)
 		acknowledge(router, call->legacy);
+}
+
+void legacy_relieve(struct router *router, const struct pool *pool)
+{
+	struct legacy *legacy = &router->legacy;
+
+	for (uint32_t i = 0; i < legacy->fresh; i++) {
+		const struct slot *slot = &router->slots[legacy->calls[i].slot];
+
+		if (!legacy->heirs[i].owed ||
+		    legacy->heirs[i].owed_until_ns == DEADLINE_NEVER ||
+		    slot->state != SLOT_DRAINING || slot->pool == NONE ||
+		    &router->pools[slot->pool] != pool)
+			continue;
+		acknowledge(router, i);
+		return;
+	}
 }
 
 static void await_confirmation(struct router *router, uint32_t index,
@@ -403,6 +426,9 @@ void legacy_round(struct router *router, int64_t now_ns)
 {
 	struct legacy *legacy = &router->legacy;
 
+	for (uint32_t i = 0; i < legacy->fresh; i++)
+		if (legacy->heirs[i].owed && legacy->heirs[i].owed_until_ns <= now_ns)
+			acknowledge(router, i);
 	if (!legacy->waits || now_ns < legacy->until_ns)
 		return;
 	legacy->waits = false;

@@ -10,7 +10,7 @@
  * but routers can write: whose call it is, a worker never says. There is a row
  * of a call from before it goes to a worker until its client has confirmed the
  * result, left, or never wanted it twice (no CALL_RESUME); and as long the worker
- * keeps the result. So what has no row was not executed, if the client's session
+ * keeps the result, of one that waits for nobody (CALL_DETACHED) HELD_ACK_NS. So what has no row was not executed, if the client's session
  * was there when the router died, which its own row says. What cannot be told for
  * certain is answered with an outcome that is unknown.
  *
@@ -61,6 +61,7 @@ struct router;
 struct router_size;
 struct call;
 struct client;
+struct pool;
 struct slot;
 
 /* A row's part that is this router's own. */
@@ -68,7 +69,8 @@ struct heir {
 	struct list link;	/* free; or of its client's unconfirmed */
 	uint32_t call;		/* NONE: it is over */
 	bool past;		/* its client has not come back to it yet */
-	bool owed;		/* its worker keeps the result */
+	bool owed;		/* its worker keeps the result, */
+	int64_t owed_until_ns;	/* till then, or until it is confirmed */
 };
 
 struct legacy {
@@ -109,6 +111,9 @@ void legacy_begun(struct router *router, const struct call *call);
 
 /* Its worker's RESULT is here, and may be forgotten there now, or later. */
 void legacy_result(struct router *router, struct call *call);
+
+/* A worker is wanted where there is room for none: one that only keeps such a result goes. */
+void legacy_relieve(struct router *router, const struct pool *pool);
 
 /* Its client has gone, or is there again. */
 void legacy_left(struct router *router, const struct call *call, bool left);

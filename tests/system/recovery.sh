@@ -122,6 +122,9 @@ bears() {
 	stop_supervisor
 }
 
+draining() { [ "$(ask status --json | jq '[.workers[] | select(.state == "draining")] | length')" -ge "${1-1}" ]; }
+none_draining() { ! draining; }
+
 # A single-use worker stays until its caller has the result.
 stays() {
 	local begun=
@@ -129,8 +132,6 @@ stays() {
 	begin single job '{"argv":["sh","-c","sleep 2; echo whole; exit 3"]}'
 	works() { [ -n "$(named sleep)" ]; }
 	rests() { ! works; }
-	draining() { [ "$(ask status --json | jq '[.workers[] | select(.state == "draining")] | length')" -gt 0 ]; }
-	none_draining() { ! draining; }
 	holds "$tier: a single-use worker works" wait_for 60 works
 	kill -STOP "$(named cupel-router)"
 	wait_for 20 rests
@@ -144,7 +145,25 @@ stays() {
 	stop_supervisor
 }
 
-for part in recovers survives streams stays bears; do
+# Whom nobody waits for it stays for a while, unless another needs its place.
+lingers() {
+	local id _
+	start_supervisor
+	id=$(ask call --detach job '{"argv":["echo","whole"]}' 2>/dev/null)
+	holds "$tier: a detached job ends, and its worker stays" wait_for 20 draining
+	lose_router
+	is "$tier: its result outlives the router that had it" \
+		"$(ask call --json --attach "$id" 2>/dev/null | jq -r '.status, .stdout' | xargs)" 'ok whole'
+	for _ in {1..20}; do	# of 16 that there may be
+		ask call --detach job '{"argv":["true"]}' >/dev/null 2>&1
+	done
+	holds "$tier: they stay" wait_for 20 draining 8
+	is "$tier: and keep nobody from being served" \
+		"$(code_of call --timeout 20s job '{"argv":["true"]}')" 0
+	stop_supervisor
+}
+
+for part in recovers survives streams stays lingers bears; do
 	for_each_tier "$part"
 done
 done_testing
