@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/stack.h"
 #include "common/wire/packet.h"
 #include "sandbox/domain.h"
 #include "sandbox/init_steps.h"
 #include "sandbox/namespaces.h"
 
 #define COMMAND_STACK_BYTES 65536
-#define STACK_FORGOTTEN_BYTES (128 << 10)
 
 static int command_main(void *argument)
 {
@@ -86,16 +86,14 @@ static void forget_environment(void)
 /*
  * A worker's sandbox may wait for long: what only the launcher, or setting it
  * up, has needed goes back to the kernel, which passes over what is not mapped.
- * Not inlined: below its own frame there is nothing of its callers'.
  */
-static __attribute__((noinline)) void forget_memory(const struct sandbox_plan *plan)
+static void forget_memory(const struct sandbox_plan *plan)
 {
 	const uintptr_t page = 4096;
-	uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - page;
 	uintptr_t from = ((uintptr_t)plan->tables + page - 1) & ~(page - 1);
 	uintptr_t to = ((uintptr_t)plan->tables + plan->table_bytes) & ~(page - 1);
 
-	madvise((void *)(end - STACK_FORGOTTEN_BYTES), STACK_FORGOTTEN_BYTES, MADV_DONTNEED);
+	stack_forget();
 	madvise(command_stack, sizeof(command_stack), MADV_DONTNEED);
 	if (plan->tables && from < to)
 		madvise((void *)from, to - from, MADV_DONTNEED);

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/stack.h"
 #include "workers/worker_life.h"
 
 #define LAST_WORDS_NS NS_PER_S	/* at most, to write what is queued at the end */
@@ -314,6 +316,8 @@ int worker_main(const struct worker_program *program)
 	if (watch(&life, &why) < 0 || announce(&life, &why) < 0)
 		return fail(&life, WORKER_EXIT_BROKEN, &why);
 	life_tick(&life, clock_now_ns());
+	stack_forget();		/* it may wait for long */
+	malloc_trim(0);
 	if (!life.leaving && loop_run(&life.loop, &why) < 0)
 		life_leave(&life, WORKER_EXIT_BROKEN, why.text);
 	life.busy = true;
