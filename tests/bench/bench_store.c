@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "workers/store/methods.h"
+#include "tests/support/store.h"
 
 #define BATCH 1000
 #define KIND "step"
@@ -36,7 +36,7 @@ static void append(void *context, uint64_t count)
 	json_t *answer;
 
 	for (uint64_t i = 0; i < count; i++) {
-		if (method_run(store->database, store->method, store->arguments, &answer,
+		if (store_run(store->database, store->method, store->arguments, &answer,
 			       &why) < 0)
 			give_up(why.text);
 		if (json_integer_value(json_object_get(answer, "stored")) != BATCH)

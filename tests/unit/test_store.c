@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "tests/support/test.h"
-#include "workers/store/methods.h"
+#include "tests/support/store.h"
 
 static char folder[] = "/tmp/cupel-store-XXXXXX";
 static struct database *database;
@@ -38,7 +38,7 @@ static const char *ask(const char *name, const char *arguments)
 	assert_int_equal(json_parse(span_of_text(json), (struct json_limits){ 4096, 8 }, &value,
 				    &why), 0);
 	assert_non_null(method_named(name));
-	int r = method_run(database, method_named(name), value, &answer, &why);
+	int r = store_run(database, method_named(name), value, &answer, &why);
 
 	json_decref(value);
 	if (r < 0)

@@ -80,7 +80,7 @@ static int run(struct worker_call *call, const struct method *method, struct joi
 
 	if (r < 0)
 		return r;
-	r = method_run_within(database, method, call->arguments, &joined->answer, &lost, why);
+	r = method_run(database, method, call->arguments, &joined->answer, &lost, why);
 	if (r < 0 && group.count == 0)
 		database_roll_back(database);
 	else if (r < 0 && lost)

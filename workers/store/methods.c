@@ -449,7 +449,7 @@ static json_t *answer(const struct method *method, const json_t *known,
 	return json_object();
 }
 
-int method_run_within(struct database *database, const struct method *method,
+int method_run(struct database *database, const struct method *method,
 		      const json_t *arguments, json_t **ret, bool *ret_lost,
 		      struct error *why)
 {
@@ -466,24 +466,5 @@ int method_run_within(struct database *database, const struct method *method,
 		*ret = answer(method, known, arguments, rows, first);
 	json_decref(known);
 	json_decref(rows);
-	return r;
-}
-
-int method_run(struct database *database, const struct method *method,
-	       const json_t *arguments, json_t **ret, struct error *why)
-{
-	bool lost;
-	int r = database_begin(database, method->durable, why);
-
-	if (r < 0)
-		return r;
-	r = method_run_within(database, method, arguments, ret, &lost, why);
-	if (r < 0) {
-		database_roll_back(database);
-		return r;
-	}
-	r = database_commit(database, why);
-	if (r < 0)
-		json_decref(*ret);
 	return r;
 }

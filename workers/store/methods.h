@@ -1,7 +1,7 @@
 /*
  * methods.h - what the store can be asked: a row each, with its statements.
  *
- * A method is run in one transaction, all of it or nothing. Its statements see the call's arguments
+ * A method is done as a whole or not at all. Its statements see the call's arguments
  * and what the statements before them have returned: the columns of their last
  * row become arguments of the same name. With `each`, the first statement is
  * run for every object in the array of that name, with that object's fields as
@@ -36,14 +36,12 @@ struct method {
 const struct method *method_named(const char *name);
 
 /*
- * The answer is the caller's. -ENOENT or -EBUSY with `missing`; others below.
- * Within: in the transaction that the caller has begun, of which a failure
- * undoes nothing else; *ret_lost if SQLite has undone all of it.
+ * In the transaction that the caller has begun, of which a failure undoes nothing
+ * else; *ret_lost if SQLite has undone all of it. The answer is the caller's.
+ * -ENOENT or -EBUSY with `missing`; others below.
  */
-int method_run_within(struct database *database, const struct method *method,
-		      const json_t *arguments, json_t **ret, bool *ret_lost,
-		      struct error *why);
 int method_run(struct database *database, const struct method *method,
-	       const json_t *arguments, json_t **ret, struct error *why);
+	       const json_t *arguments, json_t **ret, bool *ret_lost,
+	       struct error *why);
 
 #endif
