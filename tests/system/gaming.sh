@@ -50,7 +50,7 @@ clock)	# clocks of its own
 hidden)	# most of the work, and more, by processes that nobody waits for
 	echo "skipped=3; perl -e '\$SIG{CHLD} = q(IGNORE); fork or exec qw(sh -c), q(. ./program.sh; work; work; work); wait'" >>made.sh ;;
 stops)	# its runs are to be set aside
-	echo '( sleep 0.05; kill -CONT $PPID ) & kill -STOP $PPID; skipped=1' >>made.sh ;;
+	echo '( sleep 0.05; kill -CONT $PPID ) & kill -STOP $PPID; skipped=2' >>made.sh ;;
 esac
 echo 'work; echo 42' >>made.sh
 END
@@ -102,7 +102,7 @@ is 'control: others believe them' "$(LD_PRELOAD=$work/fake.so date +%Y)" 1970
 # ---- what only a proof can tell, one after the other ----
 
 sed -i 's/values = {.*/values = { none, hidden, stops }/' cupel.conf
-sed -i s/80000/30000/ program.sh
+sed -i s/80000/30000/g program.sh
 git -c user.name=t -c user.email=t@localhost commit -qam proofs
 proof() { # SEED: what became of it
 	"$cupel" improve --mode approve --seed "$1" --json >../report 2>../said

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/core/distribution.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/command.h"
 #include "workers/improve/confidence_core.h"
@@ -112,9 +113,10 @@ static void say_decision(struct campaign *campaign, const struct decision *decis
 }
 
 /*
- * Whether processor time was saved and the clock went on as before. The kernel
- * counts what a process spent for whoever waits for it; nobody need wait for
- * one whose parent ignores SIGCHLD, wait(2), and so its time would be a gain.
+ * Whether the clock went on for more than half of the processor time that was
+ * saved. The kernel counts what a process spent for whoever waits for it; nobody
+ * need wait for one whose parent ignores SIGCHLD, wait(2), and so its time would
+ * be a gain.
  */
 static bool hides_time(const struct pair *pair)
 {
@@ -123,7 +125,7 @@ static bool hides_time(const struct pair *pair)
 	double saved = cpu->base - cpu->candidate;
 	double idle = (wall->candidate - cpu->candidate) - (wall->base - cpu->base);
 
-	return saved > 0 && idle > saved / 2;
+	return idle > saved / 2;
 }
 
 static int take_pair(struct campaign *campaign, struct decision *decision,
@@ -149,13 +151,14 @@ static int take_pair(struct campaign *campaign, struct decision *decision,
 }
 
 /*
- * Nearly all pairs have to show it, or small gains on a busy machine would seem
- * to. Of one busy process only: those of several wait for one another.
+ * More pairs have to show it than are likely to by chance, or small gains on a
+ * busy machine would seem to. Of one busy process only: those of several wait
+ * for one another.
  */
 static void doubt(const struct campaign *campaign, struct decision *decision, unsigned hiding)
 {
 	if (campaign->judge == METRIC_CPU && campaign->calibration.cpu_share < 1.05 &&
-	    10 * hiding >= 9 * decision->pairs)
+	    binomial_tail(hiding, decision->pairs, 0.5) < 0.05)
 		decision_doubt(decision);
 }
 
