@@ -94,7 +94,8 @@ enum control_kind {
 	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic
 				 * ns: no new call, then RECYCLE */
 	CONTROL_STOP,		/* argument: deadline, monotonic ns: drain, then leave */
-	CONTROL_NO_ENTRY,	/* pool, workspace: no worker gets into it, or it is no more */
+	CONTROL_NO_ENTRY,	/* pool, workspace: no worker gets into it, for the
+				 * errno in argument, or it is no more, 0 */
 	CONTROL_WORKSPACE,	/* workspace; argument: uid of the client that registered it */
 	CONTROL_ALL_UP,		/* of those who lived before this router */
 

@@ -207,7 +207,8 @@ static void on_not_started(struct core *core, const struct core_event *event,
 		if (event->fault == START_FAULT_WORKSPACE)
 			core_tell(core, (struct control){
 				.kind = CONTROL_NO_ENTRY, .workspace = slot->workspace,
-				.pool = core->pools[slot->pool].number });
+				.pool = core->pools[slot->pool].number,
+				.argument = event->value });
 		if (event->facts == FACT_ALL)
 			slot->up = false;
 		else

@@ -41,7 +41,7 @@ static void on_no_entry(struct router *router, const struct router_event *event,
 
 	if (record->pool < CATALOG_POOLS_MAX && router->pools[record->pool].present)
 		dispatch_no_entry(router, &router->pools[record->pool],
-				  record->workspace, now_ns);
+				  record->workspace, record->argument, now_ns);
 }
 
 static void on_catalog(struct router *router, const struct router_event *event,

@@ -1,6 +1,7 @@
 #include "supervisor/router/state_core.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #define PARKED_MAX 256
 
@@ -319,11 +320,13 @@ static void send_queued(struct router *router, struct pool *pool,
 }
 
 void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t workspace,
-		       int64_t now_ns)
+		       uint64_t error, int64_t now_ns)
 {
-	struct ending why = ending_of(ERROR_FAILED_PRECONDITION,
-				      "no worker can enter the workspace: "
-				      "is the directory still there?");
+	struct ending why = ending_of(ERROR_FAILED_PRECONDITION, error == EOPNOTSUPP ?
+		"no worker can enter the workspace, as the ids of its file system "
+		"cannot be mapped: run cupel as an ordinary user, or use ext4, xfs, "
+		"btrfs or tmpfs" :
+		"no worker can enter the workspace: is the directory still there?");
 
 	for (struct list *link = pool->parked.next, *next; link != &pool->parked;
 	     link = next) {

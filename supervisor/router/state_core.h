@@ -497,9 +497,9 @@ void dispatch_stuck(struct router *router, struct call *call);
 /* It has come back, and is the first to be sent again. */
 void dispatch_again(struct router *router, struct call *call);
 
-/* No worker can be started in that workspace: what waits for one is ended. */
+/* No worker can be started in that workspace, for that errno: what waits is ended. */
 void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t workspace,
-		       int64_t now_ns);
+		       uint64_t error, int64_t now_ns);
 void dispatch_arguments(struct router *router, struct call *call,
 			int64_t now_ns);
 

@@ -2,6 +2,9 @@
 # A workspace is whoever's has registered it: of two ordinary users of root's
 # supervisor neither has calls served in the other's. And a client that comes
 # after another has its calls served in its own directory, never the last one's.
+if [ "$(id -u)" -eq 0 ] && [ -z "${OWNERS_OWN-}" ]; then	# what it mounts is gone with it
+	OWNERS_OWN=yes exec unshare -m --propagation private "$0"
+fi
 . tests/support/calls.sh
 
 install -m 755 "$CUPEL_OUT/tests/chaos/rude" "$work/rude"
@@ -184,12 +187,26 @@ is_heard_out() {
 	stop_supervisor
 }
 
+# As in a container, whose overlay file system maps no ids either.
+is_told_why() {
+	begin
+	make_folders plain 0 rams 0
+	mount -t ramfs none "$space/rams" || exit 1
+	is 'a directory of root is entered: control' "$(where 0 "$space/plain")" "$space/plain"
+	is 'one whose ids cannot be mapped is not, and that is said' \
+		"$(ask call try '{"argv":["/bin/pwd"]}' --workspace "$space/rams" 2>&1 |
+			grep -c 'ids of its file system cannot be mapped: run cupel as an ordinary user')" 1
+	stop_supervisor
+	umount "$space/rams"
+}
+
 if [ "$(id -u)" -eq 0 ]; then
 	become full
 	is_another_users
 	is_ones_own
 	leaves_some
 	is_heard_out
+	is_told_why
 else
 	skip 'two users of one supervisor' 'needs root'
 fi
