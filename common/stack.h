@@ -10,4 +10,11 @@
  */
 void stack_forget(void);
 
+/*
+ * Gives back what lies above frame, __builtin_frame_address(0) of a function that
+ * never returns and has no pointer into its callers' frames any more; the strings
+ * that execve(2) laid there stay.
+ */
+void stack_forget_above(void *frame);
+
 #endif

@@ -128,9 +128,7 @@ static void reap(struct init *init)
 			.maxrss_kib = usage.ru_maxrss,
 			.in_blocks = usage.ru_inblock,
 			.out_blocks = usage.ru_oublock,
-			.disk_full = full("/tmp") ||
-				     (init->plan->workspace_mode == WORKSPACE_OVERLAY &&
-				      full(init->plan->workspace)),
+			.disk_full = full("/tmp") || full(init->overlay),
 		};
 		(void)send(init->control, &last, sizeof(last), MSG_NOSIGNAL);
 		_exit(0);
@@ -174,7 +172,9 @@ _Noreturn void init_main(const struct sandbox_plan *plan, int control)
 	if (init == MAP_FAILED)
 		_exit(INIT_EXIT_SETUP_FAILED);
 	*init = (struct init){ .plan = plan, .control = control, .upper = -1,
-			       .program = plan->program, .listener = -1, .keyring = -1 };
+			       .program = plan->program, .listener = -1, .keyring = -1,
+			       .overlay = plan->workspace_mode == WORKSPACE_OVERLAY ?
+					  plan->workspace : NULL };
 	if (init_build_walls(init) < 0 || start_command(init) < 0) {
 		domain_end();
 		send_report(init);
@@ -194,5 +194,7 @@ _Noreturn void init_main(const struct sandbox_plan *plan, int control)
 	if (signals < 0 || seccomp_install(&filter, 0, NULL) < 0)
 		_exit(INIT_EXIT_SETUP_FAILED);
 	forget_memory(plan);
+	init->plan = NULL;	/* its maker's frame goes, too */
+	stack_forget_above(__builtin_frame_address(0));
 	serve(init, signals);
 }

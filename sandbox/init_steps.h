@@ -21,6 +21,7 @@ struct init {
 	const struct sandbox_plan *plan;
 	int control;
 	int upper;
+	const char *overlay;	/* the workspace, where its changes are kept apart */
 	int program;		/* as in the plan, where it has been moved to */
 	int listener;
 	long keyring;		/* serial of the joined one; -1: no keyrings */
