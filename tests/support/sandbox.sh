@@ -123,3 +123,15 @@ stale_groups() {
 	echo "$left"
 	return 1
 }
+
+# ---- the wall clock ----
+
+clock_may_be_set() {
+	why_not='as root, where CUPEL_DISPOSABLE=1 says that it may be'
+	[ "${CUPEL_DISPOSABLE-}" = 1 ] && [ "$(id -u)" -eq 0 ]
+}
+set_clock() { # SECONDS: on
+	local then=$(date +%s)
+	date -s "@$((then + $1))" >/dev/null
+	[ $(($(date +%s) - then)) -ge $(($1 - 60)) ] && [ $(($(date +%s) - then)) -le $(($1 + 60)) ]
+}

@@ -1,7 +1,8 @@
 #!/bin/bash
 # A budget is kept, and nothing is taken for decided that is not: a proof that
 # it cuts short changes nothing, and the next one has half the share of false
-# accepts. Counted in runs, so that it is the same on every machine. Speaks TAP.
+# accepts. Counted in runs, so that it is the same on every machine. One of time is
+# counted by a clock that nobody sets. Speaks TAP.
 . tests/support/sandbox.sh
 . tests/support/campaign.sh
 
@@ -49,5 +50,30 @@ else
 			json_extract(plan, '\$.alpha') FROM experiments
 			WHERE verdict = 'accept' AND kind = 'validate'")" \
 		'0 ["count: 30000 to 7500","accept","approved"] 0.005'
+fi
+
+# ---- an hour more and an hour less on the wall clock are no time ----
+
+if ! clock_may_be_set; then
+	skip 'the wall clock is set' "$why_not"
+	done_testing
+	exit
+fi
+cd .. && small other && commit other && cd other || exit 1
+improve --mode auto --seed 1 --budget time=30m &
+for by in 3600 -7200 3600; do
+	sleep 4
+	holds "the clock set by $by s" set_clock $by
+done
+wait $!
+if grep -q 'too noisy to decide by' ../said; then
+	skip 'a campaign meanwhile' "$(<../said)"
+else
+	is 'a campaign of half an hour, that takes minutes, ends well' \
+		"$(report '[.change, .decision.verdict, .status]')" \
+		'["count: 30000 to 7500","accept","applied"]'
+	is 'no pair was held against either side' \
+		"$(rows "SELECT count(*) FROM samples JOIN experiments e ON e.id = experiment_id
+			WHERE valid = 0 AND session_id = (SELECT max(session_id) FROM experiments)")" 0
 fi
 done_testing

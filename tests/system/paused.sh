@@ -79,16 +79,10 @@ stopped() {
 	stop_supervisor
 }
 
-set_clock() { # SECONDS: on
-	local then=$(date +%s)
-	date -s "@$((then + $1))" >/dev/null
-	[ $(($(date +%s) - then)) -ge $(($1 - 60)) ] && [ $(($(date +%s) - then)) -le $(($1 + 60)) ]
-}
 # What still runs when the clock jumps ends by the clock that does not.
 jumps() {
 	local by began sleeps what
-	[ "${CUPEL_DISPOSABLE-}" = 1 ] && [ "$(id -u)" -eq 0 ] ||
-		{ skip "$tier: the wall clock is set" 'CUPEL_DISPOSABLE=1 does not say that it may be'; return; }
+	clock_may_be_set || { skip "$tier: the wall clock is set" "$why_not"; return; }
 	settle
 	for by in 3600 -3600; do
 		what="the clock set by $by s"
