@@ -468,7 +468,6 @@ static int on_result(struct client *client, struct client_call *call,
 /* Its router had died before it was executed: 1 if it is sent to the new one. */
 static int send_anew(struct client_call *call, struct client_event *ret)
 {
-	call->resumed = false;
 	if (call->chunks > 0) {
 		end_call(call, ERROR_DATA_LOSS,
 			 "its router has died, and the rest of its output is lost", ret);
@@ -518,10 +517,12 @@ static int on_call_message(struct client *client, const struct message *message,
 	client->used_call = call->id;
 	client->used_bytes = message->body.length;
 	*ret = (struct client_event){ .call = call->id };
-	if (message->kind == MESSAGE_BUSY && call->resumed)
-		return send_anew(call, ret);
+	bool resumed = call->resumed;
+
 	call->resumed = false;
-	if (message->kind == MESSAGE_ACCEPT) {
+	if (message->kind == MESSAGE_BUSY && resumed) {
+		r = send_anew(call, ret);
+	} else if (message->kind == MESSAGE_ACCEPT) {
 		r = call->accepted;	/* as an earlier router said */
 		call->accepted = true;
 		ret->kind = CLIENT_ACCEPTED;

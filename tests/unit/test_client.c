@@ -485,6 +485,34 @@ static void test_what_was_not_executed_is_sent_once_more(void **state)
 	expect_result(other, ERROR_DATA_LOSS);
 }
 
+/* Nor told, where its caller has given it up meanwhile. */
+static void test_what_is_given_up_is_not_told_again(void **state)
+{
+	int64_t late_ns = DEADLINE_NS + CLIENT_GRACE_NS;
+	uint64_t calls[3];	/* of nothing; with output; cancelled */
+
+	(void)state;
+	welcome_with_session();
+	for (size_t i = 0; i < COUNT(calls); i++)
+		calls[i] = ask();
+	say(about(MESSAGE_ACCEPT, calls[1]));
+	say((struct message){ .kind = MESSAGE_CHUNK, .call_id = calls[1],
+			      .body = span_of_text("no") });
+	assert_int_equal(next(), 0);
+	assert_int_equal(next(), 0);
+	client_cancel(&client, calls[2]);
+	lose_router();
+	find_router(NOW_NS + CLIENT_AGAIN_NS);
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		assert_int_equal(client_next(&client, late_ns, &event), 0);
+		assert_int_equal(event.result.code, ERROR_DEADLINE_EXCEEDED);
+	}
+	for (size_t i = 0; i < COUNT(calls); i++)
+		say((struct message){ .kind = MESSAGE_BUSY, .call_id = calls[i] });
+	assert_int_equal(client_next(&client, late_ns, &event), -EAGAIN);
+	assert_int_equal(client_running(&client), 0);
+}
+
 /* However long it is and whichever way it went. */
 static void test_what_went_out_is_not_called_anew(void **state)
 {
@@ -680,6 +708,7 @@ int main(void)
 		TEST(test_a_lost_link_ends_every_call_once),
 		TEST(test_a_call_outlives_its_router),
 		TEST(test_what_was_not_executed_is_sent_once_more),
+		TEST(test_what_is_given_up_is_not_told_again),
 		TEST(test_what_went_out_is_not_called_anew),
 		TEST(test_what_never_went_out_is_called_anew),
 		TEST(test_another_router_is_not_awaited_for_ever),
