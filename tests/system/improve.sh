@@ -67,6 +67,20 @@ is 'both are kept, with all they ran' "$(rows "SELECT s.kind, s.outcome, ended >
 	FROM performance_metrics p WHERE p.session_id = s.id AND metrics_json LIKE '%count.time%')
 	FROM sessions s WHERE workspace LIKE '%/weblog'" | tr '\n' ' ')" 'test|ended|1|2|10|0 bench|ended|1|6|0|1 '
 
+# Each metric of a file is of the file it names.
+mkdir ../files
+printf 'echo 7 >seven\necho "[1, {\\"mean\\": 9}]" >nine\n' >../files/write.sh
+cat >../files/cupel.conf <<'END'
+benchmark files {
+	command = "sh write.sh"
+	metric seven { from = file  file = seven  pattern = "([0-9]+)" }
+	metric nine { from = file  file = nine  json = "[1].mean" }
+	metric again { from = file  file = seven  pattern = "([0-9])" }
+}
+END
+is 'bench: each file is read' "$(cd ../files && "$cupel" bench --runs 2 --json |
+	jq -c '[.benchmarks[0].metrics[].median]')" '[7,9,7]'
+
 # One run follows the other at once: forty of them take no more than ten times
 # what forty launches do (they took a second each when a worker was asked for
 # only with the router's round).

@@ -71,6 +71,13 @@ refuses 'a knob whose pattern matches nothing' 65 'knob count: .*spin.sh'
 fresh no_metric
 refuses 'a metric that is none' 65 'there is no' --metric spin.memory
 
+# Both would build in the same copies.
+fresh twice
+mkdir .git/cupel
+flock .git/cupel "$cupel" improve --seed 1 >../out 2>../said
+is 'a second campaign at the same time' \
+	"$? $(wc -l <../said) $(grep -c "another 'cupel improve' is at work" ../said)" '75 1 1'
+
 fresh broken
 sed -i '1s/^/build { command = "echo no compiler >\&2; exit 3" }\n/' cupel.conf && amend
 refuses 'a build that fails' 65 'no compiler'

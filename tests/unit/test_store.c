@@ -54,8 +54,9 @@ static void keep_result(int improvement, bool success)
 {
 	json_t *row = json_pack("{s:i, s:b}", "improvement", improvement, "success", success);
 
-	assert_int_equal(database_run(database, "INSERT INTO test_results (improvement_id, success)"
-				      " VALUES (:improvement, :success)", row, NULL, &why), 0);
+	assert_int_equal(database_run(database, "INSERT INTO test_results (improvement_id, success,"
+				      " performance_before, performance_after) VALUES (:improvement,"
+				      " :success, '{\"t\":3}', '{\"t\":2}')", row, NULL, &why), 0);
 	json_decref(row);
 }
 
@@ -205,13 +206,20 @@ static void apply_and_roll_back_are_chained(void **state)
 
 	(void)state;
 	propose();
-	IS("store.apply_begin", "{'improvement':1,'before':{},'rollback':{}}",
+	IS("store.apply_begin", "{'improvement':1,'rollback':{}}",
 	   "only an approved improvement can be applied");
 	keep_result(1, true);
 	ask("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}");
-	IS("store.apply_begin", "{'improvement':1,'before':{},'rollback':{'base':'b','files':[]}}", "{\"apply\":1}");
+	IS("store.apply_begin", "{'improvement':1,'rollback':{'base':'b','files':[]}}", "{\"apply\":1}");
 	assert_non_null(strstr(ask("store.recover", "{'workspace':'/w'}"), "\"apply\":{"));
-	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c1','after':{},'notes':'','files':[{'path':'p'}]}", "{}");
+	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c1','notes':'','files':[{'path':'p'}]}", "{}");
+	assert_int_equal(database_run(database, "SELECT performance_before AS before,"
+				      " performance_after AS after FROM applied_improvements",
+				      NULL, rows, &why), 0);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "before")),
+			    "{\"t\":3}");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "after")),
+			    "{\"t\":2}");
 	IS("store.recover", "{'workspace':'/w'}", "{\"interrupted\":[]}");
 	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"commit\":\"c1\""));
 	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"files\":[{\"path\":\"p\"}]"));

@@ -89,8 +89,8 @@ static int end_apply(struct campaign *campaign, int64_t apply, const json_t *com
 		     const char *notes)
 {
 	bool success = json_is_object(commit);
-	json_t *row = json_pack("{s:I, s:b, s:{}, s:s}", "apply", (json_int_t)apply, "success",
-				success, "after", "notes", notes);
+	json_t *row = json_pack("{s:I, s:b, s:s}", "apply", (json_int_t)apply, "success",
+				success, "notes", notes);
 
 	json_object_set(row, "commit", success ? json_object_get(commit, "commit") : json_null());
 	if (success) {
@@ -129,8 +129,8 @@ static int commit(struct campaign *campaign, const json_t *row, json_t *files, b
 {
 	json_t *answer, *done = NULL;
 	int r = campaign_ask(campaign, "store.apply_begin",
-			     json_pack("{s:I, s:{}, s:o}", "improvement",
-				       (json_int_t)number_of(row), "before", "rollback",
+			     json_pack("{s:I, s:o}", "improvement",
+				       (json_int_t)number_of(row), "rollback",
 				       inverse_of(campaign, files)), &answer);
 
 	if (r < 0)

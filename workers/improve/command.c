@@ -47,8 +47,8 @@ int command_begin(struct session *session, struct ask *ask,
 
 	if (command->environment)
 		json_object_set(order, "env", command->environment);
-	if (command->collect && *command->collect)
-		json_object_set_new(order, "collect", json_pack("[s]", command->collect));
+	if (command->collect)
+		json_object_set(order, "collect", command->collect);
 	int r = session_begin(session, ask, command->tool, command->workspace, order,
 			      command->timeout_ns + START_NS);
 
@@ -102,8 +102,8 @@ int commands_record(struct session *session, struct error *why)
 int command_outcome(struct session *session, const struct ask *ask,
 		    struct command_outcome *ret, struct error *why)
 {
-	const json_t *verdict = ask->answer, *file;
-	const char *key, *detail;
+	const json_t *verdict = ask->answer;
+	const char *detail;
 
 	if (ask->result < 0) {
 		*why = ask->why;
@@ -121,14 +121,20 @@ int command_outcome(struct session *session, const struct ask *ask,
 		.instructions = integer_of(verdict, "instructions"),
 		.output = { ask->streams[1].data, ask->streams[1].length },
 		.errors = { ask->streams[2].data, ask->streams[2].length },
+		.collected = json_object_get(verdict, "collected"),
 	};
-	json_object_foreach(json_object_get(verdict, "collected"), key, file)
-		ret->collected = (struct span){ (const uint8_t *)json_string_value(file),
-						json_string_length(file) };
 	if (!ret->cause)
 		return error_set(why, -EBADMSG, "a verdict without a cause");
 	keep_execution(session, ask);
 	return 0;
+}
+
+struct span command_file(const struct command_outcome *outcome, const char *path)
+{
+	const json_t *file = json_object_get(outcome->collected, path);
+
+	return (struct span){ (const uint8_t *)json_string_value(file),
+			      json_string_length(file) };
 }
 
 int command_run(struct session *session, struct ask *ask,

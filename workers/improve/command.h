@@ -20,7 +20,7 @@ struct command {
 	uint32_t workspace;
 	struct config_list argv;	/* one item with a blank: for sh -c */
 	json_t *environment;		/* object of texts, borrowed; or NULL */
-	const char *collect;		/* file to bring back; "" or NULL: none */
+	json_t *collect;		/* list of files to bring back, borrowed; or NULL */
 	int64_t timeout_ns;
 };
 
@@ -34,7 +34,7 @@ struct command_outcome {
 	int64_t rss_bytes;
 	int64_t instructions;		/* of user space; -1: nobody counts them here */
 	struct span output, errors;	/* stdout and stderr */
-	struct span collected;		/* empty: there was no such file */
+	const json_t *collected;	/* texts by path, for command_file() */
 };
 
 int command_begin(struct session *session, struct ask *ask,
@@ -43,6 +43,9 @@ int command_begin(struct session *session, struct ask *ask,
 /* Of an ask that is done. 0, or why there was no outcome at all. */
 int command_outcome(struct session *session, const struct ask *ask,
 		    struct command_outcome *ret, struct error *why);
+
+/* What was brought back of it; empty: there was no such file. */
+struct span command_file(const struct command_outcome *outcome, const char *path);
 
 /* Tells the store of all that ended in this session since the last time. */
 int commands_record(struct session *session, struct error *why);

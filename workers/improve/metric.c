@@ -94,7 +94,9 @@ int metric_read(const struct workspace_metric *metric,
 	case FROM_CPU: value = (double)outcome->cpu_ns * 1e-9; break;
 	case FROM_RSS: value = (double)outcome->rss_bytes; break;
 	case FROM_STDOUT: r = read_text(metric, outcome->output, &value, why); break;
-	case FROM_FILE: r = read_text(metric, outcome->collected, &value, why); break;
+	case FROM_FILE:
+		r = read_text(metric, command_file(outcome, metric->file), &value, why);
+		break;
 	case FROM_INSTRUCTIONS: r = read_instructions(metric, outcome, &value, why); break;
 	case FROM_COUNT: break;
 	}
@@ -107,12 +109,19 @@ int metric_read(const struct workspace_metric *metric,
 	return 0;
 }
 
-const char *benchmark_report(const struct workspace_benchmark *benchmark)
+json_t *benchmark_files(const struct workspace_benchmark *benchmark)
 {
 	const struct workspace_metric *metrics = benchmark->metrics.items;
+	json_t *ret = json_array();
 
-	for (size_t i = 0; i < benchmark->metrics.count; i++)
-		if (metrics[i].from == FROM_FILE)
-			return metrics[i].file;
-	return NULL;
+	for (size_t i = 0; i < benchmark->metrics.count; i++) {
+		bool known = metrics[i].from != FROM_FILE;
+
+		for (size_t j = 0; j < i && !known; j++)
+			known = metrics[j].from == FROM_FILE &&
+				strcmp(metrics[j].file, metrics[i].file) == 0;
+		if (!known)
+			json_array_append_new(ret, json_string(metrics[i].file));
+	}
+	return ret;
 }

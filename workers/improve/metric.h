@@ -15,7 +15,7 @@ int metric_read(const struct workspace_metric *metric,
 		const struct command_outcome *outcome, double *ret,
 		struct error *why);
 
-/* The file that some metric of the benchmark reads; NULL: none does. */
-const char *benchmark_report(const struct workspace_benchmark *benchmark);
+/* A new list of the files that the benchmark's metrics read, each once. */
+json_t *benchmark_files(const struct workspace_benchmark *benchmark);
 
 #endif

@@ -63,16 +63,18 @@ static int read_metrics(struct campaign *campaign,
 static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 			 const struct workspace_benchmark *benchmark, struct side *ret)
 {
+	json_t *files = benchmark_files(benchmark);
 	const struct command command = {
 		.tool = COMMAND_TRY, .workspace = campaign->session->copies[arm->copy],
 		.argv = benchmark->command, .environment = arm->run_environment,
-		.collect = benchmark_report(benchmark), .timeout_ns = benchmark->timeout_ns,
+		.collect = files, .timeout_ns = benchmark->timeout_ns,
 	};
 	struct command_outcome outcome;
 	char reason[ERROR_TEXT_BYTES];
 	struct ask ask;
 	int r = command_run(campaign->session, &ask, &command, &outcome, campaign->why);
 
+	json_decref(files);
 	if (r < 0)
 		return error_prefix(campaign->why, r, "benchmark %s", benchmark->title);
 	campaign->runs_left -= campaign->runs_left != INT64_MAX;

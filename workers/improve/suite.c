@@ -50,13 +50,15 @@ static int choose(struct run *run)
 static int begin(struct run *run, size_t slot)
 {
 	const struct workspace_test *test = run->places[run->begun].test;
+	json_t *report = *test->report ? json_pack("[s]", test->report) : NULL;
 	const struct command command = {
 		.tool = COMMAND_TRY, .workspace = run->suite->workspace,
 		.argv = test->command, .environment = run->suite->environment,
-		.collect = test->report, .timeout_ns = test->timeout_ns,
+		.collect = report, .timeout_ns = test->timeout_ns,
 	};
 	int r = command_begin(run->session, &run->asks[slot], &command);
 
+	json_decref(report);
 	if (r < 0) {
 		*run->why = run->asks[slot].why;
 		return error_prefix(run->why, r, "test %s", test->title);
@@ -82,7 +84,8 @@ static int end(struct run *run, size_t slot)
 	r = cases_read(&place->cases, &(struct case_source){
 		.test = place->test->title,
 		.format = (enum test_format)place->test->format,
-		.report = *place->test->report ? outcome.collected : outcome.output,
+		.report = *place->test->report ? command_file(&outcome, place->test->report) :
+						 outcome.output,
 		.exit_code = strcmp(outcome.cause, "exited") == 0 ? outcome.exit_code : -1,
 		.end = end,
 		.duration_ns = outcome.wall_ns,

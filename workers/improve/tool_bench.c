@@ -25,9 +25,10 @@ static int run_once(struct bench *bench, const struct workspace_benchmark *bench
 		    int64_t number)
 {
 	const struct workspace_metric *metrics = benchmark->metrics.items;
+	json_t *files = benchmark_files(benchmark);
 	const struct command command = {
 		.tool = COMMAND_TRY, .workspace = bench->session->repository,
-		.argv = benchmark->command, .collect = benchmark_report(benchmark),
+		.argv = benchmark->command, .collect = files,
 		.timeout_ns = benchmark->timeout_ns,
 	};
 	struct command_outcome outcome;
@@ -35,6 +36,7 @@ static int run_once(struct bench *bench, const struct workspace_benchmark *bench
 	struct ask ask;
 	int r = command_run(bench->session, &ask, &command, &outcome, bench->why);
 
+	json_decref(files);
 	if (r == 0 && !command_succeeded(&outcome)) {
 		command_describe(&outcome, reason, sizeof(reason));
 		r = error_set(bench->why, -EINVAL, "%s", reason);

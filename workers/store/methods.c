@@ -30,6 +30,11 @@
 	" 'notes', a.notes) FROM applied_improvements a WHERE a.improvement_id = i.id" \
 	" ORDER BY a.id DESC LIMIT 1)"
 
+/* What the proof has measured, before the change or with it. */
+#define PROVEN(which, improvement)                                            \
+	"(SELECT performance_" which " FROM test_results WHERE improvement_id = " improvement \
+	" AND success = 1 ORDER BY id DESC LIMIT 1)"
+
 static const struct method methods[] = {
 	{ "store.session", {
 		"INSERT INTO sessions (workspace, kind, seed, options)"
@@ -168,14 +173,16 @@ static const struct method methods[] = {
 
 	{ "store.apply_begin", {
 		"INSERT INTO applied_improvements (improvement_id, performance_before, rollback_data)"
-		" SELECT id, :before, :rollback FROM improvements"
+		" SELECT id, " PROVEN("before", "improvements.id") ", :rollback FROM improvements"
 		" WHERE id = :improvement AND status = 'approved' RETURNING id AS apply",
 		AUDIT("apply_begin", "json_object('improvement', :improvement, 'apply', :apply,"
 		      " 'rollback', json(:rollback))") },
 	  ANSWER_ROW, NULL, NULL, true, "only an approved improvement can be applied" },
 	{ "store.apply_end", {
 		"UPDATE applied_improvements SET success = :success, commit_id = :commit,"
-		" performance_after = :after, notes = :notes, rollback_data = CASE"
+		" performance_after = CASE WHEN :success = 1 THEN "
+		PROVEN("after", "applied_improvements.improvement_id") " END,"
+		" notes = :notes, rollback_data = CASE"
 		"  WHEN :files IS NULL THEN rollback_data"
 		"  ELSE json_set(rollback_data, '$.files', json(:files), '$.inverse', :inverse) END"
 		" WHERE id = :apply AND success IS NULL RETURNING improvement_id AS improvement",
