@@ -201,7 +201,8 @@ static void on_not_started(struct core *core, const struct core_event *event,
 {
 	struct core_slot *slot = &core->slots[event->slot];
 
-	if (slot->state == WORKER_SPAWNING) {
+	/* Its link's end, which its router has told of, may have been seen first. */
+	if (slot->ready_ns == RESTART_NEVER_READY) {
 		slot->failed_errno = (int)event->value;
 		slot->start_fault = event->fault;
 		if (event->fault == START_FAULT_WORKSPACE)
@@ -211,7 +212,7 @@ static void on_not_started(struct core *core, const struct core_event *event,
 				.argument = event->value });
 		if (event->facts == FACT_ALL)
 			slot->up = false;
-		else
+		else if (slot->state == WORKER_SPAWNING)
 			slot_event(core, event->slot, WORKER_EVENT_TIMEOUT, now_ns);
 	}
 	if (event->facts)

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/cleanup.h"
 #include "common/wire/packet.h"
 #include "sandbox/usage.h"
 #include "supervisor/monitor/monitor.h"
@@ -86,10 +87,23 @@ int worker_listen(struct worker *worker, int fd, struct error *why)
 
 /* ---- init's report and its last record ---- */
 
+/* What the machine is short of is nobody's fault; a workspace is its caller's. */
+static enum start_fault fault_of(const struct worker *worker,
+				 const struct sandbox_report *found)
+{
+	static const int32_t shortages[] = { ENOMEM, EAGAIN, EMFILE, ENFILE, ENOSPC };
+
+	if (strcmp(found->failed_step, "exec") == 0)
+		return START_FAULT_HOPELESS;
+	for (size_t i = 0; i < COUNT(shortages); i++)
+		if (found->failed_errno == shortages[i])
+			return START_FAULT_PASSING;
+	return worker->monitor->core.slots[worker->index].workspace ?
+	       START_FAULT_WORKSPACE : START_FAULT_PASSING;
+}
+
 static void not_started(struct worker *worker, const struct sandbox_report *found)
 {
-	bool hopeless = strcmp(found->failed_step, "exec") == 0;
-
 	monitor_log(worker->monitor, worker->output.name, LEVEL_ERROR,
 		    "the worker cannot be started",
 		    LOG_FIELDS(log_text("step", found->failed_step),
@@ -97,7 +111,7 @@ static void not_started(struct worker *worker, const struct sandbox_report *foun
 			       log_text("reason", found->detail)));
 	worker_report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
-		.fault = hopeless ? START_FAULT_HOPELESS : START_FAULT_PASSING });
+		.fault = fault_of(worker, found) });
 }
 
 static void read_reports(struct worker *worker)

@@ -187,6 +187,24 @@ is_heard_out() {
 	stop_supervisor
 }
 
+# A directory that goes while calls are served in it is their fault, no pool's.
+is_gone() {
+	local there
+	begin
+	make_folders gone 0 other 0
+	stays_in 0 "$space/gone"
+	there=$(number)
+	is 'a workspace is entered: control' "$(enters 0 "$there" /bin/sh -c ': >there')" ok
+	rm -rf "$space/gone"
+	is 'once it is gone it is not, however often' \
+		"$(for _ in {1..12}; do enters 0 "$there" /bin/true; done | sort | uniq -c | xargs)" \
+		'12 failed_precondition'
+	is 'and another is' "$(where 0 "$space/other")" "$space/other"
+	is 'no pool is to blame' "$(grep -c '"state":"crashloop"' "$log")" 0
+	kill $caller
+	stop_supervisor
+}
+
 # As in a container, whose overlay file system maps no ids either.
 is_told_why() {
 	begin
@@ -206,6 +224,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	is_ones_own
 	leaves_some
 	is_heard_out
+	is_gone
 	is_told_why
 else
 	skip 'two users of one supervisor' 'needs root'
