@@ -31,7 +31,7 @@ else
 		done_testing
 		exit
 	fi
-	trap 'unserve; cd /; umount "$work/disk" 2>/dev/null; umount "$disk"; clean_up' EXIT
+	trap 'unserve; cd /; umount "$work/disk" "$work/kept" 2>/dev/null; umount "$disk"; clean_up' EXIT
 	for_another
 fi
 
@@ -80,4 +80,28 @@ is 'applied whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep 
 squeeze rollback rollback 1
 is 'taken back whole' "$(git status --porcelain)$(git rev-list --count HEAD)$(grep -c COUNT=30000 spin.sh)" '?? scratch31'
 is 'git works' "$(git fsck 2>&1 | grep -v dangling; git -c user.name=t -c user.email=t@localhost commit -q --allow-empty -m mine; echo $?)" 0
+
+# ---- the store's own disk ----
+
+if [ -n "${FULL_DISK-}" ]; then
+	done_testing
+	exit
+fi
+keep() { # BYTES: of an event
+	head -c "$1" /dev/zero | tr '\0' x | jq -Rc '{events: [{kind: "full", data: {text: .}}]}' >"$work/event"
+	"$cupel" call store.event - <"$work/event" >"$work/out" 2>"$work/said"
+}
+unserve
+export CUPEL_STATE=$work/kept
+mkdir "$CUPEL_STATE"
+mount -t tmpfs -o size=4m,mode=700 cupel-test "$CUPEL_STATE"
+serve
+keep 10
+is 'the store keeps what there is room for' "$?$(jq .stored "$work/out")" 01
+head -c 8M /dev/zero >"$CUPEL_STATE/ballast" 2>/dev/null
+keep 100000
+is 'what there is no room for is not said to be kept' "$?$(<"$work/out") $(grep -c 'is full' "$work/said")" '75 1'
+rm "$CUPEL_STATE/ballast"
+keep 10
+is 'once there is, it goes on' "$?$(jq .stored "$work/out")$(rows "SELECT count(*) FROM events WHERE kind = 'full'")" 012
 done_testing

@@ -46,6 +46,25 @@ mkdir demo && cp made/Makefile demo && commit demo
 sh "$top/tests/demo" "$CUPEL_BIN/cupel" demo >demo.out 2>&1
 is 'the demo writes a cupel.conf where there is none, and says what to do' \
 	"$?$(ls demo | tr '\n' ' ')$(grep -c 'commit it, and run this again' demo.out)" '0Makefile cupel.conf 1'
+mkdir stub
+cat >stub/cupel <<'END'
+#!/bin/sh
+echo "$PWD: $*" >>"$ASKED"
+exit "$CODE"
+END
+chmod +x stub/cupel
+demo_of() { # CODE: its own end where cupel's is that, and what it had cupel do
+	rm -f asked
+	CODE=$1 ASKED=$work/asked sh "$top/tests/demo" stub/cupel demo >demo.out 2>&1
+	echo "$? $(<asked)"
+}
+asks="$work/demo: improve --mode auto --budget time=75s --seed 1"
+is 'where there is one it improves just that repository' "$(demo_of 0)" "0 $asks"
+is 'that nothing was proven is no failure, and said' \
+	"$(demo_of 1) $(grep -c 'nothing was proven' demo.out)" "0 $asks 1"
+is 'what could not be done is one' "$(demo_of 65)" "65 $asks"
+is 'make demo hands the repository on' \
+	"$(make -s -n -C "$top" demo REPO=/of/mine 2>/dev/null | grep -c 'tests/demo .*bin/cupel /of/mine$')" 1
 
 # ---- a real project ----
 

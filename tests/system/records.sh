@@ -57,6 +57,27 @@ records() {
 	before=$(($(commits) - before))
 	holds "$tier: in fewer commits than calls ($before)" test "$before" -ge 1 -a "$before" -lt 10
 
+	# What must be on the disk shares its commit with nothing that need not be.
+	local session=$(ask call store.session '{"workspace": "/mixed", "kind": "test"}' | jq .session)
+	asked=()
+	before=$(commits)
+	kill -STOP $(named cupel-store)
+	for i in {1..3}; do
+		ask call store.event "{\"events\": [{\"kind\": \"mixed\", \"data\": {\"n\": $i}}]}" >"$space/mixed$i" &
+		asked+=($!)
+	done
+	ask call store.experiment "{\"session\": $session, \"kind\": \"watch\", \"plan\": {}}" >"$space/mixed" &
+	asked+=($!)
+	for i in {1..20}; do	# as above
+		[ "$(ask status --json | jq '[.tools[] | select(.name | IN("store.event", "store.experiment")).running] | add')" -lt 4 ] || break
+	done
+	kill -CONT $(named cupel-store)
+	wait "${asked[@]}"
+	before=$(($(commits) - before))
+	is "$tier: four more are kept" "$(select_all "SELECT (SELECT count(*) FROM events WHERE kind = 'mixed'),
+		(SELECT count(*) FROM experiments WHERE session_id = $session)")" '3|1'
+	holds "$tier: what must be on the disk is committed apart ($before)" test "$before" -ge 2
+
 	# The store itself, at any path but those of its own directory.
 	echo secret >"$space/secret"
 	within() { ${as[@]+"${as[@]}"} "$probe" within "$(named cupel-store)" "$@" 2>&1; }

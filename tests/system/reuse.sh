@@ -46,6 +46,7 @@ is 'so is what may be read while it runs' \
 	"$(jq -c '[.trials[] | select((.setting | test("NICE")) and .reused)]' ../report)" '[]'
 is 'and that is counted' "$(jq -c '[.search.reused >= 1, .search.evaluations + .search.reused]' ../report)" '[true,6]'
 is 'the gain is found' "$code$(jq -r '.change | test("LEVEL: zero to two")' ../report)" 0true
+is 'of the first decisions none is of equals' "$("$cupel" stats --json | jq -c '[.decisions, .self_checks]')" '[1,0]'
 is 'tests see only what may be seen' "$(jq -c '[.tests.passed, .tests.failed]' ../report)" '[2,0]'
 
 # ---- applied by hand ----

@@ -84,13 +84,18 @@ static json_t *files_of(git_repository *repository)
 
 enum step { COMMIT, REVERT, RECOVER };
 
+/* Which commit a change is of, or is taken back. */
+static const char *base = "refs/heads/main";
+
 static void head_of(git_repository *repository, char ret[GIT_OID_HEXSZ + 1])
 {
-	git_oid id;
+	git_object *commit;
 
 	ret[0] = '\0';
-	if (git_reference_name_to_id(&id, repository, "refs/heads/main") == 0)
-		git_oid_tostr(ret, GIT_OID_HEXSZ + 1, &id);
+	if (git_revparse_single(&commit, repository, base) < 0)
+		return;
+	git_oid_tostr(ret, GIT_OID_HEXSZ + 1, git_object_id(commit));
+	git_object_free(commit);
 }
 
 /* As the worker does it; the call before it tells the tracer to begin. */
@@ -172,7 +177,7 @@ static bool kill_at(enum step step, int point)
 	return true;
 }
 
-static void run_untraced(enum step step)
+static int status_of(enum step step)
 {
 	int status;
 	pid_t pid = fork();
@@ -180,6 +185,13 @@ static void run_untraced(enum step step)
 	if (pid == 0)
 		_exit(act(step));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void run_untraced(enum step step)
+{
+	int status = status_of(step);
+
 	test_row(status == 0, "step %d: status %x", step, (unsigned)status);
 }
 
@@ -195,7 +207,12 @@ static void check_torn(enum step step, int point)
 			" git rev-list --count HEAD && git fsck 2>&1 | grep -v dangling", got);
 	const char *file = strncmp(got, "old\n", 4) == 0 ? "old" : "new";
 	const char *head = strncmp(got + 4, "old\n", 4) == 0 ? "old" : "new";
+	const char *after = step == COMMIT ? "new" : "old";
 	char want[80];
+
+	/* The branch goes first: a file ahead of it would be nobody's change. */
+	test_row(strcmp(file, after) != 0 || strcmp(head, after) == 0,
+		 "step %d killed at %d: the file is ahead of the branch", step, point);
 
 	snprintf(want, sizeof(want), "%s\n%s\nedited\nscratch\n%d\n", file, head,
 		 step == COMMIT ? 1 + (strcmp(head, "new") == 0) :
@@ -280,12 +297,36 @@ static void it_is_known_by_what_it_changes(void **state)
 	assert_string_equal(got, "old\n4\n1\n M theirs\n?? scratch\n");
 }
 
+/* Committed on top: that is somebody's work, and it stays. */
+static void what_came_since_is_not_taken_back_with_it(void **state)
+{
+	char got[400];
+
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("cd work && echo newer >src/a.h && git commit -qm newer src/a.h");
+	base = "refs/heads/main~1";
+	int here = status_of(REVERT);
+
+	shell("cd work && git checkout -q -b aside main~2");
+	int aside = status_of(REVERT);
+
+	base = "refs/heads/main";
+	assert_int_equal(WEXITSTATUS(here), 1);
+	assert_int_equal(WEXITSTATUS(aside), 1);
+	say("cd work && cat src/a.h && git show main:src/a.h && git rev-list --count main &&"
+	    " git status --porcelain", got);
+	assert_string_equal(got, "old\nnewer\n3\n M theirs\n?? scratch\n");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_commit_is_there_or_not),
 		cmocka_unit_test(and_so_is_its_inverse),
 		cmocka_unit_test(it_is_known_by_what_it_changes),
+		cmocka_unit_test(what_came_since_is_not_taken_back_with_it),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

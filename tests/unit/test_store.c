@@ -290,6 +290,36 @@ static void a_missing_measurement_is_null_and_a_list_is_all_or_nothing(void **st
 	json_decref(rows);
 }
 
+/* What the stats tell of the machine's own share of false accepts. */
+static void decisions_of_equals_are_counted_apart(void **state)
+{
+	static const struct {
+		const char *kind, *verdict;
+	} rows[] = {
+		{ "aa", "accept" }, { "aa", "futile" }, { "aa", "reject" }, { "aa", NULL },
+		{ "validate", "accept" }, { "validate", "reject" }, { "validate", NULL },
+		{ "watch", NULL },
+	};
+	char text[200];
+
+	(void)state;
+	propose();
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(text, sizeof(text), "{'session':1,'kind':'%s','plan':{}}", rows[i].kind);
+		ask("store.experiment", text);
+		snprintf(text, sizeof(text), "{'experiment':%zu,'verdict':'%s','reason':'r'}", i + 1,
+			 rows[i].verdict);
+		if (rows[i].verdict)
+			IS("store.verdict", text, "{}");
+	}
+	const char *stats = ask("store.stats", "{'workspace':null}");
+
+	assert_non_null(strstr(stats, "\"self_checks\":3,"));
+	assert_non_null(strstr(stats, "\"false_accepts\":1,"));
+	assert_non_null(strstr(stats, "\"decisions\":2,"));
+	assert_non_null(strstr(stats, "\"accepted\":1,"));
+}
+
 static void every_statement_is_sound(void **state)
 {
 	static const char *const reads[] = { "store.stats", "store.improvements", "store.bottlenecks",
@@ -391,6 +421,7 @@ int main(void)
 		TEST(what_was_being_tested_goes_back),
 		TEST(bottlenecks_are_kept_once_each),
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
+		TEST(decisions_of_equals_are_counted_apart),
 		TEST(every_statement_is_sound),
 		TEST(an_older_file_is_taken_along_with_a_backup),
 		TEST(a_newer_file_and_a_stranger_are_refused),

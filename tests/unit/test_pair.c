@@ -1,0 +1,159 @@
+#include "tests/support/test.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "workers/improve/campaign.h"
+#include "workers/improve/command.h"
+
+/* ---- a world in which a run can meet with anything ---- */
+
+/* What happens while a command runs. */
+struct event {
+	int64_t sleeps_ns;	/* the machine, suspended */
+	int64_t late_ns;	/* this program, which was to wake */
+	bool stopped;		/* the command */
+	int exit_code;
+};
+
+static const struct event *coming[2];	/* base, candidate: by their copies */
+static unsigned order[2], ran;
+static int64_t asleep_ns;
+
+/* The C library's: a suspension is where one clock goes on and the other does not. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	long r = syscall(SYS_clock_gettime, clock, ret);
+
+	if (clock == CLOCK_BOOTTIME) {
+		int64_t ns = ret->tv_nsec + asleep_ns;
+
+		ret->tv_sec += ns / NS_PER_S;
+		ret->tv_nsec = ns % NS_PER_S;
+	}
+	return (int)r;
+}
+
+int command_run(struct session *session, struct ask *ask,
+		const struct command *command, struct command_outcome *ret,
+		struct error *why)
+{
+	const struct event *event = coming[command->workspace];
+
+	(void)why;
+	order[ran++] = command->workspace;
+	asleep_ns += event->sleeps_ns;
+	session->late_ns = event->late_ns > session->late_ns ? event->late_ns :
+							       session->late_ns;
+	*ask = (struct ask){ 0 };
+	*ret = (struct command_outcome){
+		.cause = "exited", .detail = "", .exit_code = event->exit_code,
+		.stopped = event->stopped, .wall_ns = NS_PER_S, .cpu_ns = NS_PER_S / 2,
+	};
+	return 0;
+}
+
+bool command_succeeded(const struct command_outcome *outcome)
+{
+	return outcome->exit_code == 0;
+}
+
+void command_describe(const struct command_outcome *outcome, char *ret, size_t size)
+{
+	snprintf(ret, size, "exit status %d", outcome->exit_code);
+}
+
+/* ---- what a pair is then ---- */
+
+static const struct {
+	const char *name;
+	struct event base, candidate;
+	bool valid, base_stopped, candidate_stopped, failed;
+} rows[] = {
+	{ "nothing happens", { 0 }, { 0 }, true, false, false, false },
+	{ "the machine is suspended in the base's run", { .sleeps_ns = NS_PER_S }, { 0 },
+	  false, false, false, false },
+	{ "the machine is suspended in the candidate's", { 0 }, { .sleeps_ns = 2 * NS_PER_MS },
+	  false, false, false, false },
+	{ "before, it was", { 0 }, { 0 }, true, false, false, false },
+	{ "its clocks are not read at once", { .sleeps_ns = 1000 }, { 0 },
+	  true, false, false, false },
+	{ "this program stands still", { .late_ns = NS_PER_S }, { 0 },
+	  false, false, false, false },
+	{ "this program is late, no more", { 0 }, { .late_ns = NS_PER_S - 1 },
+	  true, false, false, false },
+	{ "the base is stopped", { .stopped = true }, { 0 }, false, true, false, false },
+	{ "the candidate is stopped", { 0 }, { .stopped = true }, false, false, true, false },
+	{ "the candidate fails", { 0 }, { .exit_code = 3 }, true, false, false, true },
+};
+
+static struct session session = { .copies = { 0, 1 }, .copy_count = 2 };
+static const struct workspace_metric metric = { .title = "time", .from = FROM_TIME };
+static const struct workspace_benchmark benchmark = { .title = "spin", .timeout_ns = NS_PER_S };
+static struct error why;
+
+static struct campaign campaign_of_one(void)
+{
+	return (struct campaign){
+		.session = &session, .why = &why, .runs_left = INT64_MAX,
+		.metrics = { { .benchmark = &benchmark, .metric = &metric } }, .metric_count = 1,
+	};
+}
+
+static void what_stands_still_sets_a_pair_aside(void **state)
+{
+	const struct arm base = { .copy = 0 }, candidate = { .copy = 1 };
+	struct campaign campaign = campaign_of_one();
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		size_t row = i / 2;
+		bool candidate_first = i % 2;
+		struct pair pair;
+
+		ran = 0;
+		coming[0] = &rows[row].base;
+		coming[1] = &rows[row].candidate;
+		assert_int_equal(pair_measure(&campaign, &base, &candidate, candidate_first,
+					      &pair), 0);
+		test_row(ran == 2 && order[0] == candidate_first,
+			 "%s: not in the coin's order", rows[row].name);
+		test_row(pair.valid == rows[row].valid, "%s: valid %d", rows[row].name,
+			 pair.valid);
+		test_row(pair.base_stopped == rows[row].base_stopped &&
+			 pair.candidate_stopped == rows[row].candidate_stopped,
+			 "%s: held against %d %d", rows[row].name, pair.base_stopped,
+			 pair.candidate_stopped);
+		test_row(pair.failed == rows[row].failed, "%s: failed %d", rows[row].name,
+			 pair.failed);
+	}
+}
+
+/* Then there is nothing to compare with. */
+static void a_base_that_fails_is_an_error(void **state)
+{
+	static const struct event fails = { .exit_code = 3 }, passes = { 0 };
+	const struct arm base = { .copy = 0 }, candidate = { .copy = 1 };
+	struct campaign campaign = campaign_of_one();
+	struct pair pair;
+
+	(void)state;
+	ran = 0;
+	coming[0] = &fails;
+	coming[1] = &passes;
+	assert_true(pair_measure(&campaign, &base, &candidate, false, &pair) < 0);
+	assert_non_null(strstr(why.text, "the unchanged program"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_stands_still_sets_a_pair_aside),
+		cmocka_unit_test(a_base_that_fails_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
