@@ -187,6 +187,9 @@ void worker_wake_at(struct worker_call *call, int64_t at_ns);
  * chunks of stream 0 before a RESULT without a body.
  */
 void worker_finish(struct worker_call *call, json_t *result);
+
+/* The same of one that was cancelled, with what there is to say of it. */
+void worker_cancelled(struct worker_call *call, json_t *result);
 void worker_fail(struct worker_call *call, const struct error *why);
 
 /* Beats if it is time, although nothing has moved since: a hang, for tests. */

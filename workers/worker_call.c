@@ -321,7 +321,8 @@ static int encode(struct worker_call *call, json_t *result, struct error *why)
 	return r;
 }
 
-void worker_finish(struct worker_call *call, json_t *result)
+static void finish_with(struct worker_call *call, enum error_code code,
+			const char *reason, json_t *result)
 {
 	struct error why;
 	int r;
@@ -335,7 +336,17 @@ void worker_finish(struct worker_call *call, json_t *result)
 		return;
 	}
 	call->body_bytes = (size_t)r;
-	finish(call, ERROR_OK, "");
+	finish(call, code, reason);
+}
+
+void worker_finish(struct worker_call *call, json_t *result)
+{
+	finish_with(call, ERROR_OK, "", result);
+}
+
+void worker_cancelled(struct worker_call *call, json_t *result)
+{
+	finish_with(call, ERROR_CANCELLED, "cancelled", result);
 }
 
 void worker_busy(struct worker_call *call, enum error_code code,

@@ -57,18 +57,25 @@ end_calls() {
 	holds "$tier: with 2 s of grace at most ($took)" \
 		test $took -lt $((2300 + 5 * bare))
 	wait_for 10 runs_none	# it, too, is over
-	"${as_user[@]}" "$work/bin/cupel" call echo.sleep '{"ms":90000}' >/dev/null 2>&1 </dev/null &
+	cancels echo.sleep '{"ms":90000}'
+	cancels job '{"argv":["sleep","90"]}'
+}
+cancels() { # TOOL ARGUMENTS
+	local start took caller
+	"${as_user[@]}" "$work/bin/cupel" call "$@" >"$space/cancelled" 2>&1 </dev/null &
 	caller=$!
 	started+=("$caller")
 	wait_for 60 runs
+	sleep 0.5	# it has begun by then, as a rule
 	start=$(milliseconds)
 	pkill -TERM -P $caller 2>/dev/null; kill -TERM $caller 2>/dev/null
 	code=0
 	wait $caller 2>/dev/null || code=$?
 	took=$(($(milliseconds) - start))
-	holds "$tier: a cancel ends a call ($code, $took ms)" \
-		test $took -lt $((50 * bare))
-	holds "$tier: and the work for it" wait_for 3 runs_none
+	is "$tier: $1: a cancel ends the call" \
+		"$code $(grep -o 'cancelled from' "$space/cancelled")" '130 cancelled from'
+	holds "$tier: $1: soon ($took ms)" test $took -lt $((50 * bare))
+	holds "$tier: $1: and the work for it" wait_for 3 runs_none
 }
 
 # What the verbs print while all is well.

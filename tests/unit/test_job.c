@@ -58,16 +58,21 @@ static struct message hear_result(void)
 	}
 }
 
-static json_t *verdict_of(const struct message *message)
+static json_t *verdict_with(const struct message *message, enum error_code code)
 {
 	struct error why = { 0 };
 	json_t *json = NULL;
 	int r = convert_to_json(message->body, &json, &why);
 
-	test_row(message->result.code == ERROR_OK, "code %u: %.*s", message->result.code,
+	test_row(message->result.code == code, "code %u: %.*s", message->result.code,
 		 (int)message->result.reason.length, message->result.reason.data);
 	test_row(r == 0, "%s", why.text);
 	return json;
+}
+
+static json_t *verdict_of(const struct message *message)
+{
+	return verdict_with(message, ERROR_OK);
 }
 
 static void begin(const char *json)
@@ -292,7 +297,7 @@ static void a_cancelled_one_says_so(void **state)
 	rig_expect(MESSAGE_CHUNK);
 	rig_cancel(1);
 	message = hear_result();
-	verdict = verdict_of(&message);
+	verdict = verdict_with(&message, ERROR_CANCELLED);
 	assert_string_equal(text(verdict, "cause"), "cancelled");
 	assert_int_equal(number(verdict, "signal"), SIGKILL);
 	assert_true(clock_now_ns() - began_ns < NS_PER_S * 9 / 10);

@@ -222,11 +222,13 @@ static void on_changed(void *owner)
 {
 	struct job *job = owner;
 
-	if (job->ended_ns && output_has_ended(&job->output) &&
-	    job->call->state) {
-		job->call->state = NULL;
+	if (!job->ended_ns || !output_has_ended(&job->output) || !job->call->state)
+		return;
+	job->call->state = NULL;
+	if (job->cause == CAUSE_CANCELLED)
+		worker_cancelled(job->call, verdict(job));
+	else
 		worker_finish(job->call, verdict(job));
-	}
 }
 
 static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
