@@ -71,6 +71,12 @@ refuses 'a knob whose pattern matches nothing' 65 'knob count: .*spin.sh'
 fresh no_metric
 refuses 'a metric that is none' 65 'there is no' --metric spin.memory
 
+fresh no_knob
+sed -i '/^knob/,/^}/d' cupel.conf && amend
+refuses 'no knob' 65 'no knob to tune; declare one.*or only measure by --mode observe'
+"$cupel" improve --mode observe --json >../report 2>../said
+is 'to measure needs no knob' "$? $(jq -c '[.mode, .tests.passed]' ../report)" '0 ["observe",1]'
+
 # Both would build in the same copies.
 fresh twice
 mkdir .git/cupel

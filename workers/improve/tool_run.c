@@ -143,6 +143,8 @@ static int run(struct campaign *campaign)
 
 	if (r == 0)
 		r = campaign_read(campaign, campaign->session->call->arguments);
+	if (r == 0 && campaign->mode != MODE_OBSERVE)
+		r = knobs_check_any(&campaign->knobs, campaign->why);
 	if (r == 0)
 		r = open_session(campaign);
 	if (r == 0)
