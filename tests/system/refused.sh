@@ -76,6 +76,13 @@ sed -i '/^knob/,/^}/d' cupel.conf && amend
 refuses 'no knob' 65 'no knob to tune; declare one.*or only measure by --mode observe'
 "$cupel" improve --mode observe --json >../report 2>../said
 is 'to measure needs no knob' "$? $(jq -c '[.mode, .tests.passed]' ../report)" '0 ["observe",1]'
+sed -i 's/metric time.*/metric size { from = stdout  pattern = "([0-9]+)"  target = 1 }/' cupel.conf
+sed -i 's/^command = {.*/command = "echo 3"/' cupel.conf && amend
+"$cupel" improve --mode observe >/dev/null 2>&1
+before=$("$cupel" bottlenecks --json | jq -c '[.bottlenecks[].severity]')
+sed -i 's/echo 3/echo 1/' cupel.conf && amend
+"$cupel" improve --mode observe >/dev/null 2>&1
+is 'just at its target it is met' "$before $("$cupel" bottlenecks --json | jq -c .bottlenecks)" '["critical"] []'
 
 # Both would build in the same copies.
 fresh twice

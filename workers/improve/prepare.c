@@ -370,10 +370,11 @@ static int note_bottleneck(struct campaign *campaign, const char *name,
 	json_t *row;
 
 	snprintf(text, sizeof(text),
-		 "%s is %.4g %s, %.0f %% %s than the target %.4g (%u runs, %s)", name,
-		 found->value, metric->unit, 100 * fabs(found->deviation),
-		 found->deviation > 0 ? "worse" : "better", metric->target, found->samples,
-		 trends[found->trend]);
+		 "%s is %.4g %s, %s%.0f %% %s than the target %.4g (%u runs, %s)", name,
+		 found->value, metric->unit,
+		 found->sure < BOTTLENECK_SURE ? "not surely " : "",
+		 100 * fabs(found->deviation), found->deviation > 0 ? "worse" : "better",
+		 metric->target, found->samples, trends[found->trend]);
 	row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s, s:b}", "workspace",
 			campaign->session->workspace, "metric", name, "value", found->value,
 			"target", metric->target, "severity",
