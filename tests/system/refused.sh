@@ -166,6 +166,25 @@ else
 		'["its benchmark fails, which did not before",true]1'
 fi
 
+# ---- a day has its limit ----
+
+fresh daily
+sed -i 's/^improve { /&daily = 0 /' cupel.conf && amend
+before=$(print .)
+"$cupel" improve --mode auto --seed 1 --json >../report 2>../said
+code=$?
+id=$(jq .improvement ../report)
+if noisy; then
+	skip 'a full day' "$(<../said)"
+else
+	is 'a full day: proven, and not applied, with the way out' \
+		"$code $(jq -c '[.status, .commit, .not_applied]' ../report)" \
+		"0 [\"approved\",null,\"0 changes were applied in the last 24 hours, and improve.daily is 0; look at it, then: cupel apply $id\"]"
+	is 'a full day: nothing is changed' "$(print .)" "$before"
+	"$cupel" apply "$id" >../out 2>../said
+	is 'a full day: by hand it is' "$? $("$cupel" show "$id" --json | jq -r .status)" '0 applied'
+fi
+
 # ---- where HEAD is, and whose files they are ----
 
 fresh detached

@@ -221,12 +221,20 @@ static void apply_and_roll_back_are_chained(void **state)
 	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "after")),
 			    "{\"t\":2}");
 	IS("store.recover", "{'workspace':'/w'}", "{\"interrupted\":[]}");
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":1}");
+	IS("store.applied", "{'workspace':'/v'}", "{\"day\":0}");
 	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"commit\":\"c1\""));
 	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"files\":[{\"path\":\"p\"}]"));
 	IS("store.rollback_begin", "{'improvement':1,'reason':'slow'}", "{}");
 	assert_non_null(strstr(ask("store.recover", "{'workspace':'/w'}"), "rolling_back"));
 	IS("store.rollback_end", "{'improvement':1,'success':true,'commit':'c2','notes':''}", "{}");
 	IS("store.watched", "{'workspace':'/w'}", "{\"applied\":[]}");
+	/* Taken back or not, it counts for a day. */
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":1}");
+	assert_int_equal(database_run(database, "UPDATE applied_improvements SET applied_at ="
+				      " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-25 hours')",
+				      NULL, NULL, &why), 0);
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	IS("store.verify", "{}", "{\"broken\":[]}");
 	/* The audit cannot be changed, and where it is, it shows. */
 	assert_true(database_run(database, "UPDATE audit SET data = '{}' WHERE id = 2", NULL, NULL, &why) < 0);

@@ -119,8 +119,8 @@ int campaign_prune(struct campaign *campaign, struct arm *ret,
 int campaign_prove(struct campaign *campaign, int64_t *ret_improvement);
 /*
  * In mode auto: applies it here and now if tests passed, confidence and gain
- * are above their thresholds, and there is a branch to commit to; else says in
- * the report why not.
+ * are above their thresholds, there is a branch to commit to, and the day is
+ * not full; else says in the report why not.
  */
 int campaign_apply(struct campaign *campaign, int64_t improvement);
 /* Re-measures everything that is applied; takes back what regressed. */

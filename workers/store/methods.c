@@ -204,6 +204,11 @@ static const struct method methods[] = {
 		AUDIT("rollback_end", "json_object('improvement', :improvement, 'success', :success,"
 		      " 'commit', :commit)") },
 	  ANSWER_NOTHING, NULL, NULL, true, "that improvement is not being rolled back" },
+	{ "store.applied", {
+		"SELECT count(*) AS day FROM applied_improvements a"
+		" JOIN improvements i ON i.id = a.improvement_id WHERE i.workspace = :workspace"
+		" AND a.success = 1 AND a.applied_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.watched", {
 		"SELECT " IMPROVEMENT ", a.id AS apply, a.commit_id AS \"commit\","
 		" a.rollback_data AS \"rollback::json\","
