@@ -183,6 +183,9 @@ else
 	is 'a full day: nothing is changed' "$(print .)" "$before"
 	"$cupel" apply "$id" >../out 2>../said
 	is 'a full day: by hand it is' "$? $("$cupel" show "$id" --json | jq -r .status)" '0 applied'
+	is 'each run of the tests tells of which commit' "$(rows "SELECT count(*) > 3, count(*) - count(commit_id),
+		count(DISTINCT commit_id), max(commit_id) FROM test_runs WHERE session_id = (SELECT max(id) FROM sessions)")" \
+		"1|0|1|$(git rev-parse HEAD)"
 fi
 
 # ---- where HEAD is, and whose files they are ----

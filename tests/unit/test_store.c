@@ -315,7 +315,7 @@ static void every_statement_is_sound(void **state)
 	IS("store.forget", "{'lesson':1}", "there is no such lesson");
 	IS("store.trial", "{'session':1,'config':[1,2],'why':1,'step':0,'expected':null,'outcome':0,'cost':0.9,'binary':5,'reused':false}", "{}");
 	assert_non_null(strstr(ask("store.trials", "{'session':1}"), "\"config\":[1,2]"));
-	IS("store.test_run", "{'session':1,'name':'n','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed','duration_ns':5}]}", "{\"test_run\":1}");
+	IS("store.test_run", "{'session':1,'name':'n','commit':'c1','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed','duration_ns':5}]}", "{\"test_run\":1}");
 	IS("store.execution", "{'session':1,'executions':[{'command':'c','cause':'exited','exit_code':0},{'command':'d','cause':'wall'}]}", "{\"stored\":2}");
 	IS("store.baseline", "{'workspace':'/w','commit':'c','metrics':{}}", "{\"id\":1}");
 	IS("store.event", "{'events':[{'kind':'k','data':{}},{'kind':'l'}]}", "{\"stored\":2}");
@@ -332,6 +332,11 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 	assert_int_equal(database_run(older, "INSERT INTO sessions (workspace, kind)"
 				      " VALUES ('/old', 'improve')", NULL, NULL, &why), 0);
 	assert_int_equal(database_run(older, "DROP TRIGGER improvements_teach", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "DROP INDEX test_runs_at", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "ALTER TABLE test_runs DROP COLUMN commit_id",
+				      NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "INSERT INTO test_runs (name) VALUES ('old')",
+				      NULL, NULL, &why), 0);
 	assert_int_equal(database_run(older, "PRAGMA user_version = 1", NULL, NULL, &why), 0);
 	database_close(older);
 	assert_int_equal(access("older.v1", F_OK), -1);
@@ -340,10 +345,13 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 	json_t *rows = json_array();
 
 	assert_int_equal(database_run(older, "SELECT (SELECT count(*) FROM sessions) AS sessions,"
+				      " (SELECT count(*) FROM test_runs WHERE commit_id IS NULL"
+				      "  AND name = 'old') AS runs,"
 				      " (SELECT count(*) FROM sqlite_schema WHERE name ="
 				      " 'improvements_teach') AS triggers", NULL, rows, &why), 0);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "sessions")), 1);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "triggers")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "runs")), 1);
 	json_decref(rows);
 	database_close(older);
 	assert_int_equal(access("older.v1", F_OK), 0);

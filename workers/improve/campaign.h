@@ -48,6 +48,7 @@ struct arm {
 	unsigned copy;
 	struct space_config config;
 	const char *name;		/* for people; in the call's memory */
+	const char *commit;		/* that was checked out; likewise */
 	json_t *environment;		/* owned; of the build */
 	json_t *run_environment;	/* owned; of tests and benchmarks */
 };

@@ -181,8 +181,8 @@ static int test_baseline(struct campaign *campaign)
 		else if (r == 0)
 			r = set_flaky_apart(campaign, &cases);
 		if (r == 0)
-			r = suite_record(campaign->session, "base", &cases, &campaign->flaky,
-					 campaign->why);
+			r = suite_record(campaign->session, "base", campaign->base, &cases,
+					 &campaign->flaky, campaign->why);
 	}
 	return r;
 }

@@ -171,13 +171,14 @@ json_t *suite_names(const struct cases *cases)
 	return names;
 }
 
-int suite_record(struct session *session, const char *name, const struct cases *cases,
-		 const struct cases *flaky, struct error *why)
+int suite_record(struct session *session, const char *name, const char *commit,
+		 const struct cases *cases, const struct cases *flaky, struct error *why)
 {
 	json_t *row = suite_report(cases);
 
 	json_object_set_new(row, "session", json_integer((json_int_t)session->id));
 	json_object_set_new(row, "name", json_string(name));
+	json_object_set_new(row, "commit", json_string(commit));
 	json_object_set_new(row, "totals", suite_totals(cases));
 	json_object_set_new(row, "flaky", suite_names(flaky));
 	int r = session_ask(session, "store.test_run", 0, row, NULL, why);

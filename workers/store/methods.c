@@ -312,8 +312,8 @@ static const struct method methods[] = {
 		" :user_ns, :system_ns, :rss_bytes) RETURNING id" },
 	  ANSWER_COUNT, "stored", "executions", false, NULL },
 	{ "store.test_run", {
-		"INSERT INTO test_runs (session_id, name, totals, flaky)"
-		" VALUES (:session, :name, :totals, :flaky) RETURNING id AS test_run",
+		"INSERT INTO test_runs (session_id, name, commit_id, totals, flaky)"
+		" VALUES (:session, :name, :commit, :totals, :flaky) RETURNING id AS test_run",
 		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
 		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
 		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"

@@ -169,5 +169,12 @@ static const char *const second[] = {
 	NULL,
 };
 
-const char *const *const schema_migrations[] = { first, second };
+/* Which state of the workspace was tested; NULL: the work tree, or not known. */
+static const char *const third[] = {
+	"ALTER TABLE test_runs ADD COLUMN commit_id TEXT;",
+	"CREATE INDEX test_runs_at ON test_runs (commit_id, name);",
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first, second, third };
 const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
