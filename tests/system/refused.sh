@@ -188,6 +188,16 @@ else
 		"1|0|1|$(git rev-parse HEAD)"
 fi
 
+# ---- a test that does not end ----
+
+fresh endless
+sed -i '1s/^/test slow { command = "sleep 60"  timeout = 1s }\ntest dead { command = "kill -9 $$" }\n/' cupel.conf
+"$cupel" test --junit ../junit.xml --json >../report 2>../said
+is 'a test that is ended for its time is told so' "$? $(jq -c '[.failed, .timeouts, .errors,
+	(.cases | map(.name + " " + .outcome))]' ../report)$(grep -c '<error type="timeout"' ../junit.xml)" \
+	'1 [2,1,1,["slow: did not end by itself timeout","dead: did not end by itself error","answer passed"]]1'
+is 'and kept so' "$(rows "SELECT outcome FROM test_cases ORDER BY id DESC LIMIT 3" | tr '\n' ' ')" 'passed error timeout '
+
 # ---- where HEAD is, and whose files they are ----
 
 fresh detached

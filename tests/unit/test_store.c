@@ -337,6 +337,16 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 				      NULL, NULL, &why), 0);
 	assert_int_equal(database_run(older, "INSERT INTO test_runs (name) VALUES ('old')",
 				      NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "DROP TABLE test_cases", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "CREATE TABLE test_cases (id INTEGER PRIMARY KEY,"
+				      " test_run_id INTEGER NOT NULL REFERENCES test_runs (id),"
+				      " name TEXT NOT NULL, outcome TEXT NOT NULL CHECK (outcome IN"
+				      " ('passed', 'failed', 'skipped')), duration_ns INTEGER,"
+				      " detail TEXT) STRICT", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "CREATE INDEX test_cases_of ON test_cases"
+				      " (test_run_id)", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				      " VALUES (1, 'kept', 'failed')", NULL, NULL, &why), 0);
 	assert_int_equal(database_run(older, "PRAGMA user_version = 1", NULL, NULL, &why), 0);
 	database_close(older);
 	assert_int_equal(access("older.v1", F_OK), -1);
@@ -344,7 +354,15 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 	assert_int_equal(database_open(&older, "older", &why), 0);
 	json_t *rows = json_array();
 
+	assert_int_equal(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				      " VALUES (1, 'slow', 'timeout'), (1, 'dead', 'error')",
+				      NULL, NULL, &why), 0);
+	assert_true(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				 " VALUES (1, 'odd', 'maybe')", NULL, NULL, &why) < 0);
+	assert_true(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				 " VALUES (9, 'of none', 'passed')", NULL, NULL, &why) < 0);
 	assert_int_equal(database_run(older, "SELECT (SELECT count(*) FROM sessions) AS sessions,"
+				      " (SELECT group_concat(name || outcome) FROM test_cases) AS cases,"
 				      " (SELECT count(*) FROM test_runs WHERE commit_id IS NULL"
 				      "  AND name = 'old') AS runs,"
 				      " (SELECT count(*) FROM sqlite_schema WHERE name ="
@@ -352,6 +370,8 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "sessions")), 1);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "triggers")), 1);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "runs")), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "cases")),
+			    "keptfailed,slowtimeout,deaderror");
 	json_decref(rows);
 	database_close(older);
 	assert_int_equal(access("older.v1", F_OK), 0);

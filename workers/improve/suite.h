@@ -30,7 +30,10 @@ struct suite {
 int suite_run(struct session *session, const struct suite *suite,
 	      struct cases *cases, struct error *why);
 
-/* {"passed", "failed", "skipped": counts, "cases": rows}, and their names. */
+/*
+ * {"passed", "failed", "skipped": counts, "cases": rows}, and their names;
+ * "timeouts" and "errors" are those of "failed" that are not the test's verdict.
+ */
 json_t *suite_report(const struct cases *cases);
 json_t *suite_totals(const struct cases *cases);	/* without the cases */
 json_t *suite_names(const struct cases *cases);

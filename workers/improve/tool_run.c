@@ -96,7 +96,7 @@ static void report_tests(struct campaign *campaign)
 			    json_pack("{s:I, s:I, s:I, s:o}", "passed",
 				      (json_int_t)cases_count(&campaign->cases, CASE_PASSED),
 				      "failed",
-				      (json_int_t)cases_count(&campaign->cases, CASE_FAILED),
+				      (json_int_t)cases_count_bad(&campaign->cases),
 				      "skipped",
 				      (json_int_t)cases_count(&campaign->cases, CASE_SKIPPED),
 				      "flaky", suite_names(&campaign->flaky)));
