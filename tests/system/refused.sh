@@ -76,6 +76,9 @@ sed -i '/^knob/,/^}/d' cupel.conf && amend
 refuses 'no knob' 65 'no knob to tune; declare one.*or only measure by --mode observe'
 "$cupel" improve --mode observe --json >../report 2>../said
 is 'to measure needs no knob' "$? $(jq -c '[.mode, .tests.passed]' ../report)" '0 ["observe",1]'
+is 'what its runs took is kept, and what is not known is not' "$(rows "SELECT query_time_ms > 0, memory_usage_mb > 0,
+	cpu_percent > 0, database_size_mb > 0, error_count, indexing_speed IS NULL, active_connections IS NULL,
+	cache_hit_rate IS NULL FROM performance_metrics ORDER BY id DESC LIMIT 1")" '1|1|1|1|0|1|1|1'
 sed -i 's/metric time.*/metric size { from = stdout  pattern = "([0-9]+)"  target = 1 }/' cupel.conf
 sed -i 's/^command = {.*/command = "echo 3"/' cupel.conf && amend
 "$cupel" improve --mode observe >/dev/null 2>&1

@@ -284,7 +284,9 @@ static void a_missing_measurement_is_null_and_a_list_is_all_or_nothing(void **st
 	IS("store.metrics", "{'session':1,'metrics':{'query_time_ms':5,'own.time':1.5}}", "{\"id\":1}");
 	json_t *rows = json_array();
 
-	assert_int_equal(database_run(database, "SELECT query_time_ms, cpu_percent FROM performance_metrics", NULL, rows, &why), 0);
+	assert_int_equal(database_run(database, "SELECT query_time_ms, cpu_percent,"
+				      " database_size_mb BETWEEN 0.01 AND 10 AS sized FROM performance_metrics", NULL, rows, &why), 0);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "sized")), 1);
 	assert_true(json_is_null(json_object_get(json_array_get(rows, 0), "cpu_percent")));
 	json_array_clear(rows);
 	ask("store.experiment", "{'session':1,'kind':'validate','plan':{}}");

@@ -198,6 +198,7 @@ struct pair {
 	bool failed;			/* the candidate's run did */
 	struct decision_value values[CAMPAIGN_METRICS_MAX];
 	struct decision_value times[METRIC_REPORTED];	/* wall and cpu, of the first */
+	int64_t rss_bytes;		/* most of both, of the first; -1: not measured */
 };
 
 int pair_measure(struct campaign *campaign, const struct arm *base,
