@@ -115,6 +115,13 @@ tool store.alpha {
 	schema = { '{"type": "object", "required": ["workspace", "session"]}' }
 }
 
+tool store.applied {
+	help = "how many changes were applied in the last 24 hours"
+	class = pure
+	roles = { owner, improve }
+	schema = { '{"type": "object", "required": ["workspace"]}' }
+}
+
 tool store.trial {
 	help = "keep a measured setting"
 	class = effectful

@@ -14,6 +14,8 @@ struct one {
 	const char *whole, *test, *name;
 	int test_length;
 	bool failed, skipped;
+	bool error;		/* failed, but not by the test's own verdict */
+	const char *outcome;
 	const char *detail;
 	double seconds;
 };
@@ -28,12 +30,16 @@ static const char *text_of(const json_t *object, const char *name)
 static struct one read_case(const json_t *row)
 {
 	const char *name = text_of(row, "name"), *colon = strstr(name, ": ");
+	const char *outcome = text_of(row, "outcome");
+	bool error = strcmp(outcome, "timeout") == 0 || strcmp(outcome, "error") == 0;
 
 	return (struct one){
 		.whole = name, .test = name, .name = colon ? colon + 2 : name,
 		.test_length = colon ? (int)(colon - name) : (int)strlen(name),
-		.failed = strcmp(text_of(row, "outcome"), "failed") == 0,
-		.skipped = strcmp(text_of(row, "outcome"), "skipped") == 0,
+		.failed = error || strcmp(outcome, "failed") == 0,
+		.skipped = strcmp(outcome, "skipped") == 0,
+		.error = error,
+		.outcome = outcome,
 		.detail = text_of(row, "detail"),
 		.seconds = member_number(row, "duration_ns") * 1e-9,
 	};
@@ -74,7 +80,8 @@ static void put_attribute(FILE *out, const char *name, const char *text, int len
 
 static void put_case(FILE *out, const struct one *one)
 {
-	const char *element = one->failed ? "failure" : one->skipped ? "skipped" : NULL;
+	const char *element = one->error ? "error" : one->failed ? "failure" :
+			      one->skipped ? "skipped" : NULL;
 
 	fputs("    <testcase", out);
 	put_attribute(out, "classname", one->test, one->test_length);
@@ -85,6 +92,8 @@ static void put_case(FILE *out, const struct one *one)
 		return;
 	}
 	fprintf(out, ">\n      <%s", element);
+	if (one->error)
+		put_attribute(out, "type", one->outcome, (int)strlen(one->outcome));
 	put_attribute(out, "message", one->detail, (int)strlen(one->detail));
 	fputs("/>\n    </testcase>\n", out);
 }
@@ -99,7 +108,7 @@ static bool same_test(const struct one *a, const struct one *b)
 static size_t put_suite(FILE *out, const json_t *cases, size_t begin)
 {
 	struct one first = read_case(json_array_get(cases, begin));
-	size_t end = begin, failed = 0, skipped = 0;
+	size_t end = begin, failed = 0, errors = 0, skipped = 0;
 	double seconds = 0;
 
 	for (; end < json_array_size(cases); end++) {
@@ -107,14 +116,15 @@ static size_t put_suite(FILE *out, const json_t *cases, size_t begin)
 
 		if (!same_test(&first, &one))
 			break;
-		failed += one.failed;
+		failed += one.failed && !one.error;
+		errors += one.error;
 		skipped += one.skipped;
 		seconds += one.seconds;
 	}
 	fputs("  <testsuite", out);
 	put_attribute(out, "name", first.test, first.test_length);
-	fprintf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.6f\">\n",
-		end - begin, failed, skipped, seconds);
+	fprintf(out, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.6f\">\n",
+		end - begin, failed, errors, skipped, seconds);
 	for (size_t i = begin; i < end; i++) {
 		struct one one = read_case(json_array_get(cases, i));
 
@@ -127,10 +137,11 @@ static size_t put_suite(FILE *out, const json_t *cases, size_t begin)
 void test_report_junit(FILE *out, const json_t *report)
 {
 	const json_t *cases = json_object_get(report, "cases");
+	double errors = member_number(report, "timeouts") + member_number(report, "errors");
 
 	fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<testsuites tests=\"%zu\" failures=\"%.0f\" errors=\"0\" skipped=\"%.0f\" time=\"%.6f\">\n",
-		json_array_size(cases), member_number(report, "failed"),
+		"<testsuites tests=\"%zu\" failures=\"%.0f\" errors=\"%.0f\" skipped=\"%.0f\" time=\"%.6f\">\n",
+		json_array_size(cases), member_number(report, "failed") - errors, errors,
 		member_number(report, "skipped"), member_number(report, "wall_ns") * 1e-9);
 	for (size_t i = 0; i < json_array_size(cases);)
 		i = put_suite(out, cases, i);
@@ -199,7 +210,7 @@ void test_report_text(const struct table *table, const json_t *report)
 			continue;
 		text_escape(span_of_text(one.whole), name, sizeof(name));
 		text_escape(span_of_text(one.detail), detail, sizeof(detail));
-		table_row(table, one.failed ? "failed" : "skipped", "",
+		table_row(table, one.outcome, "",
 			  one.failed ? TABLE_BAD : TABLE_WARN, name);
 		if (*detail)
 			table_row(table, "", "", TABLE_PLAIN, detail);

@@ -71,6 +71,22 @@ refuses 'a knob whose pattern matches nothing' 65 'knob count: .*spin.sh'
 fresh no_metric
 refuses 'a metric that is none' 65 'there is no' --metric spin.memory
 
+fresh no_knob
+sed -i '/^knob/,/^}/d' cupel.conf && amend
+refuses 'no knob' 65 'no knob to tune; declare one.*or only measure by --mode observe'
+"$cupel" improve --mode observe --json >../report 2>../said
+is 'to measure needs no knob' "$? $(jq -c '[.mode, .tests.passed]' ../report)" '0 ["observe",1]'
+is 'what its runs took is kept, and what is not known is not' "$(rows "SELECT query_time_ms > 0, memory_usage_mb > 0,
+	cpu_percent > 0, database_size_mb > 0, error_count, indexing_speed IS NULL, active_connections IS NULL,
+	cache_hit_rate IS NULL FROM performance_metrics ORDER BY id DESC LIMIT 1")" '1|1|1|1|0|1|1|1'
+sed -i 's/metric time.*/metric size { from = stdout  pattern = "([0-9]+)"  target = 1 }/' cupel.conf
+sed -i 's/^command = {.*/command = "echo 3"/' cupel.conf && amend
+"$cupel" improve --mode observe >/dev/null 2>&1
+before=$("$cupel" bottlenecks --json | jq -c '[.bottlenecks[].severity]')
+sed -i 's/echo 3/echo 1/' cupel.conf && amend
+"$cupel" improve --mode observe >/dev/null 2>&1
+is 'just at its target it is met' "$before $("$cupel" bottlenecks --json | jq -c .bottlenecks)" '["critical"] []'
+
 # Both would build in the same copies.
 fresh twice
 mkdir .git/cupel
@@ -152,6 +168,38 @@ else
 		"$(jq -c '.watched[0] | [.state, .rolled_back]' ../report)$(grep -c COUNT=30000 spin.sh)" \
 		'["its benchmark fails, which did not before",true]1'
 fi
+
+# ---- a day has its limit ----
+
+fresh daily
+sed -i 's/^improve { /&daily = 0 /' cupel.conf && amend
+before=$(print .)
+"$cupel" improve --mode auto --seed 1 --json >../report 2>../said
+code=$?
+id=$(jq .improvement ../report)
+if noisy; then
+	skip 'a full day' "$(<../said)"
+else
+	is 'a full day: proven, and not applied, with the way out' \
+		"$code $(jq -c '[.status, .commit, .not_applied]' ../report)" \
+		"0 [\"approved\",null,\"0 changes were applied in the last 24 hours, and improve.daily is 0; look at it, then: cupel apply $id\"]"
+	is 'a full day: nothing is changed' "$(print .)" "$before"
+	"$cupel" apply "$id" >../out 2>../said
+	is 'a full day: by hand it is' "$? $("$cupel" show "$id" --json | jq -r .status)" '0 applied'
+	is 'each run of the tests tells of which commit' "$(rows "SELECT count(*) > 3, count(*) - count(commit_id),
+		count(DISTINCT commit_id), max(commit_id) FROM test_runs WHERE session_id = (SELECT max(id) FROM sessions)")" \
+		"1|0|1|$(git rev-parse HEAD)"
+fi
+
+# ---- a test that does not end ----
+
+fresh endless
+sed -i '1s/^/test slow { command = "sleep 60"  timeout = 1s }\ntest dead { command = "kill -9 $$" }\n/' cupel.conf
+"$cupel" test --junit ../junit.xml --json >../report 2>../said
+is 'a test that is ended for its time is told so' "$? $(jq -c '[.failed, .timeouts, .errors,
+	(.cases | map(.name + " " + .outcome))]' ../report)$(grep -c '<error type="timeout"' ../junit.xml)" \
+	'1 [2,1,1,["slow: did not end by itself timeout","dead: did not end by itself error","answer passed"]]1'
+is 'and kept so' "$(rows "SELECT outcome FROM test_cases ORDER BY id DESC LIMIT 3" | tr '\n' ' ')" 'passed error timeout '
 
 # ---- where HEAD is, and whose files they are ----
 

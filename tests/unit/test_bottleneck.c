@@ -40,6 +40,7 @@ static const struct {
 	{ "28 MB of 500 are fine", LOWER_IS_BETTER, 500, 28, 9, true, BOTTLENECK_NONE, 0 },
 	{ "more than is due is fine", HIGHER_IS_BETTER, 50, 5000, 9, true, BOTTLENECK_NONE, 0 },
 	{ "on target is fine", LOWER_IS_BETTER, 100, 100, 9, true, BOTTLENECK_NONE, 0 },
+	{ "a rate on target is fine", HIGHER_IS_BETTER, 0.8, 0.8, 9, true, BOTTLENECK_NONE, 0 },
 	{ "a hard target missed by 1 % is critical", LOWER_IS_BETTER, 100, 101, 9, true, BOTTLENECK_CRITICAL, 2 },
 	{ "no errors, as wanted", LOWER_IS_BETTER, 0, 0, 9, false, BOTTLENECK_NONE, 0 },
 	{ "one error where none is wanted", LOWER_IS_BETTER, 0, 1, 9, false, BOTTLENECK_CRITICAL, 75 },
@@ -65,6 +66,8 @@ static void severities_are_those_of_the_table(void **state)
 		test_row(fabs(got.impact - rows[i].impact) <= 0.51,
 			 "%s: impact %g", rows[i].name, got.impact);
 		test_row(got.samples == rows[i].samples, "%s", rows[i].name);
+		test_row(got.resolved == (got.deviation <= 0), "%s: resolved %d",
+			 rows[i].name, got.resolved);
 	}
 }
 

@@ -12,10 +12,10 @@ static int clean(void **state)
 	return 0;
 }
 
-/* "+name -name ~name": passed, failed, skipped, in order. */
+/* "+name -name ~name": passed, failed, skipped; ">" timeout, "!" error; in order. */
 static void tell(const struct cases *cases, char *ret, size_t size)
 {
-	static const char signs[] = "+-~";
+	static const char signs[] = "+-~>!";
 	size_t used = 0;
 
 	*ret = '\0';
@@ -29,7 +29,8 @@ static struct cases read_as(enum test_format format, const char *report, int exi
 {
 	const struct case_source source = {
 		.test = "t", .format = format, .report = span_of_text(report),
-		.exit_code = exit_code, .end = exit_code < 0 ? "ended by wall" : "exit status 3",
+		.exit_code = exit_code, .timed_out = exit_code == -1,
+		.end = exit_code == -2 ? "ended by signaled" : exit_code < 0 ? "ended by wall" : "exit status 3",
 		.duration_ns = 7,
 	};
 	struct cases cases;
@@ -51,8 +52,9 @@ static void every_format_is_read_and_judged(void **state)
 		{ "exit status 0", TEST_EXIT, "", 0, "+t" },
 		{ "another one", TEST_EXIT, "", 3, "-t" },
 		{ "exit ignores what is printed", TEST_EXIT, "1..1\nnot ok 1 x\n", 0, "+t" },
-		{ "a time-out", TEST_EXIT, "", -1, "-t: did not end by itself" },
-		{ "a time-out of TAP", TEST_TAP, "1..1\nok 1 a\n", -1, "-t: did not end by itself" },
+		{ "a time-out", TEST_EXIT, "", -1, ">t: did not end by itself" },
+		{ "a time-out of TAP", TEST_TAP, "1..1\nok 1 a\n", -1, ">t: did not end by itself" },
+		{ "a signal", TEST_EXIT, "", -2, "!t: did not end by itself" },
 		{ "TAP", TEST_TAP, "TAP version 13\n1..3\nok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP later\n", 1,
 		  "+t: a -t: b ~t: c" },
 		{ "TAP without names", TEST_TAP, "1..2\nok\nok 2\n", 0, "+t: 1 +t: 2" },
@@ -76,7 +78,9 @@ static void every_format_is_read_and_judged(void **state)
 		  "<testcase name='b'><failure message='no'>text</failure></testcase>"
 		  "<testcase name='d'><error/></testcase>"
 		  "<testcase name='e'><skipped message='later'/></testcase>"
-		  "</testsuite></testsuites>", 1, "+t: c.a -t: b -t: d ~t: e" },
+		  "</testsuite></testsuites>", 1, "+t: c.a -t: b !t: d ~t: e" },
+		{ "a case that was an error is no success", TEST_JUNIT,
+		  "<testsuite><testcase name='a'><error/></testcase></testsuite>", 3, "!t: a" },
 		{ "failed and skipped is failed", TEST_JUNIT,
 		  "<testsuite><testcase name='a'><failure/><skipped/></testcase></testsuite>", 0, "-t: a" },
 		{ "not well-formed", TEST_JUNIT, "<testsuite><testcase name='a'>", 0,
@@ -162,6 +166,21 @@ static void differences_are_told_by_name(void **state)
 	}
 }
 
+static void an_error_is_no_better_than_a_failure(void **state)
+{
+	struct cases one = read_as(TEST_JUNIT, "<testsuite><testcase name='a'/></testsuite>", 0);
+	struct cases two = read_as(TEST_JUNIT, "<testsuite><testcase name='a'><error/></testcase>"
+				   "</testsuite>", 1);
+	struct case_difference d = cases_compare(&one, &two, NULL);
+
+	(void)state;
+	assert_int_equal(d.newly_failed, 1);
+	assert_string_equal(d.first, "t: a");
+	assert_int_equal(cases_count_bad(&two), 1);
+	for (int i = 0; i < CASE_OUTCOME_COUNT; i++)
+		assert_non_null(case_outcome_name((enum case_outcome)i));
+}
+
 /* As many cases as there may be, all of one name: bounded, and not slow. */
 static void more_cases_than_are_read_is_a_failure(void **state)
 {
@@ -186,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(every_format_is_read_and_judged, clean),
 		cmocka_unit_test_setup(times_and_reasons_are_kept, clean),
+		cmocka_unit_test_setup(an_error_is_no_better_than_a_failure, clean),
 		cmocka_unit_test_setup(differences_are_told_by_name, clean),
 		cmocka_unit_test_setup(more_cases_than_are_read_is_a_failure, clean),
 	};

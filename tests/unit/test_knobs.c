@@ -109,6 +109,23 @@ static void a_config_is_environment_files_and_words(void **state)
 	stop(&fixture);
 }
 
+static void without_knobs_there_is_nothing_to_tune(void **state)
+{
+	struct fixture fixture;
+	struct space_config config;
+
+	(void)state;
+	assert_int_equal(start(&fixture, "protect = { tests }\n", header), 0);
+	space_current(&fixture.knobs.space, &config);
+	json_t *files = knobs_files(&fixture.knobs, &config, false, &fixture.arena);
+
+	assert_int_equal(json_array_size(files), 0);
+	assert_int_equal(knobs_check_any(&fixture.knobs, &fixture.why), -ENOENT);
+	assert_non_null(strstr(fixture.why.text, "--mode observe"));
+	json_decref(files);
+	stop(&fixture);
+}
+
 static void what_does_not_fit_is_refused_with_the_way_out(void **state)
 {
 	static const struct {
@@ -135,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_space_is_made_of_what_is_there),
 		cmocka_unit_test(a_config_is_environment_files_and_words),
+		cmocka_unit_test(without_knobs_there_is_nothing_to_tune),
 		cmocka_unit_test(what_does_not_fit_is_refused_with_the_way_out),
 	};
 

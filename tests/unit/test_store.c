@@ -221,12 +221,20 @@ static void apply_and_roll_back_are_chained(void **state)
 	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "after")),
 			    "{\"t\":2}");
 	IS("store.recover", "{'workspace':'/w'}", "{\"interrupted\":[]}");
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":1}");
+	IS("store.applied", "{'workspace':'/v'}", "{\"day\":0}");
 	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"commit\":\"c1\""));
 	assert_non_null(strstr(ask("store.watched", "{'workspace':'/w'}"), "\"files\":[{\"path\":\"p\"}]"));
 	IS("store.rollback_begin", "{'improvement':1,'reason':'slow'}", "{}");
 	assert_non_null(strstr(ask("store.recover", "{'workspace':'/w'}"), "rolling_back"));
 	IS("store.rollback_end", "{'improvement':1,'success':true,'commit':'c2','notes':''}", "{}");
 	IS("store.watched", "{'workspace':'/w'}", "{\"applied\":[]}");
+	/* Taken back or not, it counts for a day. */
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":1}");
+	assert_int_equal(database_run(database, "UPDATE applied_improvements SET applied_at ="
+				      " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-25 hours')",
+				      NULL, NULL, &why), 0);
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	IS("store.verify", "{}", "{\"broken\":[]}");
 	/* The audit cannot be changed, and where it is, it shows. */
 	assert_true(database_run(database, "UPDATE audit SET data = '{}' WHERE id = 2", NULL, NULL, &why) < 0);
@@ -276,7 +284,9 @@ static void a_missing_measurement_is_null_and_a_list_is_all_or_nothing(void **st
 	IS("store.metrics", "{'session':1,'metrics':{'query_time_ms':5,'own.time':1.5}}", "{\"id\":1}");
 	json_t *rows = json_array();
 
-	assert_int_equal(database_run(database, "SELECT query_time_ms, cpu_percent FROM performance_metrics", NULL, rows, &why), 0);
+	assert_int_equal(database_run(database, "SELECT query_time_ms, cpu_percent,"
+				      " database_size_mb BETWEEN 0.01 AND 10 AS sized FROM performance_metrics", NULL, rows, &why), 0);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "sized")), 1);
 	assert_true(json_is_null(json_object_get(json_array_get(rows, 0), "cpu_percent")));
 	json_array_clear(rows);
 	ask("store.experiment", "{'session':1,'kind':'validate','plan':{}}");
@@ -337,7 +347,7 @@ static void every_statement_is_sound(void **state)
 	IS("store.forget", "{'lesson':1}", "there is no such lesson");
 	IS("store.trial", "{'session':1,'config':[1,2],'why':1,'step':0,'expected':null,'outcome':0,'cost':0.9,'binary':5,'reused':false}", "{}");
 	assert_non_null(strstr(ask("store.trials", "{'session':1}"), "\"config\":[1,2]"));
-	IS("store.test_run", "{'session':1,'name':'n','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed','duration_ns':5}]}", "{\"test_run\":1}");
+	IS("store.test_run", "{'session':1,'name':'n','commit':'c1','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed','duration_ns':5}]}", "{\"test_run\":1}");
 	IS("store.execution", "{'session':1,'executions':[{'command':'c','cause':'exited','exit_code':0},{'command':'d','cause':'wall'}]}", "{\"stored\":2}");
 	IS("store.baseline", "{'workspace':'/w','commit':'c','metrics':{}}", "{\"id\":1}");
 	IS("store.event", "{'events':[{'kind':'k','data':{}},{'kind':'l'}]}", "{\"stored\":2}");
@@ -354,6 +364,21 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 	assert_int_equal(database_run(older, "INSERT INTO sessions (workspace, kind)"
 				      " VALUES ('/old', 'improve')", NULL, NULL, &why), 0);
 	assert_int_equal(database_run(older, "DROP TRIGGER improvements_teach", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "DROP INDEX test_runs_at", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "ALTER TABLE test_runs DROP COLUMN commit_id",
+				      NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "INSERT INTO test_runs (name) VALUES ('old')",
+				      NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "DROP TABLE test_cases", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "CREATE TABLE test_cases (id INTEGER PRIMARY KEY,"
+				      " test_run_id INTEGER NOT NULL REFERENCES test_runs (id),"
+				      " name TEXT NOT NULL, outcome TEXT NOT NULL CHECK (outcome IN"
+				      " ('passed', 'failed', 'skipped')), duration_ns INTEGER,"
+				      " detail TEXT) STRICT", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "CREATE INDEX test_cases_of ON test_cases"
+				      " (test_run_id)", NULL, NULL, &why), 0);
+	assert_int_equal(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				      " VALUES (1, 'kept', 'failed')", NULL, NULL, &why), 0);
 	assert_int_equal(database_run(older, "PRAGMA user_version = 1", NULL, NULL, &why), 0);
 	database_close(older);
 	assert_int_equal(access("older.v1", F_OK), -1);
@@ -361,11 +386,24 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 	assert_int_equal(database_open(&older, "older", &why), 0);
 	json_t *rows = json_array();
 
+	assert_int_equal(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				      " VALUES (1, 'slow', 'timeout'), (1, 'dead', 'error')",
+				      NULL, NULL, &why), 0);
+	assert_true(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				 " VALUES (1, 'odd', 'maybe')", NULL, NULL, &why) < 0);
+	assert_true(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
+				 " VALUES (9, 'of none', 'passed')", NULL, NULL, &why) < 0);
 	assert_int_equal(database_run(older, "SELECT (SELECT count(*) FROM sessions) AS sessions,"
+				      " (SELECT group_concat(name || outcome) FROM test_cases) AS cases,"
+				      " (SELECT count(*) FROM test_runs WHERE commit_id IS NULL"
+				      "  AND name = 'old') AS runs,"
 				      " (SELECT count(*) FROM sqlite_schema WHERE name ="
 				      " 'improvements_teach') AS triggers", NULL, rows, &why), 0);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "sessions")), 1);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "triggers")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "runs")), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "cases")),
+			    "keptfailed,slowtimeout,deaderror");
 	json_decref(rows);
 	database_close(older);
 	assert_int_equal(access("older.v1", F_OK), 0);

@@ -59,6 +59,30 @@ static void junit_is_as_others_write_it(void **state)
 	free(text);
 }
 
+/* Ended by its time limit: not the test's verdict, and no success. */
+static void a_timeout_is_told_as_an_error(void **state)
+{
+	json_t *report = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:[{s:s, s:s, s:s}]}",
+				   "passed", 1, "failed", 1, "skipped", 0, "timeouts", 1,
+				   "errors", 0, "wall_ns", 0, "cases", "name", "slow: it",
+				   "outcome", "timeout", "detail", "ended by wall");
+	char *text;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	test_report_junit(out, report);
+	test_report_tap(out, report);
+	fclose(out);
+	assert_non_null(strstr(text, "<testsuites tests=\"1\" failures=\"0\" errors=\"1\""));
+	assert_non_null(strstr(text, "name=\"slow\" tests=\"1\" failures=\"0\" errors=\"1\""));
+	assert_non_null(strstr(text, "<error type=\"timeout\" message=\"ended by wall\"/>"));
+	assert_non_null(strstr(text, "not ok 1 - slow: it\n"));
+	assert_false(test_report_passed(report));
+	json_decref(report);
+	free(text);
+}
+
 static void tap_is_version_13(void **state)
 {
 	char *text = written(test_report_tap);
@@ -122,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(junit_is_as_others_write_it),
+		cmocka_unit_test(a_timeout_is_told_as_an_error),
 		cmocka_unit_test(tap_is_version_13),
 		cmocka_unit_test(our_own_readers_agree),
 		cmocka_unit_test(nothing_is_no_success),

@@ -248,6 +248,29 @@ static const char *objection(const struct campaign *campaign, double confidence,
 	return NULL;
 }
 
+/* Says in the report if so many were applied lately that a person has to look. */
+static int check_day(struct campaign *campaign, int64_t improvement, bool *ret_full)
+{
+	const json_int_t most = (json_int_t)campaign->file.improve.daily;
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.applied",
+			     json_pack("{s:s}", "workspace", campaign->session->workspace),
+			     &answer);
+
+	if (r < 0)
+		return r;
+	const json_t *day = json_object_get(answer, "day");
+
+	*ret_full = !json_is_integer(day) || json_integer_value(day) >= most;
+	if (*ret_full)
+		json_object_set_new(campaign->report, "not_applied", json_sprintf(
+			"%lld changes were applied in the last 24 hours, and improve.daily is %lld; look at it, then: cupel apply %lld",
+			(long long)json_integer_value(day), (long long)most,
+			(long long)improvement));
+	json_decref(answer);
+	return 0;
+}
+
 int campaign_apply(struct campaign *campaign, int64_t improvement)
 {
 	const json_t *decision = json_object_get(campaign->report, "decision");
@@ -259,8 +282,11 @@ int campaign_apply(struct campaign *campaign, int64_t improvement)
 		json_object_set_new(campaign->report, "not_applied", json_string(why_not));
 		return 0;
 	}
-	int r = improvement_apply(campaign, improvement, true);
+	bool full = false;
+	int r = check_day(campaign, improvement, &full);
 
+	if (r == 0 && !full)
+		r = improvement_apply(campaign, improvement, true);
 	if (r != -EBUSY)
 		return r;
 	/* Somebody's work is in the way: it stays approved. */

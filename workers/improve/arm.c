@@ -105,7 +105,7 @@ int arm_build(struct campaign *campaign, unsigned copy,
 	char words[300];
 
 	knobs_describe(&campaign->knobs, config, words, sizeof(words));
-	*ret = (struct arm){ .copy = copy, .config = *config,
+	*ret = (struct arm){ .copy = copy, .config = *config, .commit = campaign->base,
 			     .name = arena_text(session_memory(campaign->session), "%s", words),
 			     .environment = knobs_environment(&campaign->knobs, config) };
 	return make(campaign, campaign->base,
@@ -118,9 +118,10 @@ int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commi
 		     json_t *environment, struct arm *ret,
 		     enum tuner_outcome *ret_outcome)
 {
-	*ret = (struct arm){ .copy = copy, .environment = environment,
-			     .name = arena_text(session_memory(campaign->session), "%.40s",
-						commit) };
+	const char *name = arena_text(session_memory(campaign->session), "%.40s", commit);
+
+	*ret = (struct arm){ .copy = copy, .environment = environment, .name = name,
+			     .commit = name };
 	return make(campaign, commit, json_array(), ret, ret_outcome);
 }
 
@@ -176,7 +177,8 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 		return 0;
 	if (r < 0)
 		return r;
-	r = suite_record(campaign->session, arm->name, &cases, &campaign->flaky, campaign->why);
+	r = suite_record(campaign->session, arm->name, arm->commit, &cases, &campaign->flaky,
+			 campaign->why);
 	if (r < 0)
 		return r;
 	difference = cases_compare(&campaign->cases, &cases, &campaign->flaky);

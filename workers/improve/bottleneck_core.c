@@ -37,12 +37,15 @@ static double error_of_median(double *samples, unsigned count)
 	       sqrt(count);
 }
 
-/* The probability that a gap is above 0; without any noise it is seen. */
+/*
+ * The probability that a gap is above 0; without any noise it is seen, and what
+ * is just at the target has met it.
+ */
 static double surety(double gap, double error)
 {
 	if (error > 0)
 		return normal_cdf(gap / error);
-	return gap > 0 ? 1 : gap < 0 ? 0 : 0.5;
+	return gap > 0;
 }
 
 static enum bottleneck_severity

@@ -48,6 +48,7 @@ struct arm {
 	unsigned copy;
 	struct space_config config;
 	const char *name;		/* for people; in the call's memory */
+	const char *commit;		/* that was checked out; likewise */
 	json_t *environment;		/* owned; of the build */
 	json_t *run_environment;	/* owned; of tests and benchmarks */
 };
@@ -119,8 +120,8 @@ int campaign_prune(struct campaign *campaign, struct arm *ret,
 int campaign_prove(struct campaign *campaign, int64_t *ret_improvement);
 /*
  * In mode auto: applies it here and now if tests passed, confidence and gain
- * are above their thresholds, and there is a branch to commit to; else says in
- * the report why not.
+ * are above their thresholds, there is a branch to commit to, and the day is
+ * not full; else says in the report why not.
  */
 int campaign_apply(struct campaign *campaign, int64_t improvement);
 /* Re-measures everything that is applied; takes back what regressed. */
@@ -197,6 +198,7 @@ struct pair {
 	bool failed;			/* the candidate's run did */
 	struct decision_value values[CAMPAIGN_METRICS_MAX];
 	struct decision_value times[METRIC_REPORTED];	/* wall and cpu, of the first */
+	int64_t rss_bytes;		/* most of both, of the first; -1: not measured */
 };
 
 int pair_measure(struct campaign *campaign, const struct arm *base,

@@ -84,6 +84,17 @@ size_t cases_count(const struct cases *cases, enum case_outcome outcome)
 	return count;
 }
 
+bool case_is_bad(enum case_outcome outcome)
+{
+	return outcome != CASE_PASSED && outcome != CASE_SKIPPED;
+}
+
+size_t cases_count_bad(const struct cases *cases)
+{
+	return cases->count - cases_count(cases, CASE_PASSED) -
+	       cases_count(cases, CASE_SKIPPED);
+}
+
 const struct test_case *cases_find(const struct cases *cases, const char *name)
 {
 	for (size_t i = 0; i < cases->count; i++)
@@ -93,9 +104,9 @@ const struct test_case *cases_find(const struct cases *cases, const char *name)
 }
 
 static int finding(struct cases *cases, const struct case_source *source,
-		   const char *name, const char *detail)
+		   const char *name, enum case_outcome outcome, const char *detail)
 {
-	return report_add(cases, source->test, span_of_text(name), CASE_FAILED,
+	return report_add(cases, source->test, span_of_text(name), outcome,
 			  source->duration_ns, span_of_text(detail));
 }
 
@@ -168,19 +179,21 @@ static int judge(struct cases *cases, const struct case_source *source)
 	int r;
 
 	if (source->exit_code < 0)
-		return finding(cases, source, "did not end by itself", source->end);
+		return finding(cases, source, "did not end by itself",
+			       source->timed_out ? CASE_TIMEOUT : CASE_ERROR, source->end);
 	if (format == TEST_EXIT)
 		return read_exit(cases, source);
 	r = format == TEST_TAP ? tap_read(cases, source->test, source->report) :
 				 junit_read(cases, source->test, source->report);
 	if (r == 0 && cases->count == first)
-		return finding(cases, source, "no case at all",
+		return finding(cases, source, "no case at all", CASE_FAILED,
 			       "its report tells of no case, which is no success");
 	for (size_t i = first; i < cases->count; i++)
-		failed |= cases->items[i].outcome == CASE_FAILED;
+		failed |= case_is_bad(cases->items[i].outcome);
 	snprintf(detail, sizeof(detail), "exit status %d", source->exit_code);
 	if (r == 0 && !failed && source->exit_code != 0)
-		return finding(cases, source, "failed although every case passed", detail);
+		return finding(cases, source, "failed although every case passed",
+			       CASE_FAILED, detail);
 	return r;
 }
 
@@ -200,7 +213,7 @@ static void count_change(struct case_difference *ret, const struct test_case *be
 
 	if (!after)
 		count = &ret->vanished;
-	else if (before->outcome == CASE_PASSED && after->outcome == CASE_FAILED)
+	else if (before->outcome == CASE_PASSED && case_is_bad(after->outcome))
 		count = &ret->newly_failed;
 	else if (before->outcome == CASE_PASSED && after->outcome == CASE_SKIPPED)
 		count = &ret->newly_skipped;
@@ -241,7 +254,9 @@ struct case_difference cases_compare(const struct cases *baseline,
 
 const char *case_outcome_name(enum case_outcome outcome)
 {
-	static const char *const names[CASE_OUTCOME_COUNT] = { "passed", "failed", "skipped" };
+	static const char *const names[CASE_OUTCOME_COUNT] = {
+		"passed", "failed", "skipped", "timeout", "error",
+	};
 
 	return names[outcome];
 }

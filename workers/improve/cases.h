@@ -31,7 +31,14 @@ struct error;
 #define CASE_NAME_BYTES_MAX 512
 #define CASE_DETAIL_BYTES_MAX 2000
 
-enum case_outcome { CASE_PASSED, CASE_FAILED, CASE_SKIPPED, CASE_OUTCOME_COUNT };
+enum case_outcome {
+	CASE_PASSED,
+	CASE_FAILED,
+	CASE_SKIPPED,
+	CASE_TIMEOUT,		/* the test was ended by its time limit */
+	CASE_ERROR,		/* by something else, or the report says error */
+	CASE_OUTCOME_COUNT
+};
 
 struct test_case {
 	const char *name;	/* "TEST: NAME" */
@@ -59,6 +66,7 @@ struct case_source {
 	enum test_format format;
 	struct span report;		/* its output, or the file it wrote */
 	int exit_code;			/* -1: it did not exit */
+	bool timed_out;			/* that was because of a limit of time */
 	const char *end;		/* for people: "ended by wall", "exit status 2" */
 	int64_t duration_ns;
 };
@@ -67,6 +75,10 @@ struct case_source {
 int cases_read(struct cases *cases, const struct case_source *source);
 
 size_t cases_count(const struct cases *cases, enum case_outcome outcome);
+
+/* Neither passed nor skipped, for whatever reason. */
+bool case_is_bad(enum case_outcome outcome);
+size_t cases_count_bad(const struct cases *cases);
 
 /* The case of that name, or NULL. */
 const struct test_case *cases_find(const struct cases *cases, const char *name);

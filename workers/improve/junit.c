@@ -61,8 +61,10 @@ static void on_start(void *owner, const XML_Char *name, const XML_Char **attribu
 
 	if (strcmp(name, "testcase") == 0)
 		begin_case(junit, attributes);
-	else if (junit->inside && (strcmp(name, "failure") == 0 || strcmp(name, "error") == 0))
+	else if (junit->inside && strcmp(name, "failure") == 0)
 		mark(junit, CASE_FAILED, attributes);
+	else if (junit->inside && strcmp(name, "error") == 0)
+		mark(junit, CASE_ERROR, attributes);
 	else if (junit->inside && strcmp(name, "skipped") == 0 &&
 		 junit->outcome == CASE_PASSED)
 		mark(junit, CASE_SKIPPED, attributes);

@@ -229,10 +229,6 @@ int knobs_init(struct knobs *knobs, struct error *why)
 	size_t count = knobs->file->knobs.count, wrong = 0;
 	const char *reason;
 
-	if (count == 0)
-		return error_set(why, -ENOENT,
-				 "no knob to tune; declare one in " WORKSPACE_FILE_NAME
-				 ": knob NAME { values = { \"-O2\", \"-O3\" } ... }");
 	for (size_t i = 0; i < count; i++) {
 		int r = init_parameter(knobs, i, why);
 
@@ -241,11 +237,19 @@ int knobs_init(struct knobs *knobs, struct error *why)
 	}
 	knobs->space = (struct space){ knobs->parameters, count,
 				       (enum space_class)knobs->file->improve.semantics };
-	reason = space_check(&knobs->space, &wrong);
+	reason = count ? space_check(&knobs->space, &wrong) : NULL;
 	if (reason)
 		return error_set(why, -EINVAL, "knob %s: %s", knob_at(knobs, wrong)->title,
 				 reason);
 	return 0;
+}
+
+int knobs_check_any(const struct knobs *knobs, struct error *why)
+{
+	return knobs->space.count ? 0 :
+	       error_set(why, -ENOENT,
+			 "no knob to tune; declare one in " WORKSPACE_FILE_NAME
+			 ": knob NAME { values = { \"-O2\", \"-O3\" } ... }, or only measure by --mode observe");
 }
 
 bool knobs_avoid(struct knobs *knobs, const char *knob, const char *value)

@@ -46,11 +46,15 @@ void knobs_want(struct knobs *knobs, const struct workspace_file *file,
 		const struct config *config);
 
 /*
- * Reads the present values and makes the space. -EINVAL for a pattern that
+ * Reads the present values and makes the space, which is empty without knobs:
+ * enough to measure, and to take something back. -EINVAL for a pattern that
  * does not match once or a present value that is none of the values; the
  * error names knob, file, and the way out.
  */
 int knobs_init(struct knobs *knobs, struct error *why);
+
+/* -ENOENT with the way out where there is none to tune. */
+int knobs_check_any(const struct knobs *knobs, struct error *why);
 
 /*
  * Takes a value of a list, other than the present one, out of the space.

@@ -33,6 +33,7 @@ struct side {
 	bool failed, stopped;
 	double values[CAMPAIGN_METRICS_MAX];
 	double times[METRIC_REPORTED];
+	int64_t rss_bytes;
 };
 
 static int read_metrics(struct campaign *campaign,
@@ -56,6 +57,7 @@ static int read_metrics(struct campaign *campaign,
 	if (benchmark == campaign->metrics[0].benchmark) {
 		ret->times[METRIC_WALL] = (double)outcome->wall_ns * 1e-9;
 		ret->times[METRIC_CPU] = (double)outcome->cpu_ns * 1e-9;
+		ret->rss_bytes = outcome->rss_bytes;
 	}
 	return 0;
 }
@@ -94,7 +96,7 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 /* All benchmarks that some watched metric is of, each once. */
 static int run_side(struct campaign *campaign, const struct arm *arm, struct side *ret)
 {
-	*ret = (struct side){ 0 };
+	*ret = (struct side){ .rss_bytes = -1 };
 	for (size_t i = 0; i < campaign->metric_count; i++) {
 		bool done = false;
 
@@ -132,6 +134,8 @@ int pair_measure(struct campaign *campaign, const struct arm *base,
 		.valid = suspended_ns() - suspended < JUMP_NS &&
 			 campaign->session->late_ns < LATE_NS &&
 			 !sides[0].stopped && !sides[1].stopped,
+		.rss_bytes = sides[0].rss_bytes > sides[1].rss_bytes ? sides[0].rss_bytes :
+								       sides[1].rss_bytes,
 	};
 	for (size_t i = 0; i < campaign->metric_count; i++)
 		ret->values[i] = (struct decision_value){ sides[0].values[i],

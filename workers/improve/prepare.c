@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/core/random.h"
+#include "common/core/statistics.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/suite.h"
 
@@ -181,8 +182,8 @@ static int test_baseline(struct campaign *campaign)
 		else if (r == 0)
 			r = set_flaky_apart(campaign, &cases);
 		if (r == 0)
-			r = suite_record(campaign->session, "base", &cases, &campaign->flaky,
-					 campaign->why);
+			r = suite_record(campaign->session, "base", campaign->base, &cases,
+					 &campaign->flaky, campaign->why);
 	}
 	return r;
 }
@@ -370,10 +371,11 @@ static int note_bottleneck(struct campaign *campaign, const char *name,
 	json_t *row;
 
 	snprintf(text, sizeof(text),
-		 "%s is %.4g %s, %.0f %% %s than the target %.4g (%u runs, %s)", name,
-		 found->value, metric->unit, 100 * fabs(found->deviation),
-		 found->deviation > 0 ? "worse" : "better", metric->target, found->samples,
-		 trends[found->trend]);
+		 "%s is %.4g %s, %s%.0f %% %s than the target %.4g (%u runs, %s)", name,
+		 found->value, metric->unit,
+		 found->sure < BOTTLENECK_SURE ? "not surely " : "",
+		 100 * fabs(found->deviation), found->deviation > 0 ? "worse" : "better",
+		 metric->target, found->samples, trends[found->trend]);
 	row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:s, s:b}", "workspace",
 			campaign->session->workspace, "metric", name, "value", found->value,
 			"target", metric->target, "severity",
@@ -421,19 +423,64 @@ int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_se
 	return r;
 }
 
+#define OBSERVED_RUNS (2 * BOTTLENECK_SAMPLES_MIN)
+
+/* What the runs of the first metric's benchmark took, whatever it measures. */
+struct health {
+	double wall_s[OBSERVED_RUNS], cpu_s[OBSERVED_RUNS];
+	size_t runs, failed;
+	int64_t rss_bytes;
+};
+
+static void observe_health(struct health *health, const struct pair *pair)
+{
+	const struct decision_value *wall = &pair->times[METRIC_WALL];
+	const struct decision_value *cpu = &pair->times[METRIC_CPU];
+
+	health->wall_s[health->runs] = wall->base;
+	health->cpu_s[health->runs++] = cpu->base;
+	health->failed += pair->failed;
+	if (!pair->failed) {
+		health->wall_s[health->runs] = wall->candidate;
+		health->cpu_s[health->runs++] = cpu->candidate;
+	}
+	if (pair->rss_bytes > health->rss_bytes)
+		health->rss_bytes = pair->rss_bytes;
+}
+
+/* Columns of performance_metrics; what was not measured is left out. */
+static void tell_health(struct health *health, json_t *values)
+{
+	double wall_s = statistics_median(health->wall_s, health->runs);
+	double cpu_s = statistics_median(health->cpu_s, health->runs);
+
+	json_object_set_new(values, "error_count", json_integer((json_int_t)health->failed));
+	if (health->rss_bytes > 0)
+		json_object_set_new(values, "memory_usage_mb",
+				    json_real((double)health->rss_bytes / (1 << 20)));
+	if (wall_s > 0)
+		json_object_set_new(values, "query_time_ms", json_real(1e3 * wall_s));
+	if (wall_s > 0 && cpu_s >= 0)
+		json_object_set_new(values, "cpu_percent", json_real(100 * cpu_s / wall_s));
+}
+
 /* The runs so far measured the primary metric and the guards: a few more do. */
 int campaign_observe(struct campaign *campaign)
 {
 	struct bottleneck_series series[CAMPAIGN_METRICS_MAX] = { 0 };
+	struct health health = { 0 };
 	json_t *values = json_object();
 	struct pair pair;
 	int r = 0;
 
 	for (unsigned n = 0; r == 0 && n < BOTTLENECK_SAMPLES_MIN; n++) {
 		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline, false, &pair);
+		if (r == 0)
+			observe_health(&health, &pair);
 		for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
 			bottleneck_add(&series[i], pair.values[i].base);
-			bottleneck_add(&series[i], pair.values[i].candidate);
+			if (!pair.failed)
+				bottleneck_add(&series[i], pair.values[i].candidate);
 		}
 	}
 	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
@@ -442,6 +489,8 @@ int campaign_observe(struct campaign *campaign)
 		name_metric(&campaign->metrics[i], name);
 		json_object_set_new(values, name, json_real(pair.values[i].base));
 	}
+	if (r == 0)
+		tell_health(&health, values);
 	if (r == 0)
 		r = campaign_judge_metrics(campaign, series);
 	if (r == 0)

@@ -87,6 +87,8 @@ static int end(struct run *run, size_t slot)
 		.report = *place->test->report ? command_file(&outcome, place->test->report) :
 						 outcome.output,
 		.exit_code = strcmp(outcome.cause, "exited") == 0 ? outcome.exit_code : -1,
+		.timed_out = strcmp(outcome.cause, "wall") == 0 ||
+			     strcmp(outcome.cause, "cpu") == 0,
 		.end = end,
 		.duration_ns = outcome.wall_ns,
 	});
@@ -148,10 +150,12 @@ static json_t *case_rows(const struct cases *cases)
 
 json_t *suite_totals(const struct cases *cases)
 {
-	return json_pack("{s:I, s:I, s:I}", "passed",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "passed",
 			 (json_int_t)cases_count(cases, CASE_PASSED), "failed",
-			 (json_int_t)cases_count(cases, CASE_FAILED), "skipped",
-			 (json_int_t)cases_count(cases, CASE_SKIPPED));
+			 (json_int_t)cases_count_bad(cases), "skipped",
+			 (json_int_t)cases_count(cases, CASE_SKIPPED), "timeouts",
+			 (json_int_t)cases_count(cases, CASE_TIMEOUT), "errors",
+			 (json_int_t)cases_count(cases, CASE_ERROR));
 }
 
 json_t *suite_report(const struct cases *cases)
@@ -171,13 +175,14 @@ json_t *suite_names(const struct cases *cases)
 	return names;
 }
 
-int suite_record(struct session *session, const char *name, const struct cases *cases,
-		 const struct cases *flaky, struct error *why)
+int suite_record(struct session *session, const char *name, const char *commit,
+		 const struct cases *cases, const struct cases *flaky, struct error *why)
 {
 	json_t *row = suite_report(cases);
 
 	json_object_set_new(row, "session", json_integer((json_int_t)session->id));
 	json_object_set_new(row, "name", json_string(name));
+	json_object_set_new(row, "commit", json_string(commit));
 	json_object_set_new(row, "totals", suite_totals(cases));
 	json_object_set_new(row, "flaky", suite_names(flaky));
 	int r = session_ask(session, "store.test_run", 0, row, NULL, why);

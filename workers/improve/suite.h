@@ -30,13 +30,19 @@ struct suite {
 int suite_run(struct session *session, const struct suite *suite,
 	      struct cases *cases, struct error *why);
 
-/* {"passed", "failed", "skipped": counts, "cases": rows}, and their names. */
+/*
+ * {"passed", "failed", "skipped": counts, "cases": rows}, and their names;
+ * "timeouts" and "errors" are those of "failed" that are not the test's verdict.
+ */
 json_t *suite_report(const struct cases *cases);
 json_t *suite_totals(const struct cases *cases);	/* without the cases */
 json_t *suite_names(const struct cases *cases);
 
-/* Keeps one run of the tests in the store, under a name for people. */
-int suite_record(struct session *session, const char *name, const struct cases *cases,
-		 const struct cases *flaky, struct error *why);
+/*
+ * Keeps one run of the tests in the store, under a name for people; commit is
+ * what was checked out, with the files of a setting changed if the name is one.
+ */
+int suite_record(struct session *session, const char *name, const char *commit,
+		 const struct cases *cases, const struct cases *flaky, struct error *why);
 
 #endif

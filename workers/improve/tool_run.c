@@ -96,7 +96,7 @@ static void report_tests(struct campaign *campaign)
 			    json_pack("{s:I, s:I, s:I, s:o}", "passed",
 				      (json_int_t)cases_count(&campaign->cases, CASE_PASSED),
 				      "failed",
-				      (json_int_t)cases_count(&campaign->cases, CASE_FAILED),
+				      (json_int_t)cases_count_bad(&campaign->cases),
 				      "skipped",
 				      (json_int_t)cases_count(&campaign->cases, CASE_SKIPPED),
 				      "flaky", suite_names(&campaign->flaky)));
@@ -143,6 +143,8 @@ static int run(struct campaign *campaign)
 
 	if (r == 0)
 		r = campaign_read(campaign, campaign->session->call->arguments);
+	if (r == 0 && campaign->mode != MODE_OBSERVE)
+		r = knobs_check_any(&campaign->knobs, campaign->why);
 	if (r == 0)
 		r = open_session(campaign);
 	if (r == 0)

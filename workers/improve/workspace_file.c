@@ -44,6 +44,8 @@ static const struct config_row improve_rows[] = {
 	  "A change is applied unasked only with more confidence than this.", NULL },
 	{ "gain", SETTING(struct workspace_file, improve.gain, REAL), 0, 1000, "20", "percent",
 	  "A change is applied unasked only if its proven gain is more than this.", NULL },
+	{ "daily", SETTING(struct workspace_file, improve.daily, INT), 0, 1000, "3", "changes",
+	  "A change is applied unasked only if fewer than this were applied here in the last 24 hours.", NULL },
 	{ "rounds", SETTING(struct workspace_file, improve.rounds, INT), 1, 1000, "40", "settings",
 	  "How many settings are measured while searching.", NULL },
 	{ "pairs", SETTING(struct workspace_file, improve.pairs, INT), 10, 60, "60", "pairs",

@@ -120,6 +120,7 @@ struct workspace_file {
 		unsigned semantics;	/* the weakest that may be tried */
 		double confidence;	/* must be exceeded to apply unasked */
 		double gain;		/* percent, likewise */
+		int64_t daily;		/* fewer applied in 24 hours, likewise */
 		int64_t rounds;		/* candidates measured while searching */
 		int64_t pairs;		/* at most, in one decision */
 	} improve;

@@ -35,6 +35,10 @@
 	"(SELECT performance_" which " FROM test_results WHERE improvement_id = " improvement \
 	" AND success = 1 ORDER BY id DESC LIMIT 1)"
 
+/* Of this database as it is by then. */
+#define DATABASE_MB                                                           \
+	"(SELECT page_count * page_size / 1048576.0 FROM pragma_page_count, pragma_page_size)"
+
 static const struct method methods[] = {
 	{ "store.session", {
 		"INSERT INTO sessions (workspace, kind, seed, options)"
@@ -61,7 +65,7 @@ static const struct method methods[] = {
 		" cache_hit_rate, error_count, metrics_json) SELECT :session,"
 		" json_extract(m, '$.indexing_speed'), json_extract(m, '$.memory_usage_mb'),"
 		" json_extract(m, '$.query_time_ms'), json_extract(m, '$.cpu_percent'),"
-		" json_extract(m, '$.database_size_mb'), json_extract(m, '$.active_connections'),"
+		" coalesce(json_extract(m, '$.database_size_mb'), " DATABASE_MB "), json_extract(m, '$.active_connections'),"
 		" json_extract(m, '$.cache_hit_rate'), json_extract(m, '$.error_count'), m"
 		" FROM (SELECT :metrics AS m) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
@@ -204,6 +208,11 @@ static const struct method methods[] = {
 		AUDIT("rollback_end", "json_object('improvement', :improvement, 'success', :success,"
 		      " 'commit', :commit)") },
 	  ANSWER_NOTHING, NULL, NULL, true, "that improvement is not being rolled back" },
+	{ "store.applied", {
+		"SELECT count(*) AS day FROM applied_improvements a"
+		" JOIN improvements i ON i.id = a.improvement_id WHERE i.workspace = :workspace"
+		" AND a.success = 1 AND a.applied_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.watched", {
 		"SELECT " IMPROVEMENT ", a.id AS apply, a.commit_id AS \"commit\","
 		" a.rollback_data AS \"rollback::json\","
@@ -307,8 +316,8 @@ static const struct method methods[] = {
 		" :user_ns, :system_ns, :rss_bytes) RETURNING id" },
 	  ANSWER_COUNT, "stored", "executions", false, NULL },
 	{ "store.test_run", {
-		"INSERT INTO test_runs (session_id, name, totals, flaky)"
-		" VALUES (:session, :name, :totals, :flaky) RETURNING id AS test_run",
+		"INSERT INTO test_runs (session_id, name, commit_id, totals, flaky)"
+		" VALUES (:session, :name, :commit, :totals, :flaky) RETURNING id AS test_run",
 		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
 		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
 		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
@@ -332,8 +341,8 @@ static const struct method methods[] = {
 		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
 		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
 		" FROM json_each(:cases)",
-		"INSERT INTO performance_metrics (session_id, metrics_json)"
-		" SELECT :session, :metrics WHERE :metrics IS NOT NULL" },
+		"INSERT INTO performance_metrics (session_id, database_size_mb, metrics_json)"
+		" SELECT :session, " DATABASE_MB ", :metrics WHERE :metrics IS NOT NULL" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.baseline", {
 		"INSERT INTO baselines (workspace, commit_id, metrics)"

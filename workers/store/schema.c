@@ -169,5 +169,26 @@ static const char *const second[] = {
 	NULL,
 };
 
-const char *const *const schema_migrations[] = { first, second };
+/*
+ * Which state of the workspace was tested (NULL: the work tree, or not known),
+ * and how a case ended that did not end by its own verdict. A CHECK cannot be
+ * altered, so that table is made again.
+ */
+static const char *const third[] = {
+	"ALTER TABLE test_runs ADD COLUMN commit_id TEXT;",
+	"CREATE INDEX test_runs_at ON test_runs (commit_id, name);",
+	"ALTER TABLE test_cases RENAME TO test_cases_before;",
+	"CREATE TABLE test_cases ("
+	" id INTEGER PRIMARY KEY, test_run_id INTEGER NOT NULL REFERENCES test_runs (id),"
+	" name TEXT NOT NULL, outcome TEXT NOT NULL CHECK (outcome IN"
+	"  ('passed', 'failed', 'skipped', 'timeout', 'error')), duration_ns INTEGER,"
+	" detail TEXT) STRICT;",
+	"INSERT INTO test_cases SELECT id, test_run_id, name, outcome, duration_ns, detail"
+	" FROM test_cases_before;",
+	"DROP TABLE test_cases_before;",
+	"CREATE INDEX test_cases_of ON test_cases (test_run_id);",
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first, second, third };
 const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
