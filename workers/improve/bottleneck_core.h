@@ -15,10 +15,10 @@
  *	severity   low, medium, high, critical from 10, 25, 50, 100 % of deviation
  *
  * What is better than its target, or not surely worse, or seen too seldom has
- * no severity; what is just at its target meets it. Making every value of a window better by the same factor never
- * raises severity or impact (with a target above 0). A finding is resolved when
- * the target is surely met, not as soon as it is not surely missed: there is no
- * flapping.
+ * no severity; what is just at its target meets it. Making every value of a
+ * window better by the same factor never raises severity or impact (with a
+ * target above 0). A finding is resolved when the target is surely met, not as
+ * soon as it is not surely missed: there is no flapping.
  *
  * A target of 0 makes a single error critical; who can live with some errors
  * sets a budget of more.
