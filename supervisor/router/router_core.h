@@ -78,9 +78,16 @@ enum router_event_kind {
 	ROUTER_EVENT_COUNT
 };
 
+struct router_process {		/* 0: unknown */
+	uint64_t resident_bytes, virtual_bytes;
+	int64_t cpu_ns;		/* so far */
+	int64_t start_ns;	/* since 1970-01-01 UTC */
+	uint64_t descriptors, descriptors_most;
+};
+
 struct router_sample {
 	unsigned memory_percent, disk_percent, cpu_percent; /* 101: unknown */
-	uint64_t resident_bytes, monitor_bytes;
+	struct router_process self, monitor;
 };
 
 struct router_event {
