@@ -9,6 +9,11 @@ const int64_t latency_bounds_ns[HISTOGRAM_BOUNDS] = {
 	MS(1000), MS(5000), MS(15000), MS(60000), MS(300000), MS(3600000),
 };
 
+const int64_t work_bounds_ns[HISTOGRAM_BOUNDS] = {
+	100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000,
+	MS(1), MS(5), MS(10),
+};
+
 const int64_t lifetime_bounds_ns[HISTOGRAM_BOUNDS] = {
 	MS(100), MS(500), S(1), S(5), S(15), S(60), S(300), S(900),
 	S(3600), S(14400), S(43200), S(86400), S(259200), S(604800),

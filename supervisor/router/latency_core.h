@@ -19,6 +19,7 @@
 #define HISTOGRAM_BOUNDS 14
 
 extern const int64_t latency_bounds_ns[HISTOGRAM_BOUNDS];	/* of a call: 100 us .. 1 h */
+extern const int64_t work_bounds_ns[HISTOGRAM_BOUNDS];	/* of a step of ours: 100 ns .. 10 ms */
 extern const int64_t lifetime_bounds_ns[HISTOGRAM_BOUNDS];	/* of a worker: 0.1 s .. 7 days */
 
 struct histogram {

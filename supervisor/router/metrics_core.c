@@ -124,10 +124,13 @@ static void write_bucket(struct writer *w, const char *name, const char *label,
 {
 	write_text(w, name);
 	write_text(w, "_bucket{");
-	write_text(w, label);
-	write_text(w, "=");
-	write_quoted(w, value);
-	write_text(w, ",le=\"");
+	if (label) {
+		write_text(w, label);
+		write_text(w, "=");
+		write_quoted(w, value);
+		write_text(w, ",");
+	}
+	write_text(w, "le=\"");
 	if (bound_ns == DEADLINE_NEVER)
 		write_text(w, "+Inf");
 	else
@@ -453,6 +456,19 @@ ROUTER_NUMBER(write_monitor_resident, router->monitor.resident_bytes)
 ROUTER_NUMBER(write_monitor_descriptors, router->monitor_descriptors)
 ROUTER_NUMBER(write_turns, router->turns)
 
+#define ROUTER_WORK(function, work)                                           \
+	static void function(struct router *router, struct writer *w,         \
+			     const char *name, int64_t now_ns)                \
+	{                                                                     \
+		(void)now_ns;                                                 \
+		write_histogram(w, name, NULL, NULL, work_bounds_ns,          \
+				&router->works[work]);                        \
+	}
+
+ROUTER_WORK(write_decoding, WORK_DECODE)
+ROUTER_WORK(write_encoding, WORK_ENCODE)
+ROUTER_WORK(write_lookups, WORK_LOOKUP)
+
 #define ROUTER_SECONDS(function, expression)                                  \
 	static void function(struct router *router, struct writer *w,         \
 			     const char *name, int64_t now_ns)                \
@@ -513,6 +529,9 @@ static const struct family families[] = {
 	{ "cupel_body_sent_bytes_total", "Bytes of bodies sent.", "counter", write_bytes_out },
 	{ "cupel_store_used_bytes", "Bytes that wait in the router.", "gauge", write_store },
 	{ "cupel_catalog_generation", "Generation of the tool catalogue.", "gauge", write_catalog },
+	{ "cupel_message_decode_seconds", "To decode a message; some of them.", "histogram", write_decoding },
+	{ "cupel_message_encode_seconds", "To encode a message; some of them.", "histogram", write_encoding },
+	{ "cupel_catalog_lookup_seconds", "To find a call's tool in the catalogue; of some calls.", "histogram", write_lookups },
 	{ "cupel_router_resident_bytes", "Resident memory of the router.", "gauge", write_resident },
 	{ "cupel_monitor_resident_bytes", "Resident memory of the monitor.", "gauge", write_monitor_resident },
 	{ "cupel_monitor_cpu_seconds_total", "Processor time of the monitor.", "counter", write_monitor_cpu },

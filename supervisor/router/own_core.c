@@ -524,6 +524,7 @@ void health_sample(struct router *router, const struct router_sample *sample,
 
 	router->self = sample->self;
 	router->monitor = sample->monitor;
+	memcpy(router->works, sample->works, sizeof(router->works));
 	for (unsigned i = 0; i < RESOURCE_COUNT; i++) {
 		struct health_component *component = &router->resources[i];
 		char text[HEALTH_DETAIL_BYTES];

@@ -89,6 +89,8 @@ struct shell {
 	uint32_t control_first, control_count;
 	bool control_blocked;
 	struct sampler sampler;
+	uint32_t done[ROUTER_WORK_COUNT];	/* of which each LINK_TIMED_EACH-th is timed */
+	struct histogram works[ROUTER_WORK_COUNT];
 	int ledger_error;		/* nothing is written to it any more */
 	int64_t now_ns;			/* of this turn */
 	int exit_status;

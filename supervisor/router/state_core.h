@@ -376,6 +376,7 @@ struct router {
 	uint64_t turns;
 	enum supervisor_state supervisor;
 	struct router_process self, monitor;
+	struct histogram works[ROUTER_WORK_COUNT];
 	uint64_t monitor_descriptors;	/* as it says itself */
 	struct worker_tally homeless;	/* of workers without a pool: canaries,
 					   those that a reload replaces */

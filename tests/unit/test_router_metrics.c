@@ -233,6 +233,47 @@ static void the_router_tells_of_its_own_process(void **state)
 	router_rig_stop(&rig);
 }
 
+/* A few of many are timed, the first among them; they are told of with its own process. */
+static void work_is_timed(void **state)
+{
+	static const char *const works[] = {
+		"cupel_message_decode_seconds", "cupel_message_encode_seconds",
+		"cupel_catalog_lookup_seconds",
+	};
+	struct router_rig_peer client;
+	struct message message;
+	struct router_rig rig;
+	time_t end = time(NULL) + 60;
+
+	(void)state;
+	memset(&catalog, 0, sizeof(catalog));
+	router_rig_add_pool(&catalog, "fast", 1, 4);
+	router_rig_add_tool(&catalog, ROUTER_RIG_ECHO, 0, 16);
+	router_rig_start(&rig, &catalog);
+	router_rig_worker_up(&rig, 0, 0, 4);
+	router_rig_connect(&rig, &client);
+	router_rig_send(&client, &(struct message){ .kind = MESSAGE_CALL,
+		.call_id = 1, .deadline_ns = DEADLINE_NEVER,
+		.call = { .tool = message_text_of(ROUTER_RIG_ECHO), .attempt = 1 } });
+	router_rig_wait(&client, 1, &message);
+	do {
+		usleep(100000);
+		look(&client);
+	} while (value_of("cupel_catalog_lookup_seconds_count") == 0 && time(NULL) < end);
+	for (size_t i = 0; i < COUNT(works); i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s_count", works[i]);
+		assert_true(value_of(name) >= 1);
+		snprintf(name, sizeof(name), "%s_sum", works[i]);
+		assert_true(value_of(name) > 0 && value_of(name) < 1);
+		snprintf(name, sizeof(name), "%s_bucket{le=\"+Inf\"}", works[i]);
+		assert_true(value_of(name) >= 1);
+	}
+	router_rig_peer_end(&client);
+	router_rig_stop(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +282,7 @@ int main(void)
 		cmocka_unit_test(a_start_begins_with_the_spawn),
 		cmocka_unit_test(a_stopped_call_says_by_what),
 		cmocka_unit_test(the_router_tells_of_its_own_process),
+		cmocka_unit_test(work_is_timed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
