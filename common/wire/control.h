@@ -81,15 +81,18 @@ enum router_descriptor {
 enum control_kind {
 	/* Monitor to router. */
 	CONTROL_SLOT_UP = 1,	/* slot, generation, pool, workspace; link attached;
-				 * detail: enum slot_up */
+				 * detail: enum slot_up; argument: when it was
+				 * spawned, monotonic ns; 0: just now */
 	CONTROL_CLIENT_UP,	/* slot, generation; detail: enum caller_role; link attached */
 	CONTROL_SLOT_DOWN,	/* slot, generation, pool; detail: enum slot_end;
 				 * call; argument: exit status or signal */
-	CONTROL_SLOT_USAGE,	/* slot, generation; argument: resident bytes */
+	CONTROL_SLOT_USAGE,	/* slot, generation; argument: resident bytes;
+				 * call: processor time so far, ns */
 	CONTROL_POOL_STATE,	/* pool; detail: enum restart_state;
 				 * argument: retry at, monotonic ns */
 	CONTROL_CATALOG,	/* argument: catalog generation; sealed memory attached */
-	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state; each second */
+	CONTROL_SUPERVISOR,	/* detail: enum supervisor_state; each second;
+				 * argument: descriptors the monitor has open; 0: not counted */
 	CONTROL_SLOT_POOL,	/* slot, generation, pool: its number in the present catalog */
 	CONTROL_SLOT_DRAIN,	/* slot, generation; argument: deadline, monotonic
 				 * ns: no new call, then RECYCLE */

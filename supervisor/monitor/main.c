@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/descriptors.h"
 #include "supervisor/monitor/monitor.h"
 
 #define POLICY_BYTES (8U << 20)
@@ -159,8 +160,9 @@ static void tick(int64_t now_ns)
 	output_tick(&monitor, &monitor.loader.output);
 	workspaces_tick(&monitor);
 	logfile_tick(&monitor.logfile, now_ns);
-	control_tell(&monitor, (struct control){ .kind = CONTROL_SUPERVISOR,
-						 .detail = (uint8_t)monitor.core.state }, -1);
+	control_tell(&monitor, (struct control){
+		.kind = CONTROL_SUPERVISOR, .detail = (uint8_t)monitor.core.state,
+		.argument = descriptors_open(descriptors_end()) }, -1);
 }
 
 void monitor_wakeup(void *owner, int64_t now_ns)

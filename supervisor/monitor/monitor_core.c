@@ -228,7 +228,8 @@ static void on_usage(struct core *core, const struct core_event *event, int64_t 
 		return;
 	core_tell(core, (struct control){ .kind = CONTROL_SLOT_USAGE, .slot = event->slot,
 					  .generation = slot->generation,
-					  .argument = event->value });
+					  .argument = event->value,
+					  .call = (uint64_t)event->cpu_ns });
 	if (most_bytes && event->value > most_bytes && slot->state == WORKER_READY)
 		slot_event(core, event->slot, WORKER_EVENT_DRAIN, now_ns);
 }

@@ -131,7 +131,7 @@ enum core_event_kind {
 	CORE_NOT_STARTED,	/* slot; value: errno; fault; facts, if known */
 	CORE_BEAT,		/* slot; beat; not one of them: BAD */
 	CORE_FACTS,		/* slot; facts, and with REAPED how it ended */
-	CORE_USAGE,		/* slot; value: resident bytes */
+	CORE_USAGE,		/* slot; value: resident bytes; cpu_ns */
 	CORE_RECORD,		/* record: the router's */
 	CORE_WORKSPACE_CAME,	/* value: its number */
 	CORE_WORKSPACE_GONE,
@@ -147,6 +147,7 @@ struct core_event {
 	struct beat beat;
 	struct control record;
 	uint64_t value, call;
+	int64_t cpu_ns;
 	unsigned facts;
 	int exit_status, signal;
 	bool oom;

@@ -165,7 +165,8 @@ static void tell_up(struct worker *worker, int link, unsigned detail)
 	control_tell(worker->monitor, (struct control){
 		.kind = CONTROL_SLOT_UP, .slot = worker->index,
 		.generation = worker->generation, .pool = pool,
-		.detail = (uint8_t)detail, .workspace = slot->workspace }, link);
+		.detail = (uint8_t)detail, .workspace = slot->workspace,
+		.argument = (uint64_t)slot->spawned_ns }, link);
 }
 
 static void tell_client_up(struct worker *worker, const struct catalog_pool *row,

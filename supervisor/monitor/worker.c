@@ -329,7 +329,8 @@ void worker_tick(struct monitor *monitor, uint32_t index)
 	if (usage_of_tree(worker->sandbox.init_pid, &tree) < 0)
 		return;
 	worker_report(worker, (struct core_event){
-		.kind = CORE_USAGE, .value = tree.resident_bytes });
+		.kind = CORE_USAGE, .value = tree.resident_bytes,
+		.cpu_ns = tree.cpu_ns });
 }
 
 void workers_release(struct monitor *monitor)

@@ -84,7 +84,7 @@ static void learn(struct tool *tool, int64_t took_ns, int64_t now_ns)
 	int64_t p95_ns;
 
 	latency_add(&tool->latency, took_ns, now_ns);
-	if (tool->latency.total % 64 != 0)
+	if (tool->latency.ever.total % 64 != 0)
 		return;
 	p95_ns = latency_percentile_ns(&tool->latency, 95);
 	tool->breaker.slow_ns = 2 * p95_ns > tool->row.slow_ns ? 2 * p95_ns

@@ -47,6 +47,7 @@ void call_count_end(struct router *router, const struct call *call,
 	else
 		router->totals.failed++;
 	router->ends[code]++;
+	router->stops[call->stop]++;
 	if (call->tool != NONE)
 		router->tools[call->tool].ends[code]++;
 	record_call(router, call, code, now_ns);

@@ -89,6 +89,8 @@ static void on_supervisor(struct router *router,
 	(void)now_ns;
 	if (event->record->detail < SUPERVISOR_STATE_COUNT)
 		router->supervisor = (enum supervisor_state)event->record->detail;
+	if (event->record->argument)
+		router->monitor_descriptors = event->record->argument;
 }
 
 static void on_stop(struct router *router, const struct router_event *event,

@@ -2,10 +2,35 @@
 
 #define MS(n) ((n) * NS_PER_MS)
 
-const int64_t latency_bounds_ns[LATENCY_BOUNDS] = {
+#define S(n) ((n) * NS_PER_S)
+
+const int64_t latency_bounds_ns[HISTOGRAM_BOUNDS] = {
 	100000, 500000, MS(1), MS(5), MS(10), MS(50), MS(100), MS(500),
 	MS(1000), MS(5000), MS(15000), MS(60000), MS(300000), MS(3600000),
 };
+
+const int64_t work_bounds_ns[HISTOGRAM_BOUNDS] = {
+	100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 500000,
+	MS(1), MS(5), MS(10),
+};
+
+const int64_t lifetime_bounds_ns[HISTOGRAM_BOUNDS] = {
+	MS(100), MS(500), S(1), S(5), S(15), S(60), S(300), S(900),
+	S(3600), S(14400), S(43200), S(86400), S(259200), S(604800),
+};
+
+void histogram_add(struct histogram *histogram,
+		   const int64_t bounds_ns[HISTOGRAM_BOUNDS], int64_t ns)
+{
+	unsigned i = 0;
+
+	histogram->total++;
+	histogram->sum_ns += ns;
+	while (i < HISTOGRAM_BOUNDS && ns > bounds_ns[i])
+		i++;
+	if (i < HISTOGRAM_BOUNDS)
+		histogram->counts[i]++;
+}
 
 /* By octave of microseconds, then by eighths of it. */
 static unsigned bucket_of(int64_t ns)
@@ -45,8 +70,6 @@ static void halve(struct latency *latency)
 
 void latency_add(struct latency *latency, int64_t ns, int64_t now_ns)
 {
-	unsigned i = 0;
-
 	if (latency->half_ns == 0)
 		latency->half_ns = now_ns + LATENCY_HALF_NS;
 	if (now_ns >= latency->half_ns || latency->count == UINT32_MAX) {
@@ -55,12 +78,7 @@ void latency_add(struct latency *latency, int64_t ns, int64_t now_ns)
 	}
 	latency->buckets[bucket_of(ns)]++;
 	latency->count++;
-	latency->total++;
-	latency->sum_ns += ns;
-	while (i < LATENCY_BOUNDS && ns > latency_bounds_ns[i])
-		i++;
-	if (i < LATENCY_BOUNDS)
-		latency->bounds[i]++;
+	histogram_add(&latency->ever, latency_bounds_ns, ns);
 }
 
 int64_t latency_percentile_ns(const struct latency *latency, unsigned percent)

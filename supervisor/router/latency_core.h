@@ -1,5 +1,5 @@
 /*
- * latency_core.h - how long calls take: quantiles of late, and a histogram of
+ * latency_core.h - how long things take: quantiles of late, and a histogram of
  * ever.
  *
  * Quantiles come from buckets that are an eighth of an octave wide at most, so
@@ -16,17 +16,26 @@
 #define LATENCY_STEPS 8			/* per octave */
 #define LATENCY_BUCKETS (31 * LATENCY_STEPS)	/* 1 us .. 35 min */
 #define LATENCY_HALF_NS (3600 * NS_PER_S)
-#define LATENCY_BOUNDS 14
+#define HISTOGRAM_BOUNDS 14
 
-extern const int64_t latency_bounds_ns[LATENCY_BOUNDS];
+extern const int64_t latency_bounds_ns[HISTOGRAM_BOUNDS];	/* of a call: 100 us .. 1 h */
+extern const int64_t work_bounds_ns[HISTOGRAM_BOUNDS];	/* of a step of ours: 100 ns .. 10 ms */
+extern const int64_t lifetime_bounds_ns[HISTOGRAM_BOUNDS];	/* of a worker: 0.1 s .. 7 days */
+
+struct histogram {
+	uint64_t counts[HISTOGRAM_BOUNDS];	/* not cumulative */
+	uint64_t total;			/* with those beyond the last bound */
+	int64_t sum_ns;
+};
+
+void histogram_add(struct histogram *histogram,
+		   const int64_t bounds_ns[HISTOGRAM_BOUNDS], int64_t ns);
 
 struct latency {
 	uint32_t buckets[LATENCY_BUCKETS];
 	uint32_t count;			/* in them */
 	int64_t half_ns;		/* when they weigh half */
-	uint64_t bounds[LATENCY_BOUNDS];	/* not cumulative */
-	uint64_t total;			/* ever */
-	int64_t sum_ns;			/* ever */
+	struct histogram ever;		/* by latency_bounds_ns */
 };
 
 void latency_add(struct latency *latency, int64_t ns, int64_t now_ns);

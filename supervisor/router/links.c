@@ -17,6 +17,7 @@
 #define LINK_ROUNDS 4	/* of writing in a turn */
 #define LINK_ACCEPTS_PER_TURN 32
 #define LINK_REST_NS (100 * NS_PER_MS)	/* without descriptors */
+#define LINK_TIMED_EACH 251	/* prime: talk that repeats has each of its parts timed */
 #define LINK_BUFFERS_WARM 16	/* of those given back, this many stay resident */
 
 /* ---- buffers: lent while bytes wait in them ---- */
@@ -139,6 +140,40 @@ static void watch(struct link *link)
 		end(link);
 }
 
+/* ---- how long our work takes, of one in LINK_TIMED_EACH ---- */
+
+static bool is_timed(struct shell *shell, enum router_work work)
+{
+	return shell->done[work]++ % LINK_TIMED_EACH == 0;
+}
+
+static void add_time(struct shell *shell, enum router_work work, int64_t since_ns)
+{
+	histogram_add(&shell->works[work], work_bounds_ns, clock_now_ns() - since_ns);
+}
+
+/* Once more, for receiving may include a read; the frame is still there. */
+static void time_decoding(struct link *link)
+{
+	struct message message;
+	struct frame frame;
+	struct error why;
+	int64_t since_ns = clock_now_ns();
+
+	if (frame_next(buffer_peek(&link->channel.in), &frame) > 0 &&
+	    message_decode(&frame, &message, &why) == 0)
+		add_time(link->shell, WORK_DECODE, since_ns);
+}
+
+/* Once more: the core, who looks it up, has no clock. */
+static void time_lookup(struct shell *shell, const struct message_text *tool)
+{
+	int64_t since_ns = clock_now_ns();
+
+	if (catalog_find_tool(shell->catalog, tool->data, tool->length) >= 0)
+		add_time(shell, WORK_LOOKUP, since_ns);
+}
+
 /* ---- reading ---- */
 
 /* One message to the core; false when there is none now, or ever. */
@@ -154,6 +189,10 @@ static bool receive_one(struct link *link)
 		end(link);
 		return false;
 	}
+	if (is_timed(shell, WORK_DECODE))
+		time_decoding(link);
+	if (message.kind == MESSAGE_CALL && is_timed(shell, WORK_LOOKUP))
+		time_lookup(shell, &message.call.tool);
 	if (message.kind == MESSAGE_CALL && message.call.workspace)
 		control_catch_up(shell);	/* whose it is */
 	router_step(shell->router, &(struct router_event){
@@ -238,12 +277,18 @@ int links_send(void *owner, uint32_t peer, const struct message *message)
 	struct link *link = &shell->links[peer];
 	struct credit call = unlimited;	/* the core keeps the call's */
 	struct error why;
+	int64_t since_ns;
+	bool timed;
 	int r;
 
 	if (!link->open || link->closing)
 		return -EPIPE;
 	lend(shell, &link->channel.out);
+	timed = is_timed(shell, WORK_ENCODE);
+	since_ns = timed ? clock_now_ns() : 0;
 	r = channel_send(&link->channel, message, &call, &why);
+	if (r == 0 && timed)
+		add_time(shell, WORK_ENCODE, since_ns);
 	if (r == -EAGAIN && channel_flush(&link->channel) >= 0)
 		r = channel_send(&link->channel, message, &call, &why);
 	if (r == -EAGAIN)

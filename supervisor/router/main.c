@@ -65,6 +65,7 @@ static void on_wakeup(void *owner, int64_t now_ns)
 		return;
 	self->sampler.next_ns = now_ns + SAMPLE_NS;
 	sample_take(&self->sampler, &sample);
+	memcpy(sample.works, self->works, sizeof(sample.works));
 	router_step(self->router, &(struct router_event){
 		.kind = ROUTER_SAMPLE, .sample = &sample }, now_ns);
 }

@@ -32,6 +32,14 @@ static void number(struct writer *w, const char *name, const char *label,
 	write_text(w, "\n");
 }
 
+static void seconds(struct writer *w, const char *name, const char *label,
+		    const char *value, int64_t ns)
+{
+	sample(w, name, "", label, value);
+	write_seconds(w, ns);
+	write_text(w, "\n");
+}
+
 /* The next tool from *at on that is in the catalogue; NULL after the last. */
 static struct tool *next_tool(struct router *router, uint32_t *at)
 {
@@ -111,13 +119,18 @@ static void write_tool_calls(struct router *router, struct writer *w,
 	}
 }
 
-static void write_bucket(struct writer *w, const char *name, const char *tool,
-			 int64_t bound_ns, uint64_t count)
+static void write_bucket(struct writer *w, const char *name, const char *label,
+			 const char *value, int64_t bound_ns, uint64_t count)
 {
 	write_text(w, name);
-	write_text(w, "_bucket{tool=");
-	write_quoted(w, tool);
-	write_text(w, ",le=\"");
+	write_text(w, "_bucket{");
+	if (label) {
+		write_text(w, label);
+		write_text(w, "=");
+		write_quoted(w, value);
+		write_text(w, ",");
+	}
+	write_text(w, "le=\"");
 	if (bound_ns == DEADLINE_NEVER)
 		write_text(w, "+Inf");
 	else
@@ -128,20 +141,22 @@ static void write_bucket(struct writer *w, const char *name, const char *tool,
 }
 
 static void write_histogram(struct writer *w, const char *name,
-			    const char *tool, const struct latency *latency)
+			    const char *label, const char *value,
+			    const int64_t bounds_ns[HISTOGRAM_BOUNDS],
+			    const struct histogram *histogram)
 {
 	uint64_t count = 0;
 
-	for (unsigned i = 0; i < LATENCY_BOUNDS; i++) {
-		count += latency->bounds[i];
-		write_bucket(w, name, tool, latency_bounds_ns[i], count);
+	for (unsigned i = 0; i < HISTOGRAM_BOUNDS; i++) {
+		count += histogram->counts[i];
+		write_bucket(w, name, label, value, bounds_ns[i], count);
 	}
-	write_bucket(w, name, tool, DEADLINE_NEVER, latency->total);
-	sample(w, name, "_sum", "tool", tool);
-	write_seconds(w, latency->sum_ns);
+	write_bucket(w, name, label, value, DEADLINE_NEVER, histogram->total);
+	sample(w, name, "_sum", label, value);
+	write_seconds(w, histogram->sum_ns);
 	write_text(w, "\n");
-	sample(w, name, "_count", "tool", tool);
-	write_number(w, latency->total);
+	sample(w, name, "_count", label, value);
+	write_number(w, histogram->total);
 	write_text(w, "\n");
 }
 
@@ -153,7 +168,8 @@ static void write_durations(struct router *router, struct writer *w,
 
 	(void)now_ns;
 	while ((tool = next_tool(router, &at)))
-		write_histogram(w, name, tool->row.name, &tool->latency);
+		write_histogram(w, name, "tool", tool->row.name,
+				latency_bounds_ns, &tool->latency.ever);
 }
 
 static void write_waits(struct router *router, struct writer *w,
@@ -164,7 +180,8 @@ static void write_waits(struct router *router, struct writer *w,
 
 	(void)now_ns;
 	while ((tool = next_tool(router, &at)))
-		write_histogram(w, name, tool->row.name, &tool->waits);
+		write_histogram(w, name, "tool", tool->row.name,
+				latency_bounds_ns, &tool->waits.ever);
 }
 
 #define TOOL_NUMBER(function, expression)                                     \
@@ -203,9 +220,7 @@ static void write_oldest(struct router *router, struct writer *w,
 
 			oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
 		}
-		sample(w, name, "", "queue", tool->row.name);
-		write_seconds(w, oldest_ns);
-		write_text(w, "\n");
+		seconds(w, name, "queue", tool->row.name, oldest_ns);
 	}
 }
 
@@ -253,6 +268,116 @@ static void write_pool_memory(struct router *router, struct writer *w,
 		}
 		number(w, name, "pool", router->pools[i].row.name, bytes);
 	}
+}
+
+/* The tallies of all pools, and "" of workers that are of none. */
+struct tally_row {
+	const char *pool;
+	const struct worker_tally *tally;
+};
+
+static bool next_tally(const struct router *router, uint32_t *at,
+		       struct tally_row *ret)
+{
+	uint32_t index = (*at)++;
+
+	if (index > router->catalog->pool_count)
+		return false;
+	*ret = index < router->catalog->pool_count ?
+	       (struct tally_row){ router->pools[index].row.name,
+				   &router->pools[index].tally } :
+	       (struct tally_row){ "", &router->homeless };
+	return true;
+}
+
+static void write_starts(struct router *router, struct writer *w,
+			 const char *name, int64_t now_ns)
+{
+	struct tally_row row;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while (next_tally(router, &at, &row))
+		write_histogram(w, name, "pool", row.pool, latency_bounds_ns,
+				&row.tally->starts);
+}
+
+static void write_lives(struct router *router, struct writer *w,
+			const char *name, int64_t now_ns)
+{
+	struct tally_row row;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while (next_tally(router, &at, &row))
+		write_histogram(w, name, "pool", row.pool, lifetime_bounds_ns,
+				&row.tally->lives);
+}
+
+static void write_pool_cpu(struct router *router, struct writer *w,
+			   const char *name, int64_t now_ns)
+{
+	struct tally_row row;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while (next_tally(router, &at, &row))
+		seconds(w, name, "pool", row.pool, row.tally->cpu_ns);
+}
+
+static void write_worker_ends(struct router *router, struct writer *w,
+			      const char *name, int64_t now_ns)
+{
+	static const char *const names[SLOT_END_COUNT] = {
+		"normal", "ordered", "exit", "signal", "oom", "policy", "hung",
+		"start",
+	};
+	struct tally_row row;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while (next_tally(router, &at, &row)) {
+		for (unsigned i = 0; i < SLOT_END_COUNT; i++) {
+			write_text(w, name);
+			write_text(w, "{pool=");
+			write_quoted(w, row.pool);
+			write_text(w, ",end=");
+			write_quoted(w, names[i]);
+			write_text(w, "} ");
+			write_number(w, row.tally->ends[i]);
+			write_text(w, "\n");
+		}
+	}
+}
+
+/* Files and networks are denied by the kernel, to the worker's face alone. */
+static void write_denials(struct router *router, struct writer *w,
+			  const char *name, int64_t now_ns)
+{
+	struct tally_row row;
+	uint64_t syscalls = 0;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while (next_tally(router, &at, &row))
+		syscalls += row.tally->ends[SLOT_END_POLICY];
+	number(w, name, "kind", "syscall", syscalls);
+	number(w, name, "kind", "call", router->ends[ERROR_DENIED_BY_ACL] +
+	       router->refusals[ERROR_DENIED_BY_ACL]);
+}
+
+static void write_stops(struct router *router, struct writer *w,
+			const char *name, int64_t now_ns)
+{
+	static const char *const names[STOP_CAUSE_COUNT] = {
+		[STOP_CLIENT] = "client", [STOP_LOST] = "abandoned",
+		[STOP_DEADLINE] = "deadline", [STOP_IDLE] = "idle",
+		[STOP_OUTPUT] = "output", [STOP_PARENT] = "parent",
+	};
+
+	(void)now_ns;
+	for (unsigned i = STOP_NONE + 1; i < STOP_CAUSE_COUNT; i++)
+		number(w, name, "cause", names[i], router->stops[i]);
 }
 
 static void write_codes(struct writer *w, const char *name,
@@ -323,9 +448,39 @@ ROUTER_NUMBER(write_bytes_in, router->totals.bytes_in)
 ROUTER_NUMBER(write_bytes_out, router->totals.bytes_out)
 ROUTER_NUMBER(write_store, router->store.used)
 ROUTER_NUMBER(write_catalog, router->catalog->generation)
-ROUTER_NUMBER(write_resident, router->resident_bytes)
-ROUTER_NUMBER(write_monitor_resident, router->monitor_bytes)
+ROUTER_NUMBER(write_resident, router->self.resident_bytes)
+ROUTER_NUMBER(write_virtual, router->self.virtual_bytes)
+ROUTER_NUMBER(write_descriptors, router->self.descriptors)
+ROUTER_NUMBER(write_descriptors_most, router->self.descriptors_most)
+ROUTER_NUMBER(write_monitor_resident, router->monitor.resident_bytes)
+ROUTER_NUMBER(write_monitor_descriptors, router->monitor_descriptors)
 ROUTER_NUMBER(write_turns, router->turns)
+
+#define ROUTER_WORK(function, work)                                           \
+	static void function(struct router *router, struct writer *w,         \
+			     const char *name, int64_t now_ns)                \
+	{                                                                     \
+		(void)now_ns;                                                 \
+		write_histogram(w, name, NULL, NULL, work_bounds_ns,          \
+				&router->works[work]);                        \
+	}
+
+ROUTER_WORK(write_decoding, WORK_DECODE)
+ROUTER_WORK(write_encoding, WORK_ENCODE)
+ROUTER_WORK(write_lookups, WORK_LOOKUP)
+
+#define ROUTER_SECONDS(function, expression)                                  \
+	static void function(struct router *router, struct writer *w,         \
+			     const char *name, int64_t now_ns)                \
+	{                                                                     \
+		(void)now_ns;                                                 \
+		seconds(w, name, NULL, NULL, (expression));                   \
+	}
+
+ROUTER_SECONDS(write_cpu, router->self.cpu_ns)
+ROUTER_SECONDS(write_start, router->self.start_ns)
+ROUTER_SECONDS(write_monitor_cpu, router->monitor.cpu_ns)
+ROUTER_SECONDS(write_monitor_start, router->monitor.start_ns)
 
 static const struct family families[] = {
 	{ "cupel_build_info", "Version of the supervisor.", "gauge", write_build },
@@ -345,9 +500,15 @@ static const struct family families[] = {
 	{ "cupel_workers", "Workers by state.", "gauge", write_workers },
 	{ "cupel_worker_restarts_total", "Workers that ended unasked.", "counter", write_restarts },
 	{ "cupel_worker_resident_bytes", "Resident memory of a pool's workers.", "gauge", write_pool_memory },
+	{ "cupel_worker_cpu_seconds_total", "Processor time of a pool's workers, as last seen.", "counter", write_pool_cpu },
+	{ "cupel_worker_start_seconds", "From spawning a worker to its being ready.", "histogram", write_starts },
+	{ "cupel_worker_lifetime_seconds", "From spawning a worker to its end.", "histogram", write_lives },
+	{ "cupel_worker_ends_total", "Workers that ended, by how.", "counter", write_worker_ends },
+	{ "cupel_policy_denials_total", "Workers killed by their filter, and calls that the caller may not make.", "counter", write_denials },
 	{ "cupel_worker_deaths_total", "Deaths that were nobody's order.", "counter", write_deaths },
 	{ "cupel_calls_accepted_total", "Calls that passed the first checks.", "counter", write_accepted },
 	{ "cupel_calls_ended_total", "Calls that ended, by code.", "counter", write_ends },
+	{ "cupel_calls_stopped_total", "Calls that ended after they were to be stopped, by what.", "counter", write_stops },
 	{ "cupel_calls_refused_total", "Calls refused at once, by code.", "counter", write_refusals },
 	{ "cupel_calls_in_flight", "Calls that workers have.", "gauge", write_in_flight },
 	{ "cupel_calls_waiting", "Calls that wait for anything else.", "gauge", write_waiting },
@@ -368,8 +529,20 @@ static const struct family families[] = {
 	{ "cupel_body_sent_bytes_total", "Bytes of bodies sent.", "counter", write_bytes_out },
 	{ "cupel_store_used_bytes", "Bytes that wait in the router.", "gauge", write_store },
 	{ "cupel_catalog_generation", "Generation of the tool catalogue.", "gauge", write_catalog },
+	{ "cupel_message_decode_seconds", "To decode a message; some of them.", "histogram", write_decoding },
+	{ "cupel_message_encode_seconds", "To encode a message; some of them.", "histogram", write_encoding },
+	{ "cupel_catalog_lookup_seconds", "To find a call's tool in the catalogue; of some calls.", "histogram", write_lookups },
 	{ "cupel_router_resident_bytes", "Resident memory of the router.", "gauge", write_resident },
 	{ "cupel_monitor_resident_bytes", "Resident memory of the monitor.", "gauge", write_monitor_resident },
+	{ "cupel_monitor_cpu_seconds_total", "Processor time of the monitor.", "counter", write_monitor_cpu },
+	{ "cupel_monitor_open_fds", "Descriptors the monitor has open.", "gauge", write_monitor_descriptors },
+	{ "cupel_monitor_start_time_seconds", "When the monitor started, since 1970.", "gauge", write_monitor_start },
+	{ "process_resident_memory_bytes", "Resident memory of the router.", "gauge", write_resident },
+	{ "process_virtual_memory_bytes", "Address space of the router.", "gauge", write_virtual },
+	{ "process_cpu_seconds_total", "Processor time of the router.", "counter", write_cpu },
+	{ "process_open_fds", "Descriptors the router has open.", "gauge", write_descriptors },
+	{ "process_max_fds", "Descriptors it may have.", "gauge", write_descriptors_most },
+	{ "process_start_time_seconds", "When the router started, since 1970.", "gauge", write_start },
 	{ "cupel_router_events_total", "Events the router has handled.", "counter", write_turns },
 };
 

@@ -522,8 +522,9 @@ void health_sample(struct router *router, const struct router_sample *sample,
 		sample->cpu_percent,
 	};
 
-	router->resident_bytes = sample->resident_bytes;
-	router->monitor_bytes = sample->monitor_bytes;
+	router->self = sample->self;
+	router->monitor = sample->monitor;
+	memcpy(router->works, sample->works, sizeof(router->works));
 	for (unsigned i = 0; i < RESOURCE_COUNT; i++) {
 		struct health_component *component = &router->resources[i];
 		char text[HEALTH_DETAIL_BYTES];

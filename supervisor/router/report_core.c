@@ -63,8 +63,8 @@ static void write_supervisor(const struct router *router, struct writer *w,
 	json_text(w, "state", supervisor_name(router));
 	json_number(w, "uptime_s",
 		    (uint64_t)((now_ns - router->started_ns) / NS_PER_S));
-	json_number(w, "monitor_rss_bytes", router->monitor_bytes);
-	json_number(w, "router_rss_bytes", router->resident_bytes);
+	json_number(w, "monitor_rss_bytes", router->monitor.resident_bytes);
+	json_number(w, "router_rss_bytes", router->self.resident_bytes);
 	json_number(w, "catalog", router->catalog->generation);
 	json_close(w, "}");
 }

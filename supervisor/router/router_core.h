@@ -20,6 +20,7 @@
 #include "common/catalog.h"
 #include "common/wire/control.h"
 #include "common/wire/message.h"
+#include "supervisor/router/latency_core.h"
 
 #define ROUTER_CALLS 4096
 #define ROUTER_CLIENTS 256
@@ -78,9 +79,20 @@ enum router_event_kind {
 	ROUTER_EVENT_COUNT
 };
 
+struct router_process {		/* 0: unknown */
+	uint64_t resident_bytes, virtual_bytes;
+	int64_t cpu_ns;		/* so far */
+	int64_t start_ns;	/* since 1970-01-01 UTC */
+	uint64_t descriptors, descriptors_most;
+};
+
+/* Work that the core has no clock for: a few of many are timed, by work_bounds_ns. */
+enum router_work { WORK_DECODE, WORK_ENCODE, WORK_LOOKUP, ROUTER_WORK_COUNT };
+
 struct router_sample {
 	unsigned memory_percent, disk_percent, cpu_percent; /* 101: unknown */
-	uint64_t resident_bytes, monitor_bytes;
+	struct router_process self, monitor;
+	struct histogram works[ROUTER_WORK_COUNT];
 };
 
 struct router_event {

@@ -5,10 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
+#include "common/descriptors.h"
 
 #define UNKNOWN_PERCENT 101
 #define SAMPLE_TEXT_BYTES 2048
+
+/* What a process's start is counted from: time in suspend included, proc(5). */
+static int64_t booted_ns(void)
+{
+	struct timespec up;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return clock_wall_ns() - (up.tv_sec * NS_PER_S + up.tv_nsec);
+}
 
 /* Before confinement; afterwards nothing can be opened. proc(5). */
 void sample_open(struct sampler *sampler, const char *directory)
@@ -17,11 +30,14 @@ void sample_open(struct sampler *sampler, const char *directory)
 	const char *const files[SAMPLE_FD_COUNT] = {
 		[SAMPLE_MEMORY] = "/proc/meminfo",
 		[SAMPLE_CPU]    = "/proc/stat",
-		[SAMPLE_SELF]   = "/proc/self/statm",
+		[SAMPLE_SELF]   = "/proc/self/stat",
 		[SAMPLE_MONITOR] = monitor,
 	};
 
-	snprintf(monitor, sizeof(monitor), "/proc/%d/statm", getppid());
+	sampler->boot_ns = booted_ns();
+	sampler->descriptors_most = descriptors_limit();
+	sampler->descriptors_end = descriptors_end();
+	snprintf(monitor, sizeof(monitor), "/proc/%d/stat", getppid());
 	for (int i = 0; i < SAMPLE_FD_COUNT; i++) {
 		const char *path = files[i] ? files[i] : directory;
 
@@ -97,13 +113,33 @@ static unsigned disk_percent(const struct sampler *sampler)
 	return percent_of(status.f_blocks - status.f_bavail, status.f_blocks);
 }
 
-static uint64_t resident_bytes(const struct sampler *sampler, int whose)
-{
-	char text[SAMPLE_TEXT_BYTES];
+/* Fields of /proc/PID/stat as proc(5) numbers them. */
+enum field {
+	FIELD_AFTER_STATE = 4, FIELD_UTIME = 14, FIELD_STIME,
+	FIELD_START = 22, FIELD_VIRTUAL, FIELD_RESIDENT, FIELD_COUNT
+};
 
-	if (!read_text(sampler->fds[whose], text))
-		return 0;
-	return number_after(text, " ") * (uint64_t)sysconf(_SC_PAGESIZE);
+static struct router_process process_of(const struct sampler *sampler, int whose)
+{
+	char text[SAMPLE_TEXT_BYTES], *at;
+	uint64_t fields[FIELD_COUNT];
+	int64_t tick_ns = NS_PER_S / sysconf(_SC_CLK_TCK);
+
+	/* The name, in parentheses, may hold anything, ')' and blanks too. */
+	if (!read_text(sampler->fds[whose], text) ||
+	    !(at = strrchr(text, ')')) || strlen(at) < 4)
+		return (struct router_process){ 0 };
+	at += 3;	/* ") S" */
+	for (int i = FIELD_AFTER_STATE; i < FIELD_COUNT; i++)
+		fields[i] = strtoull(at, &at, 10);
+	return (struct router_process){
+		.resident_bytes = fields[FIELD_RESIDENT] *
+				  (uint64_t)sysconf(_SC_PAGESIZE),
+		.virtual_bytes = fields[FIELD_VIRTUAL],
+		.cpu_ns = (int64_t)(fields[FIELD_UTIME] + fields[FIELD_STIME]) *
+			  tick_ns,
+		.start_ns = sampler->boot_ns + (int64_t)fields[FIELD_START] * tick_ns,
+	};
 }
 
 void sample_take(struct sampler *sampler, struct router_sample *ret)
@@ -112,7 +148,9 @@ void sample_take(struct sampler *sampler, struct router_sample *ret)
 		.memory_percent = memory_percent(sampler),
 		.disk_percent = disk_percent(sampler),
 		.cpu_percent = cpu_percent(sampler),
-		.resident_bytes = resident_bytes(sampler, SAMPLE_SELF),
-		.monitor_bytes = resident_bytes(sampler, SAMPLE_MONITOR),
+		.self = process_of(sampler, SAMPLE_SELF),
+		.monitor = process_of(sampler, SAMPLE_MONITOR),
 	};
+	ret->self.descriptors = descriptors_open(sampler->descriptors_end);
+	ret->self.descriptors_most = sampler->descriptors_most;
 }

@@ -50,7 +50,7 @@ struct link {
 enum sample_fd {
 	SAMPLE_MEMORY,		/* /proc/meminfo */
 	SAMPLE_CPU,		/* /proc/stat */
-	SAMPLE_SELF,		/* /proc/self/statm */
+	SAMPLE_SELF,		/* /proc/self/stat */
 	SAMPLE_MONITOR,		/* the same of our parent */
 	SAMPLE_DISK,		/* a directory of the file system to watch */
 	SAMPLE_FD_COUNT
@@ -59,6 +59,8 @@ enum sample_fd {
 struct sampler {
 	int fds[SAMPLE_FD_COUNT];	/* -1: not to be had */
 	uint64_t busy, all;		/* ticks at the last look */
+	int64_t boot_ns;		/* since 1970-01-01 UTC */
+	unsigned descriptors_end, descriptors_most;	/* of ours */
 	int64_t next_ns;
 };
 
@@ -87,6 +89,8 @@ struct shell {
 	uint32_t control_first, control_count;
 	bool control_blocked;
 	struct sampler sampler;
+	uint32_t done[ROUTER_WORK_COUNT];	/* of which each LINK_TIMED_EACH-th is timed */
+	struct histogram works[ROUTER_WORK_COUNT];
 	int ledger_error;		/* nothing is written to it any more */
 	int64_t now_ns;			/* of this turn */
 	int exit_status;

@@ -13,6 +13,12 @@ static struct pool *pool_of(struct router *router, const struct slot *slot)
 	return slot->pool == NONE ? NULL : &router->pools[slot->pool];
 }
 
+static struct worker_tally *tally_of(struct router *router, const struct slot *slot)
+{
+	return slot->pool == NONE ? &router->homeless :
+				    &router->pools[slot->pool].tally;
+}
+
 /* ---- words to the monitor ---- */
 
 void slot_kill(struct router *router, struct slot *slot,
@@ -183,8 +189,11 @@ static void blame(struct router *router, struct slot *slot, int64_t now_ns)
 static void bury(struct router *router, struct slot *slot, int64_t now_ns)
 {
 	struct pool *pool = pool_of(router, slot);
+	struct worker_tally *tally = tally_of(router, slot);
 
 	blame(router, slot, now_ns);
+	tally->ends[slot->end]++;
+	histogram_add(&tally->lives, lifetime_bounds_ns, now_ns - slot->since_ns);
 	slot->died_alone = slot->running == 1;
 	while (!list_is_empty(&slot->calls))
 		call_event(router, LIST_OWNER(slot->calls.next, struct call,
@@ -280,8 +289,11 @@ static void on_ready(struct router *router, struct slot *slot,
 	if (pool && pool->row.calls_max > 0 && calls_max > pool->row.calls_max)
 		calls_max = pool->row.calls_max;
 	slot->calls_max = calls_max ? calls_max : 1;
-	if (!slot->again)
-		serve(router, slot, now_ns);
+	if (slot->again)
+		return;		/* its start was an earlier router's to count */
+	histogram_add(&tally_of(router, slot)->starts, latency_bounds_ns,
+		      now_ns - slot->since_ns);
+	serve(router, slot, now_ns);
 }
 
 /* Nothing new for it before all that it has is known. */
@@ -408,6 +420,7 @@ void slot_up(struct router *router, const struct router_event *event,
 {
 	const struct control *record = event->record;
 	struct slot *slot = &router->slots[record->slot];
+	int64_t spawned_ns = (int64_t)record->argument;
 
 	if (slot->state != SLOT_EMPTY) {	/* whose end was not told */
 		slot->down = true;
@@ -420,7 +433,8 @@ void slot_up(struct router *router, const struct router_event *event,
 		.generation = record->generation,
 		.pool = NONE,
 		.workspace = record->workspace,
-		.since_ns = now_ns,
+		.since_ns = spawned_ns > 0 && spawned_ns < now_ns ? spawned_ns
+								  : now_ns,
 		.kill_at_ns = DEADLINE_NEVER,
 		.pong_ns = -1,
 		.again = record->detail & SLOT_UP_AGAIN,
@@ -465,9 +479,16 @@ void slot_usage(struct router *router,
 {
 	struct slot *slot = named_slot(router, event->record);
 
+	int64_t cpu_ns = (int64_t)event->record->call;
+
 	(void)now_ns;
-	if (slot)
-		slot->resident_bytes = event->record->argument;
+	if (!slot)
+		return;
+	slot->resident_bytes = event->record->argument;
+	if (cpu_ns <= slot->cpu_ns)
+		return;
+	tally_of(router, slot)->cpu_ns += cpu_ns - slot->cpu_ns;
+	slot->cpu_ns = cpu_ns;
 }
 
 void slot_move(struct router *router,

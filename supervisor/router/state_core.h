@@ -154,11 +154,20 @@ struct slot {
 	struct list calls;
 	struct list pool_link;
 	uint64_t served, resident_bytes;
-	int64_t since_ns, idle_ns;	/* up; without a call since */
+	int64_t cpu_ns;			/* so far */
+	int64_t since_ns, idle_ns;	/* spawned; without a call since */
 	int64_t kill_at_ns;		/* DEADLINE_NEVER, or suspect until */
 	int64_t down_ns;
 	uint64_t ping_token;
 	int64_t ping_ns, pong_ns;	/* last sent; round trip, -1: none */
+};
+
+/* Of all workers that a pool has had. */
+struct worker_tally {
+	struct histogram starts;	/* from being spawned to READY */
+	struct histogram lives;		/* from being spawned to the end */
+	uint64_t ends[SLOT_END_COUNT];
+	int64_t cpu_ns;
 };
 
 struct pool {
@@ -172,6 +181,7 @@ struct pool {
 	uint32_t parked_count;
 	uint32_t slot_count, ready_count;
 	uint64_t restarts;
+	struct worker_tally tally;
 	int64_t want_ns;		/* not before, as long as ... */
 	uint32_t asked;			/* ... workers asked for have not come */
 	struct health_component health;
@@ -365,13 +375,18 @@ struct router {
 	int64_t round_ns, health_ns, started_ns;
 	uint64_t turns;
 	enum supervisor_state supervisor;
-	uint64_t monitor_bytes, resident_bytes;
+	struct router_process self, monitor;
+	struct histogram works[ROUTER_WORK_COUNT];
+	uint64_t monitor_descriptors;	/* as it says itself */
+	struct worker_tally homeless;	/* of workers without a pool: canaries,
+					   those that a reload replaces */
 	int64_t monitor_ns;		/* its last word */
 	bool draining, stopping, left;
 	int64_t stop_ns;
 	struct health_component resources[RESOURCE_COUNT], monitor_health;
 	struct totals totals;
 	uint64_t refusals[ERROR_CODE_COUNT], ends[ERROR_CODE_COUNT];
+	uint64_t stops[STOP_CAUSE_COUNT];	/* calls that ended stopped */
 };
 
 /*

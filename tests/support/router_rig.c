@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/core/retry.h"
 
 #define BUFFER_BYTES 266240
@@ -383,7 +384,9 @@ void router_rig_worker_up(struct router_rig *rig, uint32_t slot, uint16_t pool,
 	row->generation++;
 	row->pool = pool;
 	router_rig_control(rig, &(struct control){ .kind = CONTROL_SLOT_UP,
-		.slot = slot, .generation = row->generation, .pool = pool }, fd);
+		.slot = slot, .generation = row->generation, .pool = pool,
+		.argument = rig->spawned_ago_ns ?
+			(uint64_t)(clock_now_ns() - rig->spawned_ago_ns) : 0 }, fd);
 	close(fd);
 	router_rig_drain_control(rig);
 }

@@ -40,6 +40,7 @@ struct router_rig {
 	int control;		/* the monitor's end */
 	char path[ROUTER_RIG_PATH_BYTES];
 	struct router_rig_slot slots[ROUTER_RIG_SLOTS];
+	int64_t spawned_ago_ns;	/* what the next ones up say of it; 0: nothing */
 };
 
 /* One of the channel's ends; its buffers are its own. */

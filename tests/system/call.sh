@@ -78,6 +78,8 @@ cancels() { # TOOL ARGUMENTS
 	holds "$tier: $1: and the work for it" wait_for 3 runs_none
 }
 
+metric() { awk -v name="$1" '$1 == name { print $2 }' metrics; }
+
 # What the verbs print while all is well.
 watch() {
 	local verb
@@ -95,6 +97,16 @@ watch() {
 	else
 		skip "$tier: promtool reads the metrics" 'there is no promtool'
 	fi
+	ask status --metrics >metrics
+	local name
+	for name in 'cupel_worker_start_seconds_count{pool="echo"}' \
+		'cupel_worker_lifetime_seconds_count{pool="echo"}' \
+		'cupel_calls_stopped_total{cause="client"}' \
+		'cupel_calls_stopped_total{cause="deadline"}' \
+		cupel_monitor_resident_bytes cupel_monitor_open_fds \
+		process_resident_memory_bytes process_open_fds; do
+		holds "$tier: $name" test "$(metric "$name")" -ge 1
+	done
 	# How full the machine is, is not its doing.
 	well() {
 		ask health --json | jq -e '[.reasons[].component] - ["memory", "disk", "cpu"] == []'
