@@ -105,6 +105,17 @@ static int64_t first_timer(struct breaker *breaker, int64_t at_ns)
 }
 
 /* The only place where the state changes. */
+static void enter(struct breaker *breaker, enum breaker_state state, int64_t at_ns)
+{
+	breaker->state = state;
+	breaker->generation++;
+	breaker->since_ns = at_ns;
+	breaker_tally_init(&breaker->tally, breaker->limits->window_ns, at_ns);
+	breaker->probes = (struct breaker_probes){ 0 };
+	breaker->ramp_step = 0;
+	breaker->timer_ns = first_timer(breaker, at_ns);
+}
+
 static void step(struct breaker *breaker, enum event event, int64_t at_ns)
 {
 	const struct breaker_limits *limits = breaker->limits;
@@ -116,13 +127,7 @@ static void step(struct breaker *breaker, enum event event, int64_t at_ns)
 	if (t->action == ACTION_DOUBLE)
 		breaker->open_ns = breaker->open_ns > limits->open_max_ns / 2 ?
 				   limits->open_max_ns : breaker->open_ns * 2;
-	breaker->state = t->next;
-	breaker->generation++;
-	breaker->since_ns = at_ns;
-	breaker_tally_init(&breaker->tally, limits->window_ns, at_ns);
-	breaker->probes = (struct breaker_probes){ 0 };
-	breaker->ramp_step = 0;
-	breaker->timer_ns = first_timer(breaker, at_ns);
+	enter(breaker, t->next, at_ns);
 	breaker_check(breaker);
 }
 
@@ -418,6 +423,71 @@ void breaker_reset(struct breaker *breaker, int64_t now_ns)
 {
 	breaker_tick(breaker, now_ns);
 	restart(breaker, EVENT_RESET, now_ns);
+}
+
+/* ---- keeping ---- */
+
+void breaker_keep(const struct breaker *breaker, int64_t now_ns,
+		  struct breaker_kept *ret)
+{
+	bool isolated = breaker->isolated_until_ns != DEADLINE_NEVER;
+
+	*ret = (struct breaker_kept){
+		.state = breaker->state, .reason = breaker->reason,
+		.at_ns = breaker->since_ns, .open_ns = breaker->open_ns };
+	if (breaker->state == BREAKER_OPEN || isolated) {
+		ret->at_ns = now_ns;
+		ret->until_ns = breaker->timer_ns;
+	} else if (breaker->state == BREAKER_FORCED_OPEN ||
+		   breaker->state == BREAKER_OBSERVE) {
+		ret->state = BREAKER_CLOSED;
+		ret->reason = BREAKER_REASON_NONE;
+	}
+}
+
+static bool is_timed(const struct breaker_kept *kept)
+{
+	return kept->state == BREAKER_OPEN || kept->state == BREAKER_FORCED_OPEN;
+}
+
+static bool is_kept(const struct breaker_kept *kept)
+{
+	return (unsigned)kept->state < BREAKER_STATE_COUNT &&
+	       kept->state != BREAKER_OBSERVE &&
+	       (unsigned)kept->reason < BREAKER_REASON_COUNT &&
+	       kept->at_ns >= 0 && kept->open_ns >= 0 &&
+	       (!is_timed(kept) || (kept->until_ns > kept->at_ns &&
+				    kept->until_ns != DEADLINE_NEVER));
+}
+
+/* The limits may have changed. */
+static int64_t within(int64_t value, int64_t least, int64_t most)
+{
+	return value < least ? least : value > most ? most : value;
+}
+
+bool breaker_recall(struct breaker *breaker, const struct breaker_kept *kept,
+		    int64_t now_ns)
+{
+	const struct breaker_limits *limits = breaker->limits;
+	int64_t left_ns, at_ns;
+
+	assert(breaker->state == BREAKER_CLOSED && !breaker->pool_down);
+	if (!is_kept(kept))
+		return false;
+	left_ns = is_timed(kept) ? kept->until_ns - kept->at_ns : 0;
+	at_ns = kept->at_ns < now_ns ? kept->at_ns : now_ns;
+	breaker->open_ns = within(kept->open_ns, limits->open_first_ns,
+				  limits->open_max_ns);
+	breaker->reason = kept->reason;
+	if (kept->state == BREAKER_FORCED_OPEN)
+		breaker->isolated_until_ns = at_ns + left_ns;
+	enter(breaker, kept->state, at_ns);
+	if (kept->state == BREAKER_OPEN)
+		breaker->timer_ns = at_ns + within(left_ns, 1, limits->open_max_ns);
+	breaker_check(breaker);
+	breaker_tick(breaker, now_ns);
+	return true;
 }
 
 const char *breaker_state_name(enum breaker_state state)

@@ -160,6 +160,34 @@ void breaker_isolate(struct breaker *breaker, int64_t for_ns, int64_t now_ns);
 void breaker_observe(struct breaker *breaker, int64_t for_ns, int64_t now_ns);
 void breaker_reset(struct breaker *breaker, int64_t now_ns);
 
+/*
+ * What is worth keeping of it when its owner ends, as plain numbers. What was
+ * counted is not: at most it opens a little later.
+ */
+struct breaker_kept {
+	enum breaker_state state;
+	enum breaker_reason reason;
+	int64_t at_ns;		/* OPEN, FORCED_OPEN: of writing; else since when */
+	int64_t until_ns;	/* of these two the end, after at_ns; else 0 */
+	int64_t open_ns;
+};
+
+/*
+ * A pool that is down is somebody else's to tell, and to observe is ordered
+ * anew: of both only the doublings are kept, as of CLOSED.
+ */
+void breaker_keep(const struct breaker *breaker, int64_t now_ns,
+		  struct breaker_kept *ret);
+
+/*
+ * To a breaker just initialized: goes on where the other was, time having
+ * passed meanwhile. Numbers from the future are of a clock that has begun
+ * anew: all that was left is left from now on. Probes begin anew. False, and
+ * nothing happens: no breaker kept that.
+ */
+bool breaker_recall(struct breaker *breaker, const struct breaker_kept *kept,
+		    int64_t now_ns);
+
 const char *breaker_state_name(enum breaker_state state);
 
 /* Asserts what holds in the present state. */

@@ -73,6 +73,7 @@ enum router_descriptor {
 	ROUTER_EFFECTS_FD = 6,	/* the router's own file, which outlives it */
 	ROUTER_LOCK_FD = 7,	/* held, so that no other writes it meanwhile */
 	ROUTER_LEGACY_FD = 8,	/* memory of ROUTER_LEGACY_BYTES, zero at first */
+	ROUTER_BREAKERS_FD = 9,	/* another file of its own, under the same lock */
 	ROUTER_DESCRIPTORS_END
 };
 

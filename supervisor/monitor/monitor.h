@@ -147,7 +147,8 @@ struct monitor {
 	struct loop_source workspace_listener, manifests;
 	int router_listener, run_directory, state_directory, log_directory, null_fd;
 	int run_lock;
-	int effects, state_lock;	/* the router's file and its lock, lent to each in turn */
+	int effects, breakers;	/* the router's files, and ... */
+	int state_lock;		/* ... their lock, lent to each in turn */
 	int legacy;		/* memory, in which each finds what the last one left */
 	int networks[NETWORKS_MAX];	/* free ones; none for an ordinary user */
 	unsigned network_count;

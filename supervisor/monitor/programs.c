@@ -1,4 +1,5 @@
 /* Router and loader: programs of ours, which confine themselves (service.h). */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -16,7 +17,7 @@
 #include "sandbox/path.h"
 #include "supervisor/monitor/monitor.h"
 
-#define FDS_MAX 5
+#define FDS_MAX (ROUTER_DESCRIPTORS_END - ROUTER_CONTROL_FD)	/* nobody gets more */
 #define ROUTER_SOCKET_BYTES (1 << 20)
 
 static int check_program(int fd, const char *path, struct error *why)
@@ -121,8 +122,10 @@ int program_start(struct monitor *monitor, const struct program *program,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+	long pid;
 
+	assert(fd_count <= FDS_MAX);
+	pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 	if (pid < 0)
 		return error_set(why, -errno, "clone3: %s", strerror(errno));
 	if (pid == 0)
@@ -184,7 +187,8 @@ static int start_router(struct monitor *monitor, struct worker *router, struct e
 	if (r < 0)
 		return r;
 	const int fds[] = { peer, monitor->router_listener, monitor->published,
-			    monitor->effects, monitor->state_lock, monitor->legacy };
+			    monitor->effects, monitor->state_lock, monitor->legacy,
+			    monitor->breakers };
 
 	r = program_start(monitor, &monitor->router_program, argv, fds, COUNT(fds), output,
 			  &router->sandbox.init_pidfd, why);

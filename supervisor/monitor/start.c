@@ -23,6 +23,7 @@
 
 #define BACKLOG 128
 #define EFFECTS "effects"	/* beside it: what the router keeps (ledger.c) */
+#define BREAKERS "breakers"
 #define STATE_LOCK "effects.lock"
 #define ESCAPE_MARK "brownout"	/* in the state directory: when it last gave up */
 #define GROUP "cupel"
@@ -160,11 +161,22 @@ static int make_legacy(struct monitor *monitor, struct error *why)
 	return 0;
 }
 
+static int open_state(const struct monitor *monitor, const char *name, int *ret_fd,
+		      struct error *why)
+{
+	*ret_fd = path_open(monitor->state_directory, name, O_RDWR | O_CREAT, 0600,
+			    PATH_STRICT, why);
+	return *ret_fd < 0 ? *ret_fd : 0;
+}
+
 static int open_effects(struct monitor *monitor, struct error *why)
 {
-	monitor->effects = path_open(monitor->state_directory, EFFECTS, O_RDWR | O_CREAT, 0600,
-				    PATH_STRICT, why);
-	return monitor->effects < 0 ? monitor->effects : 0;
+	return open_state(monitor, EFFECTS, &monitor->effects, why);
+}
+
+static int open_breakers(struct monitor *monitor, struct error *why)
+{
+	return open_state(monitor, BREAKERS, &monitor->breakers, why);
 }
 
 static int clean_up(struct monitor *monitor, struct error *why)
@@ -352,6 +364,7 @@ static const struct {
 	{ "lock", take_locks, MONITOR_FAILED },
 	{ "log", open_log, MONITOR_FAILED },
 	{ "effects", open_effects, MONITOR_FAILED },
+	{ "breakers", open_breakers, MONITOR_FAILED },
 	{ "legacy", make_legacy, MONITOR_FAILED },
 	{ "cgroups", clean_up, MONITOR_FAILED },
 	{ "policies", load_policies, MONITOR_CONFIG },

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "supervisor/router/breakers_core.h"
 #include "supervisor/router/effect_core.h"
 
 #define LEDGER_ROWS_AT_ONCE 256
@@ -85,4 +86,41 @@ int ledger_keep(void *owner, uint32_t index, const struct effect_row *row)
 		return shell->ledger_error;
 	length = pwrite(ROUTER_EFFECTS_FD, row, sizeof(*row), place_of(index));
 	return length == sizeof(*row) ? 0 : length < 0 ? -errno : -ENOSPC;
+}
+
+/* ---- breakers ---- */
+
+void ledger_recall_breakers(struct shell *shell, int64_t now_ns)
+{
+	struct breaker_row row;
+	ssize_t length = 0;
+	unsigned damaged = 0;
+
+	for (uint32_t index = 0; index < BREAKER_ROWS; index++) {
+		length = pread(ROUTER_BREAKERS_FD, &row, sizeof(row),
+			       (off_t)(index * sizeof(row)));
+		if (length != sizeof(row))
+			break;
+		damaged += !router_recall_breaker(shell->router, index, &row, now_ns);
+	}
+	if (length >= 0 && damaged == 0)
+		return;
+	log_write(&shell->log, LEVEL_WARNING, "breakers are forgotten",
+		  LOG_FIELDS(log_text("reason", length < 0 ? strerror(errno) :
+				      "their rows are damaged"),
+			     log_uint("rows", damaged)));
+}
+
+/* The router goes on without: only the next one misses it. Said once. */
+void ledger_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
+{
+	struct shell *shell = owner;
+	ssize_t length = pwrite(ROUTER_BREAKERS_FD, row, sizeof(*row),
+				(off_t)(index * sizeof(*row)));
+
+	if (length == sizeof(*row) || shell->breakers_unkept)
+		return;
+	shell->breakers_unkept = true;
+	log_write(&shell->log, LEVEL_ERROR, "breakers cannot be written down",
+		  LOG_FIELDS(log_text("reason", strerror(length < 0 ? errno : ENOSPC))));
 }

@@ -92,8 +92,8 @@ static int start_router(struct shell *self, struct error *why)
 	const struct router_size *size = &router_size_default;
 	const struct router_sink sink = {
 		.owner = self, .send = links_send, .close = links_close,
-		.control = control_write, .keep = ledger_keep, .note = note,
-		.leave = leave,
+		.control = control_write, .keep = ledger_keep,
+		.keep_breaker = ledger_keep_breaker, .note = note, .leave = leave,
 	};
 	uint64_t seed;
 	void *memory;
@@ -111,6 +111,7 @@ static int start_router(struct shell *self, struct error *why)
 	self->router = router_init(memory, size, self->catalog, &sink, seed,
 				   clock_now_ns());
 	ledger_open(self, clock_now_ns());
+	ledger_recall_breakers(self, clock_now_ns());
 	return legacy_open(self, clock_now_ns(), why);
 }
 

@@ -139,6 +139,12 @@ bool router_recall(struct router *router, uint32_t index,
 	       effect_recall(router, index, row, now_ns);
 }
 
+bool router_recall_breaker(struct router *router, uint32_t index,
+			   const struct breaker_row *row, int64_t now_ns)
+{
+	return index < BREAKER_ROWS && breakers_recall(router, index, row, now_ns);
+}
+
 /* ---- time ---- */
 
 static void run_timers(struct router *router, int64_t now_ns)

@@ -29,6 +29,7 @@
 #define ROUTER_STORE_BYTES (64U << 20)
 
 struct router;
+struct breaker_row;
 struct effect_row;
 struct hash_key;
 
@@ -64,6 +65,7 @@ struct router_sink {
 
 	/* Where the next router finds it, whatever becomes of this one. 0, -errno. */
 	int (*keep)(void *owner, uint32_t index, const struct effect_row *row);
+	void (*keep_breaker)(void *owner, uint32_t index, const struct breaker_row *row);
 	void (*note)(void *owner, const struct router_note *note);
 	void (*leave)(void *owner);
 };
@@ -128,6 +130,10 @@ struct router *router_init(void *memory, const struct router_size *size,
 struct hash_key *router_keys(struct router *router);
 bool router_recall(struct router *router, uint32_t index,
 		   const struct effect_row *row, int64_t now_ns);
+
+/* The same of its breakers' rows. False: that is none, and it is dropped. */
+bool router_recall_breaker(struct router *router, uint32_t index,
+			   const struct breaker_row *row, int64_t now_ns);
 
 /*
  * After that, and before the first event: memory of router_legacy_bytes() that

@@ -4,8 +4,8 @@
  *	main.c	open, confine, turn
  *	links.c	sockets of clients and workers: bytes <-> messages
  *	control.c	the monitor's records and descriptors
- *	ledger.c	what outlives it: the file of effects that have a name, the
- *			memory of its calls
+ *	ledger.c	what outlives it: the files of effects that have a name and of
+ *			breakers, the memory of its calls
  *	sample.c	how full the machine is
  *
  * In a turn every readable link is read once or so, the core acts, and when
@@ -92,6 +92,7 @@ struct shell {
 	uint32_t done[ROUTER_WORK_COUNT];	/* of which each LINK_TIMED_EACH-th is timed */
 	struct histogram works[ROUTER_WORK_COUNT];
 	int ledger_error;		/* nothing is written to it any more */
+	bool breakers_unkept;		/* one was not, which was said */
 	int64_t now_ns;			/* of this turn */
 	int exit_status;
 };
@@ -131,6 +132,10 @@ const struct catalog *control_map_catalog(int fd, size_t *ret_bytes,
 /* Reads what an earlier router has written down; without it none is begun. */
 void ledger_open(struct shell *shell, int64_t now_ns);
 int ledger_keep(void *owner, uint32_t index, const struct effect_row *row);
+
+/* Its breakers likewise, as far as they can be read. */
+void ledger_recall_breakers(struct shell *shell, int64_t now_ns);
+void ledger_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row);
 
 /* What an earlier router has left; without it this one cannot start. */
 int legacy_open(struct shell *shell, int64_t now_ns, struct error *why);

@@ -11,6 +11,7 @@
  * ending_core	how it ended, in words
  * share_core	equal calls become one; results that are kept
  * effect_core	a side effect that has a name happens once
+ * breakers_core	breakers that outlive the router
  * legacy_core	calls that outlive the router; resume_core: their both ends meet
  * slots_core	workers and their words
  * control_core	the monitor's records
@@ -34,6 +35,7 @@
 #include "common/core/queue.h"
 #include "common/core/restart.h"
 #include "common/core/retry.h"
+#include "supervisor/router/breakers_core.h"
 #include "supervisor/router/effect_core.h"
 #include "supervisor/router/health_core.h"
 #include "supervisor/router/latency_core.h"
@@ -198,6 +200,9 @@ struct tool {
 	struct breaker_limits limits;
 	struct breaker breaker;
 	uint64_t breaker_seen;		/* generation dealt with */
+	uint32_t breaker_row;		/* where it is kept; NONE: it need not be */
+	uint64_t kept_generation;	/* what was looked at for that */
+	int64_t kept_isolated_ns;
 	int64_t armed_ns;
 	struct queue queue;
 	uint32_t running;
@@ -347,6 +352,7 @@ struct router {
 	struct retry_budget retries;	/* of all pools together */
 	struct tool *tools;
 	uint32_t tools_fresh;		/* never used from here on */
+	bool breaker_rows[TOOLS_MAX];	/* those that are a tool's */
 	struct queue_entry *entries;	/* size.queue a tool */
 	struct queue_lane *lanes;	/* router_lanes() rows a tool */
 

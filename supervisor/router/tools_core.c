@@ -76,7 +76,9 @@ static void start_tool(struct router *router, struct tool *tool,
 	tool->limits = limits_for(row);
 	breaker_init(&tool->breaker, &tool->limits, row->slow_ns,
 		     random_next(&router->random), now_ns);
-	tool->breaker_seen = tool->breaker.generation;
+	tool->breaker_seen = tool->kept_generation = tool->breaker.generation;
+	tool->kept_isolated_ns = tool->breaker.isolated_until_ns;
+	tool->breaker_row = NONE;
 	start_queue(router, tool, now_ns);
 }
 
@@ -203,6 +205,7 @@ static void retire_tools(struct router *router, const struct catalog *catalog,
 				strlen(tool->row.name)) >= 0)
 			continue;
 		tool->present = false;
+		breakers_drop(router, tool);
 		tool_flush(router, i, ERROR_NOT_FOUND, "the tool was removed",
 			   now_ns);
 		wheel_cancel(&router->wheel, &tool->timer.wheel);
@@ -304,6 +307,7 @@ void tool_watch(struct router *router, struct tool *tool, int64_t now_ns)
 		return;
 	if (tool->breaker.generation != tool->breaker_seen)
 		on_moved(router, tool, now_ns);
+	breakers_keep(router, tool, now_ns);
 	arm(router, tool);
 }
 

@@ -309,6 +309,7 @@ void router_rig_start(struct router_rig *rig, const struct catalog *catalog)
 	fds[ROUTER_EFFECTS_FD] = memfd_create("effects", MFD_CLOEXEC);
 	fds[ROUTER_LOCK_FD] = memfd_create("lock", MFD_CLOEXEC);
 	fds[ROUTER_LEGACY_FD] = memfd_create("legacy", MFD_CLOEXEC);
+	fds[ROUTER_BREAKERS_FD] = memfd_create("breakers", MFD_CLOEXEC);
 	must(ftruncate(fds[ROUTER_LEGACY_FD], ROUTER_LEGACY_BYTES) == 0, "legacy");
 	fflush(stdout);
 	rig->router = fork();

@@ -56,6 +56,37 @@ breaks() {
 	stop_supervisor
 }
 
+# What its operator has ordered outlives the router, and the supervisor.
+lose_router() {
+	local router=$(named cupel-router)
+	kill -9 "$router"
+	another() { [ -n "$(named cupel-router)" ] && [ "$(named cupel-router)" != "$router" ]; }
+	wait_for 60 another && wait_for 60 serves
+}
+keeps() {
+	start_supervisor
+	ask breaker isolate echo.burn 10m >/dev/null
+	is "$tier: one is isolated" "$(breaker_of echo.burn)" forced_open
+	holds "$tier: the router is killed, and there is another" lose_router
+	is "$tier: it is still isolated" "$(breaker_of echo.burn)" forced_open
+	is "$tier: and refuses" "$(code_of call echo.burn '{"ms":1}')" 75
+	stop_supervisor
+	start_supervisor
+	is "$tier: also under another supervisor" "$(breaker_of echo.burn)" forced_open
+	ask breaker reset echo.burn >/dev/null
+	holds "$tier: reset, and the router is killed" lose_router
+	is "$tier: it is closed" "$(breaker_of echo.burn)" closed
+	stop_supervisor
+	head -c 1000 /dev/urandom >"$space/state/breakers"
+	start_supervisor
+	is "$tier: nonsense in their file is dropped, which is told" \
+		"$(ask log --json --component router --level warning |
+			jq -r 'select(.msg == "breakers are forgotten").reason')" 'their rows are damaged'
+	is "$tier: and all are closed" "$(ask status --json |
+		jq -r '[.tools[].breaker] | unique | join(" ")')" closed
+	stop_supervisor
+}
+
 # A pool that was given up is tried again when that is asked for, and at no other time.
 tries() {
 	local tools=$work/tools.$tier
@@ -80,5 +111,6 @@ tries() {
 }
 
 for_each_tier breaks
+for_each_tier keeps
 for_each_tier tries
 done_testing

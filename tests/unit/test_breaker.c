@@ -480,6 +480,89 @@ static void defaults_are_valid_and_nonsense_is_not(void **state)
 	assert_false(breaker_limits_valid(&limits));
 }
 
+/* ---- keeping ---- */
+
+static bool recall(int64_t later_ns)
+{
+	struct breaker_kept kept;
+	bool r;
+
+	breaker_keep(&breaker, now_ns, &kept);
+	now_ns += later_ns;
+	breaker_init(&breaker, breaker.limits, SLOW_NS, 2, now_ns);
+	r = breaker_recall(&breaker, &kept, now_ns);
+	breaker_check(&breaker);
+	return r;
+}
+
+static void what_is_kept_goes_on(void **state)
+{
+	int64_t end_ns;
+
+	(void)state;
+	start(without_jitter());
+	make_half_open();
+	call(OUTCOME_FAIL);
+	call(OUTCOME_FAIL);
+	assert_int_equal(breaker.state, BREAKER_OPEN);
+	end_ns = breaker_next_ns(&breaker);
+	assert_true(recall(NS_PER_S));
+	assert_int_equal(breaker.state, BREAKER_OPEN);
+	assert_int_equal(breaker.reason, BREAKER_REASON_PROBES);
+	assert_int_equal(breaker_next_ns(&breaker), end_ns);
+	assert_true(recall(20 * NS_PER_S));	/* its time is over meanwhile */
+	assert_int_equal(breaker.state, BREAKER_HALF_OPEN);
+	assert_true(recall(NS_PER_S));
+	call(OUTCOME_FAIL);
+	call(OUTCOME_FAIL);
+	assert_int_equal(breaker.open_ns, 20 * NS_PER_S);	/* it still doubles */
+	wait_for_timer();
+	call(OUTCOME_OK);
+	call(OUTCOME_OK);
+	assert_int_equal(breaker.state, BREAKER_RAMP);
+	assert_true(recall(NS_PER_S));
+	assert_int_equal(breaker.state, BREAKER_RAMP);
+	assert_true(recall(60 * NS_PER_S));
+	assert_int_equal(breaker.state, BREAKER_CLOSED);
+	assert_int_equal(breaker.open_ns, 20 * NS_PER_S);
+	assert_true(recall(600 * NS_PER_S));
+	assert_int_equal(breaker.open_ns, 5 * NS_PER_S);	/* and that is forgotten */
+	breaker_pool_down(&breaker, now_ns);	/* not ours to keep */
+	assert_true(recall(NS_PER_S));
+	assert_int_equal(breaker.state, BREAKER_CLOSED);
+}
+
+static void nonsense_is_not_recalled(void **state)
+{
+	static const struct {
+		const char *name;
+		struct breaker_kept kept;
+		bool want;
+	} cases[] = {
+		{ "closed", { BREAKER_CLOSED, 0, 0, 0, 0 }, true },
+		{ "no such state", { (enum breaker_state)99, 0, 1, 2, 3 }, false },
+		{ "nobody observes", { BREAKER_OBSERVE, 0, 1, 2, 3 }, false },
+		{ "no such reason", { BREAKER_OPEN, (enum breaker_reason)99, 1, 2, 3 }, false },
+		{ "before time", { BREAKER_OPEN, 0, -1, 2, 3 }, false },
+		{ "no open time", { BREAKER_OPEN, 0, 1, 2, -3 }, false },
+		{ "over before it began", { BREAKER_OPEN, 0, 2, 1, 3 }, false },
+		{ "isolated for no time", { BREAKER_FORCED_OPEN, 0, 2, 2, 3 }, false },
+		{ "isolated for ever", { BREAKER_FORCED_OPEN, 0, 2, DEADLINE_NEVER, 3 }, false },
+		{ "isolated very long", { BREAKER_FORCED_OPEN, 0, 0, DEADLINE_NEVER - 1, 3 }, true },
+		{ "open from the end of time", { BREAKER_OPEN, 0, INT64_MAX - 1, INT64_MAX, 3 }, false },
+		{ "open longer than may be", { BREAKER_OPEN, 0, 0, INT64_MAX - 1, INT64_MAX }, true },
+		{ "a ramp of the future", { BREAKER_RAMP, 0, INT64_MAX, INT64_MIN, 3 }, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		start(&breaker_limits_default);
+		if (breaker_recall(&breaker, &cases[i].kept, now_ns) != cases[i].want)
+			fail_msg("%s", cases[i].name);
+		breaker_check(&breaker);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +583,8 @@ int main(void)
 		cmocka_unit_test(pool_and_operator_hold_it_together),
 		cmocka_unit_test(observing_counts_and_never_rejects),
 		cmocka_unit_test(defaults_are_valid_and_nonsense_is_not),
+		cmocka_unit_test(what_is_kept_goes_on),
+		cmocka_unit_test(nonsense_is_not_recalled),
 	};
 
 	return cmocka_run_group_tests_name("breaker", tests, NULL, NULL);

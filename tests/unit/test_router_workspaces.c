@@ -55,6 +55,13 @@ static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
 	return 0;
 }
 
+static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
+{
+	(void)owner;
+	(void)index;
+	(void)row;
+}
+
 static void on_note(void *owner, const struct router_note *note)
 {
 	(void)owner;
@@ -101,7 +108,8 @@ static void begin(void)
 		.calls = 64, .clients = CLIENTS, .slots = SLOTS, .queue = 8, .cached = 8,
 		.effects = 128, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
 	const struct router_sink sink = { .send = on_send, .control = on_control,
-					  .keep = on_keep, .note = on_note };
+					  .keep = on_keep,
+					  .keep_breaker = on_keep_breaker, .note = on_note };
 
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "conductor", 1, 8);

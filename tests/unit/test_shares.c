@@ -60,6 +60,13 @@ static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
 	return 0;
 }
 
+static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
+{
+	(void)owner;
+	(void)index;
+	(void)row;
+}
+
 static void on_note(void *owner, const struct router_note *note)
 {
 	(void)owner;
@@ -104,7 +111,8 @@ static void begin(uint32_t calls, uint32_t queue, size_t pieces)
 		.slots = SLOTS, .queue = queue, .cached = 8, .effects = calls + 1,
 		.kept_bytes = 65536, .store_bytes = pieces * STORE_PIECE_MOST };
 	const struct router_sink sink = { .send = on_send, .close = on_close,
-		.control = on_control, .keep = on_keep, .note = on_note };
+		.control = on_control, .keep = on_keep,
+		.keep_breaker = on_keep_breaker, .note = on_note };
 
 	memset(&world, 0, sizeof(world));
 	catalog = (struct catalog){ 0 };

@@ -102,6 +102,14 @@ static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
 	return 0;
 }
 
+static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
+{
+	(void)owner;
+	assert(index < BREAKERS);
+	if (!is_dead() && !fault(FAULT_DISK, 20))
+		world.breakers[index] = *row;
+}
+
 static void on_note(void *owner, const struct router_note *note)
 {
 	(void)owner;
@@ -141,7 +149,8 @@ void begin_router(const struct catalog *catalog)
 {
 	const struct router_sink sink = {
 		.send = on_send, .close = on_close, .control = on_control,
-		.keep = on_keep, .note = on_note, .leave = on_leave };
+		.keep = on_keep, .keep_breaker = on_keep_breaker,
+		.note = on_note, .leave = on_leave };
 	bool first = world.lives++ == 0;
 
 	prepare_legacy(first);
@@ -157,6 +166,10 @@ void begin_router(const struct catalog *catalog)
 	for (uint32_t i = 0; i < EFFECTS; i++)
 		if (!router_recall(world.router, i, &world.ledger[i], world.now_ns))
 			fail("a row of its own is none", i);
+	for (uint32_t i = 0; i < BREAKERS; i++)
+		if (!router_recall_breaker(world.router, i, &world.breakers[i],
+					   world.now_ns))
+			fail("a breaker's row is none", i);
 }
 
 void end_router(void)

@@ -30,6 +30,7 @@
 #define KILLER 77		/* the second word of a call no worker survives */
 #define NAMES 32		/* of effects, for whoever wants one */
 #define EFFECTS 64
+#define BREAKERS 32		/* rows of them, of which fewer are used */
 #define UNUSED NAMES		/* a name nobody has used */
 #define PARTS 2			/* of an argument, after the CALL */
 #define SHARED 511		/* the id of all calls whose bytes are equal */
@@ -132,6 +133,7 @@ struct world {
 	struct sim_worker workers[SLOTS];
 	struct sim_call effects[NAMES + 1];	/* what became of each */
 	struct effect_row ledger[EFFECTS];	/* what was written down of them */
+	struct breaker_row breakers[BREAKERS];	/* and of breakers */
 	unsigned lives;			/* of the router */
 	bool dying;			/* it was killed in the midst of a step */
 	bool faults[FAULT_COUNT];

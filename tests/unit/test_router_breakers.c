@@ -1,0 +1,329 @@
+/* Breakers outlive their router: its core, and the rows it has written down. */
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/router/state_core.h"
+#include "tests/support/router_rig.h"
+
+#define CLIENT 0
+#define ROWS 4
+
+static struct catalog catalog;
+static struct {
+	struct router *router;
+	struct breaker_row rows[ROWS];	/* outlive it */
+	unsigned written;
+	uint64_t last_id;
+	unsigned code;
+	int64_t now_ns;
+} world;
+
+static int on_send(void *owner, uint32_t peer, const struct message *message)
+{
+	(void)owner;
+	(void)peer;
+	if (message->kind == MESSAGE_RESULT)
+		world.code = message->result.code;
+	return 0;
+}
+
+static void on_close(void *owner, uint32_t peer)
+{
+	(void)owner;
+	(void)peer;
+}
+
+static void on_control(void *owner, const struct control *record)
+{
+	(void)owner;
+	(void)record;
+}
+
+static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
+{
+	(void)owner;
+	(void)index;
+	(void)row;
+	return 0;
+}
+
+static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
+{
+	(void)owner;
+	assert_in_range(index, 0, ROWS - 1);
+	world.rows[index] = *row;
+	world.written++;
+}
+
+static void on_note(void *owner, const struct router_note *note)
+{
+	(void)owner;
+	(void)note;
+}
+
+static void step(struct router_event event)
+{
+	router_step(world.router, &event, world.now_ns);
+	router_check(world.router);
+}
+
+static void hear(struct message message)
+{
+	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = CLIENT,
+				    .message = &message });
+}
+
+static void name_tools(const char *first, const char *second)
+{
+	catalog = (struct catalog){ 0 };
+	router_rig_add_pool(&catalog, "worker", 1, 8);
+	router_rig_add_tool(&catalog, first, 0, 8);
+	router_rig_add_tool(&catalog, second, 0, 8);
+}
+
+/* How many of its forerunner's rows were none. */
+static unsigned live(void)
+{
+	static const struct router_size size = {
+		.calls = 16, .clients = 4, .slots = 1, .queue = 8, .cached = 8,
+		.effects = 32, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
+	const struct router_sink sink = {
+		.send = on_send, .close = on_close, .control = on_control,
+		.keep = on_keep, .keep_breaker = on_keep_breaker, .note = on_note };
+	unsigned refused = 0;
+
+	world.router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink,
+				   1, world.now_ns);
+	for (uint32_t i = 0; i < ROWS; i++)
+		refused += !router_recall_breaker(world.router, i, &world.rows[i],
+						  world.now_ns);
+	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), world.now_ns);
+	step((struct router_event){ .kind = ROUTER_OPEN, .peer = CLIENT, .uid = 0,
+				    .role = ROLE_OWNER });
+	hear((struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
+	return refused;
+}
+
+static void die(void)
+{
+	free(world.router->legacy.head);
+	free(world.router);
+}
+
+static unsigned live_again(void)
+{
+	die();
+	return live();
+}
+
+static void begin(void)
+{
+	memset(&world, 0, sizeof(world));
+	world.now_ns = 1000 * NS_PER_S;
+	name_tools("one", "two");
+	live();
+}
+
+static unsigned call(const char *tool, const char *words)
+{
+	world.code = ERROR_CODE_COUNT;
+	hear((struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
+		.deadline_ns = DEADLINE_NEVER,
+		.call = { .tool = message_text_of(tool), .attempt = 1 },
+		.body = { (const uint8_t *)words, strlen(words) } });
+	return world.code;
+}
+
+static void order(const char *words)
+{
+	assert_int_equal(call("router.breaker", words), ERROR_OK);
+}
+
+static void wait(int64_t seconds)
+{
+	world.now_ns += seconds * NS_PER_S;
+	step((struct router_event){ .kind = ROUTER_TICK });
+}
+
+static struct breaker *breaker_of(const char *name)
+{
+	for (uint32_t i = 0; i < world.router->tools_fresh; i++)
+		if (strcmp(world.router->tools[i].row.name, name) == 0)
+			return &world.router->tools[i].breaker;
+	fail_msg("no tool %s", name);
+	return NULL;
+}
+
+static const char *state_of(const char *name)
+{
+	return breaker_state_name(breaker_of(name)->state);
+}
+
+static bool nothing_is_kept(void)
+{
+	static const struct breaker_row none[ROWS];
+
+	return memcmp(world.rows, none, sizeof(none)) == 0;
+}
+
+static void isolation_has_the_same_end(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate two 600");
+	assert_string_equal(state_of("two"), "forced_open");
+	world.now_ns += 100 * NS_PER_S;
+	assert_int_equal(live_again(), 0);
+	assert_string_equal(state_of("two"), "forced_open");
+	assert_string_equal(state_of("one"), "closed");
+	assert_int_equal(breaker_next_ns(breaker_of("two")), 1600 * NS_PER_S);
+	order("isolate two 900");	/* the state stays, its end does not */
+	assert_int_equal(live_again(), 0);
+	assert_int_equal(breaker_next_ns(breaker_of("two")), 2000 * NS_PER_S);
+	wait(901);
+	assert_string_equal(state_of("two"), "half_open");
+	die();
+}
+
+static void it_ends_while_nobody_is_there(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate one 600");
+	world.now_ns += 700 * NS_PER_S;
+	live_again();
+	assert_string_equal(state_of("one"), "half_open");
+	die();
+}
+
+static void reset_is_kept_as_well(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate one 600");
+	order("isolate two 600");
+	order("reset one");
+	live_again();
+	assert_string_equal(state_of("one"), "closed");
+	assert_string_equal(state_of("two"), "forced_open");
+	order("reset two");
+	assert_true(nothing_is_kept());
+	live_again();
+	assert_string_equal(state_of("two"), "closed");
+	die();
+}
+
+static void rows_follow_names(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate one 600");
+	order("isolate two 600");
+	name_tools("three", "two");
+	live_again();
+	assert_string_equal(state_of("two"), "forced_open");
+	assert_string_equal(state_of("three"), "closed");
+	name_tools("one", "two");
+	live_again();			/* it had gone, and its row with it */
+	assert_string_equal(state_of("one"), "closed");
+	assert_string_equal(state_of("two"), "forced_open");
+	die();
+}
+
+static void what_goes_while_it_runs_is_dropped(void **state)
+{
+	static struct catalog next;
+
+	(void)state;
+	begin();
+	order("isolate one 600");
+	next = catalog;
+	next.tools[0] = next.tools[1];
+	next.tools[0].class = TOOL_PURE;	/* or schemas are compared: there are none */
+	next.tool_count = 1;
+	next.generation++;
+	step((struct router_event){ .kind = ROUTER_CONTROL, .catalog = &next,
+		.record = &(struct control){ .kind = CONTROL_CATALOG } });
+	assert_true(nothing_is_kept());
+	die();
+}
+
+static void the_clock_begins_anew(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate one 600");
+	world.now_ns = 10 * NS_PER_S;
+	for (int i = 0; i < 2; i++) {	/* what the second finds is of this clock */
+		live_again();
+		assert_string_equal(state_of("one"), "forced_open");
+		assert_int_equal(breaker_next_ns(breaker_of("one")), 610 * NS_PER_S);
+		world.now_ns += 5 * NS_PER_S;
+	}
+	die();
+}
+
+static void a_call_writes_nothing(void **state)
+{
+	unsigned written;
+
+	(void)state;
+	begin();
+	order("isolate one 600");
+	written = world.written;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(call("one", "1"), ERROR_BREAKER_OPEN);
+		wait(1);
+	}
+	assert_int_equal(world.written, written);
+	die();
+}
+
+/* Each byte in turn; and all that a stranger could make up. */
+static void damage_is_dropped(void **state)
+{
+	struct breaker_row row;
+	struct random random;
+
+	(void)state;
+	begin();
+	order("isolate one 600");
+	row = world.rows[0];
+	for (size_t i = 0; i < sizeof(row); i++) {
+		world.rows[0] = row;
+		((uint8_t *)&world.rows[0])[i] ^= 1;
+		assert_int_equal(live_again(), 1);
+		assert_string_equal(state_of("one"), "closed");
+		assert_true(nothing_is_kept());
+	}
+	test_random_init(&random, "damage");
+	for (int i = 0; i < 200; i++) {
+		for (size_t j = 0; j < sizeof(row); j++)
+			((uint8_t *)&world.rows[1])[j] = (uint8_t)random_next(&random);
+		assert_int_equal(live_again(), 1);
+	}
+	world.rows[0] = world.rows[3] = row;	/* twice the same */
+	live_again();
+	assert_string_equal(state_of("one"), "forced_open");
+	order("reset one");
+	assert_true(nothing_is_kept());
+	die();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(isolation_has_the_same_end),
+		cmocka_unit_test(it_ends_while_nobody_is_there),
+		cmocka_unit_test(reset_is_kept_as_well),
+		cmocka_unit_test(rows_follow_names),
+		cmocka_unit_test(what_goes_while_it_runs_is_dropped),
+		cmocka_unit_test(the_clock_begins_anew),
+		cmocka_unit_test(a_call_writes_nothing),
+		cmocka_unit_test(damage_is_dropped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
