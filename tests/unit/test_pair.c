@@ -56,6 +56,13 @@ int command_run(struct session *session, struct ask *ask,
 	return 0;
 }
 
+struct span command_file(const struct command_outcome *outcome, const char *path)
+{
+	(void)outcome;
+	(void)path;
+	return (struct span){ 0 };
+}
+
 bool command_succeeded(const struct command_outcome *outcome)
 {
 	return outcome->exit_code == 0;
