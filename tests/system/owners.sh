@@ -196,6 +196,7 @@ is_gone() {
 	there=$(number)
 	is 'a workspace is entered: control' "$(enters 0 "$there" /bin/sh -c ': >there')" ok
 	rm -rf "$space/gone"
+	for _ in {1..8}; do enters 0 "$there" /bin/true; done >/dev/null	# who was in already
 	is 'once it is gone it is not, however often' \
 		"$(for _ in {1..12}; do enters 0 "$there" /bin/true; done | sort | uniq -c | xargs)" \
 		'12 failed_precondition'
