@@ -25,7 +25,7 @@ static bool ask_other(struct router *router, struct call *call, int64_t now_ns)
 {
 	struct tool *other = call->instead ? NULL : fallback_of(router, call);
 
-	if (!other)
+	if (!other || deadline_passed(call->limits.absolute_ns, now_ns))
 		return false;
 	router->tools[call->tool].fallbacks++;
 	call->instead = true;
@@ -67,6 +67,7 @@ static bool serve_kept(struct router *router, struct call *call,
 		return false;
 	kept->references++;
 	effect_land(router, call, why, now_ns);
+	call->stop = STOP_NONE;
 	if (found.state != CACHE_FRESH) {
 		call->age_ms = (uint64_t)(found.age_ns / NS_PER_MS) + 1;
 		router->tools[call->tool].stale++;

@@ -515,8 +515,8 @@ void call_register(struct router *router, struct call *call);
 /* ---- degrade_core ---- */
 
 /*
- * Its tool cannot serve, as its breaker is open or its workers do not start; the
- * call is not with one. Another tool is asked, if one is declared; or a result is
+ * Its tool cannot serve, as its breaker is open, its workers do not start, or none
+ * has come in time; the call is not with one. Another tool is asked, if one is declared; or a result is
  * served that is past its time; or that is why it ends.
  */
 void degrade(struct router *router, struct call *call, const struct ending *why,

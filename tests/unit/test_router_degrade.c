@@ -19,7 +19,7 @@ static struct {
 	struct router *router;
 	uint64_t last_id;
 	struct { uint64_t handle; int64_t deadline_ns; char tool[65], words[65]; } sent[SLOTS];
-	int code;		/* of the last RESULT; -1: none has come */
+	int code;		/* of the last call's RESULT; -1: none has come */
 	char result[65], reason[REASON_BYTES + 1];
 	uint64_t age_ms;	/* of the last REMARK */
 	char by[65];
@@ -51,7 +51,7 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 	} else if (message->kind == MESSAGE_REMARK) {
 		world.age_ms = message->remark.age_ms;
 		text_of(world.by, message->remark.tool.data, message->remark.tool.length);
-	} else if (message->kind == MESSAGE_RESULT && message->body.length <= 64) {
+	} else if (message->kind == MESSAGE_RESULT && message->call_id == world.last_id) {
 		world.code = (int)message->result.code;
 		text_of(world.result, message->body.data, message->body.length);
 		snprintf(world.reason, sizeof(world.reason), "%.*s",
@@ -368,6 +368,42 @@ static void an_earlier_result_answers_for_so_long(void **state)
 	}
 }
 
+/* They are still being started, and the call's time is over. */
+static void without_a_worker_in_time_it_does_as_well(void **state)
+{
+	(void)state;
+	begin();
+	keep("look", "here", "seen");
+	wait(2 * NS_PER_S);
+	tell(CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN, .slot = MAIN,
+		.generation = 1, .argument = (uint64_t)(world.now_ns + NS_PER_S) });
+	call(MEMBER, "look", "here");
+	wait(29 * NS_PER_S);
+	assert_int_equal(world.code, -1);
+	wait(NS_PER_S);
+	assert_int_equal(world.sent[SPARE].handle, 0);	/* for which it is too late */
+	assert_int_equal(world.code, ERROR_OK);
+	assert_string_equal(world.result, "seen");
+	assert_int_equal(world.age_ms, 32001);
+	call(MEMBER, "look", "there");
+	wait(30 * NS_PER_S);
+	assert_int_equal(world.code, ERROR_DEADLINE_EXCEEDED);
+	end();
+	begin();			/* a worker that has too much to do is no reason */
+	keep("look", "here", "seen");
+	wait(2 * NS_PER_S);
+	for (int i = 0; i < 8; i++) {
+		call(MEMBER, "step", "on");
+		hear(CLIENTS + MAIN, (struct message){ .kind = MESSAGE_ACCEPT,
+			.generation = 1, .call_id = world.sent[MAIN].handle });
+	}
+	call(MEMBER, "look", "here");
+	assert_int_equal(world.sent[MAIN].handle, 0);
+	wait(30 * NS_PER_S);
+	assert_int_equal(world.code, ERROR_DEADLINE_EXCEEDED);
+	end();
+}
+
 /* Without a time of its own it is kept for nothing else. */
 static void what_is_not_cached_is_asked_for_while_it_can_be(void **state)
 {
@@ -484,6 +520,7 @@ int main(void)
 		cmocka_unit_test(nobody_reaches_more_than_he_may_call),
 		cmocka_unit_test(a_tool_that_is_switched_off_is_off),
 		cmocka_unit_test(an_earlier_result_answers_for_so_long),
+		cmocka_unit_test(without_a_worker_in_time_it_does_as_well),
 		cmocka_unit_test(what_is_not_cached_is_asked_for_while_it_can_be),
 		cmocka_unit_test(the_fallback_comes_first),
 		cmocka_unit_test(from_the_fallback_there_is_a_way_back),

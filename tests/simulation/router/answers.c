@@ -92,12 +92,13 @@ static void see_busy(uint32_t client, const struct message *message)
 	seen[SEEN_SENT_ANEW]++;
 }
 
-/* What no worker has had, and has another way to an answer, is not refused. */
+/* What no worker has had, and has another way to an answer, and time, is not refused. */
 static void check_refusal(const struct sim_call *call,
 			  const struct message_result *result)
 {
 	if (call->tool != TOOL_PURE_ONE || result->code != ERROR_BREAKER_OPEN ||
-	    result->attempts > 0 || call->survived || world.faults[FAULT_FULL])
+	    result->attempts > 0 || call->survived || world.faults[FAULT_FULL] ||
+	    call->deadline_ns <= world.now_ns)
 		return;
 	for (uint32_t i = 0; i < world.router->tools_fresh; i++) {
 		const struct tool *tool = &world.router->tools[i];
