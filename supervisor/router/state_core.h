@@ -149,7 +149,7 @@ struct slot {
 	bool again;			/* of an earlier router's: RESYNC is to end */
 	uint32_t owed;			/* results it keeps until we confirm them */
 	uint32_t unclaimed;		/* results it will bring that nobody wants */
-	int64_t drain_ns;		/* to be drained by then, told before its HELLO or later; or 0 */
+	int64_t drain_ns;		/* to be drained by then, told at any time; or 0 */
 	uint32_t calls_max;
 	uint32_t running;
 	bool blocked;			/* it begins nothing that it is sent, */
@@ -516,8 +516,8 @@ void call_register(struct router *router, struct call *call);
 
 /*
  * Its tool cannot serve, as its breaker is open, its workers do not start, or none
- * has come in time; the call is not with one. Another tool is asked, if one is declared; or a result is
- * served that is past its time; or that is why it ends.
+ * has come in time; the call is not with one. Another tool is asked, if one is
+ * declared; or a result is served that is past its time; or that is why it ends.
  */
 void degrade(struct router *router, struct call *call, const struct ending *why,
 	     int64_t now_ns);

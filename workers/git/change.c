@@ -41,7 +41,7 @@ static int refuse(struct error *why, const char *format, ...)
 struct work {
 	struct edits edits;
 	git_commit *parent;		/* owned */
-	const char *reference;		/* full name of the branch */
+	char reference[REFERENCE_BYTES];	/* full name of the branch; or empty */
 	bool fresh;			/* which is not there yet */
 	bool checked_out;		/* HEAD is that branch */
 	struct git_lock lock;
@@ -195,7 +195,7 @@ static json_t *describe(const struct work *work, const git_oid *commit)
 	const struct edits *edits = &work->edits;
 	json_t *files = json_array();
 	char sums[2][SHA256_TEXT_BYTES];
-	const char *branch = work->reference ? work->reference : "";
+	const char *branch = work->reference;
 
 	if (strncmp(branch, "refs/heads/", 11) == 0)
 		branch += 11;
@@ -361,7 +361,7 @@ static int find(struct work *work, const struct improvement *improvement, json_t
 							      &found.commit) < 0)
 		return git_failure("commit", why);
 	r = read_edits(&work->edits, commit, why);
-	work->reference = found.reference;
+	snprintf(work->reference, sizeof(work->reference), "%s", found.reference);
 	if (r == 0 && is_checked_out(repository, found.reference) &&
 	    is_last_word(work, found.reference) && worktree_lags(&work->edits))
 		r = catch_up(work, why);
@@ -422,45 +422,45 @@ static int take_tip(struct work *work, const char *reference, struct error *why)
 	git_reference *branch;
 	int r = 0;
 
+	snprintf(work->reference, sizeof(work->reference), "%s", reference);
 	if (git_reference_lookup(&branch, work->edits.repository, reference) < 0)
 		return git_failure(reference, why);
 	if (git_commit_lookup(&work->parent, work->edits.repository,
 			      git_reference_target(branch)) < 0)
 		r = git_failure(reference, why);
 	git_reference_free(branch);
-	work->reference = reference;
 	work->checked_out = is_checked_out(work->edits.repository, reference);
 	return r;
 }
 
-static int take_head(struct work *work, char reference[256], struct error *why)
+static int take_head(struct work *work, struct error *why)
 {
 	git_reference *head;
+	int r;
 
 	if (git_repository_head_detached(work->edits.repository) == 1)
 		return refuse(why, "HEAD is detached; check out a branch first");
 	if (git_repository_head(&head, work->edits.repository) < 0)
 		return git_failure("HEAD", why);
-	snprintf(reference, 256, "%s", git_reference_name(head));
+	r = take_tip(work, git_reference_name(head), why);
 	git_reference_free(head);
-	return take_tip(work, reference, why);
+	return r;
 }
 
 /* A new branch from the base; one of that name that is there is not ours. */
 static int take_branch(struct work *work, const git_commit *base, const char *branch,
-		       char reference[256], struct error *why)
+		       struct error *why)
 {
 	git_reference *there;
 
-	snprintf(reference, 256, "refs/heads/%.200s", branch);
-	if (!git_reference_is_valid_name(reference))
+	snprintf(work->reference, sizeof(work->reference), "refs/heads/%.200s", branch);
+	if (!git_reference_is_valid_name(work->reference))
 		return error_set(why, -EINVAL, "'%.200s' is no name of a branch", branch);
-	if (git_reference_lookup(&there, work->edits.repository, reference) == 0) {
+	if (git_reference_lookup(&there, work->edits.repository, work->reference) == 0) {
 		git_reference_free(there);
 		return refuse(why, "the branch %.200s is there already; delete or rename it",
 			      branch);
 	}
-	work->reference = reference;
 	work->fresh = true;
 	return git_commit_dup(&work->parent, (git_commit *)(uintptr_t)base) < 0 ?
 		       git_failure("commit", why) : 0;
@@ -509,7 +509,6 @@ static int commit_once(struct work *work, const struct change *change, json_t **
 		       struct error *why)
 {
 	git_repository *repository = work->edits.repository;
-	char reference[256];
 	struct found found;
 	git_commit *base = NULL;
 	int r;
@@ -519,9 +518,8 @@ static int commit_once(struct work *work, const struct change *change, json_t **
 		return find(work, &change->improvement, ret, why);
 	r = lookup_commit(repository, change->base, &base, why);
 	if (r == 0)
-		r = change->branch ?
-			    take_branch(work, base, change->branch, reference, why) :
-			    take_head(work, reference, why);
+		r = change->branch ? take_branch(work, base, change->branch, why) :
+				     take_head(work, why);
 	if (r == 0)
 		r = commit_on(work, change, base, ret, why);
 	git_commit_free(base);

@@ -17,6 +17,7 @@
 #define TRAILER_CHANGE "Cupel-Change"
 
 #define TRAILERS_BYTES 300
+#define REFERENCE_BYTES 256
 
 struct improvement {
 	json_int_t number;
@@ -29,7 +30,7 @@ struct found {
 	bool done;
 	git_oid revert;
 	bool undone;
-	char reference[256];		/* of the branch that has the commit */
+	char reference[REFERENCE_BYTES];	/* of the branch that has the commit */
 };
 
 /* The end of a commit's message, by which it is found again; key: as above. */
