@@ -53,6 +53,14 @@ enum caller_role {
 	ROLE_COUNT
 };
 
+/* What becomes of the breaker's judgement on a tool. */
+enum breaker_mode {
+	BREAKER_ENFORCES,	/* calls are rejected by it */
+	BREAKER_OBSERVES,	/* none is, it only counts */
+	BREAKER_ROLLS_OUT,	/* the same for the first days of a tool */
+	BREAKER_MODE_COUNT
+};
+
 /* A string in the text; offset 0 is the empty one. */
 struct catalog_text {
 	uint32_t offset, length;	/* length without the NUL */
@@ -90,6 +98,8 @@ struct catalog_tool {
 	uint32_t queue;		/* calls that may wait */
 	uint32_t concurrency;	/* calls at a time; 0: what the pool can */
 	uint32_t coalesce;	/* 1: equal calls at a time become one; pure tools only */
+	uint32_t breaker;	/* enum breaker_mode */
+	uint32_t reserved;
 	int64_t deadline_ns;	/* where the caller names none */
 	int64_t deadline_max_ns;
 	int64_t idle_ns;	/* without progress; 0: no such timer */

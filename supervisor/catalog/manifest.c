@@ -18,6 +18,7 @@
 const char *const manifest_kinds[] = { "static", "ondemand", "per_call", NULL };
 const char *const manifest_classes[] = { "pure", "idempotent", "effectful", NULL };
 const char *const manifest_roles[] = { "owner", "member", "agent", "improve", NULL };
+static const char *const breaker_modes[] = { "enforce", "observe", "rollout", NULL };
 static const char *const client_roles[] = { "owner", "member", "agent",
 					    "improve", "none", NULL };
 
@@ -92,6 +93,8 @@ static const struct config_row tool_rows[] = {
 	  "How long a result answers equal calls; 0: not at all; of a pure tool only.", NULL },
 	{ "output", TOOL(output_bytes, SIZE), 1, 1024 * GIB, "64M", NULL,
 	  "The most one call may answer, streamed or not.", NULL },
+	{ "breaker", TOOL(breaker, ENUM), 0, 0, "rollout", NULL,
+	  "Whether its breaker rejects calls, only counts what it would reject, or that for the first seven days of a tool that is not built in.", breaker_modes },
 	{ "probe", TOOL(probe, STRING), 0, 4096, "", NULL,
 	  "Arguments, as JSON, of a call that does no harm, to see whether it works again.", NULL },
 };

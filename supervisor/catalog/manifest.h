@@ -42,6 +42,7 @@ struct manifest_tool {
 	int64_t queue, concurrency;
 	bool coalesce;
 	int64_t deadline_ns, deadline_max_ns, idle_ns, slow_ns, cache_ns;
+	unsigned breaker;		/* enum breaker_mode */
 	const char *probe;
 	int64_t output_bytes;
 };
@@ -50,6 +51,7 @@ struct manifest {
 	struct config config;		/* owns what the rest points at */
 	struct config_blocks workers, tools;
 	const char *file;		/* the caller's */
+	bool builtin;			/* the same: it came with the program */
 };
 
 /* Names in manifests, in the order of their enum; NULL at the end. */

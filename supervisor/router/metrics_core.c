@@ -201,6 +201,7 @@ TOOL_NUMBER(write_tool_running, tool->running)
 TOOL_NUMBER(write_tool_retries, tool->retried)
 TOOL_NUMBER(write_breakers, (uint64_t)tool->breaker.state)
 TOOL_NUMBER(write_trips, tool->breaker.trips)
+TOOL_NUMBER(write_spared, tool->breaker.spared)
 TOOL_NUMBER(write_hits, tool->hits)
 TOOL_NUMBER(write_misses, tool->misses)
 TOOL_NUMBER(write_coalesced, tool->coalesced)
@@ -494,6 +495,7 @@ static const struct family families[] = {
 	{ "cupel_tool_retries_total", "Attempts after the first.", "counter", write_tool_retries },
 	{ "cupel_breaker_state", "0 closed, 1 open, 2 half-open, 3 ramp, 4 forced open, 5 observe.", "gauge", write_breakers },
 	{ "cupel_breaker_trips_total", "Openings by a breaker's own judgement.", "counter", write_trips },
+	{ "cupel_breaker_spared_total", "Calls let out that a breaker would have rejected if it did not only observe.", "counter", write_spared },
 	{ "cupel_cache_hits_total", "Calls answered with a kept result.", "counter", write_hits },
 	{ "cupel_cache_misses_total", "Calls for which none was kept.", "counter", write_misses },
 	{ "cupel_calls_coalesced_total", "Calls that shared another one's run.", "counter", write_coalesced },

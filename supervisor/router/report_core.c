@@ -36,6 +36,15 @@ static const char *class_name(uint32_t class)
 	return class < TOOL_CLASS_COUNT ? names[class] : "unknown";
 }
 
+static const char *breaker_mode_name(uint32_t mode)
+{
+	static const char *const names[BREAKER_MODE_COUNT] = {
+		"enforce", "observe", "rollout",
+	};
+
+	return mode < BREAKER_MODE_COUNT ? names[mode] : "unknown";
+}
+
 static const char *slot_state_name(enum slot_state state)
 {
 	static const char *const names[SLOT_STATE_COUNT] = {
@@ -110,6 +119,8 @@ static void write_tool(struct router *router, struct tool *tool,
 {
 	const struct breaker *breaker = &tool->breaker;
 	bool open = breaker->state != BREAKER_CLOSED;
+	bool observes = breaker->state == BREAKER_OBSERVE;
+	uint64_t left_ms = open ? ms_until(breaker_next_ns(breaker), now_ns) : 0;
 
 	json_open(w, NULL, "{");
 	json_text(w, "name", tool->row.name);
@@ -117,8 +128,10 @@ static void write_tool(struct router *router, struct tool *tool,
 	json_text(w, "class", class_name(tool->row.class));
 	json_text(w, "breaker", breaker_state_name(breaker->state));
 	json_text(w, "reason", open ? breaker_reason_name(breaker->reason) : "");
-	json_number(w, "retry_in_ms", open ?
-		    ms_until(breaker_next_ns(breaker), now_ns) : 0);
+	json_number(w, "retry_in_ms", observes ? 0 : left_ms);
+	json_number(w, "observed_ms", observes &&
+		    tool->row.breaker == BREAKER_ROLLS_OUT ? left_ms : 0);
+	json_number(w, "spared", breaker->spared);
 	json_number(w, "queued", queue_depth(&tool->queue, QUEUE_SHEDDABLE));
 	json_number(w, "running", tool->running);
 	json_number(w, "ok", tool->ends[ERROR_OK]);
@@ -292,6 +305,7 @@ void report_tools(struct router *router, struct writer *w, int64_t now_ns)
 			    (uint64_t)(row->deadline_ns / NS_PER_MS));
 		json_number(w, "deadline_max_ms",
 			    (uint64_t)(row->deadline_max_ns / NS_PER_MS));
+		json_text(w, "breaker", breaker_mode_name(row->breaker));
 		json_number(w, "cache_ms", (uint64_t)(row->cache_ns / NS_PER_MS));
 		json_bool(w, "enabled", router->tool_of[i] != NONE &&
 			  router->tools[router->tool_of[i]].enabled);

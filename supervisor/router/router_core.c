@@ -264,6 +264,7 @@ void router_step(struct router *router, const struct router_event *event,
 		control_record(router, event, now_ns);
 		break;
 	case ROUTER_SAMPLE:
+		breakers_date(router, event->sample->wall_ns, now_ns);
 		health_sample(router, event->sample, now_ns);
 		break;
 	case ROUTER_TICK:

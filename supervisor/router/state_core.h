@@ -203,6 +203,7 @@ struct tool {
 	uint32_t breaker_row;		/* where it is kept; NONE: it need not be */
 	uint64_t kept_generation;	/* what was looked at for that */
 	int64_t kept_isolated_ns;
+	int64_t first_ns;		/* first seen, since 1970; 0: not asked */
 	int64_t armed_ns;
 	struct queue queue;
 	uint32_t running;
@@ -378,6 +379,7 @@ struct router {
 	uint32_t doomed;		/* clients to be cut */
 	uint32_t dirty;			/* pools to look at, a bit each */
 	int64_t now_ns;			/* of this step */
+	int64_t date_ns;		/* when the clock was 0, since 1970; 0: unknown */
 	int64_t round_ns, health_ns, started_ns;
 	uint64_t turns;
 	enum supervisor_state supervisor;

@@ -241,6 +241,8 @@ void tools_load(struct router *router, const struct catalog *catalog,
 	router->catalog = catalog;
 	for (uint32_t i = 0; i < catalog->pool_count; i++)
 		tools_obey_pool(router, i, now_ns);
+	for (uint32_t i = 0; i < router->tools_fresh; i++)
+		tool_watch(router, &router->tools[i], now_ns);
 }
 
 /* ---- breakers ---- */
@@ -305,6 +307,7 @@ void tool_watch(struct router *router, struct tool *tool, int64_t now_ns)
 {
 	if (!tool->present)
 		return;
+	breakers_observe(router, tool, now_ns);
 	if (tool->breaker.generation != tool->breaker_seen)
 		on_moved(router, tool, now_ns);
 	breakers_keep(router, tool, now_ns);

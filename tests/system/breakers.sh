@@ -87,6 +87,43 @@ keeps() {
 	stop_supervisor
 }
 
+# In its first days a tool's breaker only counts, under whatever router, unless its manifest says so.
+fails() { for _ in {1..8}; do ask call young.fail '{"code":13}' >/dev/null 2>&1; done; }
+young() { ask status --json | jq -c '.tools[] | select(.name == "young.fail") | '"$1"; }
+observes() {
+	local tools=$work/tools.$tier before
+	folder "$tools"
+	rm -f "$tools"/*
+	sed -e 's/^worker echo/worker young/' -e 's/^tool echo/tool young/' \
+		"$top/etc/tools/echo.tool" >"$tools/young.tool"
+	start_supervisor --tools "$tools"
+	before=$(young .observed_ms)
+	holds "$tier: a new tool is observed, for a week" test "$before" -gt $((6 * 86400000))
+	holds "$tier: and no longer" test "$before" -le $((7 * 86400000))
+	fails
+	is "$tier: it fails, and none is rejected" "$(young '[.breaker, .spared, .failed]')" '["observe",3,8]'
+	is "$tier: but that is told" "$(ask status | grep -c 'young.fail: failures_in_a_row; let out 3 that it would reject; observed for')" 1
+	is "$tier: and counted" "$(ask status --metrics | grep '^cupel_breaker_spared_total{tool="young.fail"}')" \
+		'cupel_breaker_spared_total{tool="young.fail"} 3'
+	is "$tier: what came with the program is not observed" "$(breaker_of echo.fail)" closed
+	before=$(young .observed_ms)
+	holds "$tier: the router is killed, and there is another" lose_router
+	holds "$tier: the week goes on" test "$(young .observed_ms)" -lt "$before"
+	stop_supervisor
+	start_supervisor --tools "$tools"
+	holds "$tier: also under another supervisor" test "$(young .observed_ms)" -lt "$before"
+	ask breaker isolate young.fail 1m >/dev/null
+	is "$tier: isolated it rejects" "$(code_of call young.fail '{"code":13}')" 75
+	ask breaker reset young.fail >/dev/null
+	is "$tier: and then it is observed again" "$(breaker_of young.fail)" observe
+	sed -i 's/^tool .*/&\n\tbreaker = enforce/' "$tools/young.tool"
+	holds "$tier: its manifest ends that" wait_for 60 breaker_is young.fail closed
+	is "$tier: and tells so" "$(ask tools describe young.fail | grep -c 'breaker *enforce')" 1
+	fails
+	is "$tier: from then on it opens" "$(breaker_of young.fail)" open
+	stop_supervisor
+}
+
 # A pool that was given up is tried again when that is asked for, and at no other time.
 tries() {
 	local tools=$work/tools.$tier
@@ -112,5 +149,6 @@ tries() {
 
 for_each_tier breaks
 for_each_tier keeps
+for_each_tier observes
 for_each_tier tries
 done_testing
