@@ -76,6 +76,19 @@ static void print_section(struct grid *grid, const struct table *look)
 	grid_print(grid, look);
 }
 
+/* Why a pool rests, below the pools, in 80 columns; the crash page is for --json. */
+static void print_fault(FILE *out, const json_t *pool)
+{
+	const char *reason = member_text(pool, "reason");
+	const char *name = member_text(pool, "name");	/* below 64 bytes */
+	char escaped[256];
+
+	if (strcmp(reason, "-") == 0)
+		return;
+	text_escape(span_of_text(reason), escaped, sizeof(escaped));
+	fprintf(out, "  %s: %.*s\n", name, 76 - (int)strlen(name), escaped);
+}
+
 void snapshot_print_pools(const struct table *look, const json_t *status)
 {
 	static const struct grid_column columns[] = {
@@ -105,6 +118,8 @@ void snapshot_print_pools(const struct table *look, const json_t *status)
 			  quantity_age(again_ms / 1e3 + 0.5).text : "-");
 	}
 	print_section(&grid, look);
+	json_array_foreach(json_object_get(status, "pools"), i, pool)
+		print_fault(look->out, pool);
 }
 
 void snapshot_print_workers(const struct table *look, const json_t *status)

@@ -81,6 +81,8 @@ static void write_supervisor(const struct router *router, struct writer *w,
 static void write_pool(const struct pool *pool, struct writer *w,
 		       int64_t now_ns)
 {
+	bool rests = pool->state == RESTART_CRASHLOOP || pool->state == RESTART_FAILED;
+
 	json_open(w, NULL, "{");
 	json_text(w, "name", pool->row.name);
 	json_text(w, "kind", kind_name(pool->row.kind));
@@ -91,6 +93,8 @@ static void write_pool(const struct pool *pool, struct writer *w,
 	json_number(w, "warm", pool->row.warm);
 	json_number(w, "restarts", pool->restarts);
 	json_number(w, "retry_in_ms", ms_until(pool->retry_at_ns, now_ns));
+	json_text(w, "reason", rests ? pool->reason : "");
+	json_text(w, "crash_page", rests ? pool->crash : "");
 	json_close(w, "}");
 }
 

@@ -178,6 +178,8 @@ struct pool {
 	bool served;			/* a worker of it has been ready */
 	enum restart_state state;
 	int64_t retry_at_ns;
+	char reason[CONTROL_REASON_BYTES + 1];	/* why its last worker failed, */
+	char crash[CONTROL_CRASH_BYTES + 1];	/* and what that said of its crash */
 	struct retry_budget budget;
 	struct list slots, tools, parked;
 	uint32_t parked_count;

@@ -133,17 +133,36 @@ tries() {
 	[ "$tier" = full ] || chown "$user" "$space/hopeless"
 	printf '%s\n' 'worker hopeless {' "program = $space/hopeless" 'policy = tool' 'pool = static' '}' \
 		'tool hopeless {' 'help = "no"' 'class = pure' '}' >"$tools/hopeless.tool"
+	install -m 755 "$work/bin/cupel-echo" "$space/brittle"
+	sed -e 's/^worker echo/worker brittle/' -e 's/^tool echo/tool brittle/' \
+		-e "s|= cupel-echo|= $space/brittle|" "$top/etc/tools/echo.tool" >"$tools/brittle.tool"
 	start_supervisor --tools "$tools"
-	gave_up() { [ "$(ask status --json | jq -r '.pools[] | select(.name == "hopeless").state')" = failed ]; }
+	pool() { ask status --json | jq -r '.pools[] | select(.name == "'"$1"'") | '"$2"; }
+	gave_up() { [ "$(pool hopeless .state)" = failed ]; }
+	rests() {
+		[ "$(pool brittle .ready)" -eq 0 ] || kill -SEGV $(named brittle) 2>/dev/null
+		[ "$(pool brittle .state)" = crashloop ]
+	}
 	ends() { grep -c '"component":"hopeless/.*"the worker has ended"' "$log"; }
 	ended_again() { [ "$(ends)" -gt "$before" ]; }
 	holds "$tier: a pool is given up" wait_for 60 gave_up
+	is "$tier: the reason is told" "$(pool hopeless .reason)" 'it did not get ready: status 78'
+	is "$tier: in the table as well" "$(ask status | grep '^  hopeless: it')" \
+		'  hopeless: it did not get ready: status 78'
+	holds "$tier: the router is killed, and there is another" lose_router
+	is "$tier: which knows the reason" "$(pool hopeless .reason)" 'it did not get ready: status 78'
 	before=$(ends)
 	is "$tier: its tool says how it is tried again" \
 		"$(words_of call hopeless 1 | grep -c "'cupel breaker reset' tries them now")" 1
 	ask breaker reset hopeless 2>/dev/null
 	holds "$tier: which does so" wait_for 60 ended_again
 	holds "$tier: and it is given up again" wait_for 60 gave_up
+	holds "$tier: a pool whose workers crash rests" wait_for 60 rests
+	is "$tier: its reason" "$(pool brittle .reason)" 'it was killed: signal 11'
+	is "$tier: and what the crash page says, as the log does" "$(pool brittle .crash_page)" \
+		"$(jq -r 'select(.msg == "crash page") |
+			"call \(.call), phase \(.phase), build \(.build), backtrace \(.backtrace)"' "$log" | tail -n 1)"
+	is "$tier: which is something" "$(pool brittle .crash_page | grep -cE '^call [0-9]+, phase [0-9]+, build .+, backtrace [0-9a-f]+')" 1
 	stop_supervisor
 }
 
