@@ -336,6 +336,7 @@ static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool
 	row->roles = manifest_role_bits(tool);
 	row->queue = (uint32_t)tool->queue;
 	row->concurrency = (uint32_t)tool->concurrency;
+	row->overflow = tool->overflow;
 	row->coalesce = tool->coalesce;
 	row->deadline_ns = tool->deadline_ns;
 	row->deadline_max_ns = tool->deadline_max_ns;

@@ -18,6 +18,7 @@
 const char *const manifest_kinds[] = { "static", "ondemand", "per_call", NULL };
 const char *const manifest_classes[] = { "pure", "idempotent", "effectful", NULL };
 const char *const manifest_roles[] = { "owner", "member", "agent", "improve", NULL };
+static const char *const overflows[] = { "reject", "drop-oldest", "block", NULL };
 static const char *const breaker_modes[] = { "enforce", "observe", "rollout", NULL };
 static const char *const client_roles[] = { "owner", "member", "agent",
 					    "improve", "none", NULL };
@@ -77,6 +78,8 @@ static const struct config_row tool_rows[] = {
 	  "Who may call it, of owner, member, agent and improve; without such a line the owner.", NULL },
 	{ "queue", TOOL(queue, INT), 0, CATALOG_QUEUE_MAX, "64", "calls",
 	  "How many may wait.", NULL },
+	{ "overflow", TOOL(overflow, ENUM), 0, 0, "reject", NULL,
+	  "When so many do: whether one more is refused, the oldest that is no more urgent gives way, or it waits for room.", overflows },
 	{ "concurrency", TOOL(concurrency, INT), 0, CATALOG_QUEUE_MAX, "0", "calls",
 	  "How many may run at a time; 0: as many as its workers take.", NULL },
 	{ "coalesce", TOOL(coalesce, BOOL), 0, 0, "false", NULL,

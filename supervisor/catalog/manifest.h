@@ -42,6 +42,7 @@ struct manifest_tool {
 	int64_t queue, concurrency;
 	bool coalesce;
 	int64_t deadline_ns, deadline_max_ns, idle_ns, slow_ns, cache_ns;
+	unsigned overflow;		/* enum overflow */
 	unsigned breaker;		/* enum breaker_mode */
 	const char *probe;
 	int64_t output_bytes;

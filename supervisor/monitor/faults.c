@@ -59,8 +59,9 @@ static void keep_page(struct worker *worker, const struct crash_page *page)
 	monitor_log(worker->monitor, worker->output.name, LEVEL_WARNING, "crash page",
 		    LOG_FIELDS(log_uint("call", page->call), log_uint("phase", page->phase),
 			       log_text("build", build), log_text("backtrace", text)));
-	snprintf(fault->crash, sizeof(fault->crash), "call %llu, phase %u, build %s, backtrace %s",
-		 (unsigned long long)page->call, page->phase, build, text);
+	snprintf(fault->crash, sizeof(fault->crash), "call %llu, phase %u, build %s, backtrace ",
+		 (unsigned long long)page->call, page->phase, build);
+	strncat(fault->crash, text, sizeof(fault->crash) - strlen(fault->crash) - 1);
 	make_printable(fault->crash);
 }
 

@@ -2,9 +2,9 @@
  * breakers_core.h - breakers outlive their router.
  *
  * When a breaker changes, or the end of its isolation does, its row is written
- * down (router_sink.keep_breaker), or blanked if it is as any new one; the next router is told all rows
- * (router_recall_breaker) and goes on from there, also under another
- * supervisor. Times are of the monotonic clock, which begins anew with a boot:
+ * down (router_sink.keep_breaker), or blanked if it is as any new one; the next
+ * router is told all rows (router_recall_breaker) and goes on from there, also
+ * under another supervisor. Times are of the monotonic clock, which begins anew with a boot:
  * then what was left when it was written down is left once more, or less if the
  * clock has come as far again.
  *

@@ -36,6 +36,15 @@ static const char *class_name(uint32_t class)
 	return class < TOOL_CLASS_COUNT ? names[class] : "unknown";
 }
 
+const char *report_overflow_name(uint32_t overflow)
+{
+	static const char *const names[OVERFLOW_COUNT] = {
+		"reject", "drop-oldest", "block",
+	};
+
+	return overflow < OVERFLOW_COUNT ? names[overflow] : "unknown";
+}
+
 static const char *breaker_mode_name(uint32_t mode)
 {
 	static const char *const names[BREAKER_MODE_COUNT] = {
@@ -137,6 +146,7 @@ static void write_tool(struct router *router, struct tool *tool,
 		    tool->row.breaker == BREAKER_ROLLS_OUT ? left_ms : 0);
 	json_number(w, "spared", breaker->spared);
 	json_number(w, "queued", queue_depth(&tool->queue, QUEUE_SHEDDABLE));
+	json_number(w, "blocked", tool->door_count);
 	json_number(w, "running", tool->running);
 	json_number(w, "ok", tool->ends[ERROR_OK]);
 	json_number(w, "failed", failed_of(tool));
@@ -309,6 +319,8 @@ void report_tools(struct router *router, struct writer *w, int64_t now_ns)
 			    (uint64_t)(row->deadline_ns / NS_PER_MS));
 		json_number(w, "deadline_max_ms",
 			    (uint64_t)(row->deadline_max_ns / NS_PER_MS));
+		json_number(w, "queue", row->queue);
+		json_text(w, "overflow", report_overflow_name(row->overflow));
 		json_text(w, "breaker", breaker_mode_name(row->breaker));
 		json_number(w, "cache_ms", (uint64_t)(row->cache_ns / NS_PER_MS));
 		json_bool(w, "enabled", router->tool_of[i] != NONE &&

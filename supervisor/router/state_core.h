@@ -3,7 +3,8 @@
  *
  * tools_core	the catalogue, who may call what, a tool's breaker
  * clients_core	clients and their words; sending to any peer
- * admit_core	a call comes in: checks, queue
+ * admit_core	a call comes in: checks
+ * door_core	into its tool's queue, or what becomes of it if that is full
  * dispatch_core	a call goes out to a worker
  * calls_core	a call's record: its state, its places, its time
  * action_core	what the events of its life do; whether it is tried again
@@ -36,6 +37,7 @@
 #include "common/core/restart.h"
 #include "common/core/retry.h"
 #include "supervisor/router/breakers_core.h"
+#include "supervisor/router/door_core.h"
 #include "supervisor/router/effect_core.h"
 #include "supervisor/router/health_core.h"
 #include "supervisor/router/latency_core.h"
@@ -208,6 +210,9 @@ struct tool {
 	int64_t first_ns;		/* first seen, since 1970; 0: not asked */
 	int64_t armed_ns;
 	struct queue queue;
+	struct list door;		/* calls that wait for room in it */
+	uint32_t door_count;
+	uint64_t overflows[OVERFLOW_COUNT];	/* calls that found it full */
 	uint32_t running;
 	bool probing;
 	int64_t probe_ns;		/* the next is due; while half-open */
@@ -322,6 +327,7 @@ struct call {
 	struct flight_waiter waiter;
 
 	struct list id_link, client_link, slot_link, parked_link, effect_link;
+	struct list door_link;
 };
 
 struct totals {
@@ -490,7 +496,6 @@ void admit_complete(struct router *router, struct call *call, int64_t now_ns);
 /* It may have become one while it waited. */
 bool admit_is_poison(struct router *router, struct call *call,
 		     struct ending *why, int64_t now_ns);
-void admit_queue(struct router *router, struct call *call, int64_t now_ns);
 
 /* A call nobody is told of. */
 struct own_call {

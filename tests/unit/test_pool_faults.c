@@ -74,7 +74,8 @@ static int make(void **state)
 	static const struct router_size size = {
 		.calls = 4, .clients = 2, .slots = 2, .queue = 4, .cached = 4,
 		.effects = 8, .kept_bytes = 65536, .store_bytes = STORE_BYTES };
-	static const struct router_sink sink = { .send = on_send, .control = on_control, .note = on_note };
+	static const struct router_sink sink = { .send = on_send, .control = on_control,
+						 .note = on_note };
 	static struct catalog catalog;
 
 	catalog = (struct catalog){ 0 };

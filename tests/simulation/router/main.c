@@ -26,7 +26,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"recorded", "router died", "not written down", "recalled",
 	"cut", "given back", "adopted", "sent anew", "had after all", "output lost",
 	"thief", "forgotten", "died midst", "replayed", "trespass", "moved",
-	"spared",
+	"spared", "dropped", "blocked",
 };
 
 /* Whatever fails: one a second, ten at once, and a fifth of the calls. */
@@ -130,6 +130,8 @@ static void check_end(void)
 		     tool->row.breaker != BREAKER_ROLLS_OUT))
 			fail("a breaker has not come back", i);
 		seen[SEEN_SPARED] += tool->breaker.spared;
+		seen[SEEN_DROPPED] += tool->overflows[OVERFLOW_DROPS];
+		seen[SEEN_BLOCKED] += tool->overflows[OVERFLOW_BLOCKS];
 	}
 }
 
@@ -163,6 +165,12 @@ static uint64_t run(uint64_t seed)
 	for (unsigned i = 0; i < 2; i++)
 		catalog_of(i)->tools[0].breaker = world.observes ? BREAKER_ROLLS_OUT
 								 : BREAKER_ENFORCES;
+	for (unsigned i = 0; i < 2; i++)
+		for (uint32_t j = 0; j < catalog_of(i)->tool_count; j++) {
+			catalog_of(i)->tools[j].overflow = (uint32_t)(seed / 2 + j) %
+							   OVERFLOW_COUNT;
+			catalog_of(i)->tools[j].queue = seed / 6 % 2 ? 8 : 2;
+		}
 	world.seed = seed;
 	world.print = getenv("SEED") != NULL;
 	random_init(&world.random, seed);
