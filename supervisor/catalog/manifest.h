@@ -41,9 +41,10 @@ struct manifest_tool {
 	struct config_list roles;
 	int64_t queue, concurrency;
 	bool coalesce;
-	int64_t deadline_ns, deadline_max_ns, idle_ns, slow_ns, cache_ns;
 	unsigned overflow;		/* enum overflow */
 	unsigned breaker;		/* enum breaker_mode */
+	int64_t deadline_ns, deadline_max_ns, idle_ns, slow_ns, cache_ns, stale_ns;
+	const char *fallback;
 	const char *probe;
 	int64_t output_bytes;
 };

@@ -20,7 +20,8 @@ struct answer {
 	enum error_origin origin;
 	unsigned attempts;
 	unsigned retry_after_ms;
-	struct message_remark remark;
+	struct message_remark remark;	/* its tool is told by: */
+	char other[CLIENT_TOOL_BYTES + 1];
 	char reason[ERROR_TEXT_BYTES];
 	char *text;
 	size_t length;

@@ -118,6 +118,8 @@ static int print_one(json_t *answer, const struct request *request)
 		{ "cached for", "cache_ms", true },
 		{ "overflow", "overflow", false },
 		{ "breaker", "breaker", false },
+		{ "stale for", "stale_ms", true },
+		{ "fallback", "fallback", false },
 	};
 	const json_t *tool = find_tool(answer, request->tool);
 	struct table table;

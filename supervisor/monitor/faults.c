@@ -45,23 +45,31 @@ static void read_page(struct worker *worker, struct crash_page *ret)
 		memset(ret, 0, sizeof(*ret));
 }
 
-static void keep_page(struct worker *worker, const struct crash_page *page)
+static void write_backtrace(const struct crash_page *page, char *ret, size_t bytes)
 {
-	char text[CRASH_ADDRESSES_MAX * 20] = "", build[CRASH_BUILD_BYTES + 1] = "";
-	struct fault *fault = fault_of(worker);
 	size_t length = 0;
 
-	memcpy(build, page->build, CRASH_BUILD_BYTES);
-	for (uint32_t i = 0; i < page->address_count; i++)
-		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%llx",
-					   i ? " " : "",
+	*ret = '\0';
+	for (uint32_t i = 0; i < page->address_count && length < bytes; i++)
+		length += (size_t)snprintf(ret + length, bytes - length, "%s%llx", i ? " " : "",
 					   (unsigned long long)page->addresses[i]);
+}
+
+static void keep_page(struct worker *worker, const struct crash_page *page)
+{
+	char text[CRASH_ADDRESSES_MAX * 20], build[CRASH_BUILD_BYTES + 1] = "";
+	struct fault *fault = fault_of(worker);
+	int length;
+
+	memcpy(build, page->build, CRASH_BUILD_BYTES);
+	write_backtrace(page, text, sizeof(text));
 	monitor_log(worker->monitor, worker->output.name, LEVEL_WARNING, "crash page",
 		    LOG_FIELDS(log_uint("call", page->call), log_uint("phase", page->phase),
 			       log_text("build", build), log_text("backtrace", text)));
-	snprintf(fault->crash, sizeof(fault->crash), "call %llu, phase %u, build %s, backtrace ",
-		 (unsigned long long)page->call, page->phase, build);
-	strncat(fault->crash, text, sizeof(fault->crash) - strlen(fault->crash) - 1);
+	length = snprintf(fault->crash, sizeof(fault->crash),
+			  "call %llu, phase %u, build %s, backtrace ",
+			  (unsigned long long)page->call, page->phase, build);
+	write_backtrace(page, fault->crash + length, sizeof(fault->crash) - (size_t)length);
 	make_printable(fault->crash);
 }
 

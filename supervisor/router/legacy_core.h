@@ -54,6 +54,7 @@ struct legacy_call {
 	uint8_t own;		/* the router's own call */
 	uint8_t begun, told;	/* its ACCEPT, its RESULT had come */
 	uint8_t left;		/* its client had gone */
+	uint8_t instead;	/* the tool is not the one it asked for */
 	char tool[CATALOG_NAME_BYTES];
 };
 

@@ -8,9 +8,8 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "workers/git/lock.h"
+#include "workers/git/trailers.h"
 #include "workers/git/worktree.h"
-
-#define TRAILERS_BYTES 300
 
 int git_failure(const char *what, struct error *why)
 {
@@ -263,100 +262,6 @@ static int lookup_commit(git_repository *repository, const char *hex, git_commit
 	return 0;
 }
 
-/* ---- finding what was done ---- */
-
-struct found {
-	git_oid commit;
-	bool done;
-	git_oid revert;
-	bool undone;
-	char reference[256];
-};
-
-static void write_trailers(const char *key, const struct improvement *improvement,
-			   char ret[TRAILERS_BYTES])
-{
-	snprintf(ret, TRAILERS_BYTES, "\n%s: %lld\n" TRAILER_CHANGE ": %.200s\n", key,
-		 (long long)improvement->number, improvement->change);
-}
-
-static bool has_trailer(const git_commit *commit, const char *key,
-			const struct improvement *improvement)
-{
-	char trailers[TRAILERS_BYTES];
-	const char *message = git_commit_message(commit);
-
-	write_trailers(key, improvement, trailers);
-	return message && strstr(message, trailers);
-}
-
-/* What was there when it was measured has it not; what HEAD has was looked at. */
-static void hide_known(git_revwalk *walk, const struct improvement *improvement, bool hide_head)
-{
-	git_oid id;
-
-	if (improvement->since && git_oid_fromstr(&id, improvement->since) == 0)
-		git_revwalk_hide(walk, &id);
-	if (hide_head)
-		git_revwalk_hide_head(walk);
-}
-
-static int look_from(git_repository *repository, const char *reference, bool hide_head,
-		     const struct improvement *improvement, struct found *found)
-{
-	git_revwalk *walk;
-	git_oid id;
-
-	if (git_revwalk_new(&walk, repository) < 0)
-		return -EIO;
-	git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL);
-	hide_known(walk, improvement, hide_head);
-	if (git_revwalk_push_ref(walk, reference) == 0)
-		while (git_revwalk_next(&id, walk) == 0) {
-			git_commit *commit;
-
-			if (git_commit_lookup(&commit, repository, &id) < 0)
-				break;
-			if (has_trailer(commit, TRAILER_UNDONE, improvement)) {
-				found->undone = true;
-				found->revert = id;
-			}
-			if (has_trailer(commit, TRAILER_DONE, improvement)) {
-				found->done = true;
-				found->commit = id;
-				snprintf(found->reference, sizeof(found->reference), "%s", reference);
-			}
-			git_commit_free(commit);
-			if (found->done)
-				break;
-		}
-	git_revwalk_free(walk);
-	return 0;
-}
-
-/* The checked-out branch first, then every other. */
-static void look(git_repository *repository, const struct improvement *improvement,
-		 struct found *ret)
-{
-	git_reference_iterator *branches;
-	git_reference *head;
-	const char *name;
-	bool has_head;
-
-	*ret = (struct found){ 0 };
-	has_head = git_repository_head(&head, repository) == 0;
-	if (has_head) {
-		look_from(repository, git_reference_name(head), false, improvement, ret);
-		git_reference_free(head);
-	}
-	if (ret->done || git_reference_iterator_glob_new(&branches, repository,
-							 "refs/heads/*") < 0)
-		return;
-	while (!ret->done && git_reference_next_name(&name, branches) == 0)
-		look_from(repository, name, has_head, improvement, ret);
-	git_reference_iterator_free(branches);
-}
-
 static bool is_checked_out(git_repository *repository, const char *reference)
 {
 	git_reference *head;
@@ -445,7 +350,7 @@ static int find(struct work *work, const struct improvement *improvement, json_t
 	struct found found;
 	int r = 0;
 
-	look(repository, improvement, &found);
+	trailers_look(repository, improvement, &found);
 	if (!found.done) {
 		*ret = json_pack("{s:n, s:b, s:n, s:n, s:[]}", "commit", "reverted", 0,
 				 "revert", "branch", "files");
@@ -592,7 +497,7 @@ static int commit_on(struct work *work, const struct change *change,
 		r = check_sums(&work->edits, change->files, why);
 	if (r < 0)
 		return r;
-	write_trailers(TRAILER_DONE, &change->improvement, trailers);
+	trailers_write(TRAILER_DONE, &change->improvement, trailers);
 	if (asprintf(&message, "%s%s", change->message, trailers) < 0) {
 		message = NULL;
 		return error_set(why, -ENOMEM, "out of memory");
@@ -609,7 +514,7 @@ static int commit_once(struct work *work, const struct change *change, json_t **
 	git_commit *base = NULL;
 	int r;
 
-	look(repository, &change->improvement, &found);
+	trailers_look(repository, &change->improvement, &found);
 	if (found.done)
 		return find(work, &change->improvement, ret, why);
 	r = lookup_commit(repository, change->base, &base, why);
@@ -660,7 +565,7 @@ static int revert_once(struct work *work, const char *commit,
 	char message[300 + TRAILERS_BYTES], trailers[TRAILERS_BYTES];
 	int r;
 
-	look(work->edits.repository, improvement, &found);
+	trailers_look(work->edits.repository, improvement, &found);
 	if (!found.done)
 		return error_set_code(why, -ENOENT, ERROR_NOT_FOUND,
 				      "no branch here holds improvement %lld",
@@ -679,7 +584,7 @@ static int revert_once(struct work *work, const char *commit,
 	if (r == 0)
 		r = turn_round(work, improvement->number, why);
 	if (r == 0) {
-		write_trailers(TRAILER_UNDONE, improvement, trailers);
+		trailers_write(TRAILER_UNDONE, improvement, trailers);
 		snprintf(message, sizeof(message),
 			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n%s",
 			 git_commit_summary(done), commit, trailers);

@@ -27,6 +27,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"cut", "given back", "adopted", "sent anew", "had after all", "output lost",
 	"thief", "forgotten", "died midst", "replayed", "trespass", "moved",
 	"spared", "dropped", "blocked",
+	"fallback", "old result",
 };
 
 /* Whatever fails: one a second, ten at once, and a fifth of the calls. */
