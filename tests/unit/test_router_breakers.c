@@ -419,8 +419,9 @@ static void reload_as(enum breaker_mode mode)
 
 	next = catalog;
 	next.tools[0].breaker = mode;
-	next.tools[0].class = TOOL_PURE;	/* or schemas are compared: there are none */
-	next.tools[1].class = TOOL_PURE;
+	for (uint32_t i = 0; i < next.tool_count; i++)	/* or schemas are compared */
+		next.tools[i].class = next.tools[i].class == TOOL_PURE ?
+				      TOOL_IDEMPOTENT : TOOL_PURE;
 	next.generation = world.router->catalog->generation + 1;
 	catalog = next;
 	step((struct router_event){ .kind = ROUTER_CONTROL, .catalog = &next,
