@@ -216,6 +216,9 @@ $(heap_test): $(filter-out %/main.o,$(call object,$(cupeld_sources))) \
 	$(out)/supervisor/monitor/main_of_test.o | $(out)/libexec/cupel $(bins)
 $(heap_test): private ldflags += -Wl,--wrap=loop_run,--start-group
 
+# A part of the monitor's shell, without the rest.
+$(out)/tests/test_pool_faults: $(call object,supervisor/monitor/faults.c)
+
 # The loader's own parts.
 manifest_test := $(out)/tests/test_manifest
 $(manifest_test): $(filter-out %/main.o,$(call object,$(cupel-catalog_sources)))

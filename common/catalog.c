@@ -109,6 +109,10 @@ static const char *tool_fault(const struct catalog *catalog,
 		return "concurrency";
 	if (tool->coalesce > (tool->class == TOOL_PURE))
 		return "coalesce";
+	if (tool->breaker >= BREAKER_MODE_COUNT)
+		return "breaker";
+	if (tool->overflow >= OVERFLOW_COUNT)
+		return "overflow";
 	if (tool->deadline_ns < 1 || tool->deadline_ns > tool->deadline_max_ns)
 		return "deadline_ns";
 	if (tool->idle_ns < 0)

@@ -53,6 +53,22 @@ enum caller_role {
 	ROLE_COUNT
 };
 
+/* Who makes room, or waits for it, when as many wait for a tool as may. */
+enum overflow {
+	OVERFLOW_REJECTS,	/* the newcomer, or the newest of those less urgent */
+	OVERFLOW_DROPS,		/* the oldest of those no more urgent; or the newcomer */
+	OVERFLOW_BLOCKS,	/* the newcomer waits until there is room */
+	OVERFLOW_COUNT
+};
+
+/* What becomes of the breaker's judgement on a tool. */
+enum breaker_mode {
+	BREAKER_ENFORCES,	/* calls are rejected by it */
+	BREAKER_OBSERVES,	/* none is, it only counts */
+	BREAKER_ROLLS_OUT,	/* the same for the first days of a tool */
+	BREAKER_MODE_COUNT
+};
+
 /* A string in the text; offset 0 is the empty one. */
 struct catalog_text {
 	uint32_t offset, length;	/* length without the NUL */
@@ -90,6 +106,8 @@ struct catalog_tool {
 	uint32_t queue;		/* calls that may wait */
 	uint32_t concurrency;	/* calls at a time; 0: what the pool can */
 	uint32_t coalesce;	/* 1: equal calls at a time become one; pure tools only */
+	uint32_t breaker;	/* enum breaker_mode */
+	uint32_t overflow;	/* enum overflow */
 	int64_t deadline_ns;	/* where the caller names none */
 	int64_t deadline_max_ns;
 	int64_t idle_ns;	/* without progress; 0: no such timer */

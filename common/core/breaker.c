@@ -136,6 +136,8 @@ static void trip(struct breaker *breaker, enum breaker_reason reason,
 {
 	breaker->reason = reason;
 	breaker->trips++;
+	if (breaker->state == BREAKER_OBSERVE)
+		breaker->spare_until_ns = at_ns + open_time(breaker);
 	step(breaker, EVENT_TRIP, at_ns);
 }
 
@@ -281,6 +283,8 @@ static enum breaker_answer admit(struct breaker *breaker, uint64_t call_id,
 		return BREAKER_REJECTED;
 	if (breaker->state != BREAKER_HALF_OPEN) {
 		breaker_tally_start(&breaker->tally);
+		breaker->spared += breaker->state == BREAKER_OBSERVE &&
+				   now_ns < breaker->spare_until_ns;
 		return BREAKER_ADMITTED;
 	}
 	if (!breaker_probes_take(&breaker->probes, breaker->limits, call_id,
@@ -416,6 +420,7 @@ void breaker_observe(struct breaker *breaker, int64_t for_ns, int64_t now_ns)
 	breaker_tick(breaker, now_ns);
 	breaker->observe_until_ns =
 		now_ns + (for_ns ? for_ns : breaker->limits->observe_ns);
+	breaker->spare_until_ns = now_ns;
 	restart(breaker, EVENT_OBSERVE, now_ns);
 }
 

@@ -28,7 +28,8 @@
  *	             a timer ends each step
  *	FORCED_OPEN  no call passes; the pool is down, or isolation has an end
  *	OBSERVE      every call passes; what would have opened it is counted in
- *	             trips and the counting begins anew; a timer ends it
+ *	             trips and the counting begins anew; calls that come before
+ *	             the open time is over are counted in spared; a timer ends it
  *
  * Every change of state begins a new generation and forgets what was counted.
  * A permit carries the generation that admitted it: a report from an earlier
@@ -96,12 +97,14 @@ struct breaker {
 	bool pool_down;
 	int64_t isolated_until_ns;	/* DEADLINE_NEVER: not isolated */
 	int64_t observe_until_ns;
+	int64_t spare_until_ns;	/* OBSERVE: it would be open until then */
 	struct random random;
 	struct breaker_tally tally;	/* of this generation */
 	struct breaker_probes probes;	/* likewise */
 	unsigned ramp_step;
 	uint64_t trips;		/* openings by its own judgement */
 	uint64_t rejected;
+	uint64_t spared;	/* admitted, as OBSERVE rejects none */
 	uint64_t stale_results;
 };
 

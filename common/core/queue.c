@@ -332,6 +332,11 @@ int64_t queue_oldest_age_ns(const struct queue *queue,
 	return now_ns - by_age(ages->next)->queued_ns;
 }
 
+bool queue_is_full(const struct queue *queue)
+{
+	return list_is_empty(&queue->free);
+}
+
 uint64_t queue_depth(const struct queue *queue, enum queue_priority priority)
 {
 	uint64_t depth = 0;

@@ -162,6 +162,9 @@ bool queue_is_standing(const struct queue *queue, enum queue_priority priority,
 int64_t queue_oldest_age_ns(const struct queue *queue,
 			    enum queue_priority priority, int64_t now_ns);
 
+/* Whether nobody comes in unless another goes; those that expired count as well. */
+bool queue_is_full(const struct queue *queue);
+
 /* How many wait, of that class and more urgent ones; of one client, of all. */
 uint64_t queue_depth(const struct queue *queue, enum queue_priority priority);
 uint32_t queue_depth_of(const struct queue *queue, uint32_t client);

@@ -102,6 +102,9 @@ enum control_kind {
 				 * errno in argument, or it is no more, 0 */
 	CONTROL_WORKSPACE,	/* workspace; argument: uid of the client that registered it */
 	CONTROL_ALL_UP,		/* of those who lived before this router */
+	CONTROL_POOL_REASON,	/* pool; detail: which piece, from 0 on; text: of why its
+				 * last worker failed, before a POOL_STATE that it rests */
+	CONTROL_POOL_CRASH,	/* the same of that worker's crash page */
 
 	/* Router to monitor. */
 	CONTROL_BEAT,		/* argument: turns of its loop; call: calls in hand */
@@ -139,15 +142,25 @@ enum supervisor_state {
 	SUPERVISOR_DRAINING, SUPERVISOR_STATE_COUNT
 };
 
+/* Texts end with a NUL unless their last piece is full, and are printable ASCII. */
+#define CONTROL_TEXT_BYTES 24
+#define CONTROL_REASON_BYTES (4 * CONTROL_TEXT_BYTES)
+#define CONTROL_CRASH_BYTES (20 * CONTROL_TEXT_BYTES)
+
 struct control {
 	uint8_t kind;		/* enum control_kind */
 	uint8_t detail;
 	uint16_t pool;
 	uint32_t slot;
-	uint32_t generation;
-	uint32_t workspace;
-	uint64_t argument;
-	uint64_t call;		/* SLOT_DOWN: the culprit by the crash page; 0: none */
+	union {
+		struct {
+			uint32_t generation;
+			uint32_t workspace;
+			uint64_t argument;
+			uint64_t call;	/* SLOT_DOWN: the culprit by the crash page; 0: none */
+		};
+		char text[CONTROL_TEXT_BYTES];	/* POOL_REASON, POOL_CRASH */
+	};
 };
 
 enum beat_kind {

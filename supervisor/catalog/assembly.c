@@ -319,6 +319,14 @@ static int64_t slow_ns_of(const struct manifest_tool *tool, enum pool_kind kind)
 	return kind == POOL_PER_CALL ? SLOW_NEVER_NS : (tool->deadline_ns + 2) / 3;
 }
 
+/* What came with the program was tried out before. */
+static uint32_t breaker_mode_of(const struct manifest *manifest,
+				const struct manifest_tool *tool)
+{
+	return manifest->builtin && tool->breaker == BREAKER_ROLLS_OUT ?
+	       BREAKER_ENFORCES : tool->breaker;
+}
+
 static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool,
 		      enum pool_kind kind)
 {
@@ -328,6 +336,7 @@ static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool
 	row->roles = manifest_role_bits(tool);
 	row->queue = (uint32_t)tool->queue;
 	row->concurrency = (uint32_t)tool->concurrency;
+	row->overflow = tool->overflow;
 	row->coalesce = tool->coalesce;
 	row->deadline_ns = tool->deadline_ns;
 	row->deadline_max_ns = tool->deadline_max_ns;
@@ -349,6 +358,7 @@ static int add_tool(struct assembly *assembly, struct manifest *manifest,
 	int r;
 
 	fill_tool(&row, tool, assembly->catalog->pools[pool].kind);
+	row.breaker = breaker_mode_of(manifest, tool);
 	row.pool = pool;
 	r = before && !assembly->may_widen ? wider_tool(before, &row, why) : 0;
 	if (r == 0)

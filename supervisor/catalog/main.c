@@ -40,6 +40,7 @@ struct source {
 	char path[PATH_MAX];		/* for people */
 	char *text;
 	size_t length;
+	bool builtin;
 };
 
 struct loader {
@@ -68,8 +69,8 @@ static struct source *source_named(struct loader *loader, const char *name)
 	return loader->count < MANIFESTS_MAX ? &loader->sources[loader->count++] : NULL;
 }
 
-static int take(struct loader *loader, const char *name, const char *path, char *text,
-		size_t length, struct error *why)
+static int take(struct loader *loader, bool builtin, const char *name, const char *path,
+		char *text, size_t length, struct error *why)
 {
 	struct source *source = source_named(loader, name);
 
@@ -83,6 +84,7 @@ static int take(struct loader *loader, const char *name, const char *path, char 
 	snprintf(source->path, sizeof(source->path), "%s", path);
 	source->text = text;
 	source->length = length;
+	source->builtin = builtin;
 	return 0;
 }
 
@@ -93,7 +95,7 @@ static int take_builtins(struct loader *loader, struct error *why)
 
 	for (size_t i = 0; r == 0 && i < builtin_count; i++) {
 		snprintf(path, sizeof(path), "(built-in)/%s", builtins[i].name);
-		r = take(loader, builtins[i].name, path, strdup(builtins[i].text),
+		r = take(loader, true, builtins[i].name, path, strdup(builtins[i].text),
 			 strlen(builtins[i].text), why);
 	}
 	return r;
@@ -151,7 +153,7 @@ static int take_directory(struct loader *loader, const struct place *directory,
 			continue;
 		snprintf(path, sizeof(path), "%.3800s/%s", directory->path, entry->d_name);
 		if (read_file(dirfd(stream), entry->d_name, path, &text, &length, why) < 0 ||
-		    take(loader, entry->d_name, path, text, length, why) < 0)
+		    take(loader, false, entry->d_name, path, text, length, why) < 0)
 			complain(why);
 	}
 	closedir(stream);
@@ -181,6 +183,7 @@ static void add(struct assembly *assembly, const struct source *source)
 			       (struct span){ (const uint8_t *)source->text, source->length },
 			       &why);
 
+	manifest.builtin = source->builtin;
 	if (r == 0)
 		r = assembly_add(assembly, &manifest, &why);
 	manifest_release(&manifest);

@@ -18,6 +18,8 @@
 const char *const manifest_kinds[] = { "static", "ondemand", "per_call", NULL };
 const char *const manifest_classes[] = { "pure", "idempotent", "effectful", NULL };
 const char *const manifest_roles[] = { "owner", "member", "agent", "improve", NULL };
+static const char *const overflows[] = { "reject", "drop-oldest", "block", NULL };
+static const char *const breaker_modes[] = { "enforce", "observe", "rollout", NULL };
 static const char *const client_roles[] = { "owner", "member", "agent",
 					    "improve", "none", NULL };
 
@@ -76,6 +78,8 @@ static const struct config_row tool_rows[] = {
 	  "Who may call it, of owner, member, agent and improve; without such a line the owner.", NULL },
 	{ "queue", TOOL(queue, INT), 0, CATALOG_QUEUE_MAX, "64", "calls",
 	  "How many may wait.", NULL },
+	{ "overflow", TOOL(overflow, ENUM), 0, 0, "reject", NULL,
+	  "When so many do: whether one more is refused, the oldest that is no more urgent gives way, or it waits for room.", overflows },
 	{ "concurrency", TOOL(concurrency, INT), 0, CATALOG_QUEUE_MAX, "0", "calls",
 	  "How many may run at a time; 0: as many as its workers take.", NULL },
 	{ "coalesce", TOOL(coalesce, BOOL), 0, 0, "false", NULL,
@@ -96,6 +100,8 @@ static const struct config_row tool_rows[] = {
 	  "The tool that is called with the same arguments while this one cannot serve; of a pure or idempotent tool only.", NULL },
 	{ "output", TOOL(output_bytes, SIZE), 1, 1024 * GIB, "64M", NULL,
 	  "The most one call may answer, streamed or not.", NULL },
+	{ "breaker", TOOL(breaker, ENUM), 0, 0, "rollout", NULL,
+	  "Whether its breaker rejects calls, only counts what it would reject, or that for the first seven days of a tool that is not built in.", breaker_modes },
 	{ "probe", TOOL(probe, STRING), 0, 4096, "", NULL,
 	  "Arguments, as JSON, of a call that does no harm, to see whether it works again.", NULL },
 };

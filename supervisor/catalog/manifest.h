@@ -41,6 +41,8 @@ struct manifest_tool {
 	struct config_list roles;
 	int64_t queue, concurrency;
 	bool coalesce;
+	unsigned overflow;		/* enum overflow */
+	unsigned breaker;		/* enum breaker_mode */
 	int64_t deadline_ns, deadline_max_ns, idle_ns, slow_ns, cache_ns, stale_ns;
 	const char *fallback;
 	const char *probe;
@@ -51,6 +53,7 @@ struct manifest {
 	struct config config;		/* owns what the rest points at */
 	struct config_blocks workers, tools;
 	const char *file;		/* the caller's */
+	bool builtin;			/* the same: it came with the program */
 };
 
 /* Names in manifests, in the order of their enum; NULL at the end. */

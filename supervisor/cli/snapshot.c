@@ -22,7 +22,7 @@ enum table_tone snapshot_tone(const char *state)
 		{ "degraded", TABLE_WARN },   { "probation", TABLE_WARN },
 		{ "suspect", TABLE_WARN },    { "draining", TABLE_WARN },
 		{ "backoff", TABLE_WARN },    { "unknown", TABLE_WARN },
-		{ "disabled", TABLE_WARN },
+		{ "disabled", TABLE_WARN },   { "observe", TABLE_WARN },
 	};
 
 	for (size_t i = 0; i < COUNT(tones); i++)
@@ -76,6 +76,19 @@ static void print_section(struct grid *grid, const struct table *look)
 	grid_print(grid, look);
 }
 
+/* Why a pool rests, below the pools, in 80 columns; the crash page is for --json. */
+static void print_fault(FILE *out, const json_t *pool)
+{
+	const char *reason = member_text(pool, "reason");
+	const char *name = member_text(pool, "name");	/* below 64 bytes */
+	char escaped[256];
+
+	if (strcmp(reason, "-") == 0)
+		return;
+	text_escape(span_of_text(reason), escaped, sizeof(escaped));
+	fprintf(out, "  %s: %.*s\n", name, 76 - (int)strlen(name), escaped);
+}
+
 void snapshot_print_pools(const struct table *look, const json_t *status)
 {
 	static const struct grid_column columns[] = {
@@ -105,6 +118,8 @@ void snapshot_print_pools(const struct table *look, const json_t *status)
 			  quantity_age(again_ms / 1e3 + 0.5).text : "-");
 	}
 	print_section(&grid, look);
+	json_array_foreach(json_object_get(status, "pools"), i, pool)
+		print_fault(look->out, pool);
 }
 
 void snapshot_print_workers(const struct table *look, const json_t *status)
@@ -145,9 +160,14 @@ static bool was_called(const json_t *tool)
 	       member_number(tool, "fallbacks") > 0;
 }
 
-static bool is_closed(const json_t *tool)
+static bool observes(const json_t *tool)
 {
-	return strcmp(member_text(tool, "breaker"), "closed") == 0;
+	return strcmp(member_text(tool, "breaker"), "observe") == 0;
+}
+
+static bool rejects(const json_t *tool)
+{
+	return strcmp(member_text(tool, "breaker"), "closed") != 0 && !observes(tool);
 }
 
 static void time_cell(struct grid *grid, const json_t *tool, const char *name)
@@ -175,14 +195,20 @@ static void print_reason(FILE *out, const json_t *tool)
 {
 	const char *reason = member_text(tool, "reason");
 	double again_ms = member_number(tool, "retry_in_ms");
+	double observed_ms = member_number(tool, "observed_ms");
+	double spared = member_number(tool, "spared");
 	char escaped[256];
 
-	if (strcmp(reason, "-") == 0)
+	if (!rejects(tool) && !(observes(tool) && spared > 0))
 		return;
 	text_escape(span_of_text(reason), escaped, sizeof(escaped));
 	fprintf(out, "  %s: %s", member_text(tool, "name"), escaped);
+	if (spared > 0)
+		fprintf(out, "; let out %.0f that it would reject", spared);
 	if (again_ms > 0)
 		fprintf(out, "; again in %s", quantity_age(again_ms / 1e3 + 0.5).text);
+	if (observed_ms > 0)
+		fprintf(out, "; observed for %s", quantity_age(observed_ms / 1e3 + 0.5).text);
 	fputc('\n', out);
 }
 
@@ -212,7 +238,7 @@ void snapshot_print_tools(const struct table *look, const json_t *status)
 
 	grid_init(&grid, columns, COUNT(columns));
 	json_array_foreach(json_object_get(status, "tools"), i, tool)
-		if (was_called(tool) || !is_closed(tool))
+		if (was_called(tool) || rejects(tool))
 			tool_cells(&grid, tool);
 	print_section(&grid, look);
 	json_array_foreach(json_object_get(status, "tools"), i, tool)

@@ -87,6 +87,7 @@ static void take(const struct core_action *action)
 		return;
 	case ACTION_POOL:
 		log_pool(action);
+		faults_tell(&monitor, action->slot, &action->record);
 		return;
 	case ACTION_SWITCH:
 		catalogs_switch(&monitor);

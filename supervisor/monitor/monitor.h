@@ -6,6 +6,7 @@
  *	start.c		start-up in order, and the end
  *	spawn.c		workers begin
  *	worker.c	those that run, orders, the four facts of death
+ *	faults.c	how workers ended, for the log and the router
  *	groups.c, networks.c	what is kept for the next worker, as it takes long
  *	programs.c	router and loader: our own programs, outside of sandboxes
  *	control.c	the records to and from the router
@@ -68,6 +69,7 @@ struct output {
 struct worker {
 	struct monitor *monitor;
 	uint32_t index, generation;	/* generation 0: none */
+	uint16_t pool;			/* index in core.pools */
 	struct sandbox sandbox;		/* the router has a pidfd and nothing else */
 	struct cgroup cgroup;
 	struct loop_child child;
@@ -82,6 +84,8 @@ struct worker {
 	uint64_t memory_bytes;		/* its limit where no group has it; 0: none, or it has */
 	int64_t look_ns;		/* at its memory, then; or NEVER */
 	struct sandbox_status status;
+	int exit_status, signal;	/* once it has ended; -1 and 0 as in restart.h */
+	bool unstarted;			/* it could not be started */
 	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
 };
 
@@ -128,6 +132,12 @@ struct workspace_asker {
 	unsigned asks;			/* in this second; 0: nobody's row */
 };
 
+/* The last worker of a pool that failed; printable. */
+struct fault {
+	char reason[CONTROL_REASON_BYTES];
+	char crash[CONTROL_CRASH_BYTES];	/* its crash page; empty: it left none */
+};
+
 struct monitor {
 	struct core core;
 	struct core_actions actions;
@@ -137,6 +147,7 @@ struct monitor {
 	struct loop loop;
 	int64_t now_ns, tick_ns;
 	struct worker workers[CORE_SLOTS];
+	struct fault faults[CORE_POOLS + 1];	/* by core pool */
 	struct generation holding, other;
 	int published;			/* the catalog as the router gets it */
 	struct loader loader;
@@ -220,6 +231,15 @@ void workers_ask_empty(struct monitor *monitor, int64_t now_ns);
 void workers_look(struct monitor *monitor, int64_t now_ns);
 /* Ends what is left, without waiting; for the very end. */
 void workers_release(struct monitor *monitor);
+
+/* faults.c: each is logged, and kept for its pool. */
+void fault_not_started(struct worker *worker, const char *step, int error,
+		       const char *reason);
+/* It ended in disorder; its crash page says of what. */
+void fault_crashed(struct worker *worker, uint64_t *ret_call);
+void fault_ended(struct worker *worker, enum slot_end end);
+/* What is kept of that core pool, if it rests for that; number is the router's. */
+void faults_tell(struct monitor *monitor, unsigned pool, const struct control *state);
 
 /* groups.c */
 int group_make(struct worker *worker, const struct sandbox_plan *plan, bool batch,

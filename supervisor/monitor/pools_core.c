@@ -219,9 +219,10 @@ static void tell(struct core *core, unsigned index)
 		.argument = cooling ? (uint64_t)pool->restart.cool_at_ns : 0,
 	};
 
+	/* So that with the state the router knows the reason. */
+	core_act(core, ACTION_POOL, index, (int)pool->told)->record = record;
 	if (index != CORE_ROUTER_POOL)
 		core_tell(core, record);
-	core_act(core, ACTION_POOL, index, (int)pool->told)->record = record;
 	pool->told = pool->restart.state;
 }
 

@@ -212,6 +212,7 @@ void router_spawn(struct monitor *monitor)
 	struct error why;
 
 	router->generation = monitor->core.slots[CORE_ROUTER].generation;
+	router->pool = CORE_ROUTER_POOL;
 	memcpy(router->output.name, "router", sizeof("router"));
 	int r = start_router(monitor, router, &why);
 

@@ -255,6 +255,7 @@ void worker_spawn(struct monitor *monitor, uint32_t index)
 	struct error why;
 
 	worker->generation = monitor->core.slots[index].generation;
+	worker->pool = monitor->core.slots[index].pool;
 	snprintf(name, sizeof(name), "%s/%u",
 		 monitor->core.pools[monitor->core.slots[index].pool].name, index);
 	memcpy(worker->output.name, name, sizeof(name));
@@ -264,8 +265,7 @@ void worker_spawn(struct monitor *monitor, uint32_t index)
 	if (r == 0)
 		return;
 	cgroup_remove(&worker->cgroup, NULL);
-	monitor_log(monitor, worker->output.name, LEVEL_ERROR, "the worker cannot be started",
-		    LOG_FIELDS(log_text("reason", why.text)));
+	fault_not_started(worker, NULL, -r, why.text);
 	worker_report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)-r, .facts = FACT_ALL,
 		.exit_status = -1, .fault = fault });

@@ -107,11 +107,7 @@ static enum start_fault fault_of(const struct worker *worker,
 
 static void not_started(struct worker *worker, const struct sandbox_report *found)
 {
-	monitor_log(worker->monitor, worker->output.name, LEVEL_ERROR,
-		    "the worker cannot be started",
-		    LOG_FIELDS(log_text("step", found->failed_step),
-			       log_int("errno", found->failed_errno),
-			       log_text("reason", found->detail)));
+	fault_not_started(worker, found->failed_step, found->failed_errno, found->detail);
 	worker_report(worker, (struct core_event){
 		.kind = CORE_NOT_STARTED, .value = (uint64_t)found->failed_errno,
 		.fault = fault_of(worker, found) });
@@ -152,34 +148,11 @@ static void on_report(void *owner, uint32_t events, int64_t now_ns)
 
 /* ---- death ---- */
 
-static void read_crash_page(struct worker *worker, struct crash_page *ret)
-{
-	if (pread(worker->crash_fd, ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret) ||
-	    ret->address_count > CRASH_ADDRESSES_MAX)
-		memset(ret, 0, sizeof(*ret));
-}
-
-static void log_crash(struct worker *worker, const struct crash_page *page)
-{
-	char text[CRASH_ADDRESSES_MAX * 20] = "", build[CRASH_BUILD_BYTES + 1] = "";
-	size_t length = 0;
-
-	memcpy(build, page->build, CRASH_BUILD_BYTES);
-	for (uint32_t i = 0; i < page->address_count; i++)
-		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%llx",
-					   i ? " " : "",
-					   (unsigned long long)page->addresses[i]);
-	monitor_log(worker->monitor, worker->output.name, LEVEL_WARNING, "crash page",
-		    LOG_FIELDS(log_uint("call", page->call), log_uint("phase", page->phase),
-			       log_text("build", build), log_text("backtrace", text)));
-}
-
 static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 {
 	struct worker *worker = owner;
 	struct core_event event = { .kind = CORE_FACTS, .exit_status = -1,
 				    .facts = FACT_ENDED | FACT_REAPED | FACT_DRAINED };
-	struct crash_page page = { 0 };
 	int status;
 
 	(void)exit;	/* init's own end: by a kill of all, unless there is a status */
@@ -193,13 +166,12 @@ static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 		event.exit_status = WEXITSTATUS(status);
 	else
 		event.signal = WTERMSIG(status);
+	worker->exit_status = event.exit_status;
+	worker->signal = event.signal;
 	if (event.exit_status != 0) {
-		read_crash_page(worker, &page);
+		fault_crashed(worker, &event.call);
 		event.oom = event.signal == SIGKILL &&
 			    (worker->outgrown || cgroup_oom_kills(&worker->cgroup) > 0);
-		event.call = page.call;
-		if (page.address_count)
-			log_crash(worker, &page);
 	}
 	if (group_leave(worker, event.exit_status == 0) == 0)
 		event.facts |= FACT_EMPTY;
@@ -267,23 +239,6 @@ void worker_kill(struct monitor *monitor, uint32_t index)
 		sandbox_kill(&worker->sandbox);
 }
 
-static void log_end(struct worker *worker, enum slot_end end)
-{
-	static const char *const names[SLOT_END_COUNT] = {
-		"normal", "ordered", "exit", "signal", "out of memory", "policy",
-		"hung", "start",
-	};
-	const struct core_slot *slot = &worker->monitor->core.slots[worker->index];
-	bool expected = end == SLOT_END_NORMAL || end == SLOT_END_ORDERED;
-
-	monitor_log(worker->monitor, worker->output.name,
-		    expected ? LEVEL_DEBUG : LEVEL_WARNING, "the worker has ended",
-		    LOG_FIELDS(log_uint("generation", worker->generation),
-			       log_text("how", names[end]),
-			       log_int("status", slot->exit_status),
-			       log_int("signal", slot->signal)));
-}
-
 static void clear(struct monitor *monitor, uint32_t index)
 {
 	struct worker *worker = &monitor->workers[index];
@@ -294,7 +249,7 @@ static void clear(struct monitor *monitor, uint32_t index)
 		.monitor = monitor, .index = index,
 		.sandbox = { .init_pidfd = -1, .control = -1, .denials = -1, .upper = -1 },
 		.report = { .fd = -1 }, .beat = { .fd = -1 }, .output = output,
-		.crash_fd = -1, .network = -1, .emptying_ns = DEADLINE_NEVER,
+		.exit_status = -1, .crash_fd = -1, .network = -1, .emptying_ns = DEADLINE_NEVER,
 		.look_ns = DEADLINE_NEVER,
 	};
 }
@@ -303,7 +258,7 @@ void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
 {
 	struct worker *worker = &monitor->workers[index];
 
-	log_end(worker, end);
+	fault_ended(worker, end);
 	output_close(monitor, &worker->output);
 	loop_close(&monitor->loop, &worker->beat);
 	forget(monitor, &worker->report);

@@ -1,7 +1,6 @@
 #include "supervisor/router/state_core.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 
 #define PROBE_DEADLINE_NS (10 * NS_PER_S)
@@ -481,73 +480,7 @@ void admit_to_tool(struct router *router, struct call *call, int64_t now_ns)
 	else if (is_too_late(router, call, tool, &why, now_ns))
 		call_end(router, call, &why, now_ns);
 	else
-		admit_queue(router, call, now_ns);
-}
-
-static struct ending push_refused(int error)
-{
-	struct ending why;
-
-	if (error == -ETIME)
-		return ending_of(ERROR_DEADLINE_EXCEEDED,
-				 "the deadline has passed");
-	why = ending_of(ERROR_QUEUE_FULL, error == -EDQUOT ?
-			"this user has more calls in the tool's queue than are left" :
-			"the tool's queue is full");
-	why.retry_after_ms = 100;
-	return why;
-}
-
-static uint32_t lane_of(struct router *router, const struct call *call)
-{
-	uint32_t clients = router->size.clients;
-
-	if (call->guest)
-		return clients + 1 + (uint32_t)(user_row(router, call->uid) -
-						router->users);
-	return call->client == NONE ? clients : call->client;
-}
-
-static bool has_share(const struct queue *queue, const struct call *call,
-		      uint32_t lane)
-{
-	return !call->guest ||
-	       fair_allows(queue_depth_of(queue, lane), queue->capacity -
-			   queue_depth(queue, QUEUE_SHEDDABLE));
-}
-
-void admit_queue(struct router *router, struct call *call, int64_t now_ns)
-{
-	struct tool *tool = &router->tools[call->tool];
-	struct queue_item victim;
-	struct ending why;
-	uint32_t lane = lane_of(router, call);
-	uint64_t id;
-	int r = -EDQUOT;
-
-	if (has_share(&tool->queue, call, lane))
-		r = queue_push(&tool->queue, &(struct queue_item){
-			.call = call, .client = lane, .cost = 1,
-			.priority = call->priority,
-			.deadline_ns = call->limits.absolute_ns,
-		}, now_ns, &id, &victim);
-	if (r < 0) {
-		why = push_refused(r);
-		call_end(router, call, &why, now_ns);
-		return;
-	}
-	call->queue_id = id;
-	call_enter(router, call, CALL_QUEUED);
-	dispatch_mark(router, tool->row.pool);
-	if (r == 1) {
-		struct call *shed = victim.call;
-
-		shed->queue_id = 0;
-		router->totals.shed++;
-		why = ending_of(ERROR_SHED, "more urgent calls took its place");
-		why.retry_after_ms = 100;
-		call_end(router, shed, &why, now_ns);
-	}
+		door_enter(router, call, now_ns);
 }
 
 bool admit_own(struct router *router, struct tool *tool,
@@ -575,7 +508,7 @@ bool admit_own(struct router *router, struct tool *tool,
 							: own->limit_ns),
 			   DEADLINE_NEVER, now_ns);
 	if (keep_argument(router, call, message, now_ns))
-		admit_queue(router, call, now_ns);
+		door_enter(router, call, now_ns);
 	return true;
 }
 

@@ -57,7 +57,8 @@ void breakers_keep(struct router *router, struct tool *tool, int64_t now_ns)
 	tool->kept_generation = breaker->generation;
 	tool->kept_isolated_ns = breaker->isolated_until_ns;
 	breaker_keep(breaker, now_ns, &kept);
-	if (kept.state == BREAKER_CLOSED && kept.open_ns == tool->limits.open_first_ns) {
+	if (kept.state == BREAKER_CLOSED && kept.open_ns == tool->limits.open_first_ns &&
+	    tool->first_ns == 0) {
 		breakers_drop(router, tool);	/* as any new one */
 		return;
 	}
@@ -67,12 +68,66 @@ void breakers_keep(struct router *router, struct tool *tool, int64_t now_ns)
 	row.at_ns = kept.at_ns;
 	row.until_ns = kept.until_ns;
 	row.open_ns = kept.open_ns;
+	row.first_ns = tool->first_ns;
 	row.state = kept.state;
 	row.reason = kept.reason;
 	memcpy(row.name, tool->row.name, sizeof(row.name));
 	row.check = check_of(&row);
 	write_row(router, tool->breaker_row, &row);
 }
+
+/* ---- who only observes ---- */
+
+/* For how long, of a tool that is dated; or 0. */
+static int64_t observes_for(const struct router *router, const struct tool *tool,
+			    int64_t now_ns)
+{
+	int64_t age_ns = router->date_ns + now_ns - tool->first_ns;
+
+	if (tool->row.breaker == BREAKER_OBSERVES)
+		return tool->limits.observe_ns;		/* and then once more */
+	return tool->row.breaker == BREAKER_ROLLS_OUT &&
+	       age_ns < tool->limits.observe_ns ? tool->limits.observe_ns - age_ns : 0;
+}
+
+/* It is new today; and so it is if it was first seen on a day to come. */
+static void date(const struct router *router, struct tool *tool, int64_t now_ns)
+{
+	int64_t today_ns = router->date_ns + now_ns;
+
+	if (tool->row.breaker != BREAKER_ROLLS_OUT ||
+	    (tool->first_ns != 0 && tool->first_ns <= today_ns))
+		return;
+	tool->first_ns = today_ns;
+	tool->kept_generation = 0;	/* to be written */
+}
+
+void breakers_observe(struct router *router, struct tool *tool, int64_t now_ns)
+{
+	struct breaker *breaker = &tool->breaker;
+	int64_t for_ns;
+
+	if (router->date_ns == 0)
+		return;
+	date(router, tool, now_ns);
+	for_ns = observes_for(router, tool, now_ns);
+	if (for_ns == 0 && breaker->state == BREAKER_OBSERVE)
+		breaker_reset(breaker, now_ns);
+	if (for_ns > 0 && breaker->state != BREAKER_OBSERVE &&
+	    breaker->state != BREAKER_FORCED_OPEN)
+		breaker_observe(breaker, for_ns, now_ns);
+}
+
+void breakers_date(struct router *router, int64_t wall_ns, int64_t now_ns)
+{
+	if (wall_ns == 0)
+		return;
+	router->date_ns = wall_ns - now_ns;
+	for (uint32_t i = 0; i < router->tools_fresh; i++)
+		tool_watch(router, &router->tools[i], now_ns);
+}
+
+/* ---- an earlier life ---- */
 
 static struct tool *tool_of(struct router *router, const struct breaker_row *row)
 {
@@ -96,6 +151,7 @@ static bool resume(struct router *router, uint32_t index,
 	    !breaker_recall(&tool->breaker, &kept, now_ns))
 		return false;
 	tool->breaker_row = index;
+	tool->first_ns = row->first_ns;
 	router->breaker_rows[index] = true;
 	tool_watch(router, tool, now_ns);	/* and it is written as of now */
 	return true;

@@ -132,6 +132,7 @@ static int64_t call_next_ns(const struct call *call)
 	case CALL_HELD:
 		return call->keep_ns;
 	case CALL_RECEIVED:
+	case CALL_BLOCKED:
 	case CALL_QUEUED:
 	case CALL_JOINED:
 	case CALL_PARKED:
@@ -293,7 +294,9 @@ void call_detach(struct router *router, struct call *call)
 		queue_remove(&router->tools[call->tool].queue, call->queue_id,
 			     &unused);
 		call->queue_id = 0;
+		dispatch_mark(router, router->tools[call->tool].row.pool);
 	}
+	door_leave(router, call);
 	if (list_is_linked(&call->parked_link)) {
 		struct pool *pool = tool_pool(router,
 					      &router->tools[call->tool]);
@@ -377,7 +380,7 @@ static void send_again(struct router *router, struct call *call,
 	    breaker->state == BREAKER_FORCED_OPEN)
 		degrade(router, call, &call->last, now_ns);
 	else
-		admit_queue(router, call, now_ns);
+		door_enter(router, call, now_ns);
 }
 
 /* Its worker may not go on: what it has said is not read, or has no room. */

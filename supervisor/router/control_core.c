@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "supervisor/router/state_core.h"
 
 void control_send(struct router *router, enum control_kind kind,
@@ -32,6 +34,33 @@ static void on_pool_state(struct router *router,
 	tools_obey_pool(router, record->pool, now_ns);
 	health_pool(router, pool, now_ns);
 	dispatch_mark(router, record->pool);
+}
+
+/* A piece of a text, the first of which begins it anew. */
+static void take_piece(char *text, size_t bytes, const struct control *record)
+{
+	size_t at = (size_t)record->detail * CONTROL_TEXT_BYTES;
+
+	if (at + CONTROL_TEXT_BYTES > bytes)
+		return;
+	memset(text + at, 0, bytes + 1 - at);
+	memcpy(text + at, record->text, CONTROL_TEXT_BYTES);
+}
+
+static void on_pool_text(struct router *router, const struct router_event *event,
+			 int64_t now_ns)
+{
+	const struct control *record = event->record;
+	struct pool *pool;
+
+	(void)now_ns;
+	if (record->pool >= CATALOG_POOLS_MAX || !router->pools[record->pool].present)
+		return;
+	pool = &router->pools[record->pool];
+	if (record->kind == CONTROL_POOL_REASON)
+		take_piece(pool->reason, CONTROL_REASON_BYTES, record);
+	else
+		take_piece(pool->crash, CONTROL_CRASH_BYTES, record);
 }
 
 static void on_no_entry(struct router *router, const struct router_event *event,
@@ -109,6 +138,7 @@ static void (*const on_record[CONTROL_KIND_COUNT])(struct router *,
 	[CONTROL_POOL_STATE] = on_pool_state, [CONTROL_CATALOG]    = on_catalog,
 	[CONTROL_SUPERVISOR] = on_supervisor, [CONTROL_STOP]       = on_stop,
 	[CONTROL_NO_ENTRY]   = on_no_entry,   [CONTROL_WORKSPACE]  = on_workspace,
+	[CONTROL_POOL_REASON] = on_pool_text, [CONTROL_POOL_CRASH] = on_pool_text,
 };
 
 void control_record(struct router *router, const struct router_event *event,

@@ -408,7 +408,7 @@ static uint32_t waiting_in(const struct pool *pool)
 		const struct tool *tool = LIST_OWNER(link, struct tool,
 						     pool_link);
 
-		count += queue_depth(&tool->queue, QUEUE_SHEDDABLE);
+		count += queue_depth(&tool->queue, QUEUE_SHEDDABLE) + tool->door_count;
 	}
 	return (uint32_t)count;
 }
@@ -495,7 +495,9 @@ void dispatch(struct router *router, int64_t now_ns)
 		if (!pool->present)
 			continue;
 		send_parked(router, pool, now_ns);
-		send_queued(router, pool, now_ns);
+		do
+			send_queued(router, pool, now_ns);
+		while (door_open(router, pool, now_ns));
 		recall(router, pool, now_ns);
 		want(router, pool, now_ns);
 	}

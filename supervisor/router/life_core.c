@@ -9,6 +9,7 @@
 
 static const struct call_step life[CALL_STATE_COUNT][LIFE_EVENT_COUNT] = {
 	[CALL_RECEIVED] = WAITS(CALL_RECEIVED),
+	[CALL_BLOCKED]  = WAITS(CALL_BLOCKED),
 	[CALL_QUEUED]   = WAITS(CALL_QUEUED),
 	[CALL_JOINED]   = WAITS(CALL_JOINED),
 	[CALL_PARKED]   = WAITS(CALL_PARKED),
@@ -64,14 +65,14 @@ struct call_step call_life(enum call_state state, enum call_event event)
 
 bool call_awaits_worker(enum call_state state)
 {
-	return state == CALL_QUEUED || state == CALL_PARKED ||
+	return state == CALL_BLOCKED || state == CALL_QUEUED || state == CALL_PARKED ||
 	       state == CALL_WAITING;
 }
 
 const char *call_state_name(enum call_state state)
 {
 	static const char *const names[CALL_STATE_COUNT] = {
-		"free", "received", "queued", "joined", "parked", "waiting",
+		"free", "received", "blocked", "queued", "joined", "parked", "waiting",
 		"sent", "running", "cancelling", "delivering", "held",
 	};
 

@@ -11,6 +11,7 @@
  *	            WAITING (for a retry)
  *
  *	RECEIVED	its argument is not complete yet
+ *	BLOCKED		before its tool's queue, which is full
  *	QUEUED		in its tool's queue
  *	JOINED		an equal call runs; its result is awaited
  *	PARKED		next, as soon as a worker of its workspace is free
@@ -33,6 +34,7 @@
 enum call_state {
 	CALL_FREE,
 	CALL_RECEIVED,
+	CALL_BLOCKED,
 	CALL_QUEUED,
 	CALL_JOINED,
 	CALL_PARKED,
@@ -81,7 +83,7 @@ struct call_step {
 /* The table; the action of an impossible pair is LIFE_IMPOSSIBLE. */
 struct call_step call_life(enum call_state state, enum call_event event);
 
-/* For any of its tool's: queued, parked or to be tried again. */
+/* For any of its tool's: blocked, queued, parked or to be tried again. */
 bool call_awaits_worker(enum call_state state);
 
 const char *call_state_name(enum call_state state);

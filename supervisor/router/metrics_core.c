@@ -197,15 +197,41 @@ static void write_waits(struct router *router, struct writer *w,
 	}
 
 TOOL_NUMBER(write_queued, queue_depth(&tool->queue, QUEUE_SHEDDABLE))
+TOOL_NUMBER(write_blocked, tool->door_count)
 TOOL_NUMBER(write_tool_running, tool->running)
 TOOL_NUMBER(write_tool_retries, tool->retried)
 TOOL_NUMBER(write_breakers, (uint64_t)tool->breaker.state)
 TOOL_NUMBER(write_trips, tool->breaker.trips)
+TOOL_NUMBER(write_spared, tool->breaker.spared)
 TOOL_NUMBER(write_hits, tool->hits)
 TOOL_NUMBER(write_misses, tool->misses)
 TOOL_NUMBER(write_stale, tool->stale)
 TOOL_NUMBER(write_fallbacks, tool->fallbacks)
 TOOL_NUMBER(write_coalesced, tool->coalesced)
+
+/* Of the policy in force, and of an earlier one that was needed. */
+static void write_overflows(struct router *router, struct writer *w,
+			    const char *name, int64_t now_ns)
+{
+	struct tool *tool;
+	uint32_t at = 0;
+
+	(void)now_ns;
+	while ((tool = next_tool(router, &at))) {
+		for (uint32_t i = 0; i < OVERFLOW_COUNT; i++) {
+			if (i != tool->row.overflow && tool->overflows[i] == 0)
+				continue;
+			write_text(w, name);
+			write_text(w, "{tool=");
+			write_quoted(w, tool->row.name);
+			write_text(w, ",policy=");
+			write_quoted(w, report_overflow_name(i));
+			write_text(w, "} ");
+			write_number(w, tool->overflows[i]);
+			write_text(w, "\n");
+		}
+	}
+}
 
 static void write_oldest(struct router *router, struct writer *w,
 			 const char *name, int64_t now_ns)
@@ -491,11 +517,14 @@ static const struct family families[] = {
 	{ "cupel_tool_call_duration_seconds", "From sending a call to its good result.", "histogram", write_durations },
 	{ "cupel_queue_wait_seconds", "From a call's arrival to its first sending.", "histogram", write_waits },
 	{ "cupel_queue_jobs", "Calls that wait for a tool.", "gauge", write_queued },
+	{ "cupel_queue_blocked", "Calls that wait for room in a tool's queue.", "gauge", write_blocked },
+	{ "cupel_queue_overflows_total", "Calls that found a tool's queue full, by what it does then.", "counter", write_overflows },
 	{ "cupel_queue_oldest_seconds", "Age of the oldest call that waits.", "gauge", write_oldest },
 	{ "cupel_tool_running", "Calls of a tool that workers have.", "gauge", write_tool_running },
 	{ "cupel_tool_retries_total", "Attempts after the first.", "counter", write_tool_retries },
 	{ "cupel_breaker_state", "0 closed, 1 open, 2 half-open, 3 ramp, 4 forced open, 5 observe.", "gauge", write_breakers },
 	{ "cupel_breaker_trips_total", "Openings by a breaker's own judgement.", "counter", write_trips },
+	{ "cupel_breaker_spared_total", "Calls let out that a breaker would have rejected if it did not only observe.", "counter", write_spared },
 	{ "cupel_cache_hits_total", "Calls answered with a kept result.", "counter", write_hits },
 	{ "cupel_cache_misses_total", "Calls for which none was kept.", "counter", write_misses },
 	{ "cupel_tool_stale_total", "Calls answered with a kept result past its time, as the tool could not serve.", "counter", write_stale },

@@ -36,6 +36,24 @@ static const char *class_name(uint32_t class)
 	return class < TOOL_CLASS_COUNT ? names[class] : "unknown";
 }
 
+const char *report_overflow_name(uint32_t overflow)
+{
+	static const char *const names[OVERFLOW_COUNT] = {
+		"reject", "drop-oldest", "block",
+	};
+
+	return overflow < OVERFLOW_COUNT ? names[overflow] : "unknown";
+}
+
+static const char *breaker_mode_name(uint32_t mode)
+{
+	static const char *const names[BREAKER_MODE_COUNT] = {
+		"enforce", "observe", "rollout",
+	};
+
+	return mode < BREAKER_MODE_COUNT ? names[mode] : "unknown";
+}
+
 static const char *slot_state_name(enum slot_state state)
 {
 	static const char *const names[SLOT_STATE_COUNT] = {
@@ -72,6 +90,8 @@ static void write_supervisor(const struct router *router, struct writer *w,
 static void write_pool(const struct pool *pool, struct writer *w,
 		       int64_t now_ns)
 {
+	bool rests = pool->state == RESTART_CRASHLOOP || pool->state == RESTART_FAILED;
+
 	json_open(w, NULL, "{");
 	json_text(w, "name", pool->row.name);
 	json_text(w, "kind", kind_name(pool->row.kind));
@@ -82,6 +102,8 @@ static void write_pool(const struct pool *pool, struct writer *w,
 	json_number(w, "warm", pool->row.warm);
 	json_number(w, "restarts", pool->restarts);
 	json_number(w, "retry_in_ms", ms_until(pool->retry_at_ns, now_ns));
+	json_text(w, "reason", rests ? pool->reason : "");
+	json_text(w, "crash_page", rests ? pool->crash : "");
 	json_close(w, "}");
 }
 
@@ -110,6 +132,8 @@ static void write_tool(struct router *router, struct tool *tool,
 {
 	const struct breaker *breaker = &tool->breaker;
 	bool open = breaker->state != BREAKER_CLOSED;
+	bool observes = breaker->state == BREAKER_OBSERVE;
+	uint64_t left_ms = open ? ms_until(breaker_next_ns(breaker), now_ns) : 0;
 
 	json_open(w, NULL, "{");
 	json_text(w, "name", tool->row.name);
@@ -117,9 +141,12 @@ static void write_tool(struct router *router, struct tool *tool,
 	json_text(w, "class", class_name(tool->row.class));
 	json_text(w, "breaker", breaker_state_name(breaker->state));
 	json_text(w, "reason", open ? breaker_reason_name(breaker->reason) : "");
-	json_number(w, "retry_in_ms", open ?
-		    ms_until(breaker_next_ns(breaker), now_ns) : 0);
+	json_number(w, "retry_in_ms", observes ? 0 : left_ms);
+	json_number(w, "observed_ms", observes &&
+		    tool->row.breaker == BREAKER_ROLLS_OUT ? left_ms : 0);
+	json_number(w, "spared", breaker->spared);
 	json_number(w, "queued", queue_depth(&tool->queue, QUEUE_SHEDDABLE));
+	json_number(w, "blocked", tool->door_count);
 	json_number(w, "running", tool->running);
 	json_number(w, "ok", tool->ends[ERROR_OK]);
 	json_number(w, "failed", failed_of(tool));
@@ -294,6 +321,9 @@ void report_tools(struct router *router, struct writer *w, int64_t now_ns)
 			    (uint64_t)(row->deadline_ns / NS_PER_MS));
 		json_number(w, "deadline_max_ms",
 			    (uint64_t)(row->deadline_max_ns / NS_PER_MS));
+		json_number(w, "queue", row->queue);
+		json_text(w, "overflow", report_overflow_name(row->overflow));
+		json_text(w, "breaker", breaker_mode_name(row->breaker));
 		json_number(w, "cache_ms", (uint64_t)(row->cache_ns / NS_PER_MS));
 		json_number(w, "stale_ms", (uint64_t)(row->stale_ns / NS_PER_MS));
 		json_text(w, "fallback", row->fallback);

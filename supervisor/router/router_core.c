@@ -264,6 +264,7 @@ void router_step(struct router *router, const struct router_event *event,
 		control_record(router, event, now_ns);
 		break;
 	case ROUTER_SAMPLE:
+		breakers_date(router, event->sample->wall_ns, now_ns);
 		health_sample(router, event->sample, now_ns);
 		break;
 	case ROUTER_TICK:
@@ -322,6 +323,8 @@ static void check_call(const struct router *router, const struct call *call)
 	assert(with_worker(call->state) == (call->permit.generation != 0));
 	assert((call->state == CALL_PARKED) ==
 	       list_is_linked(&call->parked_link));
+	assert((call->state == CALL_BLOCKED) ==
+	       list_is_linked(&call->door_link));
 	assert((call->state == CALL_QUEUED) == (call->queue_id != 0));
 	assert(!list_is_linked(&call->effect_link) ||
 	       call->state == CALL_JOINED);
@@ -352,8 +355,10 @@ void router_check(const struct router *router)
 	assert(count == router->call_count);
 	assert(running == router->running);
 	for (uint32_t i = 0; i < router->tools_fresh; i++) {
-		if (router->tools[i].present)
-			breaker_check(&router->tools[i].breaker);
+		if (!router->tools[i].present)
+			continue;
+		breaker_check(&router->tools[i].breaker);
+		door_check(router, &router->tools[i]);
 	}
 	for (uint32_t i = 0; i < router->size.slots; i++) {
 		const struct slot *slot = &router->slots[i];

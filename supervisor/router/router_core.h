@@ -92,6 +92,7 @@ struct router_process {		/* 0: unknown */
 enum router_work { WORK_DECODE, WORK_ENCODE, WORK_LOOKUP, ROUTER_WORK_COUNT };
 
 struct router_sample {
+	int64_t wall_ns;	/* since 1970-01-01 UTC; 0: unknown */
 	unsigned memory_percent, disk_percent, cpu_percent; /* 101: unknown */
 	struct router_process self, monitor;
 	struct histogram works[ROUTER_WORK_COUNT];

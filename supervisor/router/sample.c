@@ -145,6 +145,7 @@ static struct router_process process_of(const struct sampler *sampler, int whose
 void sample_take(struct sampler *sampler, struct router_sample *ret)
 {
 	*ret = (struct router_sample){
+		.wall_ns = clock_wall_ns(),
 		.memory_percent = memory_percent(sampler),
 		.disk_percent = disk_percent(sampler),
 		.cpu_percent = cpu_percent(sampler),

@@ -3,7 +3,8 @@
  *
  * tools_core	the catalogue, who may call what, a tool's breaker
  * clients_core	clients and their words; sending to any peer
- * admit_core	a call comes in: checks, queue
+ * admit_core	a call comes in: checks
+ * door_core	into its tool's queue, or what becomes of it if that is full
  * dispatch_core	a call goes out to a worker
  * degrade_core	its tool cannot serve: another one, or what is kept
  * calls_core	a call's record: its state, its places, its time
@@ -37,6 +38,7 @@
 #include "common/core/restart.h"
 #include "common/core/retry.h"
 #include "supervisor/router/breakers_core.h"
+#include "supervisor/router/door_core.h"
 #include "supervisor/router/effect_core.h"
 #include "supervisor/router/health_core.h"
 #include "supervisor/router/latency_core.h"
@@ -179,6 +181,8 @@ struct pool {
 	bool served;			/* a worker of it has been ready */
 	enum restart_state state;
 	int64_t retry_at_ns;
+	char reason[CONTROL_REASON_BYTES + 1];	/* why its last worker failed, */
+	char crash[CONTROL_CRASH_BYTES + 1];	/* and what that said of its crash */
 	struct retry_budget budget;
 	struct list slots, tools, parked;
 	uint32_t parked_count;
@@ -204,8 +208,12 @@ struct tool {
 	uint32_t breaker_row;		/* where it is kept; NONE: it need not be */
 	uint64_t kept_generation;	/* what was looked at for that */
 	int64_t kept_isolated_ns;
+	int64_t first_ns;		/* first seen, since 1970; 0: not asked */
 	int64_t armed_ns;
 	struct queue queue;
+	struct list door;		/* calls that wait for room in it */
+	uint32_t door_count;
+	uint64_t overflows[OVERFLOW_COUNT];	/* calls that found it full */
 	uint32_t running;
 	bool probing;
 	int64_t probe_ns;		/* the next is due; while half-open */
@@ -325,6 +333,7 @@ struct call {
 	struct flight_waiter waiter;
 
 	struct list id_link, client_link, slot_link, parked_link, effect_link;
+	struct list door_link;
 };
 
 struct totals {
@@ -384,6 +393,7 @@ struct router {
 	uint32_t doomed;		/* clients to be cut */
 	uint32_t dirty;			/* pools to look at, a bit each */
 	int64_t now_ns;			/* of this step */
+	int64_t date_ns;		/* when the clock was 0, since 1970; 0: unknown */
 	int64_t round_ns, health_ns, started_ns;
 	uint64_t turns;
 	enum supervisor_state supervisor;
@@ -495,7 +505,6 @@ void admit_to_tool(struct router *router, struct call *call, int64_t now_ns);
 /* It may have become one while it waited. */
 bool admit_is_poison(struct router *router, struct call *call,
 		     struct ending *why, int64_t now_ns);
-void admit_queue(struct router *router, struct call *call, int64_t now_ns);
 
 /* A call nobody is told of. */
 struct own_call {

@@ -34,10 +34,16 @@ static struct breaker_limits limits_for(const struct catalog_tool *row)
 	return limits;
 }
 
-static struct queue_settings queue_settings_of(void)
+static const enum queue_policy policies[OVERFLOW_COUNT] = {
+	[OVERFLOW_REJECTS] = QUEUE_SHED,
+	[OVERFLOW_DROPS]   = QUEUE_DROP_OLDEST,
+	[OVERFLOW_BLOCKS]  = QUEUE_BLOCK,
+};
+
+static struct queue_settings queue_settings_of(const struct catalog_tool *row)
 {
 	return (struct queue_settings){
-		.policy = QUEUE_SHED,
+		.policy = policies[row->overflow],
 		.client_entries_max = UINT32_MAX,	/* see admit_core */
 		.quantum = 1,
 		.target_ns = QUEUE_TARGET_NS_MIN,
@@ -50,7 +56,7 @@ static void start_queue(struct router *router, struct tool *tool,
 {
 	size_t index = (size_t)(tool - router->tools);
 	uint32_t lanes = router_lanes(&router->size);
-	const struct queue_settings settings = queue_settings_of();
+	const struct queue_settings settings = queue_settings_of(&tool->row);
 	uint32_t capacity = tool->row.queue;
 
 	if (capacity > router->size.queue)
@@ -79,6 +85,7 @@ static void start_tool(struct router *router, struct tool *tool,
 	tool->breaker_seen = tool->kept_generation = tool->breaker.generation;
 	tool->kept_isolated_ns = tool->breaker.isolated_until_ns;
 	tool->breaker_row = NONE;
+	list_init(&tool->door);
 	start_queue(router, tool, now_ns);
 }
 
@@ -129,6 +136,7 @@ static void load_tool(struct router *router, const struct catalog *catalog,
 			tool->changed = catalog->generation;
 		tool->row = *row;
 		tool->limits = limits_for(row);
+		tool->queue.settings.policy = policies[row->overflow];
 	}
 	router->tool_of[row_index] = (uint32_t)(tool - router->tools);
 }
@@ -241,6 +249,8 @@ void tools_load(struct router *router, const struct catalog *catalog,
 	router->catalog = catalog;
 	for (uint32_t i = 0; i < catalog->pool_count; i++)
 		tools_obey_pool(router, i, now_ns);
+	for (uint32_t i = 0; i < router->tools_fresh; i++)
+		tool_watch(router, &router->tools[i], now_ns);
 }
 
 /* ---- breakers ---- */
@@ -305,6 +315,7 @@ void tool_watch(struct router *router, struct tool *tool, int64_t now_ns)
 {
 	if (!tool->present)
 		return;
+	breakers_observe(router, tool, now_ns);
 	if (tool->breaker.generation != tool->breaker_seen)
 		on_moved(router, tool, now_ns);
 	breakers_keep(router, tool, now_ns);

@@ -19,12 +19,13 @@ manifests() {
 		kind=${kinds[i % 3]}
 		sed -e "s/^worker echo/worker storm$i/; s/^tool echo/tool storm$i/" \
 			-e "s/pool = ondemand/pool = $kind/; s/size = 2/size = 8/" \
-			-e "s/warm = 1/warm = 2/" \
+			-e "s/warm = 1/warm = 2/" -e "s/^tool .*/&\n\tbreaker = enforce/" \
 			-e "$([ $kind = per_call ] && echo 's/calls = 8/calls = 1/')" \
 			"$top/etc/tools/echo.tool" | sed "/^tool .*\\.leak/,/^}/d" >"$work/tools/storm$i.tool"
 	done
 	sed -e "s/^worker echo/worker haven/; s/^tool echo/tool haven/" \
-		-e "s/pool = ondemand/pool = static/" "$top/etc/tools/echo.tool" |
+		-e "s/pool = ondemand/pool = static/" -e "s/^tool .*/&\n\tbreaker = enforce/" \
+		"$top/etc/tools/echo.tool" |
 		sed "/^tool .*\\.leak/,/^}/d" >"$work/tools/haven.tool"
 }
 

@@ -137,6 +137,7 @@ static void become(struct breaker_model *model, enum breaker_state state,
 	model->entered_ns = at_ns;
 	model->period_ns = at_ns;
 	model->ramp_step = 0;
+	model->would_open = false;
 }
 
 static void open_for(struct breaker_model *model, enum breaker_reason reason,
@@ -147,6 +148,7 @@ static void open_for(struct breaker_model *model, enum breaker_reason reason,
 	model->trips++;
 	if (model->state == BREAKER_OBSERVE) {
 		become(model, BREAKER_OBSERVE, at_ns);
+		model->would_open = true;
 		return;
 	}
 	if (model->state != BREAKER_CLOSED)
@@ -311,6 +313,8 @@ enum breaker_answer model_admit(struct breaker_model *model, int64_t now_ns)
 		model->rejected++;
 		return BREAKER_REJECTED;
 	}
+	if (model->would_open && now_ns - model->entered_ns < open_time_ns(model))
+		model->spared++;
 	assert(model->call_count < MODEL_CALLS_MAX);
 	model->calls[model->call_count++] = (struct model_call){
 		.sent_ns = now_ns, .era = model->era, .probe = probe };

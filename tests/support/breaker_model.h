@@ -63,6 +63,8 @@ struct breaker_model {
 	int64_t isolated_until_ns;
 	int64_t observe_until_ns;
 	uint64_t trips;
+	bool would_open;	/* it observes, and this era began with a trip */
+	uint64_t spared;
 	uint64_t rejected;
 	uint64_t stale;
 	unsigned call_count;

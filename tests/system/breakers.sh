@@ -87,6 +87,43 @@ keeps() {
 	stop_supervisor
 }
 
+# In its first days a tool's breaker only counts, under whatever router, unless its manifest says so.
+fails() { for _ in {1..8}; do ask call young.fail '{"code":13}' >/dev/null 2>&1; done; }
+young() { ask status --json | jq -c '.tools[] | select(.name == "young.fail") | '"$1"; }
+observes() {
+	local tools=$work/tools.$tier before
+	folder "$tools"
+	rm -f "$tools"/*
+	sed -e 's/^worker echo/worker young/' -e 's/^tool echo/tool young/' \
+		"$top/etc/tools/echo.tool" >"$tools/young.tool"
+	start_supervisor --tools "$tools"
+	before=$(young .observed_ms)
+	holds "$tier: a new tool is observed, for a week" test "$before" -gt $((6 * 86400000))
+	holds "$tier: and no longer" test "$before" -le $((7 * 86400000))
+	fails
+	is "$tier: it fails, and none is rejected" "$(young '[.breaker, .spared, .failed]')" '["observe",3,8]'
+	is "$tier: but that is told" "$(ask status | grep -c 'young.fail: failures_in_a_row; let out 3 that it would reject; observed for')" 1
+	is "$tier: and counted" "$(ask status --metrics | grep '^cupel_breaker_spared_total{tool="young.fail"}')" \
+		'cupel_breaker_spared_total{tool="young.fail"} 3'
+	is "$tier: what came with the program is not observed" "$(breaker_of echo.fail)" closed
+	before=$(young .observed_ms)
+	holds "$tier: the router is killed, and there is another" lose_router
+	holds "$tier: the week goes on" test "$(young .observed_ms)" -lt "$before"
+	stop_supervisor
+	start_supervisor --tools "$tools"
+	holds "$tier: also under another supervisor" test "$(young .observed_ms)" -lt "$before"
+	ask breaker isolate young.fail 1m >/dev/null
+	is "$tier: isolated it rejects" "$(code_of call young.fail '{"code":13}')" 75
+	ask breaker reset young.fail >/dev/null
+	is "$tier: and then it is observed again" "$(breaker_of young.fail)" observe
+	sed -i 's/^tool .*/&\n\tbreaker = enforce/' "$tools/young.tool"
+	holds "$tier: its manifest ends that" wait_for 60 breaker_is young.fail closed
+	is "$tier: and tells so" "$(ask tools describe young.fail | grep -c 'breaker *enforce')" 1
+	fails
+	is "$tier: from then on it opens" "$(breaker_of young.fail)" open
+	stop_supervisor
+}
+
 # A pool that was given up is tried again when that is asked for, and at no other time.
 tries() {
 	local tools=$work/tools.$tier
@@ -96,21 +133,41 @@ tries() {
 	[ "$tier" = full ] || chown "$user" "$space/hopeless"
 	printf '%s\n' 'worker hopeless {' "program = $space/hopeless" 'policy = tool' 'pool = static' '}' \
 		'tool hopeless {' 'help = "no"' 'class = pure' '}' >"$tools/hopeless.tool"
+	install -m 755 "$work/bin/cupel-echo" "$space/brittle"
+	sed -e 's/^worker echo/worker brittle/' -e 's/^tool echo/tool brittle/' \
+		-e "s|= cupel-echo|= $space/brittle|" "$top/etc/tools/echo.tool" >"$tools/brittle.tool"
 	start_supervisor --tools "$tools"
-	gave_up() { [ "$(ask status --json | jq -r '.pools[] | select(.name == "hopeless").state')" = failed ]; }
+	pool() { ask status --json | jq -r '.pools[] | select(.name == "'"$1"'") | '"$2"; }
+	gave_up() { [ "$(pool hopeless .state)" = failed ]; }
+	rests() {
+		[ "$(pool brittle .ready)" -eq 0 ] || kill -SEGV $(named brittle) 2>/dev/null
+		[ "$(pool brittle .state)" = crashloop ]
+	}
 	ends() { grep -c '"component":"hopeless/.*"the worker has ended"' "$log"; }
 	ended_again() { [ "$(ends)" -gt "$before" ]; }
 	holds "$tier: a pool is given up" wait_for 60 gave_up
+	is "$tier: the reason is told" "$(pool hopeless .reason)" 'it did not get ready: status 78'
+	is "$tier: in the table as well" "$(ask status | grep '^  hopeless: it')" \
+		'  hopeless: it did not get ready: status 78'
+	holds "$tier: the router is killed, and there is another" lose_router
+	is "$tier: which knows the reason" "$(pool hopeless .reason)" 'it did not get ready: status 78'
 	before=$(ends)
 	is "$tier: its tool says how it is tried again" \
 		"$(words_of call hopeless 1 | grep -c "'cupel breaker reset' tries them now")" 1
 	ask breaker reset hopeless 2>/dev/null
 	holds "$tier: which does so" wait_for 60 ended_again
 	holds "$tier: and it is given up again" wait_for 60 gave_up
+	holds "$tier: a pool whose workers crash rests" wait_for 60 rests
+	is "$tier: its reason" "$(pool brittle .reason)" 'it was killed: signal 11'
+	is "$tier: and what the crash page says, as the log does" "$(pool brittle .crash_page)" \
+		"$(jq -r 'select(.msg == "crash page") |
+			"call \(.call), phase \(.phase), build \(.build), backtrace \(.backtrace)"' "$log" | tail -n 1)"
+	is "$tier: which is something" "$(pool brittle .crash_page | grep -cE '^call [0-9]+, phase [0-9]+, build .+, backtrace [0-9a-f]+')" 1
 	stop_supervisor
 }
 
 for_each_tier breaks
 for_each_tier keeps
+for_each_tier observes
 for_each_tier tries
 done_testing

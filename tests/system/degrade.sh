@@ -11,7 +11,7 @@ write_manifests() {
 	cat >"$tools/look.tool" <<-END
 	worker look { program = $space/look policy = strict }
 	tool look { help = "as echo" class = pure cache = 1s stale = 1h fallback = spare }
-	tool look.fail { help = "fails" class = idempotent fallback = spare }
+	tool look.fail { help = "fails" class = idempotent fallback = spare breaker = enforce }
 	tool look.sleep { help = "kept" class = pure cache = 1ms stale = 1h }
 	tool look.burn { help = "nothing of that" class = pure cache = 1ms }
 	tool look.flood { help = "short" class = pure cache = 1ms stale = 1ms }

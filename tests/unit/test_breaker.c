@@ -459,6 +459,7 @@ static void observing_counts_and_never_rejects(void **state)
 	assert_int_equal(breaker.state, BREAKER_OBSERVE);
 	assert_int_equal(breaker.trips, 2);
 	assert_int_equal(breaker.rejected, 0);
+	assert_int_equal(breaker.spared, 3);
 	assert_int_equal(breaker_concurrency_max(&breaker, 10), 10);
 	wait_for_timer();
 	assert_int_equal(breaker.state, BREAKER_CLOSED);

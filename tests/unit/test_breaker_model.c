@@ -196,7 +196,8 @@ static void twin_compare(const struct twin *twin)
 			 (intmax_t)breaker_next_ns(b),
 			 (intmax_t)model_next_ns(m));
 	if (b->generation != m->era || b->stale_results != m->stale ||
-	    b->trips != m->trips || b->rejected != m->rejected)
+	    b->trips != m->trips || b->rejected != m->rejected ||
+	    b->spared != m->spared)
 		fail_msg("%s: counters differ", path);
 	if (breaker_concurrency_max(b, 10) != model_concurrency(m, 10))
 		fail_msg("%s: concurrency %u, want %u", path,

@@ -128,6 +128,8 @@ static void each_member_has_its_range(void **state)
 		WRONG(tools[0].queue, CATALOG_QUEUE_MAX + 1, "queue"),
 		WRONG(tools[0].concurrency, CATALOG_QUEUE_MAX + 1, "concurrency"),
 		WRONG(tools[0].coalesce, 2, "coalesce"),
+		WRONG(tools[0].overflow, OVERFLOW_COUNT, "overflow"),
+		WRONG(tools[0].breaker, BREAKER_MODE_COUNT, "breaker"),
 		WRONG(tools[0].deadline_ns, 0, "deadline_ns"),
 		WRONG(tools[0].deadline_ns, 3, "deadline_ns"),
 		WRONG(tools[0].idle_ns, -1, "idle_ns"),

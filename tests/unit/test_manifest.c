@@ -176,10 +176,43 @@ static void a_new_fallback_is_more_than_before(void **state)
 	}
 }
 
+/* What came with the program has been tried out; what is new has not. */
+static void who_is_observed_at_first(void **state)
+{
+	static const struct { const char *words; bool builtin; uint32_t want; } rows[] = {
+		{ "", true, BREAKER_ENFORCES },
+		{ "", false, BREAKER_ROLLS_OUT },
+		{ "breaker = rollout", true, BREAKER_ENFORCES },
+		{ "breaker = enforce", false, BREAKER_ENFORCES },
+		{ "breaker = observe", false, BREAKER_OBSERVES },
+		{ "breaker = observe", true, BREAKER_OBSERVES },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct assembly assembly = { 0 };
+		struct manifest manifest;
+		struct error why;
+		char text[256];
+
+		snprintf(text, sizeof(text), "worker x { program = /bin/true }\n"
+			 "tool x { help = h\n%s }\n", rows[i].words);
+		assert_int_equal(assembly_init(&assembly, &why), 0);
+		assert_int_equal(manifest_parse(&manifest, "x.tool", span_of_text(text), &why), 0);
+		manifest.builtin = rows[i].builtin;
+		assert_int_equal(assembly_add(&assembly, &manifest, &why), 0);
+		test_row(assembly.catalog->tools[0].breaker == rows[i].want, "%s, %d: %u",
+			 rows[i].words, rows[i].builtin, assembly.catalog->tools[0].breaker);
+		manifest_release(&manifest);
+		assembly_release(&assembly);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_slow_follows_from_the_tool),
+		cmocka_unit_test(who_is_observed_at_first),
 		cmocka_unit_test(what_answers_for_another_has_no_effect),
 		cmocka_unit_test(a_fallback_is_judged_when_all_are_there),
 		cmocka_unit_test(a_new_fallback_is_more_than_before),

@@ -9,6 +9,7 @@
 
 #define CLIENT 0
 #define ROWS 4
+#define DAY_NS (24 * 3600 * NS_PER_S)
 
 static struct catalog catalog;
 static struct {
@@ -18,6 +19,7 @@ static struct {
 	uint64_t last_id;
 	unsigned code;
 	int64_t now_ns;
+	int64_t wall_ns;		/* at the clock's zero; 0: nobody knows */
 } world;
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
@@ -75,6 +77,15 @@ static void hear(struct message message)
 				    .message = &message });
 }
 
+static void look_at_the_date(void)
+{
+	struct router_sample sample = { .memory_percent = 101, .disk_percent = 101,
+		.cpu_percent = 101,
+		.wall_ns = world.wall_ns ? world.wall_ns + world.now_ns : 0 };
+
+	step((struct router_event){ .kind = ROUTER_SAMPLE, .sample = &sample });
+}
+
 static void name_tools(const char *first, const char *second)
 {
 	catalog = (struct catalog){ 0 };
@@ -102,6 +113,7 @@ static unsigned live(void)
 	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), world.now_ns);
 	step((struct router_event){ .kind = ROUTER_OPEN, .peer = CLIENT, .uid = 0,
 				    .role = ROLE_OWNER });
+	look_at_the_date();
 	hear((struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
 	return refused;
 }
@@ -123,6 +135,15 @@ static void begin(void)
 	memset(&world, 0, sizeof(world));
 	world.now_ns = 1000 * NS_PER_S;
 	name_tools("one", "two");
+	live();
+}
+
+static void begin_as(enum breaker_mode mode)
+{
+	begin();
+	die();
+	world.wall_ns = 20000 * DAY_NS;
+	catalog.tools[0].breaker = mode;
 	live();
 }
 
@@ -312,6 +333,155 @@ static void damage_is_dropped(void **state)
 	die();
 }
 
+/* ---- who is only observed ---- */
+
+/* It fails five times in a row, as if calls had been sent. */
+static void fail_five(void)
+{
+	struct breaker *breaker = breaker_of("one");
+
+	for (uint64_t i = 1; i <= 5; i++) {
+		struct breaker_permit permit;
+
+		assert_int_not_equal(breaker_admit(breaker, i, world.now_ns, &permit),
+				     BREAKER_REJECTED);
+		breaker_report(breaker, &permit, OUTCOME_FAIL, BREAKER_CRASH_NONE,
+			       world.now_ns);
+	}
+}
+
+static void live_days(unsigned days)
+{
+	die();
+	world.now_ns += days * DAY_NS;
+	assert_int_equal(live(), 0);
+}
+
+static void the_first_days_are_observed(void **state)
+{
+	struct breaker_permit permit;
+
+	(void)state;
+	begin_as(BREAKER_ROLLS_OUT);
+	assert_string_equal(state_of("one"), "observe");
+	assert_string_equal(state_of("two"), "closed");
+	fail_five();
+	assert_string_equal(state_of("one"), "observe");
+	assert_int_equal(breaker_of("one")->trips, 1);
+	assert_int_equal(breaker_of("one")->spared, 0);
+	assert_int_equal(breaker_admit(breaker_of("one"), 9, world.now_ns, &permit),
+			 BREAKER_ADMITTED);
+	assert_int_equal(breaker_of("one")->spared, 1);
+	live_days(6);
+	assert_string_equal(state_of("one"), "observe");
+	wait(24 * 3600 - 1);
+	assert_string_equal(state_of("one"), "observe");
+	wait(1);
+	assert_string_equal(state_of("one"), "closed");
+	fail_five();
+	assert_int_equal(call("one", "1"), ERROR_BREAKER_OPEN);
+	live_days(0);
+	live_days(100);		/* once is once */
+	assert_string_equal(state_of("one"), "half_open");
+	order("reset one");
+	live_days(0);
+	assert_string_equal(state_of("one"), "closed");
+	die();
+}
+
+static void the_date_is_of_the_wall(void **state)
+{
+	(void)state;
+	begin_as(BREAKER_ROLLS_OUT);
+	world.now_ns = 10 * NS_PER_S;		/* the machine was off for six days */
+	world.wall_ns += 6 * DAY_NS;
+	live_again();
+	assert_string_equal(state_of("one"), "observe");
+	world.wall_ns += 2 * DAY_NS;		/* as it comes to know the time */
+	look_at_the_date();
+	assert_string_equal(state_of("one"), "closed");
+	world.wall_ns -= 30 * DAY_NS;		/* then it was seen in the future: */
+	live_again();				/* a week from now on, and no longer */
+	assert_string_equal(state_of("one"), "observe");
+	wait(7 * 24 * 3600);
+	assert_string_equal(state_of("one"), "closed");
+	die();
+	begin_as(BREAKER_ROLLS_OUT);
+	world.wall_ns = 0;
+	live_again();				/* nobody knows the time */
+	assert_string_equal(state_of("one"), "closed");
+	die();
+}
+
+static void reload_as(enum breaker_mode mode)
+{
+	static struct catalog next;
+
+	next = catalog;
+	next.tools[0].breaker = mode;
+	for (uint32_t i = 0; i < next.tool_count; i++)	/* or schemas are compared */
+		next.tools[i].class = next.tools[i].class == TOOL_PURE ?
+				      TOOL_IDEMPOTENT : TOOL_PURE;
+	next.generation = world.router->catalog->generation + 1;
+	catalog = next;
+	step((struct router_event){ .kind = ROUTER_CONTROL, .catalog = &next,
+		.record = &(struct control){ .kind = CONTROL_CATALOG } });
+}
+
+static void its_manifest_ends_it(void **state)
+{
+	(void)state;
+	begin_as(BREAKER_ROLLS_OUT);
+	reload_as(BREAKER_ENFORCES);
+	assert_string_equal(state_of("one"), "closed");
+	live_again();
+	assert_string_equal(state_of("one"), "closed");
+	reload_as(BREAKER_ROLLS_OUT);		/* it is as old as it was */
+	assert_string_equal(state_of("one"), "observe");
+	live_days(7);
+	assert_string_equal(state_of("one"), "closed");
+	reload_as(BREAKER_OBSERVES);
+	wait(50 * 24 * 3600);
+	assert_string_equal(state_of("one"), "observe");
+	die();
+}
+
+static void isolation_goes_before(void **state)
+{
+	(void)state;
+	begin_as(BREAKER_ROLLS_OUT);
+	order("isolate one 600");
+	assert_int_equal(call("one", "1"), ERROR_BREAKER_OPEN);
+	live_again();
+	assert_string_equal(state_of("one"), "forced_open");
+	wait(601);
+	assert_string_equal(state_of("one"), "observe");
+	order("isolate one 600");
+	order("reset one");
+	assert_string_equal(state_of("one"), "observe");
+	die();
+}
+
+static void rows_of_before_have_no_date(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate one 600");
+	die();
+	world.wall_ns = 20000 * DAY_NS;
+	catalog.tools[0].breaker = BREAKER_ROLLS_OUT;
+	assert_int_equal(live(), 0);		/* known, and new as of today */
+	assert_string_equal(state_of("one"), "forced_open");
+	order("reset one");
+	assert_string_equal(state_of("one"), "observe");
+	live_days(8);
+	assert_string_equal(state_of("one"), "closed");
+	name_tools("three", "two");
+	live_again();
+	assert_true(nothing_is_kept());
+	die();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +493,11 @@ int main(void)
 		cmocka_unit_test(the_clock_begins_anew),
 		cmocka_unit_test(a_call_writes_nothing),
 		cmocka_unit_test(damage_is_dropped),
+		cmocka_unit_test(the_first_days_are_observed),
+		cmocka_unit_test(the_date_is_of_the_wall),
+		cmocka_unit_test(its_manifest_ends_it),
+		cmocka_unit_test(isolation_goes_before),
+		cmocka_unit_test(rows_of_before_have_no_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

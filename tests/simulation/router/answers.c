@@ -123,6 +123,8 @@ static void see_result(uint32_t client, const struct message *message)
 		fail("an old result that is none", code);
 	call->outstanding = false;
 	call->unconfirmed = call->detached || world.clients[client].resumes;
+	if (code == ERROR_BREAKER_OPEN && world.observes && call->tool == 0)
+		fail("a breaker that only observes has rejected", code);
 	seen[SEEN_OK] += code == ERROR_OK;
 	seen[SEEN_NOT_STARTED] += code == ERROR_CRASH_NOT_STARTED;
 	seen[SEEN_UNKNOWN] += code == ERROR_CRASH_OUTCOME_UNKNOWN;

@@ -26,6 +26,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"recorded", "router died", "not written down", "recalled",
 	"cut", "given back", "adopted", "sent anew", "had after all", "output lost",
 	"thief", "forgotten", "died midst", "replayed", "trespass", "moved",
+	"spared", "dropped", "blocked",
 	"fallback", "old result",
 };
 
@@ -125,8 +126,13 @@ static void check_end(void)
 		const struct tool *tool = &world.router->tools[i];
 
 		if (tool->present && tool->breaker.state != BREAKER_CLOSED &&
-		    tool->breaker.state != BREAKER_HALF_OPEN)
+		    tool->breaker.state != BREAKER_HALF_OPEN &&
+		    (tool->breaker.state != BREAKER_OBSERVE ||
+		     tool->row.breaker != BREAKER_ROLLS_OUT))
 			fail("a breaker has not come back", i);
+		seen[SEEN_SPARED] += tool->breaker.spared;
+		seen[SEEN_DROPPED] += tool->overflows[OVERFLOW_DROPS];
+		seen[SEEN_BLOCKED] += tool->overflows[OVERFLOW_BLOCKS];
 	}
 }
 
@@ -156,6 +162,16 @@ static uint64_t run(uint64_t seed)
 {
 	memset(&world, 0, sizeof(world));
 	catalog_of(0)->generation = 1;
+	world.observes = seed % 2;
+	for (unsigned i = 0; i < 2; i++)
+		catalog_of(i)->tools[0].breaker = world.observes ? BREAKER_ROLLS_OUT
+								 : BREAKER_ENFORCES;
+	for (unsigned i = 0; i < 2; i++)
+		for (uint32_t j = 0; j < catalog_of(i)->tool_count; j++) {
+			catalog_of(i)->tools[j].overflow = (uint32_t)(seed / 2 + j) %
+							   OVERFLOW_COUNT;
+			catalog_of(i)->tools[j].queue = seed / 6 % 2 ? 8 : 2;
+		}
 	world.seed = seed;
 	world.print = getenv("SEED") != NULL;
 	random_init(&world.random, seed);

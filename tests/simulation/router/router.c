@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BEGUN_NS (20000 * 24 * 3600 * NS_PER_S)	/* the clock's zero, since 1970 */
+
 static struct {
 	void *memory;
 	char *legacy;			/* and a copy of when it was killed */
@@ -170,6 +172,8 @@ void begin_router(const struct catalog *catalog)
 		if (!router_recall_breaker(world.router, i, &world.breakers[i],
 					   world.now_ns))
 			fail("a breaker's row is none", i);
+	step((struct router_event){ .kind = ROUTER_SAMPLE, .sample = &(struct router_sample){
+		.wall_ns = BEGUN_NS + world.now_ns } });
 }
 
 void end_router(void)

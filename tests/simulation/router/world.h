@@ -51,6 +51,7 @@ enum seen {
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
 	SEEN_CUT, SEEN_GIVEN_BACK, SEEN_ADOPTED, SEEN_SENT_ANEW, SEEN_PROMISED, SEEN_LOST,
 	SEEN_THIEF, SEEN_FORGOT, SEEN_MIDST, SEEN_REPLAYED, SEEN_TRESPASS, SEEN_MOVED,
+	SEEN_SPARED, SEEN_DROPPED, SEEN_BLOCKED,
 	SEEN_FALLBACK, SEEN_OLD,
 	SEEN_COUNT
 };
@@ -145,6 +146,7 @@ struct world {
 	int64_t now_ns;
 	uint64_t trace, seed;
 	bool calm, print, left;
+	bool observes;			/* "effect" is new, and its breaker only counts */
 	unsigned first_pool;		/* the number of "many" */
 	uint32_t moves;			/* workspaces have changed hands so often */
 	unsigned deaths[2];		/* by the killer, as "effect" and as "job" */
