@@ -8,6 +8,7 @@ worker store {
 	calls = 64
 	critical = true
 	state = true
+	settings = true
 }
 
 tool store.session {

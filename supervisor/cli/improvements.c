@@ -209,8 +209,9 @@ int cli_trend(const struct verb *verb, int argc, char **argv)
 void cli_trend_explain(FILE *out)
 {
 	fputs("\nWhat the program measured in each campaign over the repository one is in, before\n"
-	      "any change, and the medians of 'cupel bench', the newest first. Metrics are\n"
-	      "named as in cupel.conf.\n", out);
+	      "any change, and the medians of 'cupel bench', the newest first. What is older than\n"
+	      "a week stands there by the minute, and later by the hour: how many values there\n"
+	      "were, their mean and range. Metrics are named as in cupel.conf.\n", out);
 }
 
 static int forget(const struct wanted *wanted)

@@ -1,6 +1,7 @@
 #include "supervisor/cli/ledger.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -112,12 +113,68 @@ void ledger_lessons(const struct table *look, const json_t *lessons)
 	grid_print(&grid, look);
 }
 
-void ledger_trend(const struct table *look, const json_t *trend)
+/* One value, or several of a minute or an hour, with a bar for the mean. */
+static void trend_row(struct grid *grid, const json_t *row, double most)
 {
 	static const char bars[BAR_COLUMNS + 1] = "##############################";
+	double n = member_number(row, "n"), mean = member_number(row, "mean");
+
+	grid_cell(grid, TABLE_PLAIN, "%.19s", member_text(row, "at"));
+	grid_cell(grid, TABLE_PLAIN, "%s", member_text(row, "by"));
+	grid_cell(grid, TABLE_PLAIN, "%.0f", n);
+	grid_cell(grid, TABLE_PLAIN, "%.6g", mean);
+	if (n > 1)
+		grid_cell(grid, TABLE_PLAIN, "%.6g to %.6g", member_number(row, "min"),
+			  member_number(row, "max"));
+	else
+		grid_cell(grid, TABLE_PLAIN, "%s", "");
+	grid_cell(grid, TABLE_PLAIN, "%.*s",
+		  most > 0 && mean > 0 ? (int)(BAR_COLUMNS * mean / most) : 0, bars);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+static double median_of(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+/* The median is known only where every value is there still. */
+static void trend_sum(const struct table *look, const json_t *trend)
+{
+	size_t count = json_array_size(trend), i;
+	AUTO_FREE double *values = calloc(count, sizeof(*values));
+	const json_t *row = json_array_get(trend, 0);
+	double last = member_number(row, "last"), min = last, max = last, n = 0, sum = 0;
+
+	json_array_foreach((json_t *)(uintptr_t)trend, i, row) {
+		n += member_number(row, "n");
+		sum += member_number(row, "n") * member_number(row, "mean");
+		if (member_number(row, "min") < min)
+			min = member_number(row, "min");
+		if (member_number(row, "max") > max)
+			max = member_number(row, "max");
+		if (values)
+			values[i] = member_number(row, "mean");
+	}
+	fprintf(look->out, "\n%.0f values from %.6g to %.6g, mean %.6g, last %.6g", n, min, max,
+		sum / n, last);
+	if (values && n == (double)count)
+		fprintf(look->out, ", median %.6g", median_of(values, count));
+	fputs("\n", look->out);
+}
+
+void ledger_trend(const struct table *look, const json_t *trend)
+{
 	static const struct grid_column columns[] = {
-		{ "AT", false, false }, { "BY", false, false }, { "VALUE", true, false },
-		{ "", false, true },
+		{ "AT", false, false }, { "BY", false, false }, { "N", true, false },
+		{ "MEAN", true, false }, { "RANGE", false, false }, { "", false, true },
 	};
 	double most = 0;
 	struct grid grid;
@@ -125,19 +182,13 @@ void ledger_trend(const struct table *look, const json_t *trend)
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)trend, i, row)
-		if (member_number(row, "value") > most)
-			most = member_number(row, "value");
+		if (member_number(row, "mean") > most)
+			most = member_number(row, "mean");
 	grid_init(&grid, columns, COUNT(columns));
-	json_array_foreach((json_t *)(uintptr_t)trend, i, row) {
-		double value = member_number(row, "value");
-
-		grid_cell(&grid, TABLE_PLAIN, "%.19s", member_text(row, "at"));
-		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "by"));
-		grid_cell(&grid, TABLE_PLAIN, "%.6g", value);
-		grid_cell(&grid, TABLE_PLAIN, "%.*s",
-			  most > 0 && value > 0 ? (int)(BAR_COLUMNS * value / most) : 0, bars);
-	}
+	json_array_foreach((json_t *)(uintptr_t)trend, i, row)
+		trend_row(&grid, row, most);
 	grid_print(&grid, look);
+	trend_sum(look, trend);
 }
 
 /* ---- tables of one thing ---- */
@@ -238,7 +289,7 @@ void ledger_stats(const struct table *table, const json_t *stats)
 	const json_t *statuses = json_object_get(stats, "improvements"), *count;
 	const char *status;
 
-	row_of(table, "measured", "%.0f times; %.0f bottlenecks open",
+	row_of(table, "measured", "%.0f times lately; %.0f bottlenecks open",
 	       member_number(stats, "snapshots"), member_number(stats, "bottlenecks"));
 	json_object_foreach((json_t *)(uintptr_t)statuses, status, count)
 		row_of(table, status, "%.0f", json_number_value(count));

@@ -145,7 +145,9 @@ static int check_version(struct database *database, const char *path, struct err
 				 version, schema_version);
 	if (version > 0 && application != APPLICATION_ID)
 		return error_set(why, -EUCLEAN, "another program's database; name another state directory by CUPEL_STATE");
-	if (version > 0 && (size_t)version < schema_version)
+	if (version == 0)	/* later it would take as long as writing all anew */
+		r = execute(database, "PRAGMA auto_vacuum = INCREMENTAL", why);
+	else if ((size_t)version < schema_version)
 		r = back_up(database, path, version, why);
 	return r == 0 ? migrate(database, (size_t)version, why) : r;
 }

@@ -39,6 +39,19 @@
 #define DATABASE_MB                                                           \
 	"(SELECT page_count * page_size / 1048576.0 FROM pragma_page_count, pragma_page_size)"
 
+/*
+ * The newest thousand of every series of a metric, as they were or rolled up: each
+ * is found by the index, however many there are.
+ */
+#define TREND(step, n, mean, least, most, last, median, table, more)          \
+	"SELECT p.timestamp AS at, s.kind AS \"by\", " step " AS step, " n " AS n, " \
+	mean " AS mean, " least " AS min, " most " AS max, " last " AS last, " \
+	median " AS median FROM series s JOIN " table " p ON p.series_id = s.id" more \
+	" AND p.timestamp >= max(coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"  \
+	"  '-' || :hours || ' hours'), ''), coalesce((SELECT timestamp FROM " table \
+	"  WHERE series_id = s.id" more " ORDER BY timestamp DESC LIMIT 1 OFFSET 999), ''))" \
+	" WHERE s.workspace = :workspace AND s.metric = :metric"
+
 static const struct method methods[] = {
 	{ "store.session", {
 		"INSERT INTO sessions (workspace, kind, seed, options)"
@@ -70,12 +83,14 @@ static const struct method methods[] = {
 		" FROM (SELECT :metrics AS m) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.trend", {
-		"SELECT p.timestamp AS at, s.kind AS \"by\", j.value AS value FROM performance_metrics p"
-		" JOIN sessions s ON s.id = p.session_id, json_each(p.metrics_json) j"
-		" WHERE s.workspace = :workspace AND j.key = :metric"
-		" AND p.timestamp >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
-		"  '-' || coalesce(:hours, 8760) || ' hours')"
-		" ORDER BY p.id DESC LIMIT 1000" },
+		TREND("'raw'", "1", "value", "value", "value", "value", "value", "points", "")
+		" UNION ALL "
+		TREND("step", "n", "sum / n", "least", "most", "last", "NULL", "rollups",
+		      " AND step = 'minute'")
+		" UNION ALL "
+		TREND("step", "n", "sum / n", "least", "most", "last", "NULL", "rollups",
+		      " AND step = 'hour'")
+		" ORDER BY at DESC LIMIT 1000" },
 	  ANSWER_LIST, "trend", NULL, false, NULL },
 
 	/* known: only what is there already is brought up to date. */

@@ -190,5 +190,56 @@ static const char *const third[] = {
 	NULL,
 };
 
-const char *const *const schema_migrations[] = { first, second, third };
+/*
+ * What is measured as numbers by time: a point for each number of a snapshot, kept
+ * by the database itself, and what points become once they are old. A roll-up
+ * is of the minute, or of the hour, that begins at its timestamp.
+ */
+#define NUMBERS(snapshot)                                                     \
+	" FROM " snapshot " JOIN sessions s ON s.id = m.session_id,"          \
+	" json_each(m.metrics_json) j"
+#define IS_NUMBER " j.type IN ('integer', 'real')"
+#define SERIES_OF(snapshot)                                                   \
+	"INSERT OR IGNORE INTO series (workspace, metric, kind)"              \
+	" SELECT s.workspace, j.key, s.kind" NUMBERS(snapshot) " WHERE" IS_NUMBER ";"
+#define POINTS_OF(snapshot)                                                   \
+	"INSERT OR REPLACE INTO points"                                       \
+	" SELECT m.id, r.id, m.timestamp, j.value" NUMBERS(snapshot)          \
+	" JOIN series r ON r.workspace = s.workspace AND r.metric = j.key"    \
+	" AND r.kind = s.kind WHERE" IS_NUMBER ";"
+#define INSERTED                                                              \
+	"(SELECT NEW.id AS id, NEW.session_id AS session_id, NEW.timestamp AS timestamp," \
+	" NEW.metrics_json AS metrics_json) m"
+
+static const char *const fourth[] = {
+	"CREATE TABLE series ("
+	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, metric TEXT NOT NULL,"
+	" kind TEXT NOT NULL) STRICT;",
+	"CREATE UNIQUE INDEX series_once ON series (workspace, metric, kind);",
+	"CREATE TABLE points ("
+	" metrics_id INTEGER NOT NULL REFERENCES performance_metrics (id) ON DELETE CASCADE,"
+	" series_id INTEGER NOT NULL REFERENCES series (id), timestamp TEXT NOT NULL,"
+	" value REAL NOT NULL, PRIMARY KEY (metrics_id, series_id)) STRICT, WITHOUT ROWID;",
+	"CREATE INDEX points_by_time ON points (series_id, timestamp, value);",
+	"CREATE TRIGGER performance_metrics_points AFTER INSERT ON performance_metrics BEGIN "
+	SERIES_OF(INSERTED) " " POINTS_OF(INSERTED) " END;",
+	SERIES_OF("performance_metrics m"),
+	POINTS_OF("performance_metrics m"),
+	"CREATE TABLE rollups ("
+	" series_id INTEGER NOT NULL REFERENCES series (id),"
+	" step TEXT NOT NULL CHECK (step IN ('minute', 'hour')), timestamp TEXT NOT NULL,"
+	" n INTEGER NOT NULL, sum REAL NOT NULL, least REAL NOT NULL, most REAL NOT NULL,"
+	" last REAL NOT NULL, PRIMARY KEY (series_id, step, timestamp)) STRICT, WITHOUT ROWID;",
+	"CREATE INDEX minutes_by_time ON rollups (timestamp) WHERE step = 'minute';",
+	"CREATE INDEX performance_metrics_at ON performance_metrics (timestamp);",
+	"CREATE INDEX calls_at ON calls (timestamp);",
+	"CREATE INDEX events_at ON events (timestamp);",
+	/* What retention_core.h knows of the clock. */
+	"CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1),"
+	" seen_ms INTEGER NOT NULL, trusted_ms INTEGER NOT NULL) STRICT;",
+	"INSERT INTO clock VALUES (1, 0, 0);",
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first, second, third, fourth };
 const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
