@@ -9,6 +9,7 @@
 #include "supervisor/cli/grid.h"
 
 #define BAR_COLUMNS 30
+#define TREND_COLUMNS 6
 #define LINE_BYTES 600
 
 static enum table_tone tone_of(const char *word)
@@ -132,6 +133,69 @@ static void trend_row(struct grid *grid, const json_t *row, double most)
 		  most > 0 && mean > 0 ? (int)(BAR_COLUMNS * mean / most) : 0, bars);
 }
 
+/* ---- environments: texts of lines "NAME: VALUE" ---- */
+
+static const char *environment_of(const json_t *row)
+{
+	const char *hash = json_string_value(json_object_get(row, "environment"));
+
+	return hash ? hash : "";
+}
+
+static bool is_same(const json_t *row, const json_t *other)
+{
+	return strcmp(environment_of(row), environment_of(other)) == 0;
+}
+
+static const char *facts_of(const json_t *row, const json_t *environments)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)environments, i, one)
+		if (is_same(row, one))
+			return member_text(one, "facts");
+	return "";
+}
+
+static bool has_line(const char *facts, const char *line, size_t length)
+{
+	for (; *facts; facts += strcspn(facts, "\n"), facts += *facts == '\n')
+		if (strncmp(facts, line, length) == 0 && facts[length] == '\n')
+			return true;
+	return false;
+}
+
+/* What was otherwise before: "kernel was Linux 6.1, cpus was 4". */
+static void describe_break(const char *before, const char *after, char ret[LINE_BYTES])
+{
+	int used = 0;
+
+	snprintf(ret, LINE_BYTES, *before ? "another environment" : "an unknown environment");
+	for (size_t length; *before && used < LINE_BYTES - 1; before += length + 1) {
+		int name = (int)strcspn(before, ":\n");
+
+		length = strcspn(before, "\n");
+		if (!has_line(after, before, length) && before[name] == ':')
+			used += snprintf(ret + used, (size_t)(LINE_BYTES - used), "%s%.*s was%.*s",
+					 used ? ", " : "", name, before,
+					 (int)length - name - 1, before + name + 1);
+		if (!before[length])
+			return;
+	}
+}
+
+static void trend_break(struct grid *grid, const json_t *older, const json_t *newer,
+			const json_t *environments)
+{
+	char text[LINE_BYTES];
+
+	describe_break(facts_of(older, environments), facts_of(newer, environments), text);
+	for (int column = 0; column < TREND_COLUMNS - 1; column++)
+		grid_cell(grid, TABLE_PLAIN, "%s", column ? "" : "-- before:");
+	grid_cell(grid, TABLE_WARN, "%s", text);
+}
+
 static int compare(const void *a, const void *b)
 {
 	double left = *(const double *)a, right = *(const double *)b;
@@ -145,15 +209,20 @@ static double median_of(double *values, size_t count)
 	return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
-/* The median is known only where every value is there still. */
+/*
+ * Of the newest environment alone, as others compare with nothing. The median is
+ * known only where every value is there still.
+ */
 static void trend_sum(const struct table *look, const json_t *trend)
 {
-	size_t count = json_array_size(trend), i;
-	AUTO_FREE double *values = calloc(count, sizeof(*values));
-	const json_t *row = json_array_get(trend, 0);
-	double last = member_number(row, "last"), min = last, max = last, n = 0, sum = 0;
+	size_t count = 0, i;
+	AUTO_FREE double *values = calloc(json_array_size(trend), sizeof(*values));
+	const json_t *first = json_array_get(trend, 0), *row;
+	double last = member_number(first, "last"), min = last, max = last, n = 0, sum = 0;
 
 	json_array_foreach((json_t *)(uintptr_t)trend, i, row) {
+		if (!is_same(row, first))
+			continue;
 		n += member_number(row, "n");
 		sum += member_number(row, "n") * member_number(row, "mean");
 		if (member_number(row, "min") < min)
@@ -161,32 +230,37 @@ static void trend_sum(const struct table *look, const json_t *trend)
 		if (member_number(row, "max") > max)
 			max = member_number(row, "max");
 		if (values)
-			values[i] = member_number(row, "mean");
+			values[count++] = member_number(row, "mean");
 	}
-	fprintf(look->out, "\n%.0f values from %.6g to %.6g, mean %.6g, last %.6g", n, min, max,
-		sum / n, last);
+	fprintf(look->out, "\n%.0f values%s from %.6g to %.6g, mean %.6g, last %.6g", n,
+		count < json_array_size(trend) ? " in this environment" : "", min, max, sum / n,
+		last);
 	if (values && n == (double)count)
 		fprintf(look->out, ", median %.6g", median_of(values, count));
 	fputs("\n", look->out);
 }
 
-void ledger_trend(const struct table *look, const json_t *trend)
+void ledger_trend(const struct table *look, const json_t *trend, const json_t *environments)
 {
-	static const struct grid_column columns[] = {
+	static const struct grid_column columns[TREND_COLUMNS] = {
 		{ "AT", false, false }, { "BY", false, false }, { "N", true, false },
 		{ "MEAN", true, false }, { "RANGE", false, false }, { "", false, true },
 	};
 	double most = 0;
 	struct grid grid;
-	const json_t *row;
+	const json_t *row, *newer = NULL;
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)trend, i, row)
 		if (member_number(row, "mean") > most)
 			most = member_number(row, "mean");
 	grid_init(&grid, columns, COUNT(columns));
-	json_array_foreach((json_t *)(uintptr_t)trend, i, row)
+	json_array_foreach((json_t *)(uintptr_t)trend, i, row) {
+		if (newer && !is_same(row, newer))
+			trend_break(&grid, row, newer, environments);
 		trend_row(&grid, row, most);
+		newer = row;
+	}
 	grid_print(&grid, look);
 	trend_sum(look, trend);
 }

@@ -55,8 +55,8 @@ void store_make_older(const char *path, unsigned version)
 	static const char *const rows[] = {
 		"INSERT INTO sessions (workspace, kind) VALUES ('/old', 'improve')",
 		"INSERT INTO performance_metrics (session_id, timestamp, metrics_json)"
-		" VALUES (1, '2001-01-01', '{\"m\": 1.5, \"text\": \"t\"}'),"
-		" (1, '2001-01-02', '{\"m\": 2}'), (NULL, '2001-01-03', '{\"m\": 3}')",
+			" VALUES (1, '2001-01-01', '{\"m\": 1.5, \"text\": \"t\"}'),"
+			" (1, '2001-01-02', '{\"m\": 2}'), (NULL, '2001-01-03', '{\"m\": 3}')",
 		"INSERT INTO test_runs (name) VALUES ('old')",
 		"INSERT INTO test_cases (test_run_id, name, outcome) VALUES (1, 'kept', 'failed')",
 		"INSERT INTO baselines (workspace, commit_id, metrics) VALUES ('/old', 'c', '{}')",

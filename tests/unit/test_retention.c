@@ -243,11 +243,11 @@ static void events_and_calls_go_and_what_was_decided_stays(void **state)
 	static const char *const old[] = {
 		"INSERT INTO events (kind, timestamp) VALUES ('old', " TIME(":old") "), ('new', " TIME(":new") ")",
 		"INSERT INTO calls (call, tool, client_role, outcome, attempts, wall_ns, timestamp) VALUES"
-		" (1, 't', 'owner', 'ok', 1, 5, " TIME(":old") "), (2, 't', 'owner', 'ok', 1, 5, " TIME(":new") ")",
+			" (1, 't', 'owner', 'ok', 1, 5, " TIME(":old") "), (2, 't', 'owner', 'ok', 1, 5, " TIME(":new") ")",
 	};
 	static const char *const kept[] = {
 		"INSERT INTO improvements (workspace, suggestion_type, source, description, hash, timestamp)"
-		" VALUES ('/w', 'caching', 's', 'd', 'h', '2000-01-01')",
+			" VALUES ('/w', 'caching', 's', 'd', 'h', '2000-01-01')",
 		"INSERT INTO experiments (improvement_id, kind, verdict, timestamp) VALUES (1, 'validate', 'accept', '2000-01-01')",
 		"INSERT INTO samples (experiment_id, pair, arm, value) VALUES (1, 0, 'base', 1.5)",
 		"INSERT INTO test_results (improvement_id, timestamp) VALUES (1, '2000-01-01')",

@@ -61,6 +61,22 @@ static void keep_result(int improvement, bool success)
 	json_decref(row);
 }
 
+static void run_on(struct database *of, const char *sql)
+{
+	if (database_run(of, sql, NULL, NULL, &why) < 0)
+		fail_msg("%s: %s", sql, why.text);
+}
+
+static void shows(struct database *of, const char *sql, const char *want)
+{
+	json_t *rows = json_array();
+
+	if (database_run(of, sql, NULL, rows, &why) < 0)
+		fail_msg("%s: %s", sql, why.text);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "got")), want);
+	json_decref(rows);
+}
+
 #define IS(name, arguments, want) assert_string_equal(ask(name, arguments), want)
 
 static void propose(void)
@@ -74,11 +90,11 @@ static void propose(void)
 static void a_session_is_found_until_it_ends(void **state)
 {
 	(void)state;
-	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
+	IS("store.open", "{'workspace':'/w'}", "{\"environment\":null,\"options\":{},\"seed\":0,\"session\":null}");
 	propose();
-	IS("store.open", "{'workspace':'/w'}", "{\"options\":{\"a\":[1]},\"seed\":7,\"session\":1}");
+	IS("store.open", "{'workspace':'/w'}", "{\"environment\":null,\"options\":{\"a\":[1]},\"seed\":7,\"session\":1}");
 	IS("store.end", "{'session':1,'workspace':'/w','outcome':'found','lessons':[]}", "{}");
-	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
+	IS("store.open", "{'workspace':'/w'}", "{\"environment\":null,\"options\":{},\"seed\":0,\"session\":null}");
 }
 
 static void the_same_proposal_is_known(void **state)
@@ -331,6 +347,36 @@ static void decisions_of_equals_are_counted_apart(void **state)
 	assert_non_null(strstr(stats, "\"accepted\":1,"));
 }
 
+#define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+/* By the hash of its text (FIPS 180-4, the example "abc"). */
+static void where_it_was_measured_is_kept_once_and_named(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		IS("store.environment", "{'facts':'abc'}", "{\"environment\":\"" ABC "\"}");
+	assert_non_null(strstr(ask("store.session", "{'workspace':'/w','kind':'improve','environment':'none'}"),
+			       "FOREIGN KEY"));
+	IS("store.session", "{'workspace':'/w','kind':'improve','environment':'" ABC "'}", "{\"session\":1}");
+	IS("store.session", "{'workspace':'/w','kind':'improve'}", "{\"session\":2}");
+	assert_non_null(strstr(ask("store.open", "{'workspace':'/w'}"), "\"environment\":null"));
+	IS("store.metrics", "{'session':1,'metrics':{'m.t':1}}", "{\"id\":1}");
+	IS("store.metrics", "{'session':2,'metrics':{'m.t':2}}", "{\"id\":2}");
+	IS("store.metrics", "{'session':1,'metrics':{'m.t':3}}", "{\"id\":3}");
+	IS("store.test_run", "{'session':1,'name':'n','commit':'c','totals':{},'flaky':[],"
+	   "'cases':[{'name':'unit: a: b','outcome':'passed'},{'name':'whole','outcome':'passed'}]}",
+	   "{\"test_run\":1}");
+	IS("store.baseline", "{'workspace':'/w','commit':'c','environment':'" ABC "','metrics':{}}", "{\"id\":1}");
+	shows(database, "SELECT group_concat(env_hash = '" ABC "') AS got FROM (SELECT env_hash FROM test_runs"
+	      " UNION ALL SELECT env_hash FROM baselines)", "1,1");
+	shows(database, "SELECT group_concat(suite) AS got FROM test_cases", "unit,whole");
+	shows(database, "SELECT group_concat(env_hash || ':' || n) AS got FROM (SELECT env_hash, count(*) AS n"
+	      " FROM points JOIN series s ON s.id = series_id GROUP BY s.id ORDER BY 1)", ":1," ABC ":2");
+	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'m.t'}"), "\"environment\":\"" ABC));
+	assert_non_null(strstr(ask("store.environments", "{'workspace':'/w','metric':'m.t'}"), "\"facts\":\"abc\""));
+	IS("store.environments", "{'workspace':'/v','metric':'m.t'}", "{\"environments\":[]}");
+}
+
 static void every_statement_is_sound(void **state)
 {
 	static const char *const reads[] = { "store.stats", "store.improvements", "store.bottlenecks",
@@ -353,22 +399,6 @@ static void every_statement_is_sound(void **state)
 	IS("store.baseline", "{'workspace':'/w','commit':'c','metrics':{}}", "{\"id\":1}");
 	IS("store.event", "{'events':[{'kind':'k','data':{}},{'kind':'l'}]}", "{\"stored\":2}");
 	IS("store.call", "{'calls':[{'call':1,'tool':'t','client_role':'owner','outcome':'ok','attempts':1,'wall_ns':5}]}", "{\"stored\":1}");
-}
-
-static void run_on(struct database *of, const char *sql)
-{
-	if (database_run(of, sql, NULL, NULL, &why) < 0)
-		fail_msg("%s: %s", sql, why.text);
-}
-
-static void shows(struct database *of, const char *sql, const char *want)
-{
-	json_t *rows = json_array();
-
-	if (database_run(of, sql, NULL, rows, &why) < 0)
-		fail_msg("%s: %s", sql, why.text);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "got")), want);
-	json_decref(rows);
 }
 
 /* As every cupel has left one: taken along, and kept as it was beside. */
@@ -459,6 +489,7 @@ int main(void)
 		TEST(bottlenecks_are_kept_once_each),
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
 		TEST(decisions_of_equals_are_counted_apart),
+		TEST(where_it_was_measured_is_kept_once_and_named),
 		TEST(every_statement_is_sound),
 		TEST(an_older_file_is_taken_along_with_a_backup),
 		TEST(a_newer_file_and_a_stranger_are_refused),

@@ -318,9 +318,10 @@ static int keep_baseline(struct campaign *campaign)
 					      real_or_null(calibration->level[i]), "sigma",
 					      real_or_null(calibration->sigma[i])));
 	int r = campaign_ask(campaign, "store.baseline",
-			     json_pack("{s:s, s:s, s:o}", "workspace",
-				       campaign->session->workspace, "commit",
-				       campaign->base, "metrics", metrics), NULL);
+			     json_pack("{s:s, s:s, s:s?, s:o}", "workspace",
+				       campaign->session->workspace, "commit", campaign->base,
+				       "environment", campaign->session->environment, "metrics",
+				       metrics), NULL);
 
 	return r < 0 ? r : commands_record(campaign->session, campaign->why);
 }

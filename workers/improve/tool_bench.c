@@ -9,6 +9,7 @@
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/core/statistics.h"
+#include "workers/improve/environment.h"
 #include "workers/improve/metric.h"
 #include "workers/improve/tools.h"
 
@@ -163,6 +164,8 @@ int tool_bench(struct session *session, json_t **ret, struct error *why)
 		if (!bench.values[i])
 			r = error_set(why, -ENOMEM, "out of memory");
 	}
+	if (r == 0)
+		r = environment_learn(session, why);
 	if (r == 0)
 		r = workspace_build(session, &file, why);
 	json_t *report = json_pack("{s:s, s:[]}", "schema", "cupel.bench/1", "benchmarks");

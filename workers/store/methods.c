@@ -46,21 +46,33 @@
 #define TREND(step, n, mean, least, most, last, median, table, more)          \
 	"SELECT p.timestamp AS at, s.kind AS \"by\", " step " AS step, " n " AS n, " \
 	mean " AS mean, " least " AS min, " most " AS max, " last " AS last, " \
-	median " AS median FROM series s JOIN " table " p ON p.series_id = s.id" more \
+	median " AS median, nullif(s.env_hash, '') AS environment FROM series s JOIN " table " p ON p.series_id = s.id" more \
 	" AND p.timestamp >= max(coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"  \
 	"  '-' || :hours || ' hours'), ''), coalesce((SELECT timestamp FROM " table \
 	"  WHERE series_id = s.id" more " ORDER BY timestamp DESC LIMIT 1 OFFSET 999), ''))" \
 	" WHERE s.workspace = :workspace AND s.metric = :metric"
 
 static const struct method methods[] = {
+	{ "store.environment", {
+		"INSERT INTO environments (hash, facts) VALUES (sha256(:facts), :facts)"
+		" ON CONFLICT DO NOTHING",
+		"SELECT sha256(:facts) AS environment" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.environments", {
+		"SELECT hash AS environment, facts, timestamp FROM environments WHERE hash IN"
+		" (SELECT env_hash FROM series WHERE workspace = :workspace AND metric = :metric)" },
+	  ANSWER_LIST, "environments", NULL, false, NULL },
+
 	{ "store.session", {
-		"INSERT INTO sessions (workspace, kind, seed, options)"
-		" VALUES (:workspace, :kind, :seed, :options) RETURNING id AS session" },
+		"INSERT INTO sessions (workspace, kind, seed, env_hash, options)"
+		" VALUES (:workspace, :kind, :seed, :environment, :options)"
+		" RETURNING id AS session" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.open", {
 		"SELECT (SELECT id FROM sessions WHERE workspace = :workspace AND kind = 'improve'"
 		" AND ended IS NULL ORDER BY id DESC LIMIT 1) AS session",
-		"SELECT coalesce(s.seed, 0) AS seed, coalesce(s.options, '{}') AS \"options::json\""
+		"SELECT coalesce(s.seed, 0) AS seed, s.env_hash AS environment,"
+		" coalesce(s.options, '{}') AS \"options::json\""
 		" FROM (SELECT 1) LEFT JOIN sessions s ON s.id = :session" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.end", {
@@ -331,8 +343,9 @@ static const struct method methods[] = {
 		" :user_ns, :system_ns, :rss_bytes) RETURNING id" },
 	  ANSWER_COUNT, "stored", "executions", false, NULL },
 	{ "store.test_run", {
-		"INSERT INTO test_runs (session_id, name, commit_id, totals, flaky)"
-		" VALUES (:session, :name, :commit, :totals, :flaky) RETURNING id AS test_run",
+		"INSERT INTO test_runs (session_id, name, commit_id, env_hash, totals, flaky)"
+		" VALUES (:session, :name, :commit, (SELECT env_hash FROM sessions WHERE id = :session),"
+		" :totals, :flaky) RETURNING id AS test_run",
 		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
 		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
 		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
@@ -340,8 +353,8 @@ static const struct method methods[] = {
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	/* One of `cupel test` or `cupel bench`, with all that it ran, once it has ended. */
 	{ "store.run", {
-		"INSERT INTO sessions (workspace, kind, started, ended, outcome)"
-		" VALUES (:workspace, :kind, strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
+		"INSERT INTO sessions (workspace, kind, env_hash, started, ended, outcome)"
+		" VALUES (:workspace, :kind, :environment, strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
 		"  '-' || :seconds || ' seconds'), " NOW ", :outcome) RETURNING id AS session",
 		"INSERT INTO executions (session_id, command, cause, exit_code, wall_ns, user_ns,"
 		" system_ns, rss_bytes) SELECT :session, json_extract(value, '$.command'),"
@@ -349,8 +362,8 @@ static const struct method methods[] = {
 		" json_extract(value, '$.wall_ns'), json_extract(value, '$.user_ns'),"
 		" json_extract(value, '$.system_ns'), json_extract(value, '$.rss_bytes')"
 		" FROM json_each(:executions)",
-		"INSERT INTO test_runs (session_id, name, totals, flaky)"
-		" SELECT :session, 'work tree', :totals, '[]' WHERE :cases IS NOT NULL"
+		"INSERT INTO test_runs (session_id, name, env_hash, totals, flaky)"
+		" SELECT :session, 'work tree', :environment, :totals, '[]' WHERE :cases IS NOT NULL"
 		" RETURNING id AS test_run",
 		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
 		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
@@ -360,8 +373,8 @@ static const struct method methods[] = {
 		" SELECT :session, " DATABASE_MB ", :metrics WHERE :metrics IS NOT NULL" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.baseline", {
-		"INSERT INTO baselines (workspace, commit_id, metrics)"
-		" VALUES (:workspace, :commit, :metrics) RETURNING id" },
+		"INSERT INTO baselines (workspace, commit_id, env_hash, metrics)"
+		" VALUES (:workspace, :commit, :environment, :metrics) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.lessons", {
 		"SELECT id, workspace, scope, statement, n, wins, gain_sum / n AS mean_gain,"

@@ -191,7 +191,8 @@ static const char *const third[] = {
 };
 
 /*
- * What is measured as numbers by time: a point for each number of a snapshot, kept
+ * In which environment (improve/environment.h) a session measured; NULL: not known.
+ * Then what is measured as numbers by time: a point for each number of a snapshot, kept
  * by the database itself, and what points become once they are old. A roll-up
  * is of the minute, or of the hour, that begins at its timestamp.
  */
@@ -200,22 +201,35 @@ static const char *const third[] = {
 	" json_each(m.metrics_json) j"
 #define IS_NUMBER " j.type IN ('integer', 'real')"
 #define SERIES_OF(snapshot)                                                   \
-	"INSERT OR IGNORE INTO series (workspace, metric, kind)"              \
-	" SELECT s.workspace, j.key, s.kind" NUMBERS(snapshot) " WHERE" IS_NUMBER ";"
+	"INSERT OR IGNORE INTO series (workspace, metric, kind, env_hash)"    \
+	" SELECT s.workspace, j.key, s.kind, coalesce(s.env_hash, '')" NUMBERS(snapshot) " WHERE" IS_NUMBER ";"
 #define POINTS_OF(snapshot)                                                   \
 	"INSERT OR REPLACE INTO points"                                       \
 	" SELECT m.id, r.id, m.timestamp, j.value" NUMBERS(snapshot)          \
 	" JOIN series r ON r.workspace = s.workspace AND r.metric = j.key"    \
-	" AND r.kind = s.kind WHERE" IS_NUMBER ";"
+	" AND r.kind = s.kind AND r.env_hash = coalesce(s.env_hash, '')"      \
+	" WHERE" IS_NUMBER ";"
 #define INSERTED                                                              \
 	"(SELECT NEW.id AS id, NEW.session_id AS session_id, NEW.timestamp AS timestamp," \
 	" NEW.metrics_json AS metrics_json) m"
 
 static const char *const fourth[] = {
+	"CREATE TABLE environments ("
+	" hash TEXT PRIMARY KEY, facts TEXT NOT NULL, timestamp TEXT NOT NULL DEFAULT " NOW ")"
+	" STRICT, WITHOUT ROWID;",
+	"ALTER TABLE sessions ADD COLUMN env_hash TEXT REFERENCES environments (hash);",
+	"ALTER TABLE test_runs ADD COLUMN env_hash TEXT REFERENCES environments (hash);",
+	"ALTER TABLE baselines ADD COLUMN env_hash TEXT REFERENCES environments (hash);",
+	"CREATE INDEX test_runs_in ON test_runs (env_hash, name);",
+	"CREATE INDEX baselines_of ON baselines (workspace, env_hash);",
+	/* A case is called "SUITE: NAME", its suite being a test of the workspace. */
+	"ALTER TABLE test_cases ADD COLUMN suite TEXT AS"
+	" (substr(name, 1, instr(name || ': ', ': ') - 1)) VIRTUAL;",
+	"CREATE INDEX test_cases_in ON test_cases (suite, name);",
 	"CREATE TABLE series ("
 	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, metric TEXT NOT NULL,"
-	" kind TEXT NOT NULL) STRICT;",
-	"CREATE UNIQUE INDEX series_once ON series (workspace, metric, kind);",
+	" kind TEXT NOT NULL, env_hash TEXT NOT NULL,"	/* '': not known */
+	" UNIQUE (workspace, metric, kind, env_hash)) STRICT;",
 	"CREATE TABLE points ("
 	" metrics_id INTEGER NOT NULL REFERENCES performance_metrics (id) ON DELETE CASCADE,"
 	" series_id INTEGER NOT NULL REFERENCES series (id), timestamp TEXT NOT NULL,"
