@@ -364,12 +364,13 @@ static void where_it_was_measured_is_kept_once_and_named(void **state)
 	IS("store.metrics", "{'session':2,'metrics':{'m.t':2}}", "{\"id\":2}");
 	IS("store.metrics", "{'session':1,'metrics':{'m.t':3}}", "{\"id\":3}");
 	IS("store.test_run", "{'session':1,'name':'n','commit':'c','totals':{},'flaky':[],"
-	   "'cases':[{'name':'unit: a: b','outcome':'passed'},{'name':'whole','outcome':'passed'}]}",
+	   "'cases':[{'name':'unit: a: b','outcome':'passed','file':'a.c'},{'name':'whole','outcome':'passed'}]}",
 	   "{\"test_run\":1}");
 	IS("store.baseline", "{'workspace':'/w','commit':'c','environment':'" ABC "','metrics':{}}", "{\"id\":1}");
 	shows(database, "SELECT group_concat(env_hash = '" ABC "') AS got FROM (SELECT env_hash FROM test_runs"
 	      " UNION ALL SELECT env_hash FROM baselines)", "1,1");
-	shows(database, "SELECT group_concat(suite) AS got FROM test_cases", "unit,whole");
+	shows(database, "SELECT group_concat(suite || ':' || coalesce(file, '-')) AS got FROM test_cases",
+	      "unit:a.c,whole:-");
 	shows(database, "SELECT group_concat(env_hash || ':' || n) AS got FROM (SELECT env_hash, count(*) AS n"
 	      " FROM points JOIN series s ON s.id = series_id GROUP BY s.id ORDER BY 1)", ":1," ABC ":2");
 	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'m.t'}"), "\"environment\":\"" ABC));

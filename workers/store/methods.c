@@ -39,6 +39,13 @@
 #define DATABASE_MB                                                           \
 	"(SELECT page_count * page_size / 1048576.0 FROM pragma_page_count, pragma_page_size)"
 
+/* Of the run that was begun right before. */
+#define TEST_CASES                                                            \
+	"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail, file)" \
+	" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome')," \
+	" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')," \
+	" json_extract(value, '$.file') FROM json_each(:cases)"
+
 /*
  * The newest thousand of every series of a metric, as they were or rolled up: each
  * is found by the index, however many there are.
@@ -87,11 +94,11 @@ static const struct method methods[] = {
 	{ "store.metrics", {
 		"INSERT INTO performance_metrics (session_id, indexing_speed, memory_usage_mb,"
 		" query_time_ms, cpu_percent, database_size_mb, active_connections,"
-		" cache_hit_rate, error_count, metrics_json) SELECT :session,"
+		" cache_hit_rate, error_count, samples, metrics_json) SELECT :session,"
 		" json_extract(m, '$.indexing_speed'), json_extract(m, '$.memory_usage_mb'),"
 		" json_extract(m, '$.query_time_ms'), json_extract(m, '$.cpu_percent'),"
 		" coalesce(json_extract(m, '$.database_size_mb'), " DATABASE_MB "), json_extract(m, '$.active_connections'),"
-		" json_extract(m, '$.cache_hit_rate'), json_extract(m, '$.error_count'), m"
+		" json_extract(m, '$.cache_hit_rate'), json_extract(m, '$.error_count'), :samples, m"
 		" FROM (SELECT :metrics AS m) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.trend", {
@@ -346,10 +353,7 @@ static const struct method methods[] = {
 		"INSERT INTO test_runs (session_id, name, commit_id, env_hash, totals, flaky)"
 		" VALUES (:session, :name, :commit, (SELECT env_hash FROM sessions WHERE id = :session),"
 		" :totals, :flaky) RETURNING id AS test_run",
-		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
-		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
-		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
-		" FROM json_each(:cases)" },
+		TEST_CASES },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	/* One of `cupel test` or `cupel bench`, with all that it ran, once it has ended. */
 	{ "store.run", {
@@ -365,12 +369,9 @@ static const struct method methods[] = {
 		"INSERT INTO test_runs (session_id, name, env_hash, totals, flaky)"
 		" SELECT :session, 'work tree', :environment, :totals, '[]' WHERE :cases IS NOT NULL"
 		" RETURNING id AS test_run",
-		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
-		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
-		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
-		" FROM json_each(:cases)",
-		"INSERT INTO performance_metrics (session_id, database_size_mb, metrics_json)"
-		" SELECT :session, " DATABASE_MB ", :metrics WHERE :metrics IS NOT NULL" },
+		TEST_CASES,
+		"INSERT INTO performance_metrics (session_id, database_size_mb, samples, metrics_json)"
+		" SELECT :session, " DATABASE_MB ", :samples, :metrics WHERE :metrics IS NOT NULL" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.baseline", {
 		"INSERT INTO baselines (workspace, commit_id, env_hash, metrics)"

@@ -222,7 +222,12 @@ static const char *const fourth[] = {
 	"ALTER TABLE baselines ADD COLUMN env_hash TEXT REFERENCES environments (hash);",
 	"CREATE INDEX test_runs_in ON test_runs (env_hash, name);",
 	"CREATE INDEX baselines_of ON baselines (workspace, env_hash);",
-	/* A case is called "SUITE: NAME", its suite being a test of the workspace. */
+	/* Every run's value, {"METRIC": [1.5, ...]}, of what metrics_json sums up. */
+	"ALTER TABLE performance_metrics ADD COLUMN " JSON("samples") ";",
+	/* A case is called "SUITE: NAME", its suite being a test of the workspace;
+	   its file is NULL where the report does not say. */
+	"ALTER TABLE test_cases ADD COLUMN file TEXT;",
+	"CREATE INDEX test_cases_from ON test_cases (file);",
 	"ALTER TABLE test_cases ADD COLUMN suite TEXT AS"
 	" (substr(name, 1, instr(name || ': ', ': ') - 1)) VIRTUAL;",
 	"CREATE INDEX test_cases_in ON test_cases (suite, name);",
