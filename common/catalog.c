@@ -66,7 +66,7 @@ static const char *pool_fault(const struct catalog *catalog,
 	if (pool->kind >= POOL_KIND_COUNT)
 		return "kind";
 	if (pool->flags & ~(unsigned)(POOL_CRITICAL | POOL_WORKSPACE | POOL_BATCH |
-				       POOL_STATE))
+				       POOL_STATE | POOL_SETTINGS))
 		return "flags";
 	if (pool->size < 1 || pool->size > CATALOG_POOL_SIZE_MAX)
 		return "size";

@@ -41,6 +41,7 @@ enum pool_flag {
 	POOL_CRITICAL = 1,	/* health is unhealthy without it */
 	POOL_WORKSPACE = 2,	/* a worker belongs to one workspace */
 	POOL_STATE = 8,		/* a worker has the pool's directory in the state */
+	POOL_SETTINGS = 16,	/* its section of cupel.conf is its arguments */
 	POOL_BATCH = 4,		/* low weight beside others; off in a brownout */
 };
 

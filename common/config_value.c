@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "common/text.h"
-
 #define NUMBER_BYTES TEXT_QUANTITY_BYTES
 
 /* The first pair is what we write; the place tells false from true. */
@@ -238,6 +236,12 @@ static void print_list(FILE *out, const struct config_list *list)
 	fputs(" }", out);
 }
 
+void config_value_number(const struct config_row *row, const void *member,
+			 char ret[TEXT_QUANTITY_BYTES])
+{
+	numbers[row->type].format(*(const int64_t *)member, ret);
+}
+
 void config_value_print(FILE *out, const struct config_row *row,
 			const void *member)
 {
@@ -263,7 +267,7 @@ void config_value_print(FILE *out, const struct config_row *row,
 	case CONFIG_SIZE:
 	case CONFIG_DURATION:
 	case CONFIG_TYPE_COUNT:
-		numbers[row->type].format(*(const int64_t *)member, number);
+		config_value_number(row, member, number);
 		fputs(number, out);
 	}
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "common/config.h"
+#include "common/text.h"
 
 #define CONFIG_RANGE_BYTES 256
 
@@ -31,6 +32,10 @@ int config_value_check_length(const struct config_row *row, size_t length,
  */
 void config_value_range(const struct config_row *row,
 			char ret[CONFIG_RANGE_BYTES]);
+
+/* The same of an INT, a SIZE or a DURATION, without a stream. */
+void config_value_number(const struct config_row *row, const void *member,
+			 char ret[TEXT_QUANTITY_BYTES]);
 
 /* Writes a member's value as a file would say it. */
 void config_value_print(FILE *out, const struct config_row *row,

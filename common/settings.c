@@ -1,17 +1,16 @@
 #include "common/settings.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/config_print.h"
-#include "common/places.h"
+#include "common/config_value.h"
 
 #define KIB INT64_C(1024)
 #define TIB (KIB * KIB * KIB * KIB)
 #define HOUR_NS INT64_C(3600000000000)
+#define DAY_NS (24 * HOUR_NS)
 
 /* In the order of enum log_level, by log_level_name(). */
 static const char *const log_levels[] = { "debug",   "info",  "notice",
@@ -36,8 +35,17 @@ static const struct config_row log_rows[] = {
 };
 
 static const struct config_row supervisor_rows[] = {
-	{ "idle", SETTING(struct settings, supervisor.idle_ns, DURATION), 0, 24 * 30 * HOUR_NS, "10m", NULL,
+	{ "idle", SETTING(struct settings, supervisor.idle_ns, DURATION), 0, 30 * DAY_NS, "10m", NULL,
 	  "A supervisor that a user's command started leaves after that long without client and call; 0: never.", NULL },
+};
+
+static const struct config_row store_rows[] = {
+	{ "raw", SETTING(struct settings, store.raw_ns, DURATION), HOUR_NS, 36500 * DAY_NS, "7d", NULL,
+	  "How long each measured value is kept as it was; then by the minute it was measured in.", NULL },
+	{ "minutes", SETTING(struct settings, store.minutes_ns, DURATION), HOUR_NS, 36500 * DAY_NS, "30d", NULL,
+	  "How old values by the minute become; then they are kept by the hour, for ever.", NULL },
+	{ "events", SETTING(struct settings, store.events_ns, DURATION), HOUR_NS, 36500 * DAY_NS, "30d", NULL,
+	  "How long events and calls of tools are kept.", NULL },
 };
 
 const struct config_section settings_sections[] = {
@@ -45,33 +53,71 @@ const struct config_section settings_sections[] = {
 	  .rows = log_rows, .row_count = COUNT(log_rows) },
 	{ .name = "supervisor", .help = "The supervisor, cupeld.",
 	  .rows = supervisor_rows, .row_count = COUNT(supervisor_rows) },
+	{ .name = "store", .help = "How long the store keeps what gets old.",
+	  .rows = store_rows, .row_count = COUNT(store_rows) },
 };
 
 const size_t settings_section_count = COUNT(settings_sections);
 
-int settings_load(struct config *config, struct settings *settings,
-		  const char *path, struct error *why)
-{
-	char usual[PLACES_BYTES];
+/* ---- as the arguments of a worker ---- */
 
-	config_init(config, settings_sections, settings_section_count,
-		    settings);
-	if (path)
-		return config_load(config, path, why);
-	if (!places_config("cupel.conf", usual) || (access(usual, F_OK) < 0 && errno == ENOENT))
-		return 0;
-	return config_load(config, usual, why);
+static const struct config_section *section_named(const char *name)
+{
+	for (size_t i = 0; i < settings_section_count; i++)
+		if (strcmp(settings_sections[i].name, name) == 0)
+			return &settings_sections[i];
+	return NULL;
 }
 
-void settings_print_default(FILE *out)
+size_t settings_arguments(const struct settings *settings, const char *section,
+			  char ret[SETTINGS_ARGUMENTS_MAX][SETTINGS_ARGUMENT_BYTES])
 {
-	struct settings settings;
-	struct config config;
+	const struct config_section *found = section_named(section);
+	size_t count = found ? found->row_count : 0;
 
-	config_init(&config, settings_sections, settings_section_count,
-		    &settings);
-	fputs("# Every setting of Cupel at its default; see cupel.conf(5).\n\n",
-	      out);
-	config_print_file(out, &config);
-	config_release(&config);
+	assert(count <= SETTINGS_ARGUMENTS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		char value[TEXT_QUANTITY_BYTES];
+
+		config_value_number(&found->rows[i], (const char *)settings +
+				    found->rows[i].offset, value);
+		snprintf(ret[i], SETTINGS_ARGUMENT_BYTES, "%s=%s", found->rows[i].name, value);
+	}
+	return count;
+}
+
+static const struct config_row *row_named(const struct config_section *section,
+					  const char *name, size_t length)
+{
+	for (size_t i = 0; i < section->row_count; i++)
+		if (strlen(section->rows[i].name) == length &&
+		    memcmp(section->rows[i].name, name, length) == 0)
+			return &section->rows[i];
+	return NULL;
+}
+
+static int set(struct settings *settings, const struct config_row *row, const char *text,
+	       struct error *why)
+{
+	return config_value_parse(row, text, (char *)settings + row->offset, why);
+}
+
+int settings_take(struct settings *settings, const char *section, int argc, char **argv,
+		  struct error *why)
+{
+	const struct config_section *found = section_named(section);
+	int r = 0;
+
+	assert(found);
+	for (size_t i = 0; r == 0 && i < found->row_count; i++)
+		r = set(settings, &found->rows[i], found->rows[i].standard, why);
+	for (int i = 1; r == 0 && i < argc; i++) {
+		size_t length = strcspn(argv[i], "=");
+		const struct config_row *row = row_named(found, argv[i], length);
+
+		r = row && argv[i][length] ?
+			    set(settings, row, argv[i] + length + 1, why) :
+			    error_set(why, -EINVAL, "%.60s is no setting of %s", argv[i], section);
+	}
+	return r;
 }

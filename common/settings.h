@@ -7,6 +7,9 @@
  *
  *	cupel config default > etc/cupel.conf
  *	cupel config man	the list between the marks in cupel.conf.5
+ *
+ * A worker whose manifest asks for them has the settings of the section of its own
+ * name as its arguments, NAME=VALUE each; they are durations, sizes or numbers.
  */
 #ifndef CUPEL_COMMON_SETTINGS_H
 #define CUPEL_COMMON_SETTINGS_H
@@ -29,13 +32,35 @@ struct settings_supervisor {
 	int64_t idle_ns;	/* 0: stays */
 };
 
+struct settings_store {
+	int64_t raw_ns, minutes_ns, events_ns;
+};
+
 struct settings {
 	struct settings_log log;
 	struct settings_supervisor supervisor;
+	struct settings_store store;
 };
 
 extern const struct config_section settings_sections[];
 extern const size_t settings_section_count;
+
+#define SETTINGS_ARGUMENTS_MAX 8
+#define SETTINGS_ARGUMENT_BYTES 64
+
+/*
+ * Writes the arguments of a worker, and returns how many they are; 0 if there
+ * is no such section.
+ */
+size_t settings_arguments(const struct settings *settings, const char *section,
+			  char ret[SETTINGS_ARGUMENTS_MAX][SETTINGS_ARGUMENT_BYTES]);
+
+/*
+ * Fills settings with every default of that section, and then with what the
+ * arguments, argv[1] on, say. -EINVAL with the one that makes no sense.
+ */
+int settings_take(struct settings *settings, const char *section, int argc, char **argv,
+		  struct error *why);
 
 /*
  * Starts a config over settings at their defaults, and loads a file as

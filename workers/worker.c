@@ -107,6 +107,19 @@ static int64_t say_taken(struct life *life, int64_t now_ns)
 	return DEADLINE_NEVER;
 }
 
+/* Not beside calls, unless these never end. Returns when to ask again. */
+static int64_t use_pause(struct life *life, int64_t now_ns)
+{
+	const struct worker_program *program = life->worker.program;
+	bool pause = list_is_empty(&life->calls);
+
+	if (!program->idle || life->serving || life->draining)
+		return DEADLINE_NEVER;
+	if (now_ns >= life->idle_ns + (pause ? 0 : LIFE_IDLE_MOST_NS))
+		life->idle_ns = program->idle(&life->worker, now_ns);
+	return pause ? life->idle_ns : DEADLINE_NEVER;
+}
+
 void life_tick(struct life *life, int64_t now_ns)
 {
 	bool outer = life->busy;
@@ -121,6 +134,7 @@ void life_tick(struct life *life, int64_t now_ns)
 	nearest_ns = deadline_earlier(look_at_calls(life, now_ns),
 				      life->beat_due_ns);
 	nearest_ns = deadline_earlier(nearest_ns, say_taken(life, now_ns));
+	nearest_ns = deadline_earlier(nearest_ns, use_pause(life, now_ns));
 	if (life->away_ns && now_ns >= life->away_ns)
 		life_leave(life, 0, NULL);
 	else if (life->away_ns)
@@ -315,6 +329,7 @@ int worker_main(const struct worker_program *program)
 		return fail(&life, WORKER_EXIT_CONTRACT, &why);
 	if (watch(&life, &why) < 0 || announce(&life, &why) < 0)
 		return fail(&life, WORKER_EXIT_BROKEN, &why);
+	life.idle_ns = clock_now_ns() + LIFE_IDLE_NS;
 	life_tick(&life, clock_now_ns());
 	stack_forget();		/* it may wait for long */
 	malloc_trim(0);

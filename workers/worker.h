@@ -100,6 +100,11 @@ struct worker_program {
 	/* Opens what it needs, then confines itself further; may be NULL. */
 	int (*start)(struct worker *worker, struct error *why);
 	int (*self_test)(struct worker *worker, struct error *why);
+	/*
+	 * Between calls, a few milliseconds of work; the first time soon after the
+	 * start. Returns when there is more, monotonic. May be NULL.
+	 */
+	int64_t (*idle)(struct worker *worker, int64_t now_ns);
 	/* The last thing before it leaves, whatever the reason; may be NULL. */
 	void (*stop)(struct worker *worker);
 };

@@ -16,6 +16,8 @@
 #define LIFE_REPLY_BYTES 16384
 /* A short call has the processors for itself: only then another spare is made. */
 #define LIFE_TAKEN_NS (2 * NS_PER_MS)
+#define LIFE_IDLE_NS NS_PER_S	/* after the start */
+#define LIFE_IDLE_MOST_NS (60 * NS_PER_S)	/* longer its work waits for no pause */
 #define LIFE_OUT_BYTES (2 * FRAME_BYTES_MAX)
 #define LIFE_AWAY_NS (5 * NS_PER_S)	/* without a router, and then its RESYNC */
 
@@ -33,6 +35,7 @@ struct life {
 	uint32_t generation;
 	uint64_t turns, served;
 	int64_t beat_due_ns, look_due_ns, drain_ns;
+	int64_t idle_ns;		/* when the program's idle() is due */
 	int64_t taken_ns;		/* of a single-use one: when to say so; or 0 */
 	bool busy;		/* in a walk of ours: nobody begins another turn */
 	bool draining, leaving;

@@ -8,6 +8,21 @@ worker store {
 	calls = 64
 	critical = true
 	state = true
+	settings = true
+}
+
+tool store.environment {
+	help = "keep what measurements depend on"
+	class = idempotent
+	roles = { owner, improve }
+	schema = { '{"type": "object", "required": ["facts"], "properties": {"facts": {"type": "string", "minLength": 1, "maxLength": 4096}}}' }
+}
+
+tool store.environments {
+	help = "where a metric was measured"
+	class = pure
+	roles = { owner, member, agent, improve }
+	schema = { '{"type": "object", "required": ["workspace", "metric"]}' }
 }
 
 tool store.session {

@@ -231,6 +231,7 @@ static void fill_pool(struct catalog_pool *pool,
 	pool->flags = (worker->critical ? POOL_CRITICAL : 0) |
 		      (worker->workspace ? POOL_WORKSPACE : 0) |
 		      (worker->state ? POOL_STATE : 0) |
+		      (worker->settings ? POOL_SETTINGS : 0) |
 		      (worker->batch ? POOL_BATCH : 0);
 	pool->size = (uint32_t)worker->size;
 	pool->warm = (uint32_t)worker->warm;

@@ -26,7 +26,7 @@ struct manifest_worker {
 	const char *policy;
 	unsigned kind;		/* enum pool_kind */
 	int64_t size, warm, calls;
-	bool critical, state, batch;
+	bool critical, state, settings, batch;
 	unsigned workspace;	/* enum workspace_mode */
 	unsigned client_role;	/* enum caller_role; ROLE_COUNT: none */
 	int64_t recycle_calls, recycle_age_ns, recycle_bytes;

@@ -182,10 +182,26 @@ int cli_bottlenecks(const struct verb *verb, int argc, char **argv)
 			  "nothing misses its target; targets stand in cupel.conf");
 }
 
+static int print_trend(const struct wanted *wanted, json_t *answer)
+{
+	const json_t *trend = json_object_get(answer, "trend");
+	struct table table;
+
+	if (wanted->json)
+		return cli_print_json(answer);
+	table_init(&table, stdout, 0, 0);
+	if (json_array_size(trend))
+		ledger_trend(&table, trend, json_object_get(answer, "environments"));
+	else
+		fputs("cupel: never measured; write BENCHMARK.METRIC as in cupel.conf\n", stderr);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
 int cli_trend(const struct verb *verb, int argc, char **argv)
 {
 	struct wanted wanted;
-	json_t *answer, *arguments;
+	json_t *answer = NULL, *environments = NULL, *arguments;
 	char path[PATH_MAX];
 	struct error why;
 	int code;
@@ -200,17 +216,25 @@ int cli_trend(const struct verb *verb, int argc, char **argv)
 	if (repository_top(".", path, &why) < 0)
 		return cli_fail(&why);
 	arguments = json_pack("{s:s, s:s}", "workspace", path, "metric", wanted.word);
-	code = ask_store("store.trend", arguments, &answer);
-	return code != EXIT_OK ? code :
-	       print_list(&wanted, answer, "trend", ledger_trend,
-			  "never measured; write BENCHMARK.METRIC as in cupel.conf");
+	code = ask_store("store.trend", json_incref(arguments), &answer);
+	if (code == EXIT_OK)
+		code = ask_store("store.environments", json_incref(arguments), &environments);
+	json_decref(arguments);
+	if (code != EXIT_OK) {
+		json_decref(answer);
+		return code;
+	}
+	json_object_update(answer, environments);
+	json_decref(environments);
+	return print_trend(&wanted, answer);
 }
 
 void cli_trend_explain(FILE *out)
 {
 	fputs("\nWhat the program measured in each campaign over the repository one is in, before\n"
-	      "any change, and the medians of 'cupel bench', the newest first. Metrics are\n"
-	      "named as in cupel.conf.\n", out);
+	      "any change, and the medians of 'cupel bench', the newest first. What is older than\n"
+	      "a week stands there by the minute, and later by the hour: how many values there\n"
+	      "were, their mean and range. Metrics are named as in cupel.conf.\n", out);
 }
 
 static int forget(const struct wanted *wanted)

@@ -1,6 +1,7 @@
 #include "supervisor/cli/ledger.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -8,6 +9,7 @@
 #include "supervisor/cli/grid.h"
 
 #define BAR_COLUMNS 30
+#define TREND_COLUMNS 6
 #define LINE_BYTES 600
 
 static enum table_tone tone_of(const char *word)
@@ -112,32 +114,155 @@ void ledger_lessons(const struct table *look, const json_t *lessons)
 	grid_print(&grid, look);
 }
 
-void ledger_trend(const struct table *look, const json_t *trend)
+/* One value, or several of a minute or an hour, with a bar for the mean. */
+static void trend_row(struct grid *grid, const json_t *row, double most)
 {
 	static const char bars[BAR_COLUMNS + 1] = "##############################";
-	static const struct grid_column columns[] = {
-		{ "AT", false, false }, { "BY", false, false }, { "VALUE", true, false },
-		{ "", false, true },
+	double n = member_number(row, "n"), mean = member_number(row, "mean");
+
+	grid_cell(grid, TABLE_PLAIN, "%.19s", member_text(row, "at"));
+	grid_cell(grid, TABLE_PLAIN, "%s", member_text(row, "by"));
+	grid_cell(grid, TABLE_PLAIN, "%.0f", n);
+	grid_cell(grid, TABLE_PLAIN, "%.6g", mean);
+	if (n > 1)
+		grid_cell(grid, TABLE_PLAIN, "%.6g to %.6g", member_number(row, "min"),
+			  member_number(row, "max"));
+	else
+		grid_cell(grid, TABLE_PLAIN, "%s", "");
+	grid_cell(grid, TABLE_PLAIN, "%.*s",
+		  most > 0 && mean > 0 ? (int)(BAR_COLUMNS * mean / most) : 0, bars);
+}
+
+/* ---- environments: texts of lines "NAME: VALUE" ---- */
+
+static const char *environment_of(const json_t *row)
+{
+	const char *hash = json_string_value(json_object_get(row, "environment"));
+
+	return hash ? hash : "";
+}
+
+static bool is_same(const json_t *row, const json_t *other)
+{
+	return strcmp(environment_of(row), environment_of(other)) == 0;
+}
+
+static const char *facts_of(const json_t *row, const json_t *environments)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)environments, i, one)
+		if (is_same(row, one))
+			return member_text(one, "facts");
+	return "";
+}
+
+static bool has_line(const char *facts, const char *line, size_t length)
+{
+	for (; *facts; facts += strcspn(facts, "\n"), facts += *facts == '\n')
+		if (strncmp(facts, line, length) == 0 && facts[length] == '\n')
+			return true;
+	return false;
+}
+
+/* What was otherwise before: "kernel was Linux 6.1, cpus was 4". */
+static void describe_break(const char *before, const char *after, char ret[LINE_BYTES])
+{
+	int used = 0;
+
+	snprintf(ret, LINE_BYTES, *before ? "another environment" : "an unknown environment");
+	for (size_t length; *before && used < LINE_BYTES - 1; before += length + 1) {
+		int name = (int)strcspn(before, ":\n");
+
+		length = strcspn(before, "\n");
+		if (!has_line(after, before, length) && before[name] == ':')
+			used += snprintf(ret + used, (size_t)(LINE_BYTES - used), "%s%.*s was%.*s",
+					 used ? ", " : "", name, before,
+					 (int)length - name - 1, before + name + 1);
+		if (!before[length])
+			return;
+	}
+}
+
+static void trend_break(struct grid *grid, const json_t *older, const json_t *newer,
+			const json_t *environments)
+{
+	char text[LINE_BYTES];
+
+	describe_break(facts_of(older, environments), facts_of(newer, environments), text);
+	for (int column = 0; column < TREND_COLUMNS - 1; column++)
+		grid_cell(grid, TABLE_PLAIN, "%s", column ? "" : "-- before:");
+	grid_cell(grid, TABLE_WARN, "%s", text);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+static double median_of(double *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
+/*
+ * Of the newest environment alone, as others compare with nothing. The median is
+ * known only where every value is there still.
+ */
+static void trend_sum(const struct table *look, const json_t *trend)
+{
+	size_t count = 0, i;
+	AUTO_FREE double *values = calloc(json_array_size(trend), sizeof(*values));
+	const json_t *first = json_array_get(trend, 0), *row;
+	double last = member_number(first, "last"), min = last, max = last, n = 0, sum = 0;
+
+	json_array_foreach((json_t *)(uintptr_t)trend, i, row) {
+		if (!is_same(row, first))
+			continue;
+		n += member_number(row, "n");
+		sum += member_number(row, "n") * member_number(row, "mean");
+		if (member_number(row, "min") < min)
+			min = member_number(row, "min");
+		if (member_number(row, "max") > max)
+			max = member_number(row, "max");
+		if (values)
+			values[count++] = member_number(row, "mean");
+	}
+	fprintf(look->out, "\n%.0f values%s from %.6g to %.6g, mean %.6g, last %.6g", n,
+		count < json_array_size(trend) ? " in this environment" : "", min, max, sum / n,
+		last);
+	if (values && n == (double)count)
+		fprintf(look->out, ", median %.6g", median_of(values, count));
+	fputs("\n", look->out);
+}
+
+void ledger_trend(const struct table *look, const json_t *trend, const json_t *environments)
+{
+	static const struct grid_column columns[TREND_COLUMNS] = {
+		{ "AT", false, false }, { "BY", false, false }, { "N", true, false },
+		{ "MEAN", true, false }, { "RANGE", false, false }, { "", false, true },
 	};
 	double most = 0;
 	struct grid grid;
-	const json_t *row;
+	const json_t *row, *newer = NULL;
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)trend, i, row)
-		if (member_number(row, "value") > most)
-			most = member_number(row, "value");
+		if (member_number(row, "mean") > most)
+			most = member_number(row, "mean");
 	grid_init(&grid, columns, COUNT(columns));
 	json_array_foreach((json_t *)(uintptr_t)trend, i, row) {
-		double value = member_number(row, "value");
-
-		grid_cell(&grid, TABLE_PLAIN, "%.19s", member_text(row, "at"));
-		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "by"));
-		grid_cell(&grid, TABLE_PLAIN, "%.6g", value);
-		grid_cell(&grid, TABLE_PLAIN, "%.*s",
-			  most > 0 && value > 0 ? (int)(BAR_COLUMNS * value / most) : 0, bars);
+		if (newer && !is_same(row, newer))
+			trend_break(&grid, row, newer, environments);
+		trend_row(&grid, row, most);
+		newer = row;
 	}
 	grid_print(&grid, look);
+	trend_sum(look, trend);
 }
 
 /* ---- tables of one thing ---- */
@@ -238,7 +363,7 @@ void ledger_stats(const struct table *table, const json_t *stats)
 	const json_t *statuses = json_object_get(stats, "improvements"), *count;
 	const char *status;
 
-	row_of(table, "measured", "%.0f times; %.0f bottlenecks open",
+	row_of(table, "measured", "%.0f times lately; %.0f bottlenecks open",
 	       member_number(stats, "snapshots"), member_number(stats, "bottlenecks"));
 	json_object_foreach((json_t *)(uintptr_t)statuses, status, count)
 		row_of(table, status, "%.0f", json_number_value(count));

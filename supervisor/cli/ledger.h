@@ -17,8 +17,11 @@ void ledger_bottlenecks(const struct table *look, const json_t *bottlenecks);
 
 void ledger_lessons(const struct table *look, const json_t *lessons);
 
-/* The newest first, with a bar for each value; the list comes that way. */
-void ledger_trend(const struct table *look, const json_t *trend);
+/*
+ * The newest first, with a bar for each value; the list comes that way. Where the
+ * environment changed it says so, and sums up what was measured in the newest one.
+ */
+void ledger_trend(const struct table *look, const json_t *trend, const json_t *environments);
 void ledger_stats(const struct table *table, const json_t *stats);
 
 #endif

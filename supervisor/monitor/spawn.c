@@ -39,19 +39,27 @@ static int crash_page(struct worker *worker, struct error *why)
 	return 0;
 }
 
-/* argv[0] is the pool's name; the rest lie in the catalog, each with its NUL. */
-static void build_argv(const struct catalog *catalog, const struct catalog_pool *pool,
-		       const char *argv[ARGUMENTS_MAX])
+/*
+ * argv[0] is the pool's name; the rest lie in the catalog, each with its NUL, and
+ * in of_settings.
+ */
+static void build_argv(const struct monitor *monitor, const struct catalog *catalog,
+		       const struct catalog_pool *pool, const char *argv[ARGUMENTS_MAX])
 {
+	static char of_settings[SETTINGS_ARGUMENTS_MAX][SETTINGS_ARGUMENT_BYTES];
 	const char *text = catalog_text(catalog, pool->arguments);
 	const char *end = text + pool->arguments.length;
-	int count = 0;
+	size_t count = 0, settings = 0;
 
 	argv[count++] = pool->name;
 	while (text < end && count < ARGUMENTS_MAX - 1) {
 		argv[count++] = text;
 		text += strlen(text) + 1;
 	}
+	if (pool->flags & POOL_SETTINGS)
+		settings = settings_arguments(&monitor->settings, pool->name, of_settings);
+	for (size_t i = 0; i < settings && count < ARGUMENTS_MAX - 1; i++)
+		argv[count++] = of_settings[i];
 	argv[count] = NULL;
 }
 
@@ -214,7 +222,7 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	if (plan.tier == TIER_FULL)
 		plan.host_uid = plan.host_gid = WORKER_UID_BASE +
 			(unsigned)getpid() * CONTROL_SLOTS_MAX + worker->index;
-	build_argv(generation->catalog, entry, argv);
+	build_argv(monitor, generation->catalog, entry, argv);
 	plan.argv = (char *const *)(uintptr_t)argv;
 	plan.program = generation->programs[row].fd;
 	plan.host_clock = true;	/* frames hold deadlines of the host's */

@@ -1,6 +1,7 @@
 /*
  * What appending events costs beside bare SQLite: the same rows into the same
  * table of another file, by one prepared statement, in as large transactions.
+ * And what a trend costs where a million values are kept as they were.
  */
 #include "tests/support/bench.h"
 
@@ -12,6 +13,7 @@
 #include "tests/support/store.h"
 
 #define BATCH 1000
+#define TREND 1000		/* what one answers at most */
 #define KIND "step"
 #define DATA "{\"pairs\":10,\"words\":\"proving: +5.1 %, at least +2.0 %\"}"
 
@@ -53,6 +55,42 @@ static json_t *batch_of_events(void)
 		json_array_append_new(events, json_pack(
 			"{s:s, s:o}", "kind", KIND, "data", json_loads(DATA, 0, NULL)));
 	return json_pack("{s:o}", "events", events);
+}
+
+static void read_trend(void *context, uint64_t count)
+{
+	struct store *store = context;
+	struct error why;
+	json_t *answer;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (store_run(store->database, method_named("store.trend"), store->arguments,
+			      &answer, &why) < 0)
+			give_up(why.text);
+		if (json_array_size(json_object_get(answer, "trend")) != TREND)
+			give_up("not all of the trend is there");
+		json_decref(answer);
+	}
+}
+
+/* Ten at a time, a second apart, of two series each; one metric is asked for. */
+static void fill(struct database *database)
+{
+	static const char *const sql[] = {
+		"INSERT INTO sessions (workspace, kind) VALUES ('/w', 'bench'), ('/w', 'improve')",
+		"PRAGMA synchronous = OFF",
+		"PRAGMA cache_size = -400000",
+		"WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 100000)"
+		" INSERT INTO performance_metrics (session_id, timestamp, metrics_json)"
+		" SELECT 1 + n % 2, strftime('%Y-%m-%dT%H:%M:%fZ', 1700000000 + n, 'unixepoch'),"
+		" json_object('m.time', n, 'b', n, 'c', n, 'd', n, 'e', n, 'f', n, 'g', n, 'h', n,"
+		" 'i', n, 'j', n) FROM i",
+	};
+	struct error why;
+
+	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]); i++)
+		if (database_run(database, sql[i], NULL, NULL, &why) < 0)
+			give_up(why.text);
 }
 
 /* ---- the floor ---- */
@@ -121,6 +159,11 @@ int main(void)
 	met = bench_pair("store: events appended in thousands, 0.5 x bare SQLite",
 			 (struct bench_side){ "store.event", append, &store },
 			 (struct bench_side){ "bare SQLite", insert, &bare }, 2);
+	json_decref(store.arguments);
+	fill(store.database);
+	store.arguments = json_pack("{s:s, s:s}", "workspace", "/w", "metric", "m.time");
+	met &= bench_alone("store: a trend out of a million values",
+			   (struct bench_side){ "store.trend", read_trend, &store }, 20e6);
 	sqlite3_finalize(bare.insert);
 	sqlite3_close(bare.database);
 	database_close(store.database);

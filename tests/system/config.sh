@@ -117,7 +117,10 @@ out: log.backups = 8 # site/conf.d/20-more.conf:1
 out: log.repeats = 5 # default
 out: log.repeat_window = 10s # default
 out: log.free_space = 64M # default
-out: supervisor.idle = 10m # default'
+out: supervisor.idle = 10m # default
+out: store.raw = 7d # default
+out: store.minutes = 30d # default
+out: store.events = 30d # default'
 is 'dump --json says the same in base units' \
 	"$("$cupel" config dump --json site/cupel.conf | jq -c '
 		[.schema_version, (.settings.log | .dir, .file_size, .repeat_window, .backups)]')" \

@@ -123,6 +123,21 @@ static void times_and_reasons_are_kept(void **state)
 	assert_string_equal(cases.items[0].detail, "ended by wall");
 }
 
+static void the_file_is_the_cases_or_its_suites(void **state)
+{
+	struct cases cases = read_as(TEST_JUNIT,
+				     "<testsuites><testsuite file='s.c'><testcase name='a' file='a\x7f.c'/>"
+				     "<testcase name='b'/></testsuite><testsuite><testcase name='c'/>"
+				     "</testsuite></testsuites>", 0);
+
+	(void)state;
+	assert_string_equal(cases.items[0].file, "a\\x7f.c");
+	assert_string_equal(cases.items[1].file, "s.c");
+	assert_string_equal(cases.items[2].file, "");
+	cases = read_as(TEST_TAP, "1..1\nok 1 a\n", 0);
+	assert_string_equal(cases.items[0].file, "");
+}
+
 static void differences_are_told_by_name(void **state)
 {
 	static const struct {
@@ -206,6 +221,7 @@ int main(void)
 		cmocka_unit_test_setup(every_format_is_read_and_judged, clean),
 		cmocka_unit_test_setup(times_and_reasons_are_kept, clean),
 		cmocka_unit_test_setup(an_error_is_no_better_than_a_failure, clean),
+		cmocka_unit_test_setup(the_file_is_the_cases_or_its_suites, clean),
 		cmocka_unit_test_setup(differences_are_told_by_name, clean),
 		cmocka_unit_test_setup(more_cases_than_are_read_is_a_failure, clean),
 	};

@@ -1,5 +1,6 @@
 #include "tests/support/test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,35 @@ static void the_log_has_the_same_defaults_by_itself(void **state)
 	}
 }
 
+/* What the monitor writes for a worker, that worker understands. */
+static void a_section_is_a_workers_arguments(void **state)
+{
+	char text[SETTINGS_ARGUMENTS_MAX][SETTINGS_ARGUMENT_BYTES];
+	char *argv[] = { (char[]){ "store" }, text[0], text[1], text[2] };
+	struct settings settings, got;
+	struct config config;
+	struct error why;
+
+	(void)state;
+	config_init(&config, settings_sections, settings_section_count, &settings);
+	assert_int_equal(config_parse(&config, "f", span_of_text("store { raw = 90m events = 1d }"),
+				      NULL), 0);
+	assert_int_equal(settings_arguments(&settings, "store", text), 3);
+	assert_string_equal(text[0], "raw=90m");
+	assert_int_equal(settings_take(&got, "store", 4, argv, &why), 0);
+	assert_memory_equal(&got.store, &settings.store, sizeof(got.store));
+	assert_int_equal(settings_take(&got, "store", 1, argv, &why), 0);
+	assert_int_equal(got.store.raw_ns, INT64_C(7) * 86400 * 1000000000);
+	assert_int_equal(settings_arguments(&settings, "echo", text), 0);
+	snprintf(text[0], sizeof(text[0]), "raw=1s");
+	assert_int_equal(settings_take(&got, "store", 2, argv, &why), -EINVAL);
+	assert_string_equal(why.text, "1s is not between 1h and 36500d");
+	snprintf(text[0], sizeof(text[0]), "row=1d");
+	assert_int_equal(settings_take(&got, "store", 2, argv, &why), -EINVAL);
+	assert_string_equal(why.text, "row=1d is no setting of store");
+	config_release(&config);
+}
+
 /* The help is a sentence that a comment, a terminal and mdoc(7) can take. */
 static void every_row_has_help_that_can_be_printed(void **state)
 {
@@ -133,6 +163,7 @@ int main(void)
 		cmocka_unit_test(the_manual_lists_what_the_rows_print),
 		cmocka_unit_test(the_file_in_etc_sets_everything_to_its_default),
 		cmocka_unit_test(the_log_has_the_same_defaults_by_itself),
+		cmocka_unit_test(a_section_is_a_workers_arguments),
 		cmocka_unit_test(every_row_has_help_that_can_be_printed),
 	};
 

@@ -3,6 +3,7 @@
 
 #include "tests/support/test.h"
 #include "tests/support/store.h"
+#include "workers/store/schema.h"
 
 static char folder[] = "/tmp/cupel-store-XXXXXX";
 static struct database *database;
@@ -60,6 +61,22 @@ static void keep_result(int improvement, bool success)
 	json_decref(row);
 }
 
+static void run_on(struct database *of, const char *sql)
+{
+	if (database_run(of, sql, NULL, NULL, &why) < 0)
+		fail_msg("%s: %s", sql, why.text);
+}
+
+static void shows(struct database *of, const char *sql, const char *want)
+{
+	json_t *rows = json_array();
+
+	if (database_run(of, sql, NULL, rows, &why) < 0)
+		fail_msg("%s: %s", sql, why.text);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "got")), want);
+	json_decref(rows);
+}
+
 #define IS(name, arguments, want) assert_string_equal(ask(name, arguments), want)
 
 static void propose(void)
@@ -73,11 +90,11 @@ static void propose(void)
 static void a_session_is_found_until_it_ends(void **state)
 {
 	(void)state;
-	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
+	IS("store.open", "{'workspace':'/w'}", "{\"environment\":null,\"options\":{},\"seed\":0,\"session\":null}");
 	propose();
-	IS("store.open", "{'workspace':'/w'}", "{\"options\":{\"a\":[1]},\"seed\":7,\"session\":1}");
+	IS("store.open", "{'workspace':'/w'}", "{\"environment\":null,\"options\":{\"a\":[1]},\"seed\":7,\"session\":1}");
 	IS("store.end", "{'session':1,'workspace':'/w','outcome':'found','lessons':[]}", "{}");
-	IS("store.open", "{'workspace':'/w'}", "{\"options\":{},\"seed\":0,\"session\":null}");
+	IS("store.open", "{'workspace':'/w'}", "{\"environment\":null,\"options\":{},\"seed\":0,\"session\":null}");
 }
 
 static void the_same_proposal_is_known(void **state)
@@ -296,7 +313,7 @@ static void a_missing_measurement_is_null_and_a_list_is_all_or_nothing(void **st
 				   "{'pair':1,'arm':'neither','first':false,'valid':true}]}"), "CHECK constraint"));
 	assert_int_equal(database_run(database, "SELECT count(*) AS n FROM samples", NULL, rows, &why), 0);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "n")), 2);
-	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'own.time','hours':null}"), "\"value\":1.5"));
+	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'own.time','hours':null}"), "\"mean\":1.5"));
 	json_decref(rows);
 }
 
@@ -330,6 +347,37 @@ static void decisions_of_equals_are_counted_apart(void **state)
 	assert_non_null(strstr(stats, "\"accepted\":1,"));
 }
 
+#define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+/* By the hash of its text (FIPS 180-4, the example "abc"). */
+static void where_it_was_measured_is_kept_once_and_named(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		IS("store.environment", "{'facts':'abc'}", "{\"environment\":\"" ABC "\"}");
+	assert_non_null(strstr(ask("store.session", "{'workspace':'/w','kind':'improve','environment':'none'}"),
+			       "FOREIGN KEY"));
+	IS("store.session", "{'workspace':'/w','kind':'improve','environment':'" ABC "'}", "{\"session\":1}");
+	IS("store.session", "{'workspace':'/w','kind':'improve'}", "{\"session\":2}");
+	assert_non_null(strstr(ask("store.open", "{'workspace':'/w'}"), "\"environment\":null"));
+	IS("store.metrics", "{'session':1,'metrics':{'m.t':1}}", "{\"id\":1}");
+	IS("store.metrics", "{'session':2,'metrics':{'m.t':2}}", "{\"id\":2}");
+	IS("store.metrics", "{'session':1,'metrics':{'m.t':3}}", "{\"id\":3}");
+	IS("store.test_run", "{'session':1,'name':'n','commit':'c','totals':{},'flaky':[],"
+	   "'cases':[{'name':'unit: a: b','outcome':'passed','file':'a.c'},{'name':'whole','outcome':'passed'}]}",
+	   "{\"test_run\":1}");
+	IS("store.baseline", "{'workspace':'/w','commit':'c','environment':'" ABC "','metrics':{}}", "{\"id\":1}");
+	shows(database, "SELECT group_concat(env_hash = '" ABC "') AS got FROM (SELECT env_hash FROM test_runs"
+	      " UNION ALL SELECT env_hash FROM baselines)", "1,1");
+	shows(database, "SELECT group_concat(suite || ':' || coalesce(file, '-')) AS got FROM test_cases",
+	      "unit:a.c,whole:-");
+	shows(database, "SELECT group_concat(env_hash || ':' || n) AS got FROM (SELECT env_hash, count(*) AS n"
+	      " FROM points JOIN series s ON s.id = series_id GROUP BY s.id ORDER BY 1)", ":1," ABC ":2");
+	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'m.t'}"), "\"environment\":\"" ABC));
+	assert_non_null(strstr(ask("store.environments", "{'workspace':'/w','metric':'m.t'}"), "\"facts\":\"abc\""));
+	IS("store.environments", "{'workspace':'/v','metric':'m.t'}", "{\"environments\":[]}");
+}
+
 static void every_statement_is_sound(void **state)
 {
 	static const char *const reads[] = { "store.stats", "store.improvements", "store.bottlenecks",
@@ -354,61 +402,43 @@ static void every_statement_is_sound(void **state)
 	IS("store.call", "{'calls':[{'call':1,'tool':'t','client_role':'owner','outcome':'ok','attempts':1,'wall_ns':5}]}", "{\"stored\":1}");
 }
 
-/* One as the first cupel left it: taken along, and kept as it was beside. */
+/* As every cupel has left one: taken along, and kept as it was beside. */
 static void an_older_file_is_taken_along_with_a_backup(void **state)
 {
-	struct database *older;
+	struct database *of;
+	char backup[16];
 
 	(void)state;
-	assert_int_equal(database_open(&older, "older", &why), 0);
-	assert_int_equal(database_run(older, "INSERT INTO sessions (workspace, kind)"
-				      " VALUES ('/old', 'improve')", NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "DROP TRIGGER improvements_teach", NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "DROP INDEX test_runs_at", NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "ALTER TABLE test_runs DROP COLUMN commit_id",
-				      NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "INSERT INTO test_runs (name) VALUES ('old')",
-				      NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "DROP TABLE test_cases", NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "CREATE TABLE test_cases (id INTEGER PRIMARY KEY,"
-				      " test_run_id INTEGER NOT NULL REFERENCES test_runs (id),"
-				      " name TEXT NOT NULL, outcome TEXT NOT NULL CHECK (outcome IN"
-				      " ('passed', 'failed', 'skipped')), duration_ns INTEGER,"
-				      " detail TEXT) STRICT", NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "CREATE INDEX test_cases_of ON test_cases"
-				      " (test_run_id)", NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
-				      " VALUES (1, 'kept', 'failed')", NULL, NULL, &why), 0);
-	assert_int_equal(database_run(older, "PRAGMA user_version = 1", NULL, NULL, &why), 0);
-	database_close(older);
-	assert_int_equal(access("older.v1", F_OK), -1);
+	for (unsigned version = 1; version < schema_version; version++) {
+		store_make_older("older", version);
+		snprintf(backup, sizeof(backup), "older.v%u", version);
+		assert_int_equal(access(backup, F_OK), -1);
+		assert_int_equal(database_open(&of, "older", &why), 0);
+		assert_int_equal(access(backup, F_OK), 0);
 
-	assert_int_equal(database_open(&older, "older", &why), 0);
-	json_t *rows = json_array();
+		run_on(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
+		       " VALUES (1, 'slow', 'timeout'), (1, 'dead', 'error')");
+		assert_true(database_run(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
+					 " VALUES (1, 'odd', 'maybe')", NULL, NULL, &why) < 0);
+		assert_true(database_run(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
+					 " VALUES (9, 'of none', 'passed')", NULL, NULL, &why) < 0);
+		shows(of, "SELECT group_concat(name || outcome) AS got FROM test_cases",
+		      "keptfailed,slowtimeout,deaderror");
+		shows(of, "SELECT name || coalesce(commit_id, '-') AS got FROM test_runs", "old-");
+		shows(of, "SELECT group_concat(name) AS got FROM (SELECT name FROM sqlite_schema"
+		      " WHERE type = 'trigger' AND name IN ('improvements_teach',"
+		      " 'performance_metrics_points') ORDER BY name)",
+		      "improvements_teach,performance_metrics_points");
+		shows(of, "SELECT group_concat(metric || ' ' || kind || ' ' || value || ' ' ||"
+		      " p.timestamp) AS got FROM points p JOIN series s ON s.id = series_id",
+		      "m improve 1.5 2001-01-01,m improve 2.0 2001-01-02");
+		shows(of, "SELECT seen_ms || ' ' || trusted_ms AS got FROM clock", "0 0");
+		database_close(of);
 
-	assert_int_equal(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
-				      " VALUES (1, 'slow', 'timeout'), (1, 'dead', 'error')",
-				      NULL, NULL, &why), 0);
-	assert_true(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
-				 " VALUES (1, 'odd', 'maybe')", NULL, NULL, &why) < 0);
-	assert_true(database_run(older, "INSERT INTO test_cases (test_run_id, name, outcome)"
-				 " VALUES (9, 'of none', 'passed')", NULL, NULL, &why) < 0);
-	assert_int_equal(database_run(older, "SELECT (SELECT count(*) FROM sessions) AS sessions,"
-				      " (SELECT group_concat(name || outcome) FROM test_cases) AS cases,"
-				      " (SELECT count(*) FROM test_runs WHERE commit_id IS NULL"
-				      "  AND name = 'old') AS runs,"
-				      " (SELECT count(*) FROM sqlite_schema WHERE name ="
-				      " 'improvements_teach') AS triggers", NULL, rows, &why), 0);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "sessions")), 1);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "triggers")), 1);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "runs")), 1);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "cases")),
-			    "keptfailed,slowtimeout,deaderror");
-	json_decref(rows);
-	database_close(older);
-	assert_int_equal(access("older.v1", F_OK), 0);
-	unlink("older");
-	unlink("older.v1");
+		store_check_version(backup, version);
+		unlink("older");
+		unlink(backup);
+	}
 }
 
 static void a_newer_file_and_a_stranger_are_refused(void **state)
@@ -460,6 +490,7 @@ int main(void)
 		TEST(bottlenecks_are_kept_once_each),
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
 		TEST(decisions_of_equals_are_counted_apart),
+		TEST(where_it_was_measured_is_kept_once_and_named),
 		TEST(every_statement_is_sound),
 		TEST(an_older_file_is_taken_along_with_a_backup),
 		TEST(a_newer_file_and_a_stranger_are_refused),

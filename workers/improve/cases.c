@@ -45,7 +45,7 @@ static int append(struct cases *cases, const char *name, enum case_outcome outco
 	if (cases->count == cases->capacity && grow(cases) < 0)
 		return -ENOMEM;
 	cases->items[cases->count++] =
-		(struct test_case){ name, outcome, duration_ns, detail };
+		(struct test_case){ name, outcome, duration_ns, detail, "" };
 	return 0;
 }
 
@@ -60,6 +60,17 @@ int cases_add(struct cases *cases, struct span name, enum case_outcome outcome,
 	}
 	return append(cases, keep(cases->arena, name, CASE_NAME_BYTES_MAX), outcome, duration_ns,
 		      detail.length ? keep(cases->arena, detail, CASE_DETAIL_BYTES_MAX) : "");
+}
+
+int cases_set_file(struct cases *cases, struct span file)
+{
+	const char *copy = file.length ? keep(cases->arena, file, CASE_FILE_BYTES_MAX) : "";
+
+	if (!copy)
+		return -ENOMEM;
+	if (!cases->too_many)
+		cases->items[cases->count - 1].file = copy;
+	return 0;
 }
 
 int report_add(struct cases *cases, const char *test, struct span name,

@@ -30,6 +30,7 @@ struct error;
 #define CASES_MAX 20000
 #define CASE_NAME_BYTES_MAX 512
 #define CASE_DETAIL_BYTES_MAX 2000
+#define CASE_FILE_BYTES_MAX 1000
 
 enum case_outcome {
 	CASE_PASSED,
@@ -45,6 +46,7 @@ struct test_case {
 	enum case_outcome outcome;
 	int64_t duration_ns;	/* -1: not told */
 	const char *detail;	/* why it failed or was skipped; "" */
+	const char *file;	/* it is in, if the report says so; "" */
 };
 
 struct cases {
@@ -59,6 +61,9 @@ void cases_init(struct cases *cases, struct arena *arena);
 /* Adds one; name and detail are copied, cut and made UTF-8. -ENOMEM. */
 int cases_add(struct cases *cases, struct span name, enum case_outcome outcome,
 	      int64_t duration_ns, struct span detail);
+
+/* The file of the one that was added last; copied likewise. -ENOMEM. */
+int cases_set_file(struct cases *cases, struct span file);
 
 /* How a test has ended. */
 struct case_source {

@@ -14,6 +14,7 @@ struct junit {
 	char name[CASE_NAME_BYTES_MAX];
 	enum case_outcome outcome;
 	int64_t duration_ns;
+	char file[CASE_FILE_BYTES_MAX], suite_file[CASE_FILE_BYTES_MAX];
 	char detail[CASE_DETAIL_BYTES_MAX];
 	int result;
 };
@@ -33,6 +34,15 @@ static int64_t duration_of(const char *seconds)
 	return value >= 0 && value < 1e9 ? (int64_t)(value * 1e9) : -1;
 }
 
+/* The case's own, or that of the suite it is in. */
+static void take_file(const XML_Char **attributes, const char *standard,
+		      char ret[CASE_FILE_BYTES_MAX])
+{
+	const char *file = attribute(attributes, "file");
+
+	snprintf(ret, CASE_FILE_BYTES_MAX, "%s", file ? file : standard);
+}
+
 static void begin_case(struct junit *junit, const XML_Char **attributes)
 {
 	const char *class = attribute(attributes, "classname");
@@ -42,6 +52,7 @@ static void begin_case(struct junit *junit, const XML_Char **attributes)
 	junit->outcome = CASE_PASSED;
 	junit->duration_ns = duration_of(attribute(attributes, "time"));
 	junit->detail[0] = '\0';
+	take_file(attributes, junit->suite_file, junit->file);
 	snprintf(junit->name, sizeof(junit->name), "%s%s%s", class ? class : "",
 		 class && *class ? "." : "", name ? name : "unnamed");
 }
@@ -59,7 +70,9 @@ static void on_start(void *owner, const XML_Char *name, const XML_Char **attribu
 {
 	struct junit *junit = owner;
 
-	if (strcmp(name, "testcase") == 0)
+	if (strcmp(name, "testsuite") == 0)
+		take_file(attributes, "", junit->suite_file);
+	else if (strcmp(name, "testcase") == 0)
 		begin_case(junit, attributes);
 	else if (junit->inside && strcmp(name, "failure") == 0)
 		mark(junit, CASE_FAILED, attributes);
@@ -80,6 +93,8 @@ static void on_end(void *owner, const XML_Char *name)
 	junit->result = report_add(junit->cases, junit->test, span_of_text(junit->name),
 				   junit->outcome, junit->duration_ns,
 				   span_of_text(junit->detail));
+	if (junit->result == 0)
+		junit->result = cases_set_file(junit->cases, span_of_text(junit->file));
 	if (junit->result < 0)
 		XML_StopParser(junit->parser, XML_FALSE);
 }

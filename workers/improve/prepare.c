@@ -218,9 +218,31 @@ static int warm_up(struct campaign *campaign)
 	return 0;
 }
 
+/* Every run of it; samples are stolen. */
+static int keep_calibration(struct campaign *campaign, json_t *samples)
+{
+	const struct watched_metric *primary = &campaign->metrics[0];
+	json_t *answer = NULL;
+	int r = campaign_ask(campaign, "store.experiment",
+			     json_pack("{s:I, s:s, s:{s:s, s:s, s:s}}", "session",
+				       (json_int_t)campaign->session->id, "kind", "calibrate",
+				       "plan", "benchmark", primary->benchmark->title, "metric",
+				       primary->metric->title, "base", campaign->base), &answer);
+
+	if (r == 0)
+		r = campaign_ask(campaign, "store.samples",
+				 json_pack("{s:O, s:O}", "experiment",
+					   json_object_get(answer, "experiment"), "samples",
+					   samples), NULL);
+	json_decref(answer);
+	json_decref(samples);
+	return r;
+}
+
 static int calibrate(struct campaign *campaign)
 {
 	struct calibration_pair pairs[CALIBRATION_PAIRS];
+	json_t *samples = json_array();
 	struct random coins;
 	int r = warm_up(campaign);
 
@@ -236,9 +258,13 @@ static int calibrate(struct campaign *campaign)
 		pairs[n].values[METRIC_WALL] = pair.times[METRIC_WALL];
 		pairs[n].values[METRIC_CPU] = pair.times[METRIC_CPU];
 		pairs[n].values[METRIC_REPORTED] = pair.values[0];
+		pair_record(&pair, n, samples);
 	}
 	if (r == 0)
 		calibration_summarise(pairs, CALIBRATION_PAIRS, &campaign->calibration);
+	if (r == 0)
+		return keep_calibration(campaign, samples);
+	json_decref(samples);
 	return r;
 }
 
@@ -318,9 +344,10 @@ static int keep_baseline(struct campaign *campaign)
 					      real_or_null(calibration->level[i]), "sigma",
 					      real_or_null(calibration->sigma[i])));
 	int r = campaign_ask(campaign, "store.baseline",
-			     json_pack("{s:s, s:s, s:o}", "workspace",
-				       campaign->session->workspace, "commit",
-				       campaign->base, "metrics", metrics), NULL);
+			     json_pack("{s:s, s:s, s:s?, s:o}", "workspace",
+				       campaign->session->workspace, "commit", campaign->base,
+				       "environment", campaign->session->environment, "metrics",
+				       metrics), NULL);
 
 	return r < 0 ? r : commands_record(campaign->session, campaign->why);
 }
@@ -464,12 +491,32 @@ static void tell_health(struct health *health, json_t *values)
 		json_object_set_new(values, "cpu_percent", json_real(100 * cpu_s / wall_s));
 }
 
+/* Both runs of a pair, which are of the base. */
+static void observe_values(struct campaign *campaign, const struct pair *pair,
+			   struct bottleneck_series *series, json_t *samples)
+{
+	for (size_t i = 0; i < campaign->metric_count; i++) {
+		const double values[2] = { pair->values[i].base, pair->values[i].candidate };
+		json_t *list;
+		char name[160];
+
+		name_metric(&campaign->metrics[i], name);
+		list = json_object_get(samples, name);
+		if (!list)
+			json_object_set_new(samples, name, list = json_array());
+		for (int n = 0; n < (pair->failed ? 1 : 2); n++) {
+			bottleneck_add(&series[i], values[n]);
+			json_array_append_new(list, json_real(values[n]));
+		}
+	}
+}
+
 /* The runs so far measured the primary metric and the guards: a few more do. */
 int campaign_observe(struct campaign *campaign)
 {
 	struct bottleneck_series series[CAMPAIGN_METRICS_MAX] = { 0 };
 	struct health health = { 0 };
-	json_t *values = json_object();
+	json_t *values = json_object(), *samples = json_object();
 	struct pair pair;
 	int r = 0;
 
@@ -477,11 +524,8 @@ int campaign_observe(struct campaign *campaign)
 		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline, false, &pair);
 		if (r == 0)
 			observe_health(&health, &pair);
-		for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
-			bottleneck_add(&series[i], pair.values[i].base);
-			if (!pair.failed)
-				bottleneck_add(&series[i], pair.values[i].candidate);
-		}
+		if (r == 0)
+			observe_values(campaign, &pair, series, samples);
 	}
 	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
 		char name[160];
@@ -495,9 +539,10 @@ int campaign_observe(struct campaign *campaign)
 		r = campaign_judge_metrics(campaign, series);
 	if (r == 0)
 		r = campaign_ask(campaign, "store.metrics",
-				 json_pack("{s:I, s:O}", "session",
-					   (json_int_t)campaign->session->id, "metrics", values),
-				 NULL);
+				 json_pack("{s:I, s:O, s:O}", "session",
+					   (json_int_t)campaign->session->id, "metrics", values,
+					   "samples", samples), NULL);
+	json_decref(samples);
 	json_decref(values);
 	return r;
 }

@@ -262,11 +262,14 @@ static int check_self(struct campaign *campaign)
 
 /* ---- the candidate as a row ---- */
 
+/* What a verdict holds for: elsewhere, or after an update, it is proven anew. */
 static void content_hash(const struct campaign *campaign, char ret[128])
 {
-	snprintf(ret, 128, "%.40s-%016" PRIx64 "-%.40s", campaign->base,
+	const char *environment = campaign->session->environment;
+
+	snprintf(ret, 128, "%.40s-%016" PRIx64 "-%.40s-%.16s", campaign->base,
 		 space_hash(&campaign->knobs.space, &campaign->winner),
-		 campaign->metrics[0].metric->title);
+		 campaign->metrics[0].metric->title, environment ? environment : "");
 }
 
 static int read_confidence(struct campaign *campaign, struct confidence_record *ret)

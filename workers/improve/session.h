@@ -27,6 +27,7 @@ struct session {
 	uint32_t copies[SESSION_COPIES_MAX];	/* numbers of its private copies */
 	size_t copy_count;
 	const char *workspace;		/* the store's key of it; NULL: nothing is kept */
+	const char *environment;	/* environment.h; in the call's memory; or NULL */
 	bool confirmed;			/* a command said that it ran there */
 	int64_t id;			/* the store's; 0: none yet */
 	int64_t late_ns;		/* most that a wait was too long, since it was set to 0 */

@@ -104,6 +104,8 @@ static int gather(struct run *run, struct cases *cases)
 			int r = cases_add(cases, span_of_text(one->name), one->outcome,
 					  one->duration_ns, span_of_text(one->detail));
 
+			if (r == 0)
+				r = cases_set_file(cases, span_of_text(one->file));
 			if (r < 0)
 				return error_set(run->why, r, "out of memory");
 		}
@@ -143,6 +145,8 @@ static json_t *case_rows(const struct cases *cases)
 
 		if (one->duration_ns >= 0)
 			json_object_set_new(row, "duration_ns", json_integer(one->duration_ns));
+		if (*one->file)
+			json_object_set_new(row, "file", json_string(one->file));
 		json_array_append_new(rows, row);
 	}
 	return rows;

@@ -9,6 +9,7 @@
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/core/statistics.h"
+#include "workers/improve/environment.h"
 #include "workers/improve/metric.h"
 #include "workers/improve/tools.h"
 
@@ -56,11 +57,14 @@ static json_t *summarise(const struct workspace_metric *metric, double *values, 
 	double half = 0.98 * sqrt((double)count);
 	int64_t low, high;
 	size_t n = (size_t)count;
+	json_t *raw = json_array();
 
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(raw, json_real(values[i]));
 	statistics_sort(values, n);
 	low = (int64_t)((double)count / 2 - half);
 	high = (int64_t)((double)count / 2 + half);
-	json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:I}", "name", metric->title,
+	json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:o, s:I}", "name", metric->title,
 				"unit", metric->unit, "better",
 				metric->better ? "higher" : "lower", "median",
 				statistics_quantile(values, n, 0.5), "low",
@@ -68,7 +72,7 @@ static json_t *summarise(const struct workspace_metric *metric, double *values, 
 				values[high >= count ? count - 1 : high], "spread",
 				statistics_quantile(values, n, 0.75) -
 					statistics_quantile(values, n, 0.25),
-				"runs", (json_int_t)count);
+				"values", raw, "runs", (json_int_t)count);
 
 	if (!isnan(metric->target))
 		json_object_set_new(row, "target", json_real(metric->target));
@@ -122,8 +126,8 @@ static int run_named(struct bench *bench, const struct workspace_file *file, jso
 	return r;
 }
 
-/* {"count.time": 0.08, ...}: the medians. */
-static json_t *medians_of(const json_t *report)
+/* {"count.time": 0.08, ...}: the median of each metric, or another member. */
+static json_t *members_of(const json_t *report, const char *member)
 {
 	const json_t *benchmarks = json_object_get(report, "benchmarks");
 	json_t *ret = json_object();
@@ -139,7 +143,7 @@ static json_t *medians_of(const json_t *report)
 			snprintf(name, sizeof(name), "%s.%s",
 				 json_string_value(json_object_get(benchmark, "name")),
 				 json_string_value(json_object_get(metric, "name")));
-			json_object_set(ret, name, json_object_get(metric, "median"));
+			json_object_set(ret, name, json_object_get(metric, member));
 		}
 	}
 	return ret;
@@ -164,12 +168,16 @@ int tool_bench(struct session *session, json_t **ret, struct error *why)
 			r = error_set(why, -ENOMEM, "out of memory");
 	}
 	if (r == 0)
+		r = environment_learn(session, why);
+	if (r == 0)
 		r = workspace_build(session, &file, why);
 	json_t *report = json_pack("{s:s, s:[]}", "schema", "cupel.bench/1", "benchmarks");
 
 	if (r == 0)
 		r = run_named(&bench, &file, report);
-	json_t *row = r == 0 ? json_pack("{s:o}", "metrics", medians_of(report)) : json_object();
+	json_t *row = r < 0 ? json_object() :
+		json_pack("{s:o, s:o}", "metrics", members_of(report, "median"), "samples",
+			  members_of(report, "values"));
 
 	if (r == 0)
 		*ret = json_incref(report);

@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "workers/improve/campaign.h"
+#include "workers/improve/environment.h"
 #include "workers/improve/suite.h"
 #include "workers/improve/tools.h"
 
@@ -53,7 +54,13 @@ static void init(struct campaign *campaign, struct session *session, struct erro
 	json_object_set_new(campaign->report, "seed", json_integer((json_int_t)campaign->seed));
 }
 
-/* An unfinished campaign of the same seed goes on; any other is a new one. */
+/* Both not known is not the same. */
+static bool is_text(const json_t *value, const char *text)
+{
+	return json_is_string(value) && text && strcmp(json_string_value(value), text) == 0;
+}
+
+/* An unfinished campaign of the same seed goes on where it was; any other is a new one. */
 static int open_session(struct campaign *campaign)
 {
 	struct session *session = campaign->session;
@@ -68,9 +75,8 @@ static int open_session(struct campaign *campaign)
 	bool same = json_is_integer(open) &&
 		    json_integer_value(json_object_get(answer, "seed")) ==
 			    (json_int_t)campaign->seed &&
-		    campaign->base && json_is_string(json_object_get(options, "base")) &&
-		    strcmp(json_string_value(json_object_get(options, "base")),
-			   campaign->base) == 0;
+		    is_text(json_object_get(options, "base"), campaign->base) &&
+		    is_text(json_object_get(answer, "environment"), session->environment);
 
 	session->id = same ? json_integer_value(open) : 0;
 	json_decref(answer);
@@ -78,9 +84,10 @@ static int open_session(struct campaign *campaign)
 	if (same)
 		return 0;
 	r = campaign_ask(campaign, "store.session",
-			 json_pack("{s:s, s:s, s:I, s:{s:s, s:s}}", "workspace",
+			 json_pack("{s:s, s:s, s:I, s:s?, s:{s:s, s:s}}", "workspace",
 				   session->workspace, "kind", "improve", "seed",
-				   (json_int_t)campaign->seed, "options", "base",
+				   (json_int_t)campaign->seed, "environment",
+				   session->environment, "options", "base",
 				   campaign->base ? campaign->base : "", "mode",
 				   modes[campaign->mode]), &answer);
 	if (r < 0)
@@ -145,6 +152,8 @@ static int run(struct campaign *campaign)
 		r = campaign_read(campaign, campaign->session->call->arguments);
 	if (r == 0 && campaign->mode != MODE_OBSERVE)
 		r = knobs_check_any(&campaign->knobs, campaign->why);
+	if (r == 0)
+		r = environment_learn(campaign->session, campaign->why);
 	if (r == 0)
 		r = open_session(campaign);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "workers/improve/environment.h"
 #include "workers/improve/suite.h"
 #include "workers/improve/tools.h"
 
@@ -89,6 +90,8 @@ int workspace_keep(struct session *session, const char *kind, int64_t began_ns,
 	}
 	json_object_set_new(row, "workspace", json_string(session->workspace));
 	json_object_set_new(row, "kind", json_string(kind));
+	if (session->environment)
+		json_object_set_new(row, "environment", json_string(session->environment));
 	json_object_set_new(row, "seconds",
 			    json_real((double)(clock_now_ns() - began_ns) / NS_PER_S));
 	json_object_set_new(row, "outcome", json_string(r < 0 ? why->text : "ended"));
@@ -138,6 +141,8 @@ int tool_test(struct session *session, json_t **ret, struct error *why)
 
 	if (r == 0)
 		r = check_names(&file, choice.names, why);
+	if (r == 0)
+		r = environment_learn(session, why);
 	if (r == 0)
 		r = workspace_build(session, &file, why);
 	cases_init(&cases, session_memory(session));

@@ -77,6 +77,19 @@ static void chain(sqlite3_context *context, int count, sqlite3_value **values)
 	sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
+/* sha256(text), in hex. */
+static void hash(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	char text[SHA256_TEXT_BYTES];
+
+	(void)count;
+	const struct span part = { sqlite3_value_text(values[0]),
+				   (size_t)sqlite3_value_bytes(values[0]) };
+
+	sha256_text(&part, 1, text);
+	sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+}
+
 /* ---- opening ---- */
 
 static int read_number(struct database *database, const char *sql, int *ret,
@@ -145,7 +158,9 @@ static int check_version(struct database *database, const char *path, struct err
 				 version, schema_version);
 	if (version > 0 && application != APPLICATION_ID)
 		return error_set(why, -EUCLEAN, "another program's database; name another state directory by CUPEL_STATE");
-	if (version > 0 && (size_t)version < schema_version)
+	if (version == 0)	/* later it would take as long as writing all anew */
+		r = execute(database, "PRAGMA auto_vacuum = INCREMENTAL", why);
+	else if ((size_t)version < schema_version)
 		r = back_up(database, path, version, why);
 	return r == 0 ? migrate(database, (size_t)version, why) : r;
 }
@@ -164,6 +179,9 @@ static int set_up(struct database *database, const char *path, struct error *why
 	sqlite3_create_function(database->sqlite, "chain", CHAIN_PARTS,
 				SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
 				chain, NULL, NULL);
+	sqlite3_create_function(database->sqlite, "sha256", 1,
+				SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
+				hash, NULL, NULL);
 	r = check_version(database, path, why);
 	for (size_t i = 0; r == 0 && i < COUNT(settings); i++)
 		r = execute(database, settings[i], why);

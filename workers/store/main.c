@@ -7,6 +7,7 @@
  * What arrives together is committed together, and answered only then: one
  * transaction of the calls of a turn, in which one that fails undoes only what
  * it did itself. A call that must be on the disk has no other kind beside it.
+ * Between calls it rolls up and throws away what is old (retention.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,15 +16,19 @@
 
 #include "common/clock.h"
 #include "workers/store/methods.h"
+#include "workers/store/retention.h"
 #include "workers/worker.h"
 
 #define DATABASE_PATH "cupel.db"
 #define CALLS_MAX 64
+#define PIECE_NS (5 * NS_PER_MS)	/* from one to the next */
+#define PASS_NS (3600 * NS_PER_S)
 
 extern const struct worker_contract contract_store;
 
 static struct database *database;
 static struct error refused;	/* why there is none, for whoever asks */
+static struct retention retention;
 
 /* A call of a transaction, until it is answered. */
 struct joined {
@@ -122,6 +127,37 @@ static int serve(struct worker_call *call, json_t **ret, struct error *why)
 	return join(call, method, why);
 }
 
+/* ---- between calls ---- */
+
+static void say_clock(struct worker *worker, enum retention_verdict verdict)
+{
+	static const char *const words[] = {
+		[RETENTION_BACK] = "the clock was set back: by it nothing is thrown away before a day has confirmed it",
+		[RETENTION_AHEAD] = "the clock is far ahead of when it was seen last: by it nothing is thrown away before a day has confirmed it",
+	};
+
+	if (verdict != RETENTION_STEADY)
+		log_write(&worker->log, LEVEL_WARNING, words[verdict], NULL);
+}
+
+static int64_t idle(struct worker *worker, int64_t now_ns)
+{
+	struct error why;
+	bool begins = retention.step == 0;
+	int r;
+
+	if (!database)
+		return DEADLINE_NEVER;
+	commit();
+	r = retention_run(&retention, database, clock_wall_ns() / NS_PER_MS, &why);
+	if (r < 0)
+		log_write(&worker->log, LEVEL_ERROR, "what is old cannot be thrown away",
+			  LOG_FIELDS(log_text("reason", why.text)));
+	else if (begins)
+		say_clock(worker, retention.verdict);
+	return now_ns + (r > 0 ? PIECE_NS : PASS_NS);
+}
+
 static int start(struct worker *worker, struct error *why)
 {
 	char directory[3900], path[4096];
@@ -150,10 +186,18 @@ static const struct worker_tool tools[] = {
 	{ .name = NULL, .serve = serve, .woken = woken },	/* every name of the manifest */
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+	static struct settings settings;
+	struct error why;
+
+	if (settings_take(&settings, "store", argc, argv, &why) < 0) {
+		fprintf(stderr, "cupel-store: %s\n", why.text);
+		return WORKER_EXIT_CONTRACT;
+	}
+	retention.settings = settings.store;
 	return worker_main(&(struct worker_program){
 		.name = "cupel-store", .contract = &contract_store, .tools = tools,
 		.tool_count = 1, .calls_max = CALLS_MAX, .argument_bytes_max = 16U << 20,
-		.start = start, .stop = stop });
+		.start = start, .idle = idle, .stop = stop });
 }

@@ -39,15 +39,47 @@
 #define DATABASE_MB                                                           \
 	"(SELECT page_count * page_size / 1048576.0 FROM pragma_page_count, pragma_page_size)"
 
+/* Of the run that was begun right before. */
+#define TEST_CASES                                                            \
+	"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail, file)" \
+	" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome')," \
+	" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')," \
+	" json_extract(value, '$.file') FROM json_each(:cases)"
+
+/*
+ * The newest thousand of every series of a metric, as they were or rolled up: each
+ * is found by the index, however many there are.
+ */
+#define TREND(step, n, mean, least, most, last, median, table, more)          \
+	"SELECT p.timestamp AS at, s.kind AS \"by\", " step " AS step, " n " AS n, " \
+	mean " AS mean, " least " AS min, " most " AS max, " last " AS last, " \
+	median " AS median, nullif(s.env_hash, '') AS environment FROM series s JOIN " table " p ON p.series_id = s.id" more \
+	" AND p.timestamp >= max(coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"  \
+	"  '-' || :hours || ' hours'), ''), coalesce((SELECT timestamp FROM " table \
+	"  WHERE series_id = s.id" more " ORDER BY timestamp DESC LIMIT 1 OFFSET 999), ''))" \
+	" WHERE s.workspace = :workspace AND s.metric = :metric"
+
 static const struct method methods[] = {
+	{ "store.environment", {
+		"INSERT INTO environments (hash, facts) VALUES (sha256(:facts), :facts)"
+		" ON CONFLICT DO NOTHING",
+		"SELECT sha256(:facts) AS environment" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
+	{ "store.environments", {
+		"SELECT hash AS environment, facts, timestamp FROM environments WHERE hash IN"
+		" (SELECT env_hash FROM series WHERE workspace = :workspace AND metric = :metric)" },
+	  ANSWER_LIST, "environments", NULL, false, NULL },
+
 	{ "store.session", {
-		"INSERT INTO sessions (workspace, kind, seed, options)"
-		" VALUES (:workspace, :kind, :seed, :options) RETURNING id AS session" },
+		"INSERT INTO sessions (workspace, kind, seed, env_hash, options)"
+		" VALUES (:workspace, :kind, :seed, :environment, :options)"
+		" RETURNING id AS session" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.open", {
 		"SELECT (SELECT id FROM sessions WHERE workspace = :workspace AND kind = 'improve'"
 		" AND ended IS NULL ORDER BY id DESC LIMIT 1) AS session",
-		"SELECT coalesce(s.seed, 0) AS seed, coalesce(s.options, '{}') AS \"options::json\""
+		"SELECT coalesce(s.seed, 0) AS seed, s.env_hash AS environment,"
+		" coalesce(s.options, '{}') AS \"options::json\""
 		" FROM (SELECT 1) LEFT JOIN sessions s ON s.id = :session" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.end", {
@@ -62,20 +94,22 @@ static const struct method methods[] = {
 	{ "store.metrics", {
 		"INSERT INTO performance_metrics (session_id, indexing_speed, memory_usage_mb,"
 		" query_time_ms, cpu_percent, database_size_mb, active_connections,"
-		" cache_hit_rate, error_count, metrics_json) SELECT :session,"
+		" cache_hit_rate, error_count, samples, metrics_json) SELECT :session,"
 		" json_extract(m, '$.indexing_speed'), json_extract(m, '$.memory_usage_mb'),"
 		" json_extract(m, '$.query_time_ms'), json_extract(m, '$.cpu_percent'),"
 		" coalesce(json_extract(m, '$.database_size_mb'), " DATABASE_MB "), json_extract(m, '$.active_connections'),"
-		" json_extract(m, '$.cache_hit_rate'), json_extract(m, '$.error_count'), m"
+		" json_extract(m, '$.cache_hit_rate'), json_extract(m, '$.error_count'), :samples, m"
 		" FROM (SELECT :metrics AS m) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.trend", {
-		"SELECT p.timestamp AS at, s.kind AS \"by\", j.value AS value FROM performance_metrics p"
-		" JOIN sessions s ON s.id = p.session_id, json_each(p.metrics_json) j"
-		" WHERE s.workspace = :workspace AND j.key = :metric"
-		" AND p.timestamp >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
-		"  '-' || coalesce(:hours, 8760) || ' hours')"
-		" ORDER BY p.id DESC LIMIT 1000" },
+		TREND("'raw'", "1", "value", "value", "value", "value", "value", "points", "")
+		" UNION ALL "
+		TREND("step", "n", "sum / n", "least", "most", "last", "NULL", "rollups",
+		      " AND step = 'minute'")
+		" UNION ALL "
+		TREND("step", "n", "sum / n", "least", "most", "last", "NULL", "rollups",
+		      " AND step = 'hour'")
+		" ORDER BY at DESC LIMIT 1000" },
 	  ANSWER_LIST, "trend", NULL, false, NULL },
 
 	/* known: only what is there already is brought up to date. */
@@ -316,17 +350,15 @@ static const struct method methods[] = {
 		" :user_ns, :system_ns, :rss_bytes) RETURNING id" },
 	  ANSWER_COUNT, "stored", "executions", false, NULL },
 	{ "store.test_run", {
-		"INSERT INTO test_runs (session_id, name, commit_id, totals, flaky)"
-		" VALUES (:session, :name, :commit, :totals, :flaky) RETURNING id AS test_run",
-		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
-		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
-		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
-		" FROM json_each(:cases)" },
+		"INSERT INTO test_runs (session_id, name, commit_id, env_hash, totals, flaky)"
+		" VALUES (:session, :name, :commit, (SELECT env_hash FROM sessions WHERE id = :session),"
+		" :totals, :flaky) RETURNING id AS test_run",
+		TEST_CASES },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	/* One of `cupel test` or `cupel bench`, with all that it ran, once it has ended. */
 	{ "store.run", {
-		"INSERT INTO sessions (workspace, kind, started, ended, outcome)"
-		" VALUES (:workspace, :kind, strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
+		"INSERT INTO sessions (workspace, kind, env_hash, started, ended, outcome)"
+		" VALUES (:workspace, :kind, :environment, strftime('%Y-%m-%dT%H:%M:%fZ', 'now',"
 		"  '-' || :seconds || ' seconds'), " NOW ", :outcome) RETURNING id AS session",
 		"INSERT INTO executions (session_id, command, cause, exit_code, wall_ns, user_ns,"
 		" system_ns, rss_bytes) SELECT :session, json_extract(value, '$.command'),"
@@ -334,19 +366,16 @@ static const struct method methods[] = {
 		" json_extract(value, '$.wall_ns'), json_extract(value, '$.user_ns'),"
 		" json_extract(value, '$.system_ns'), json_extract(value, '$.rss_bytes')"
 		" FROM json_each(:executions)",
-		"INSERT INTO test_runs (session_id, name, totals, flaky)"
-		" SELECT :session, 'work tree', :totals, '[]' WHERE :cases IS NOT NULL"
+		"INSERT INTO test_runs (session_id, name, env_hash, totals, flaky)"
+		" SELECT :session, 'work tree', :environment, :totals, '[]' WHERE :cases IS NOT NULL"
 		" RETURNING id AS test_run",
-		"INSERT INTO test_cases (test_run_id, name, outcome, duration_ns, detail)"
-		" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome'),"
-		" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')"
-		" FROM json_each(:cases)",
-		"INSERT INTO performance_metrics (session_id, database_size_mb, metrics_json)"
-		" SELECT :session, " DATABASE_MB ", :metrics WHERE :metrics IS NOT NULL" },
+		TEST_CASES,
+		"INSERT INTO performance_metrics (session_id, database_size_mb, samples, metrics_json)"
+		" SELECT :session, " DATABASE_MB ", :samples, :metrics WHERE :metrics IS NOT NULL" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.baseline", {
-		"INSERT INTO baselines (workspace, commit_id, metrics)"
-		" VALUES (:workspace, :commit, :metrics) RETURNING id" },
+		"INSERT INTO baselines (workspace, commit_id, env_hash, metrics)"
+		" VALUES (:workspace, :commit, :environment, :metrics) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.lessons", {
 		"SELECT id, workspace, scope, statement, n, wins, gain_sum / n AS mean_gain,"

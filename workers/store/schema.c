@@ -190,5 +190,75 @@ static const char *const third[] = {
 	NULL,
 };
 
-const char *const *const schema_migrations[] = { first, second, third };
+/*
+ * In which environment (improve/environment.h) a session measured; NULL: not known.
+ * Then what is measured as numbers by time: a point for each number of a snapshot, kept
+ * by the database itself, and what points become once they are old. A roll-up
+ * is of the minute, or of the hour, that begins at its timestamp.
+ */
+#define NUMBERS(snapshot)                                                     \
+	" FROM " snapshot " JOIN sessions s ON s.id = m.session_id,"          \
+	" json_each(m.metrics_json) j"
+#define IS_NUMBER " j.type IN ('integer', 'real')"
+#define SERIES_OF(snapshot)                                                   \
+	"INSERT OR IGNORE INTO series (workspace, metric, kind, env_hash)"    \
+	" SELECT s.workspace, j.key, s.kind, coalesce(s.env_hash, '')" NUMBERS(snapshot) " WHERE" IS_NUMBER ";"
+#define POINTS_OF(snapshot)                                                   \
+	"INSERT OR REPLACE INTO points"                                       \
+	" SELECT m.id, r.id, m.timestamp, j.value" NUMBERS(snapshot)          \
+	" JOIN series r ON r.workspace = s.workspace AND r.metric = j.key"    \
+	" AND r.kind = s.kind AND r.env_hash = coalesce(s.env_hash, '')"      \
+	" WHERE" IS_NUMBER ";"
+#define INSERTED                                                              \
+	"(SELECT NEW.id AS id, NEW.session_id AS session_id, NEW.timestamp AS timestamp," \
+	" NEW.metrics_json AS metrics_json) m"
+
+static const char *const fourth[] = {
+	"CREATE TABLE environments ("
+	" hash TEXT PRIMARY KEY, facts TEXT NOT NULL, timestamp TEXT NOT NULL DEFAULT " NOW ")"
+	" STRICT, WITHOUT ROWID;",
+	"ALTER TABLE sessions ADD COLUMN env_hash TEXT REFERENCES environments (hash);",
+	"ALTER TABLE test_runs ADD COLUMN env_hash TEXT REFERENCES environments (hash);",
+	"ALTER TABLE baselines ADD COLUMN env_hash TEXT REFERENCES environments (hash);",
+	"CREATE INDEX test_runs_in ON test_runs (env_hash, name);",
+	"CREATE INDEX baselines_of ON baselines (workspace, env_hash);",
+	/* Every run's value, {"METRIC": [1.5, ...]}, of what metrics_json sums up. */
+	"ALTER TABLE performance_metrics ADD COLUMN " JSON("samples") ";",
+	/* A case is called "SUITE: NAME", its suite being a test of the workspace;
+	   its file is NULL where the report does not say. */
+	"ALTER TABLE test_cases ADD COLUMN file TEXT;",
+	"CREATE INDEX test_cases_from ON test_cases (file);",
+	"ALTER TABLE test_cases ADD COLUMN suite TEXT AS"
+	" (substr(name, 1, instr(name || ': ', ': ') - 1)) VIRTUAL;",
+	"CREATE INDEX test_cases_in ON test_cases (suite, name);",
+	"CREATE TABLE series ("
+	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, metric TEXT NOT NULL,"
+	" kind TEXT NOT NULL, env_hash TEXT NOT NULL,"	/* '': not known */
+	" UNIQUE (workspace, metric, kind, env_hash)) STRICT;",
+	"CREATE TABLE points ("
+	" metrics_id INTEGER NOT NULL REFERENCES performance_metrics (id) ON DELETE CASCADE,"
+	" series_id INTEGER NOT NULL REFERENCES series (id), timestamp TEXT NOT NULL,"
+	" value REAL NOT NULL, PRIMARY KEY (metrics_id, series_id)) STRICT, WITHOUT ROWID;",
+	"CREATE INDEX points_by_time ON points (series_id, timestamp, value);",
+	"CREATE TRIGGER performance_metrics_points AFTER INSERT ON performance_metrics BEGIN "
+	SERIES_OF(INSERTED) " " POINTS_OF(INSERTED) " END;",
+	SERIES_OF("performance_metrics m"),
+	POINTS_OF("performance_metrics m"),
+	"CREATE TABLE rollups ("
+	" series_id INTEGER NOT NULL REFERENCES series (id),"
+	" step TEXT NOT NULL CHECK (step IN ('minute', 'hour')), timestamp TEXT NOT NULL,"
+	" n INTEGER NOT NULL, sum REAL NOT NULL, least REAL NOT NULL, most REAL NOT NULL,"
+	" last REAL NOT NULL, PRIMARY KEY (series_id, step, timestamp)) STRICT, WITHOUT ROWID;",
+	"CREATE INDEX minutes_by_time ON rollups (timestamp) WHERE step = 'minute';",
+	"CREATE INDEX performance_metrics_at ON performance_metrics (timestamp);",
+	"CREATE INDEX calls_at ON calls (timestamp);",
+	"CREATE INDEX events_at ON events (timestamp);",
+	/* What retention_core.h knows of the clock. */
+	"CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1),"
+	" seen_ms INTEGER NOT NULL, trusted_ms INTEGER NOT NULL) STRICT;",
+	"INSERT INTO clock VALUES (1, 0, 0);",
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first, second, third, fourth };
 const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
