@@ -4,17 +4,43 @@
 #include <getopt.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "supervisor/cli/ask.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/course.h"
+#include "supervisor/cli/grid.h"
 #include "supervisor/cli/snapshot.h"
+
+#define STORE_NS (2 * NS_PER_S)
+
+/* What the store alone knows; without one, none of it. */
+static void print_store_metrics(struct connection *connection)
+{
+	AUTO_COURSE struct course course = { .name = "store.database" };
+	json_auto_t *row = NULL;
+	struct error ignored;
+
+	if (course_ask(&course, &connection->client, course.name, 0, json_object(), STORE_NS,
+		       &row, &ignored) < 0)
+		return;
+	printf("# HELP cupel_db_size_bytes Size of the store's database.\n"
+	       "# TYPE cupel_db_size_bytes gauge\ncupel_db_size_bytes %.0f\n"
+	       "# HELP cupel_db_busy_total Times that another process held the database.\n"
+	       "# TYPE cupel_db_busy_total counter\ncupel_db_busy_total %.0f\n",
+	       member_number(row, "size_bytes"), member_number(row, "busy"));
+}
 
 static int print_metrics(void)
 {
 	AUTO_ANSWER struct answer answer = { 0 };
+	AUTO_DISCONNECT struct connection *connection = NULL;
 	int code = cli_ask("router.metrics", NULL, true, &answer);
 
-	if (code == EXIT_OK)
-		fwrite(answer.text, 1, answer.length, stdout);
+	if (code != EXIT_OK)
+		return code;
+	fwrite(answer.text, 1, answer.length, stdout);
+	if (cli_connect(false, &connection) == EXIT_OK)
+		print_store_metrics(connection);
 	return code;
 }
 
