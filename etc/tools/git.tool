@@ -29,6 +29,17 @@ tool git.where {
 	}
 }
 
+tool git.changed {
+	help = "the files that are not as they were in a commit"
+	class = pure
+	roles = { owner, improve }
+	deadline = 2m
+	schema = {
+		'{"type": "object", "required": ["since"], "additionalProperties": false,',
+		' "properties": {"since": {"type": "string", "minLength": 1, "maxLength": 256}}}'
+	}
+}
+
 tool git.snapshot {
 	help = "where there is no git: the files as they are, as a commit"
 	class = idempotent

@@ -74,7 +74,7 @@ static const struct verb verbs[] = {
 	{ "status", "status [--json | --metrics]",
 	  "show workers, pools, tools, breakers and caches", cli_status,
 	  cli_status_explain },
-	{ "test", "test [NAME...] [--tag T]... [--junit FILE] [--tap] [--json]",
+	{ "test", "test [NAME...] [--tag T]... [--changed[=REV]] [--junit FILE] [--tap] [--json]",
 	  "run a workspace's tests, confined", cli_test, cli_test_explain },
 	{ "tools",
 	  "tools [list | describe TOOL | reload | disable TOOL | enable TOOL]\n"

@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "workers/git/artefacts.h"
 #include "workers/git/change.h"
+#include "workers/git/changed.h"
 #include "workers/git/copy.h"
 #include "workers/git/snapshot.h"
 #include "workers/worker.h"
@@ -140,6 +141,21 @@ static int where(struct worker_call *call, json_t **ret, struct error *why)
 		return error_set(why, -errno, "getcwd: %s", strerror(errno));
 	*ret = json_pack("{s:s}", "directory", path);
 	return 0;
+}
+
+/* ---- git.changed ---- */
+
+static int changed(struct worker_call *call, json_t **ret, struct error *why)
+{
+	struct stat status;
+	int r;
+
+	if (lstat(".git", &status) < 0 || !S_ISDIR(status.st_mode)) {
+		*ret = json_pack("{s:s}", "unknown", "the top of a git repository is not here");
+		return 0;
+	}
+	r = open_repository(why);
+	return r < 0 ? r : changed_list(repository, text_of(call, "since"), ret, why);
 }
 
 /* ---- git.snapshot ---- */
@@ -324,6 +340,7 @@ static int start(struct worker *worker, struct error *why)
 static const struct worker_tool tools[] = {
 	{ .name = "git.status", .serve = status },
 	{ .name = "git.where", .serve = where },
+	{ .name = "git.changed", .serve = changed },
 	{ .name = "git.snapshot", .serve = snapshot },
 	{ .name = "git.read", .serve = read_file },
 	{ .name = "git.checkout", .serve = checkout },
