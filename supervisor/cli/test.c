@@ -76,7 +76,7 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 		if (option == 'c')
 			json_object_set_new(wanted->arguments, "changed",
 					    json_string(optarg ? optarg : "HEAD"));
-		if (option == 'n' && !take_runs(wanted, optarg))
+		if (option == 'n' && !(optarg && take_runs(wanted, optarg)))
 			return false;
 	}
 	if (option == 0)
