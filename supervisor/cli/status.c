@@ -6,6 +6,7 @@
 #include "common/cleanup.h"
 #include "supervisor/cli/ask.h"
 #include "supervisor/cli/cli.h"
+#include "supervisor/cli/schedule.h"
 #include "supervisor/cli/snapshot.h"
 
 static int print_metrics(void)
@@ -20,6 +21,7 @@ static int print_metrics(void)
 
 static void print_all(const json_t *status)
 {
+	const json_t *schedules = json_object_get(status, "schedules");
 	struct table look;
 
 	table_init(&look, stdout, 0, 0);
@@ -28,6 +30,9 @@ static void print_all(const json_t *status)
 	snapshot_print_tools(&look, status);
 	snapshot_print_workers(&look, status);
 	snapshot_print_caches(&look, status);
+	if (json_array_size(schedules))
+		fputc('\n', stdout);
+	scheduled_print(&look, schedules);
 }
 
 static bool take_options(const struct verb *verb, int argc, char **argv,
@@ -63,6 +68,7 @@ int cli_status(const struct verb *verb, int argc, char **argv)
 	code = cli_fetch(false, "router.status", &status);
 	if (code != EXIT_OK)
 		return code;
+	json_object_set_new(status, "schedules", scheduled_list());
 	if (as_json)
 		return cli_print_json(status);
 	print_all(status);
