@@ -218,9 +218,10 @@ static int campaign(void *owner, struct error *why)
 	return run(wanted, &report, why) < 0 ? cli_fail(why) : tell(wanted, report);
 }
 
-static int go_on(struct wanted *wanted)
+static int go_on(const struct wanted *wanted)
 {
 	const char *mode = json_string_value(json_object_get(wanted->arguments, "mode"));
+	struct wanted each = *wanted;
 	AUTO_REPOSITORY struct repository repository;
 	struct scheduled scheduled = {
 		.terms = { wanted->every_ns, wanted->jitter_ns, wanted->load_most },
@@ -229,10 +230,10 @@ static int go_on(struct wanted *wanted)
 	struct error why;
 	int r = repository_open(&repository, wanted->directory, true, &why);
 
-	scheduled.workspace = wanted->directory = repository.path;
+	scheduled.workspace = each.directory = repository.path;
 	if (r == 0)
 		r = scheduled_open(&scheduled, &why);
-	return r < 0 ? cli_fail(&why) : scheduled_run(&scheduled, campaign, wanted);
+	return r < 0 ? cli_fail(&why) : scheduled_run(&scheduled, campaign, &each);
 }
 
 static int list_scheduled(const struct wanted *wanted)

@@ -23,7 +23,7 @@ end() {
 	wait "$keeper"
 }
 until_there() { # COMMAND...: for as long as it takes
-	for _ in $(seq 200); do
+	for _ in $(seq 300); do
 		"$@" >/dev/null 2>&1 && return
 		sleep 0.1
 	done
@@ -42,7 +42,7 @@ is 'without one that is said' "$("$cupel" improve --scheduled 2>&1)" \
 
 keep --every 1s
 holds 'the first begins at once, and others follow' until_there more_than 2
-"$cupel" improve --every 1h >../out2 2>../said2
+timeout 20 "$cupel" improve --every 1h >../out2 2>../said2
 is 'a second schedule of the same workspace is refused' \
 	"$? $(grep -c "another 'cupel improve --every' keeps the schedule of $PWD; end it first" ../said2)" '75 1'
 end
