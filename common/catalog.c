@@ -117,7 +117,11 @@ static const char *tool_fault(const struct catalog *catalog,
 		return "slow_ns";
 	if (tool->cache_ns < 0 || (tool->cache_ns > 0 && tool->class != TOOL_PURE))
 		return "cache_ns";
-	return tool->output_bytes < 1 ? "output_bytes" : NULL;
+	if (tool->stale_ns < 0 || (tool->stale_ns > 0 && tool->class != TOOL_PURE))
+		return "stale_ns";
+	if (tool->output_bytes < 1)
+		return "output_bytes";
+	return !memchr(tool->fallback, '\0', CATALOG_NAME_BYTES) ? "fallback" : NULL;
 }
 
 static int check_name(const char *what, uint32_t index, const char *name,
@@ -193,6 +197,10 @@ int catalog_check(const struct catalog *catalog, size_t bytes,
 		r = check_pool(catalog, i, why);
 	for (uint32_t i = 0; r == 0 && i < catalog->tool_count; i++)
 		r = check_tool(catalog, i, why);
+	for (uint32_t i = 0; r == 0 && i < catalog->tool_count; i++)
+		r = check_fault("tool", catalog->tools[i].name,
+				catalog_fallback_fault(catalog, &catalog->tools[i]) ?
+				"fallback" : NULL, why);
 	return r;
 }
 
@@ -232,6 +240,27 @@ int catalog_find_tool(const struct catalog *catalog, const char *name,
 			high = middle;
 	}
 	return -ENOENT;
+}
+
+const char *catalog_fallback_fault(const struct catalog *catalog,
+				   const struct catalog_tool *tool)
+{
+	int row = catalog_find_tool(catalog, tool->fallback, strlen(tool->fallback));
+	const struct catalog_tool *other = row < 0 ? NULL : &catalog->tools[row];
+
+	if (!*tool->fallback)
+		return NULL;
+	if (tool->class == TOOL_EFFECTFUL)
+		return "it is for tools of class pure or idempotent";
+	if (!other)
+		return "there is no such tool";
+	if (other == tool)
+		return "that is the tool itself";
+	if (*other->fallback)
+		return "that tool has a fallback of its own, and a call goes no further than to one";
+	if (other->class > tool->class)
+		return "calling that tool twice does more than calling this one";
+	return NULL;
 }
 
 const char *catalog_nearest_tool(const struct catalog *catalog,

@@ -94,8 +94,10 @@ struct catalog_tool {
 	int64_t deadline_max_ns;
 	int64_t idle_ns;	/* without progress; 0: no such timer */
 	int64_t slow_ns;	/* a call that runs longer counts as slow */
-	int64_t cache_ns;	/* 0: results are not kept; pure tools only */
+	int64_t cache_ns;	/* a result answers equal calls; 0: it does not */
+	int64_t stale_ns;	/* and then, while the tool cannot; pure tools only, both */
 	uint64_t output_bytes;	/* of one call, streamed or not */
+	char fallback[CATALOG_NAME_BYTES]; /* asked while this one cannot serve; "": none */
 };
 
 struct catalog {
@@ -110,10 +112,19 @@ struct catalog {
 /*
  * Whether that many bytes at catalog (aligned as malloc(3) does) hold one:
  * every count, offset, name and enum is in range, every string ended, names are
- * unique and sorted by strcmp(3). 0, or -EBADMSG with the row at fault.
+ * unique and sorted by strcmp(3), fallbacks are sound. 0, or -EBADMSG with the row
+ * at fault.
  */
 int catalog_check(const struct catalog *catalog, size_t bytes,
 		  struct error *why);
+
+/*
+ * Why the tool cannot have the fallback it names, as the end of a sentence; NULL:
+ * it can, or names none. There is such a tool, another one, with no fallback of its
+ * own, which has no more effect than this one may, and this one has none.
+ */
+const char *catalog_fallback_fault(const struct catalog *catalog,
+				   const struct catalog_tool *tool);
 
 /* The string, within the block; "" for an empty one. */
 const char *catalog_text(const struct catalog *catalog,

@@ -155,6 +155,8 @@ struct cache_found cache_get(struct cache *cache, struct span key,
 		found.failure = entry->failure;
 	else
 		found.value = entry->value;
+	if (found.value)
+		found.age_ns = now_ns - entry->filled_ns;
 	found.refresh = now_ns >= entry->ahead_from_ns &&
 			now_ns >= entry->retry_from_ns;
 	lru_use(&cache->uses, &entry->use);
@@ -216,6 +218,7 @@ int cache_fill(struct cache *cache, uint64_t ticket,
 	entry->asking = false;
 	entry->failure = 0;
 	entry->value = fill->value;
+	entry->filled_ns = now_ns;
 	entry->ahead_from_ns =
 		deadline_after(now_ns, fill->ttl_ns / 100 * CACHE_AHEAD_PERCENT);
 	entry->fresh_until_ns = deadline_after(now_ns, fill->ttl_ns);

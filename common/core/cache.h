@@ -90,6 +90,7 @@ struct cache_entry {
 	size_t key_length;
 	uint64_t tags[CACHE_TAGS_MAX];
 	void *value;			/* NULL: none */
+	int64_t filled_ns;
 	int64_t ahead_from_ns;
 	int64_t fresh_until_ns;
 	int64_t stale_until_ns;
@@ -112,6 +113,7 @@ struct cache_found {
 	bool refresh;		/* somebody should ask the source */
 	int failure;		/* NEGATIVE: as told to cache_fail() */
 	void *value;		/* FRESH, STALE, FALLBACK; valid until it goes */
+	int64_t age_ns;		/* of the value, since it was filled in */
 };
 
 /* What a source has answered. */

@@ -350,6 +350,7 @@ static void call_anew(struct client_call *call)
 {
 	call->called = false;
 	call->sent = call->requests = 0;
+	call->remark = (struct message_remark){ 0 };	/* of what was not told */
 }
 
 /* What was still queued here nobody has heard of. */
@@ -465,6 +466,18 @@ static int on_result(struct client *client, struct client_call *call,
 	return 0;
 }
 
+/* It is told with the result, when its frame is gone. */
+static void take_remark(struct client_call *call, const struct message_remark *remark)
+{
+	size_t length = remark->tool.length;
+
+	assert(length <= sizeof(call->remark_tool));
+	call->remark = *remark;
+	if (length)
+		memcpy(call->remark_tool, remark->tool.data, length);
+	call->remark.tool.data = call->remark_tool;
+}
+
 /* Its router had died before it was executed: 1 if it is sent to the new one. */
 static int send_anew(struct client_call *call, struct client_event *ret)
 {
@@ -532,7 +545,7 @@ static int on_call_message(struct client *client, const struct message *message,
 	} else if (message->kind == MESSAGE_CHUNK) {
 		r = on_chunk(client, call, message, ret);
 	} else if (message->kind == MESSAGE_REMARK) {
-		call->remark = message->remark;
+		take_remark(call, &message->remark);
 		r = 1;
 	} else if (message->kind == MESSAGE_RESULT) {
 		r = on_result(client, call, message, ret);

@@ -33,6 +33,7 @@
 #define CLIENT_AGAIN_NS (20 * NS_PER_MS)	/* between two attempts at that */
 #define CLIENT_EFFECT_BYTES 16
 #define CLIENT_SESSION_BYTES 16
+#define CLIENT_TOOL_BYTES 64	/* without an end */
 #define CLIENT_BUFFER_BYTES (2 * FRAME_BYTES_MAX)
 
 struct client_ask {
@@ -65,6 +66,7 @@ struct client_call {
 	uint32_t grant_due;	/* bytes used up, not granted again */
 	struct credit send_credit, receive_credit;
 	struct message_remark remark;	/* zero: none has come */
+	char remark_tool[CLIENT_TOOL_BYTES];	/* what that borrows */
 };
 
 enum client_event_kind {

@@ -80,6 +80,8 @@ static const struct field tools_changed_fields[] = {
 static const struct field remark_fields[] = {
 	FIELD(remark.number, UINT64_MAX),
 	FIELD(remark.dropped, UINT64_MAX),
+	FIELD(remark.age_ms, UINT64_MAX),
+	FIELD(remark.tool, NAME_BYTES),
 };
 static const struct field call_fields[] = {
 	FIELD(call.tool, NAME_BYTES),

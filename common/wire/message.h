@@ -187,6 +187,8 @@ struct message_tools_changed {
 struct message_remark {
 	uint64_t number;		/* by which logs know it; 0: nobody had it */
 	uint64_t dropped;		/* bytes of its output that were not kept */
+	uint64_t age_ms;		/* of a kept result past its time; 0: it is none */
+	struct message_text tool;	/* that has answered, if another was asked for */
 };
 
 enum message_call_flag {

@@ -334,7 +334,9 @@ static void fill_tool(struct catalog_tool *row, const struct manifest_tool *tool
 	row->idle_ns = tool->idle_ns;
 	row->slow_ns = slow_ns_of(tool, kind);
 	row->cache_ns = tool->cache_ns;
+	row->stale_ns = tool->stale_ns;
 	row->output_bytes = (uint64_t)tool->output_bytes;
+	snprintf(row->fallback, sizeof(row->fallback), "%s", tool->fallback);
 }
 
 static int add_tool(struct assembly *assembly, struct manifest *manifest,
@@ -414,6 +416,38 @@ bool assembly_keep(struct assembly *assembly, const char *worker)
 		if (&from->pools[from->tools[i].pool] == old)
 			(void)keep_tool(assembly, &from->tools[i], at);
 	return true;
+}
+
+/* Where its calls had another way before, its owner has to say so. */
+static const char *fallback_fault(const struct assembly *assembly,
+				  const struct catalog_tool *tool)
+{
+	const struct catalog_tool *before = find_tool(assembly->previous, tool->name);
+	const char *fault = catalog_fallback_fault(assembly->catalog, tool);
+
+	if (!fault && *tool->fallback && before && !assembly->may_widen &&
+	    strcmp(before->fallback, tool->fallback) != 0)
+		return "its calls went nowhere else before; 'cupel tools reload' permits it";
+	return fault;
+}
+
+bool assembly_drop_fallback(struct assembly *assembly, struct error *why)
+{
+	struct catalog *catalog = assembly->catalog;
+
+	for (uint32_t i = 0; i < catalog->tool_count; i++) {
+		struct catalog_tool *tool = &catalog->tools[i];
+		const char *fault = fallback_fault(assembly, tool);
+
+		if (!fault)
+			continue;
+		error_set(why, -EINVAL, "%s" MANIFEST_SUFFIX ": tool %s: fallback %s: %s; the tool has none",
+			  catalog->pools[tool->pool].name, tool->name, tool->fallback,
+			  fault);
+		memset(tool->fallback, 0, sizeof(tool->fallback));
+		return true;
+	}
+	return false;
 }
 
 size_t assembly_finish(struct assembly *assembly)

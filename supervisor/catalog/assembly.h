@@ -4,7 +4,9 @@
  * What a manifest says is taken only if it can be kept here: there is such a
  * program and such a policy, no other worker has the name, and, where a
  * catalogue is in force already, it permits nothing that catalogue does not.
- * A manifest is taken whole or not at all; what it replaces stays then.
+ * A manifest is taken whole or not at all; what it replaces stays then. But a
+ * fallback is another manifest's tool, so it is judged when all are there, and a
+ * tool whose fallback cannot be has none: it need not go because another went.
  */
 #ifndef CUPEL_SUPERVISOR_CATALOG_ASSEMBLY_H
 #define CUPEL_SUPERVISOR_CATALOG_ASSEMBLY_H
@@ -36,6 +38,12 @@ int assembly_add(struct assembly *assembly, struct manifest *manifest,
 
 /* The previous rows of that worker, if there were any: whether there were. */
 bool assembly_keep(struct assembly *assembly, const char *worker);
+
+/*
+ * Once all is in: takes away one fallback that cannot be, and says which and why.
+ * False: there is none any more.
+ */
+bool assembly_drop_fallback(struct assembly *assembly, struct error *why);
 
 /*
  * Numbers it: as the previous one if nothing has changed, else one more.

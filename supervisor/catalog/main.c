@@ -239,6 +239,8 @@ static int assemble(struct loader *loader, struct error *why)
 	qsort(loader->sources, loader->count, sizeof(*loader->sources), by_worker);
 	for (size_t i = 0; i < loader->count; i++)
 		add(&assembly, &loader->sources[i]);
+	while (assembly_drop_fallback(&assembly, why))
+		complain(why);
 	r = write_all(assembly.catalog, assembly_finish(&assembly));
 	assembly_release(&assembly);
 	return r < 0 ? error_set(why, r, "write the catalogue: %s", strerror(-r)) : 0;

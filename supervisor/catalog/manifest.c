@@ -90,6 +90,10 @@ static const struct config_row tool_rows[] = {
 	  "A call that takes longer counts as slow for its breaker; 0: than a third of deadline, or of a pool per_call none.", NULL },
 	{ "cache", TOOL(cache_ns, DURATION), 0, DAY_NS, "0", NULL,
 	  "How long a result answers equal calls; 0: not at all; of a pure tool only.", NULL },
+	{ "stale", TOOL(stale_ns, DURATION), 0, DAY_NS, "0", NULL,
+	  "How long after that it still answers them while the tool cannot serve; 0: not at all; of a pure tool only.", NULL },
+	{ "fallback", TOOL(fallback, STRING), 0, CATALOG_NAME_BYTES - 1, "", NULL,
+	  "The tool that is called with the same arguments while this one cannot serve; of a pure or idempotent tool only.", NULL },
 	{ "output", TOOL(output_bytes, SIZE), 1, 1024 * GIB, "64M", NULL,
 	  "The most one call may answer, streamed or not.", NULL },
 	{ "probe", TOOL(probe, STRING), 0, 4096, "", NULL,
@@ -223,8 +227,16 @@ static int check_class(const struct manifest *manifest,
 {
 	const char *class = manifest_classes[tool->class];
 
+	if (tool->class == TOOL_EFFECTFUL && *tool->fallback)
+		return refuse(manifest, &tool->fallback, why,
+			      "tool %s: fallback is for tools of class pure or idempotent, not %s",
+			      tool->title, class);
 	if (tool->class == TOOL_PURE)
 		return 0;
+	if (tool->stale_ns > 0)
+		return refuse(manifest, &tool->stale_ns, why,
+			      "tool %s: stale is for tools of class pure, not %s",
+			      tool->title, class);
 	if (tool->cache_ns > 0)
 		return refuse(manifest, &tool->cache_ns, why,
 			      "tool %s: cache is for tools of class pure, not %s",

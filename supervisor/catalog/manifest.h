@@ -41,7 +41,8 @@ struct manifest_tool {
 	struct config_list roles;
 	int64_t queue, concurrency;
 	bool coalesce;
-	int64_t deadline_ns, deadline_max_ns, idle_ns, slow_ns, cache_ns;
+	int64_t deadline_ns, deadline_max_ns, idle_ns, slow_ns, cache_ns, stale_ns;
+	const char *fallback;
 	const char *probe;
 	int64_t output_bytes;
 };

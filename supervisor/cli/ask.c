@@ -27,6 +27,8 @@ void answer_take(struct answer *answer, const struct client_event *event)
 	answer->attempts = event->result.attempts;
 	answer->retry_after_ms = event->result.retry_after_ms;
 	answer->remark = event->remark;
+	snprintf(answer->other, sizeof(answer->other), "%.*s",
+		 (int)event->remark.tool.length, event->remark.tool.data);
 	text_escape((struct span){ (const uint8_t *)event->result.reason.data,
 				   event->result.reason.length },
 		    answer->reason, sizeof(answer->reason));

@@ -20,7 +20,8 @@ struct answer {
 	enum error_origin origin;
 	unsigned attempts;
 	unsigned retry_after_ms;
-	struct message_remark remark;
+	struct message_remark remark;	/* its tool is told by: */
+	char other[CLIENT_TOOL_BYTES + 1];
 	char reason[ERROR_TEXT_BYTES];
 	char *text;
 	size_t length;
@@ -37,8 +38,8 @@ int answer_append(struct answer *answer, struct span bytes);
 
 /*
  * Calls a method of the router and collects what it answers; one that only reads
- * is repeatable, once, if that was lost. 0 also when the answer is an error; negative when there is none
- * at all.
+ * is repeatable, once, if that was lost. 0 also when the answer is an error;
+ * negative when there is none at all.
  */
 int ask_router(struct connection *connection, const char *method, const char *words,
 	       bool repeatable, struct answer *ret, struct error *why);

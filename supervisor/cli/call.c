@@ -15,6 +15,7 @@
 #include "common/wire/pack.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/course.h"
+#include "supervisor/cli/grid.h"
 
 #define INPUT_BYTES_MAX (8U << 20)
 #define ROUTER_PREFIX "router."
@@ -199,7 +200,7 @@ static int print_envelope(const struct course *course)
 	if (answer->length)
 		convert_to_json((struct span){ (uint8_t *)answer->text, answer->length },
 				&result, NULL);
-	json = json_pack("{ss ss si ss ss ss si si ss sI sI sI so?}",
+	json = json_pack("{ss ss si ss ss ss si si ss sI sI sI ss sI so?}",
 			 "schema", "cupel.call/1", "tool", course->name,
 			 "code", (int)answer->code, "status", row->name,
 			 "class", error_class_name(row->class),
@@ -209,6 +210,8 @@ static int print_envelope(const struct course *course)
 			 "reason", answer->reason,
 			 "call", (json_int_t)answer->remark.number,
 			 "dropped_bytes", (json_int_t)answer->remark.dropped,
+			 "stale_ms", (json_int_t)answer->remark.age_ms,
+			 "fallback", answer->other,
 			 "elapsed_ns", (json_int_t)(clock_now_ns() - course->started_ns),
 			 "result", result);
 	for (int i = 1; json && i <= 2; i++)
@@ -244,11 +247,20 @@ static void print_failure(const struct course *course)
 		number, again);
 }
 
-static void print_dropped(const struct course *course)
+/* In what the answer is not the one that was asked for. */
+static void print_remark(const struct course *course)
 {
-	if (course->answer.remark.dropped)
+	const struct message_remark *remark = &course->answer.remark;
+
+	if (remark->dropped)
 		fprintf(stderr, "cupel: %s: %llu bytes from the middle of its output were not kept\n",
-			course->name, (unsigned long long)course->answer.remark.dropped);
+			course->name, (unsigned long long)remark->dropped);
+	if (remark->age_ms)
+		fprintf(stderr, "cupel: %s: the tool cannot serve; this is an earlier result, %s old\n",
+			course->name, quantity_age((double)remark->age_ms / 1e3).text);
+	if (course->answer.other[0])
+		fprintf(stderr, "cupel: %s: the tool cannot serve; its fallback %s was called\n",
+			course->name, course->answer.other);
 }
 
 static int tell(const struct request *request, const struct course *course)
@@ -268,7 +280,7 @@ static int tell(const struct request *request, const struct course *course)
 		r = print_envelope(course);
 	else
 		print_streams(course);
-	print_dropped(course);
+	print_remark(course);
 	if (!request->envelope && course->answer.code == ERROR_OK)
 		r = print_result(course);
 	if (course->answer.code != ERROR_OK)

@@ -141,7 +141,8 @@ void snapshot_print_workers(const struct table *look, const json_t *status)
 static bool was_called(const json_t *tool)
 {
 	return member_number(tool, "ok") + member_number(tool, "failed") +
-	       member_number(tool, "running") + member_number(tool, "queued") > 0;
+	       member_number(tool, "running") + member_number(tool, "queued") +
+	       member_number(tool, "fallbacks") > 0;
 }
 
 static bool is_closed(const json_t *tool)
@@ -185,6 +186,17 @@ static void print_reason(FILE *out, const json_t *tool)
 	fputc('\n', out);
 }
 
+/* How often it could not serve, and its calls were not refused for that. */
+static void print_degraded(FILE *out, const json_t *tool)
+{
+	double stale = member_number(tool, "stale");
+	double fallbacks = member_number(tool, "fallbacks");
+
+	if (stale + fallbacks > 0)
+		fprintf(out, "  %s: %.0f calls went to its fallback, %.0f got an earlier result\n",
+			member_text(tool, "name"), fallbacks, stale);
+}
+
 void snapshot_print_tools(const struct table *look, const json_t *status)
 {
 	static const struct grid_column columns[] = {
@@ -205,6 +217,8 @@ void snapshot_print_tools(const struct table *look, const json_t *status)
 	print_section(&grid, look);
 	json_array_foreach(json_object_get(status, "tools"), i, tool)
 		print_reason(look->out, tool);
+	json_array_foreach(json_object_get(status, "tools"), i, tool)
+		print_degraded(look->out, tool);
 }
 
 void snapshot_print_caches(const struct table *look, const json_t *status)

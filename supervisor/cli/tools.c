@@ -116,6 +116,8 @@ static int print_one(json_t *answer, const struct request *request)
 		{ "deadline", "deadline_ms", true },
 		{ "at most", "deadline_max_ms", true },
 		{ "cached for", "cache_ms", true },
+		{ "stale for", "stale_ms", true },
+		{ "fallback", "fallback", false },
 	};
 	const json_t *tool = find_tool(answer, request->tool);
 	struct table table;

@@ -146,8 +146,10 @@ void monitor_rearm(struct monitor *self)
 
 	next_ns = deadline_earlier(next_ns, self->tick_ns);
 	next_ns = deadline_earlier(next_ns, self->loader.at_ns);
-	for (uint32_t i = 0; i < CORE_ROUTER; i++)
+	for (uint32_t i = 0; i < CORE_ROUTER; i++) {
 		next_ns = deadline_earlier(next_ns, self->workers[i].emptying_ns);
+		next_ns = deadline_earlier(next_ns, self->workers[i].look_ns);
+	}
 	loop_set_wakeup(&self->loop, next_ns);
 }
 
@@ -173,6 +175,7 @@ void monitor_wakeup(void *owner, int64_t now_ns)
 		tick(now_ns);
 	catalogs_tick(&monitor, now_ns);
 	workers_ask_empty(&monitor, now_ns);
+	workers_look(&monitor, now_ns);
 	monitor_event(&monitor, &(struct core_event){ .kind = CORE_TIMER });
 }
 

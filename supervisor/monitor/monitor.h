@@ -78,6 +78,9 @@ struct worker {
 	int network;			/* lent; -1: it has made its own */
 	bool reported, status_known;
 	bool background;		/* its group, if that can be */
+	bool outgrown;			/* ended by us for its memory */
+	uint64_t memory_bytes;		/* its limit where no group has it; 0: none, or it has */
+	int64_t look_ns;		/* at its memory, then; or NEVER */
 	struct sandbox_status status;
 	int64_t emptying_ns;		/* ask for an empty cgroup again; or NEVER */
 };
@@ -211,8 +214,10 @@ void worker_signal(struct monitor *monitor, uint32_t slot, int signal);
 void worker_kill(struct monitor *monitor, uint32_t slot);
 void worker_collect(struct monitor *monitor, uint32_t slot, enum slot_end end);
 void worker_tick(struct monitor *monitor, uint32_t slot);	/* each second */
-/* Those whose cgroup was not empty yet; returns when to ask again. */
-int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns);
+/* Those whose cgroup was not empty yet. */
+void workers_ask_empty(struct monitor *monitor, int64_t now_ns);
+/* At the memory of those with a call that no group holds to its limit. */
+void workers_look(struct monitor *monitor, int64_t now_ns);
 /* Ends what is left, without waiting; for the very end. */
 void workers_release(struct monitor *monitor);
 

@@ -229,6 +229,8 @@ static int start(struct monitor *monitor, struct worker *worker, struct links *l
 	if (r == 0)
 		r = group_make(worker, &plan, entry->flags & POOL_BATCH, why);
 	if (r == 0) {
+		if (!(worker->cgroup.limited & (1U << CGROUP_MEMORY)))
+			worker->memory_bytes = plan.policy->limits.memory_bytes;
 		plan.cgroup = worker->cgroup.layout == CGROUP_NONE ? NULL : &worker->cgroup;
 		inherit(&plan, worker, links);
 		networks_lend(worker, entry, &plan);

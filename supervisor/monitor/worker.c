@@ -15,6 +15,7 @@
 #define BEATS_PER_TURN 4
 #define BEATS_LAST 64
 #define EMPTY_AGAIN_NS (5 * NS_PER_MS)
+#define LOOK_NS (50 * NS_PER_MS)
 
 /* One that starts, leaves or has not been heard of cannot wait for a processor. */
 static void give_way(struct worker *worker)
@@ -59,6 +60,8 @@ static void read_beats(struct worker *worker, int most)
 		}
 		if (r < 0)
 			event.beat = (struct beat){ .kind = 0 };
+		if (event.beat.kind == BEAT_TAKEN && worker->memory_bytes)
+			worker->look_ns = worker->monitor->now_ns + LOOK_NS;
 		worker_report(worker, event);
 	}
 }
@@ -183,6 +186,7 @@ static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 	worker->monitor->now_ns = now_ns;
 	read_reports(worker);
 	read_beats(worker, BEATS_LAST);
+	worker->look_ns = DEADLINE_NEVER;
 	output_close(worker->monitor, &worker->output);
 	status = worker->status_known ? worker->status.wait_status : SIGKILL;
 	if (WIFEXITED(status))
@@ -191,7 +195,8 @@ static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 		event.signal = WTERMSIG(status);
 	if (event.exit_status != 0) {
 		read_crash_page(worker, &page);
-		event.oom = event.signal == SIGKILL && cgroup_oom_kills(&worker->cgroup) > 0;
+		event.oom = event.signal == SIGKILL &&
+			    (worker->outgrown || cgroup_oom_kills(&worker->cgroup) > 0);
 		event.call = page.call;
 		if (page.address_count)
 			log_crash(worker, &page);
@@ -203,28 +208,21 @@ static void on_exited(void *owner, const struct loop_exit *exit, int64_t now_ns)
 	worker_report(worker, event);
 }
 
-int64_t workers_ask_empty(struct monitor *monitor, int64_t now_ns)
+void workers_ask_empty(struct monitor *monitor, int64_t now_ns)
 {
-	int64_t next_ns = DEADLINE_NEVER;
-
 	for (uint32_t i = 0; i < CORE_ROUTER; i++) {
 		struct worker *worker = &monitor->workers[i];
 
-		if (!worker->generation || worker->emptying_ns == DEADLINE_NEVER)
+		if (!worker->generation || worker->emptying_ns > now_ns)
 			continue;
-		if (worker->emptying_ns <= now_ns) {
-			worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
-			cgroup_kill(&worker->cgroup);
-			if (cgroup_try_remove(&worker->cgroup) == 0) {
-				worker->emptying_ns = DEADLINE_NEVER;
-				worker_report(worker, (struct core_event){
-					.kind = CORE_FACTS, .facts = FACT_EMPTY });
-				continue;
-			}
+		worker->emptying_ns = now_ns + EMPTY_AGAIN_NS;
+		cgroup_kill(&worker->cgroup);
+		if (cgroup_try_remove(&worker->cgroup) == 0) {
+			worker->emptying_ns = DEADLINE_NEVER;
+			worker_report(worker, (struct core_event){
+				.kind = CORE_FACTS, .facts = FACT_EMPTY });
 		}
-		next_ns = deadline_earlier(next_ns, worker->emptying_ns);
 	}
-	return next_ns;
 }
 
 int worker_watch(struct worker *worker, struct error *why)
@@ -297,6 +295,7 @@ static void clear(struct monitor *monitor, uint32_t index)
 		.sandbox = { .init_pidfd = -1, .control = -1, .denials = -1, .upper = -1 },
 		.report = { .fd = -1 }, .beat = { .fd = -1 }, .output = output,
 		.crash_fd = -1, .network = -1, .emptying_ns = DEADLINE_NEVER,
+		.look_ns = DEADLINE_NEVER,
 	};
 }
 
@@ -315,6 +314,32 @@ void worker_collect(struct monitor *monitor, uint32_t index, enum slot_end end)
 	clear(monitor, index);
 }
 
+/* What it uses; one that uses more memory than it may is ended where no group does it. */
+static int look(struct worker *worker, struct usage *ret)
+{
+	int r = usage_of_tree(worker->sandbox.init_pid, ret);
+
+	if (r == 0 && worker->memory_bytes && ret->resident_bytes > worker->memory_bytes) {
+		worker->outgrown = true;
+		worker_kill(worker->monitor, worker->index);
+	}
+	return r;
+}
+
+void workers_look(struct monitor *monitor, int64_t now_ns)
+{
+	struct usage tree;
+
+	for (uint32_t i = 0; i < CORE_ROUTER; i++) {
+		struct worker *worker = &monitor->workers[i];
+
+		if (worker->look_ns > now_ns)
+			continue;
+		worker->look_ns = now_ns + LOOK_NS;
+		look(worker, &tree);
+	}
+}
+
 void worker_tick(struct monitor *monitor, uint32_t index)
 {
 	struct worker *worker = &monitor->workers[index];
@@ -322,11 +347,12 @@ void worker_tick(struct monitor *monitor, uint32_t index)
 
 	output_tick(monitor, &worker->output);
 	give_way(worker);
-	/* A fifth of them each second. */
+	/* A fifth of them each second, all that no group watches. */
 	if (index == CORE_ROUTER || !worker->reported || worker->status_known ||
-	    (uint64_t)(monitor->now_ns / NS_PER_S) % 5 != index % 5)
+	    (!worker->memory_bytes &&
+	     (uint64_t)(monitor->now_ns / NS_PER_S) % 5 != index % 5))
 		return;
-	if (usage_of_tree(worker->sandbox.init_pid, &tree) < 0)
+	if (look(worker, &tree) < 0)
 		return;
 	worker_report(worker, (struct core_event){
 		.kind = CORE_USAGE, .value = tree.resident_bytes,

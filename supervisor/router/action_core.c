@@ -337,6 +337,17 @@ void call_confirm(struct router *router, struct call *call)
 	call_free(router, call);
 }
 
+/* In all its time, nor is there one now. */
+static bool lacked_workers(struct router *router, const struct call *call)
+{
+	const struct pool *pool;
+
+	if (call->stop != STOP_DEADLINE || !call_awaits_worker(call->state))
+		return false;
+	pool = tool_pool(router, &router->tools[call->tool]);
+	return pool && pool->ready_count == 0;
+}
+
 static void do_answer(struct router *router, struct call *call,
 		      const struct message *message, int64_t now_ns)
 {
@@ -354,7 +365,10 @@ static void do_answer(struct router *router, struct call *call,
 	/* A retry that never came to be: the last real error is the reason. */
 	if (call->state == CALL_WAITING && call->stop == STOP_DEADLINE)
 		ending = call->last;
-	call_end(router, call, &ending, now_ns);
+	if (lacked_workers(router, call))
+		degrade(router, call, &ending, now_ns);
+	else
+		call_end(router, call, &ending, now_ns);
 }
 
 static void stop_children(struct router *router, uint64_t parent,

@@ -457,24 +457,28 @@ static bool is_too_late(struct router *router, const struct call *call,
 
 void admit_complete(struct router *router, struct call *call, int64_t now_ns)
 {
-	struct tool *tool;
-	struct ending why;
-
 	if (call->tool == NONE) {
 		own_call(router, call, now_ns);
 		return;
 	}
-	tool = &router->tools[call->tool];
-	if (effect_join(router, call, now_ns) != 0)
-		return;
+	if (effect_join(router, call, now_ns) == 0)
+		admit_to_tool(router, call, now_ns);
+}
+
+void admit_to_tool(struct router *router, struct call *call, int64_t now_ns)
+{
+	struct tool *tool = &router->tools[call->tool];
+	struct ending why;
+
 	if (admit_is_poison(router, call, &why, now_ns)) {
 		call_end(router, call, &why, now_ns);
 		return;
 	}
 	if (share_join(router, call, now_ns) != 0)
 		return;
-	if (is_broken(router, tool, &why, now_ns) ||
-	    is_too_late(router, call, tool, &why, now_ns))
+	if (is_broken(router, tool, &why, now_ns))
+		degrade(router, call, &why, now_ns);
+	else if (is_too_late(router, call, tool, &why, now_ns))
 		call_end(router, call, &why, now_ns);
 	else
 		admit_queue(router, call, now_ns);

@@ -1,5 +1,7 @@
 #include "supervisor/router/state_core.h"
 
+#include <string.h>
+
 void call_announce(struct router *router, struct call *call, int64_t now_ns)
 {
 	if (call->announced || call->answered || call->client == NONE)
@@ -25,18 +27,32 @@ void call_pass_on(struct router *router, struct call *call,
 	peer_send(router, call->client, &copy, now_ns);
 }
 
+/* The tool that it has its answer from, unless that is the one it asked for. */
+static const char *answered_by(const struct router *router, const struct call *call)
+{
+	const char *other = call->kept ? call->kept->instead : "";
+
+	if (call->instead)
+		return tool_name(router, call);
+	return strcmp(other, tool_name(router, call)) == 0 ? "" : other;
+}
+
 void call_remark(struct router *router, const struct call *call,
 		 int64_t now_ns)
 {
+	const char *other = answered_by(router, call);
+
 	if (call->client == NONE ||
-	    !(call->flags & CALL_REMARK || call->dropped > 0))
+	    !(call->flags & CALL_REMARK || call->dropped > 0 || call->age_ms > 0 ||
+	      *other))
 		return;
 	peer_send(router, call->client, &(struct message){
 		.kind = MESSAGE_REMARK, .call_id = call->client_id,
 		.remark = {
 			.number = call->kept && call->kept->number ?
 				  call->kept->number : call_number(router, call),
-			.dropped = call->dropped } }, now_ns);
+			.dropped = call->dropped, .age_ms = call->age_ms,
+			.tool = message_text_of(other) } }, now_ns);
 }
 
 void call_count_end(struct router *router, const struct call *call,
@@ -148,7 +164,7 @@ static void keep_ending(struct router *router, struct call *call,
 	if (!call->kept)
 		call->kept = kept_new(router);
 	if (call->kept)
-		call->kept->number = call_number(router, call);
+		kept_sign(router, call->kept, call);
 	if (parcel && call->kept)
 		parcels_append(&call->kept->parcels, parcel);
 	else if (parcel)

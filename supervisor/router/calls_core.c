@@ -76,7 +76,7 @@ struct call *call_new(struct router *router, uint32_t uid, int64_t now_ns)
 		.index = (uint32_t)(call - router->calls) };
 	call->state = CALL_RECEIVED;
 	call->client = call->slot = call->tool = call->effect = NONE;
-	call->legacy = call->user = NONE;
+	call->legacy = call->user = call->asked = NONE;
 	call->uid = uid;
 	call->received_ns = now_ns;
 	call->from_client = call->to_client = fresh;
@@ -205,6 +205,8 @@ void call_free(struct router *router, struct call *call)
 	parcels_clear(&call->arguments, &router->store);
 	if (call->kept)
 		kept_release(router, call->kept);
+	if (call->asked != NONE)
+		router->tools[call->asked].users--;
 	if (call->tool != NONE) {
 		router->tools[call->tool].users--;
 		if (call->probe)
@@ -373,7 +375,7 @@ static void send_again(struct router *router, struct call *call,
 
 	if (breaker->state == BREAKER_OPEN ||
 	    breaker->state == BREAKER_FORCED_OPEN)
-		call_end(router, call, &call->last, now_ns);
+		degrade(router, call, &call->last, now_ns);
 	else
 		admit_queue(router, call, now_ns);
 }

@@ -142,6 +142,7 @@ static void send_first(struct router *router, struct call *call,
 	message.call_id = call_handle(router, call);
 	message.generation = slot->generation;
 	message.deadline_ns = call->limits.absolute_ns;
+	message.call.tool = message_text_of(tool_name(router, call));
 	message.call.attempt = call->attempts;
 	message.call.priority = call->priority;
 	message.call.catalog = router->catalog->generation;
@@ -227,7 +228,7 @@ static void send_call(struct router *router, struct call *call,
 				"the tool is being tried again");
 		why.retry_after_ms = tool_retry_ms(router, tool, now_ns);
 		tool_watch(router, tool, now_ns);
-		call_end(router, call, &why, now_ns);
+		degrade(router, call, &why, now_ns);
 		return;
 	}
 	if (call->attempts == 0) {

@@ -128,6 +128,7 @@ bool legacy_note(struct router *router, struct call *call, const struct slot *sl
 	row->priority = call->priority;
 	row->own = call->probe || call->records;
 	row->begun = row->told = row->left = false;
+	row->instead = call->instead;
 	memcpy(row->tool, router->tools[call->tool].row.name, sizeof(row->tool));
 	if (call->generation > legacy->head->generation)
 		legacy->head->generation = call->generation;
@@ -282,6 +283,7 @@ static void restore(struct router *router, struct call *call,
 	call->limits.absolute_ns = row->deadline_ns;
 	call->adopted = call->begun = call->silent = call->alone = true;
 	call->probe = row->own;
+	call->instead = row->instead;
 	call->borrowed = row->flags & CALL_RESUME && !(row->flags & CALL_DETACHED);
 	call->flags = (row->flags & (CALL_DETACHED | CALL_REMARK | CALL_RESUME)) |
 		      CALL_NO_RETRY | (call->borrowed ? CALL_DETACHED : 0U);

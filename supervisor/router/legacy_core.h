@@ -10,9 +10,10 @@
  * but routers can write: whose call it is, a worker never says. There is a row
  * of a call from before it goes to a worker until its client has confirmed the
  * result, left, or never wanted it twice (no CALL_RESUME); and as long the worker
- * keeps the result, of one that waits for nobody (CALL_DETACHED) HELD_ACK_NS. So what has no row was not executed, if the client's session
- * was there when the router died, which its own row says. What cannot be told for
- * certain is answered with an outcome that is unknown.
+ * keeps the result, of one that waits for nobody (CALL_DETACHED) HELD_ACK_NS. So
+ * what has no row was not executed, if the client's session was there when the
+ * router died, which its own row says. What cannot be told for certain is answered
+ * with an outcome that is unknown.
  *
  * An adopted call waits LEGACY_NS for its client; how they meet: resume_core.h.
  *
@@ -54,6 +55,7 @@ struct legacy_call {
 	uint8_t own;		/* the router's own call */
 	uint8_t begun, told;	/* its ACCEPT, its RESULT had come */
 	uint8_t left;		/* its client had gone */
+	uint8_t instead;	/* the tool is not the one it asked for */
 	char tool[CATALOG_NAME_BYTES];
 };
 

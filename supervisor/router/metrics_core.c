@@ -203,6 +203,8 @@ TOOL_NUMBER(write_breakers, (uint64_t)tool->breaker.state)
 TOOL_NUMBER(write_trips, tool->breaker.trips)
 TOOL_NUMBER(write_hits, tool->hits)
 TOOL_NUMBER(write_misses, tool->misses)
+TOOL_NUMBER(write_stale, tool->stale)
+TOOL_NUMBER(write_fallbacks, tool->fallbacks)
 TOOL_NUMBER(write_coalesced, tool->coalesced)
 
 static void write_oldest(struct router *router, struct writer *w,
@@ -496,6 +498,8 @@ static const struct family families[] = {
 	{ "cupel_breaker_trips_total", "Openings by a breaker's own judgement.", "counter", write_trips },
 	{ "cupel_cache_hits_total", "Calls answered with a kept result.", "counter", write_hits },
 	{ "cupel_cache_misses_total", "Calls for which none was kept.", "counter", write_misses },
+	{ "cupel_tool_stale_total", "Calls answered with a kept result past its time, as the tool could not serve.", "counter", write_stale },
+	{ "cupel_tool_fallbacks_total", "Calls for which the fallback was called, as the tool could not serve.", "counter", write_fallbacks },
 	{ "cupel_calls_coalesced_total", "Calls that shared another one's run.", "counter", write_coalesced },
 	{ "cupel_workers", "Workers by state.", "gauge", write_workers },
 	{ "cupel_worker_restarts_total", "Workers that ended unasked.", "counter", write_restarts },

@@ -128,6 +128,8 @@ static void write_tool(struct router *router, struct tool *tool,
 	json_number(w, "p99_us", (uint64_t)latency_percentile_ns(
 				 &tool->latency, 99) / 1000);
 	json_number(w, "cached", tool->hits);
+	json_number(w, "stale", tool->stale);
+	json_number(w, "fallbacks", tool->fallbacks);
 	json_close(w, "}");
 }
 
@@ -293,6 +295,8 @@ void report_tools(struct router *router, struct writer *w, int64_t now_ns)
 		json_number(w, "deadline_max_ms",
 			    (uint64_t)(row->deadline_max_ns / NS_PER_MS));
 		json_number(w, "cache_ms", (uint64_t)(row->cache_ns / NS_PER_MS));
+		json_number(w, "stale_ms", (uint64_t)(row->stale_ns / NS_PER_MS));
+		json_text(w, "fallback", row->fallback);
 		json_bool(w, "enabled", router->tool_of[i] != NONE &&
 			  router->tools[router->tool_of[i]].enabled);
 		json_raw(w, "schema", catalog_text(catalog, row->schema));

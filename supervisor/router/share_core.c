@@ -18,6 +18,13 @@ struct kept *kept_new(struct router *router)
 	return kept;
 }
 
+void kept_sign(struct router *router, struct kept *kept, const struct call *call)
+{
+	kept->number = call_number(router, call);
+	if (call->instead)
+		memcpy(kept->instead, tool_name(router, call), sizeof(kept->instead));
+}
+
 void kept_clear(struct router *router, struct kept *kept)
 {
 	parcels_clear(&kept->parcels, &router->store);
@@ -157,7 +164,7 @@ void share_collect(struct router *router, struct call *call,
 		return;
 	}
 	parcel->place = call->kept->places++;
-	call->kept->number = call_number(router, call);
+	kept_sign(router, call->kept, call);
 	account(router, call, parcel);
 	parcels_append(&call->kept->parcels, parcel);
 	if (call->cuts && call->kept->beginning)
@@ -293,7 +300,17 @@ static bool shares(const struct router *router, const struct call *call)
 	const struct catalog_tool *row = &router->tools[call->tool].row;
 
 	return row->class == TOOL_PURE && !call->alone && !call->probe &&
-	       (row->coalesce || row->cache_ns > 0);
+	       (row->coalesce || row->cache_ns > 0 || row->stale_ns > 0);
+}
+
+struct cache_found share_find(struct router *router, struct call *call,
+			      int64_t now_ns)
+{
+	uint64_t key[KEY_WORDS];
+
+	key_of(router, call, key);
+	return cache_get(&router->cache, (struct span){ (const uint8_t *)key, sizeof(key) },
+			 now_ns);
 }
 
 /* Without a flight it asks on its own; its result is as good. */
@@ -375,17 +392,18 @@ void share_land(struct router *router, struct call *call, bool result,
 			    is_shared_end(call->kept) ? call->kept : NULL;
 	uint64_t ticket = call->ticket, flight = call->flight;
 	bool good = kept && kept->parcels.last->message.result.code == ERROR_OK;
-	int64_t cache_ns;
+	const struct catalog_tool *row;
 
 	call->ticket = call->flight = 0;
 	if (!ticket)
 		return;
 	if (kept)
 		kept->references++;	/* until all have theirs */
-	cache_ns = router->tools[call->tool].row.cache_ns;
-	if (good && cache_ns > 0 &&
+	row = &router->tools[call->tool].row;
+	if (good && (row->cache_ns > 0 || row->stale_ns > 0) &&
 	    cache_fill(&router->cache, ticket, &(struct cache_fill){
-			.value = kept, .ttl_ns = cache_ns,
+			.value = kept, .ttl_ns = row->cache_ns,
+			.fallback_ns = row->stale_ns,
 			.bytes = parcels_room(&kept->parcels),
 		}, now_ns) == 0)
 		kept->references++;

@@ -5,6 +5,7 @@
  * clients_core	clients and their words; sending to any peer
  * admit_core	a call comes in: checks, queue
  * dispatch_core	a call goes out to a worker
+ * degrade_core	its tool cannot serve: another one, or what is kept
  * calls_core	a call's record: its state, its places, its time
  * action_core	what the events of its life do; whether it is tried again
  * answer_core	its client's answer, told or kept
@@ -148,7 +149,7 @@ struct slot {
 	bool again;			/* of an earlier router's: RESYNC is to end */
 	uint32_t owed;			/* results it keeps until we confirm them */
 	uint32_t unclaimed;		/* results it will bring that nobody wants */
-	int64_t drain_ns;		/* to be drained by then, told before its HELLO or later; or 0 */
+	int64_t drain_ns;		/* to be drained by then, told at any time; or 0 */
 	uint32_t calls_max;
 	uint32_t running;
 	bool blocked;			/* it begins nothing that it is sent, */
@@ -212,6 +213,7 @@ struct tool {
 	struct latency waits;		/* in the queue */
 	uint64_t ends[ERROR_CODE_COUNT];
 	uint64_t retried, coalesced, hits, misses;
+	uint64_t stale, fallbacks;	/* served past its time; asked elsewhere */
 };
 
 /*
@@ -223,6 +225,7 @@ struct kept {
 	unsigned references;
 	struct parcels parcels;
 	uint64_t number;		/* of the call it is of; 0: not known */
+	char instead[CATALOG_NAME_BYTES]; /* the tool that answered it, if another was asked */
 	uint32_t places;		/* of all that came */
 	struct parcel *beginning;	/* its last; NULL: it goes on */
 	size_t result_bytes, beginning_bytes, end_bytes;	/* and a weight each */
@@ -264,6 +267,9 @@ struct call {
 	bool guest;			/* of a user who has but a share */
 	uint8_t session[SESSION_BYTES];
 	uint32_t tool;			/* NONE: the router's own */
+	uint32_t asked;			/* before, instead of it, as long as none has begun */
+	bool instead;			/* it is not the tool that was asked for */
+	uint64_t age_ms;		/* of what is past its time, which it has; or 0 */
 	uint32_t slot;			/* NONE: with no worker */
 	uint32_t workspace, flags;
 	enum queue_priority priority;
@@ -483,6 +489,9 @@ void admit_argument(struct router *router, struct call *call,
 /* Checks that come after the argument is complete; then the queue. */
 void admit_complete(struct router *router, struct call *call, int64_t now_ns);
 
+/* Those that are about the tool alone. */
+void admit_to_tool(struct router *router, struct call *call, int64_t now_ns);
+
 /* It may have become one while it waited. */
 bool admit_is_poison(struct router *router, struct call *call,
 		     struct ending *why, int64_t now_ns);
@@ -502,6 +511,16 @@ bool admit_own(struct router *router, struct tool *tool,
 void admit_probe(struct router *router, struct tool *tool, int64_t now_ns);
 struct call *call_find(struct router *router, uint32_t client, uint64_t id);
 void call_register(struct router *router, struct call *call);
+
+/* ---- degrade_core ---- */
+
+/*
+ * Its tool cannot serve, as its breaker is open, its workers do not start, or none
+ * has come in time; the call is not with one. Another tool is asked, if one is
+ * declared; or a result is served that is past its time; or that is why it ends.
+ */
+void degrade(struct router *router, struct call *call, const struct ending *why,
+	     int64_t now_ns);
 
 /* ---- dispatch_core ---- */
 
@@ -635,6 +654,10 @@ void share_init(struct router *router);
 /* 0: the call goes on alone or leads; 1: it is being served. */
 int share_join(struct router *router, struct call *call, int64_t now_ns);
 
+/* What is kept of an equal call, maybe past its time: value, or NULL. */
+struct cache_found share_find(struct router *router, struct call *call,
+			      int64_t now_ns);
+
 /* Keeps a copy of output; the call stops collecting if it is too much. */
 void share_collect(struct router *router, struct call *call,
 		   const struct message *message);
@@ -663,6 +686,8 @@ void share_serve(struct router *router, struct call *call, struct kept *kept,
  */
 void share_deliver(struct router *router, struct call *call, int64_t now_ns);
 struct kept *kept_new(struct router *router);
+/* It is that call's. */
+void kept_sign(struct router *router, struct kept *kept, const struct call *call);
 void kept_clear(struct router *router, struct kept *kept);
 void kept_release(struct router *router, struct kept *kept);
 

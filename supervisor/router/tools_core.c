@@ -369,8 +369,8 @@ void tool_flush(struct router *router, uint32_t index, enum error_code code,
 		if (tool->present)
 			ending.retry_after_ms = tool_retry_ms(router, tool, now_ns);
 		/* Of one that was to be tried again its own failure is told. */
-		call_end(router, call, call->state == CALL_WAITING ?
-			 &call->last : &ending, now_ns);
+		degrade(router, call, call->state == CALL_WAITING ?
+			&call->last : &ending, now_ns);
 	}
 }
 

@@ -159,6 +159,20 @@ drains() {
 	is "$tier: and all of it" "$(ls -A "$space/run")" ''
 }
 
+# A job has 512 MiB. Old groups have their kernel end the process alone.
+grows() {
+	local all='.status + " " + (.result.exit_code // 0 | tostring)' ended='oom_killed 0'
+	[ "$tier" = userns ] || [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] || ended='ok 137'
+	needs() { # SIZE
+		ask call --json job "{\"argv\":[\"sh\",\"-c\",\"head -c $1 /dev/zero | tail -n 1 >/dev/null\"]}" \
+			2>/dev/null | jq -r "$all"
+	}
+	start_supervisor
+	is "$tier: a job may use memory" "$(needs 64M)" 'ok 0'
+	is "$tier: and is ended when it is more than it may" "$(needs 2G)" "$ended"
+	stop_supervisor
+}
+
 # A call that lasts keeps a supervisor from leaving while it is looked at.
 keep() {
 	set_user
@@ -234,7 +248,7 @@ follows() {
 	wait_for 60 all_dead "$supervisor"
 }
 
-for part in calls blocks drains starts_by_itself follows; do
+for part in calls blocks grows drains starts_by_itself follows; do
 	for_each_tier "$part"
 done
 done_testing

@@ -130,6 +130,8 @@ static void a_value_ages_as_the_diagram_says(void **state)
 		test_row(found.refresh == ages[i].refresh, "%s: refresh", name);
 		test_row(found.value == (ages[i].value ? value : NULL),
 			 "%s: wrong value", name);
+		test_row(found.age_ns == (ages[i].value ? ages[i].now_ns : 0),
+			 "%s: age", name);
 		test_row(found.failure ==
 			 (found.state == CACHE_NEGATIVE ? -EIO : 0),
 			 "%s: failure %d", name, found.failure);
@@ -500,6 +502,8 @@ static void random_get(int key)
 			 want == CACHE_NEGATIVE ? NULL : row->value);
 	assert_int_equal(found.failure,
 			 want == CACHE_NEGATIVE ? row->failure : 0);
+	assert_int_equal(found.age_ns, found.value ?
+			 model.now_ns - row->filled_ns : 0);
 	assert_int_equal(found.refresh,
 			 model.now_ns >= row->retry_ns &&
 			 model.now_ns >= row->filled_ns + 80);

@@ -133,6 +133,7 @@ static void each_member_has_its_range(void **state)
 		WRONG(tools[0].idle_ns, -1, "idle_ns"),
 		WRONG(tools[0].slow_ns, 0, "slow_ns"),
 		WRONG(tools[0].cache_ns, -1, "cache_ns"),
+		WRONG(tools[0].stale_ns, -1, "stale_ns"),
 		WRONG(tools[0].output_bytes, 0, "output_bytes"),
 	};
 
@@ -147,6 +148,55 @@ static void each_member_has_its_range(void **state)
 		test_row(r == -EBADMSG && strstr(why.text, cases[i].says),
 			 "%s: got %d \"%s\"", cases[i].name, r, why.text);
 	}
+}
+
+static void a_fallback_is_one_step_to_no_more_effect(void **state)
+{
+	static const struct {
+		unsigned class, other_class;
+		const char *fallback, *others, *fault;
+	} cases[] = {
+		{ TOOL_PURE, TOOL_PURE, "", "", NULL },
+		{ TOOL_PURE, TOOL_PURE, "fs.read", "", NULL },
+		{ TOOL_IDEMPOTENT, TOOL_PURE, "fs.read", "", NULL },
+		{ TOOL_IDEMPOTENT, TOOL_IDEMPOTENT, "fs.read", "", NULL },
+		{ TOOL_PURE, TOOL_IDEMPOTENT, "fs.read", "", "does more" },
+		{ TOOL_IDEMPOTENT, TOOL_EFFECTFUL, "fs.read", "", "does more" },
+		{ TOOL_EFFECTFUL, TOOL_PURE, "fs.read", "", "pure or idempotent" },
+		{ TOOL_PURE, TOOL_PURE, "fs.reed", "", "no such tool" },
+		{ TOOL_PURE, TOOL_PURE, "echo", "", "itself" },
+		{ TOOL_PURE, TOOL_PURE, "fs.read", "echo.sleep", "of its own" },
+		{ TOOL_PURE, TOOL_PURE, "fs.read", "echo", "of its own" },
+	};
+	struct catalog_tool *tool = &block.catalog.tools[0];
+	struct catalog_tool *other = &block.catalog.tools[2];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *fault;
+		struct error why = { 0 };
+		int r;
+
+		make(state);
+		tool->class = cases[i].class;
+		other->class = cases[i].other_class;
+		tool->coalesce = other->coalesce = 0;
+		tool->cache_ns = other->cache_ns = 0;
+		strcpy(tool->fallback, cases[i].fallback);
+		strcpy(other->fallback, cases[i].others);
+		fault = catalog_fallback_fault(&block.catalog, tool);
+		r = catalog_check(&block.catalog, BYTES, &why);
+		test_row(cases[i].fault ? fault && strstr(fault, cases[i].fault) && r < 0 :
+			 !fault && r == 0, "%zu: %s; %s", i, fault ? fault : "-", why.text);
+	}
+	make(state);
+	memset(tool->fallback, 'a', CATALOG_NAME_BYTES);
+	assert_int_equal(catalog_check(&block.catalog, BYTES, NULL), -EBADMSG);
+	make(state);
+	tool->class = TOOL_IDEMPOTENT;
+	tool->coalesce = 0;
+	tool->cache_ns = 0;
+	tool->stale_ns = 1;
+	assert_int_equal(catalog_check(&block.catalog, BYTES, NULL), -EBADMSG);
 }
 
 static void names_and_texts_end(void **state)
@@ -252,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_whole_one_is_accepted, make),
 		cmocka_unit_test_setup(each_member_has_its_range, make),
+		cmocka_unit_test_setup(a_fallback_is_one_step_to_no_more_effect, make),
 		cmocka_unit_test_setup(names_and_texts_end, make),
 		cmocka_unit_test_setup(a_part_of_one_is_none, make),
 		cmocka_unit_test_setup(any_bytes_are_judged_within_the_block, make),

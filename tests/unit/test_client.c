@@ -148,6 +148,23 @@ static void test_a_call_goes_out_and_its_result_comes_back(void **state)
 	assert_int_equal(hear(), MESSAGE_RESULT_ACK);
 }
 
+static void test_a_remark_is_told_with_its_result(void **state)
+{
+	uint64_t call;
+
+	(void)state;
+	welcome();
+	call = ask();
+	say((struct message){ .kind = MESSAGE_REMARK, .call_id = call,
+			      .remark = { .age_ms = 5, .tool = message_text_of("spare") } });
+	assert_int_equal(next(), -EAGAIN);
+	say(about(MESSAGE_RESULT, call));
+	expect_result(call, ERROR_OK);
+	assert_int_equal(event.remark.age_ms, 5);
+	assert_int_equal(event.remark.tool.length, 5);
+	assert_memory_equal(event.remark.tool.data, "spare", 5);
+}
+
 static void test_nothing_is_asked_before_the_welcome(void **state)
 {
 	uint64_t call;
@@ -467,8 +484,11 @@ static void test_what_was_not_executed_is_sent_once_more(void **state)
 	say(about(MESSAGE_ACCEPT, other));
 	say((struct message){ .kind = MESSAGE_CHUNK, .call_id = other,
 			      .body = span_of_text("no") });
+	say((struct message){ .kind = MESSAGE_REMARK, .call_id = call,
+			      .remark.age_ms = 5 });
 	assert_int_equal(next(), 0);
 	assert_int_equal(next(), 0);
+	assert_int_equal(next(), -EAGAIN);
 	lose_router();
 	find_router(NOW_NS + CLIENT_AGAIN_NS);
 	assert_int_equal(hear(), MESSAGE_RESYNC);
@@ -480,6 +500,7 @@ static void test_what_was_not_executed_is_sent_once_more(void **state)
 	assert_true(span_equal(heard.body, span_of_text("noble")));
 	say(about(MESSAGE_RESULT, call));
 	expect_result(call, ERROR_OK);
+	assert_int_equal(event.remark.age_ms, 0);	/* it was of another result */
 	/* Of what output has come the beginning would come twice. */
 	say((struct message){ .kind = MESSAGE_BUSY, .call_id = other });
 	expect_result(other, ERROR_DATA_LOSS);
@@ -697,6 +718,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_call_goes_out_and_its_result_comes_back),
+		TEST(test_a_remark_is_told_with_its_result),
 		TEST(test_nothing_is_asked_before_the_welcome),
 		TEST(test_busy_is_a_result),
 		TEST(test_a_long_input_is_sent_in_pieces_against_credit),

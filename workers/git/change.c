@@ -8,9 +8,8 @@
 #include "common/cleanup.h"
 #include "common/error.h"
 #include "workers/git/lock.h"
+#include "workers/git/trailers.h"
 #include "workers/git/worktree.h"
-
-#define TRAILERS_BYTES 300
 
 int git_failure(const char *what, struct error *why)
 {
@@ -42,7 +41,7 @@ static int refuse(struct error *why, const char *format, ...)
 struct work {
 	struct edits edits;
 	git_commit *parent;		/* owned */
-	const char *reference;		/* full name of the branch */
+	char reference[REFERENCE_BYTES];	/* full name of the branch; or empty */
 	bool fresh;			/* which is not there yet */
 	bool checked_out;		/* HEAD is that branch */
 	struct git_lock lock;
@@ -196,7 +195,7 @@ static json_t *describe(const struct work *work, const git_oid *commit)
 	const struct edits *edits = &work->edits;
 	json_t *files = json_array();
 	char sums[2][SHA256_TEXT_BYTES];
-	const char *branch = work->reference ? work->reference : "";
+	const char *branch = work->reference;
 
 	if (strncmp(branch, "refs/heads/", 11) == 0)
 		branch += 11;
@@ -261,100 +260,6 @@ static int lookup_commit(git_repository *repository, const char *hex, git_commit
 	if (git_oid_fromstr(&id, hex) < 0 || git_commit_lookup(ret, repository, &id) < 0)
 		return error_set(why, -ENOENT, "there is no commit %.40s", hex);
 	return 0;
-}
-
-/* ---- finding what was done ---- */
-
-struct found {
-	git_oid commit;
-	bool done;
-	git_oid revert;
-	bool undone;
-	char reference[256];
-};
-
-static void write_trailers(const char *key, const struct improvement *improvement,
-			   char ret[TRAILERS_BYTES])
-{
-	snprintf(ret, TRAILERS_BYTES, "\n%s: %lld\n" TRAILER_CHANGE ": %.200s\n", key,
-		 (long long)improvement->number, improvement->change);
-}
-
-static bool has_trailer(const git_commit *commit, const char *key,
-			const struct improvement *improvement)
-{
-	char trailers[TRAILERS_BYTES];
-	const char *message = git_commit_message(commit);
-
-	write_trailers(key, improvement, trailers);
-	return message && strstr(message, trailers);
-}
-
-/* What was there when it was measured has it not; what HEAD has was looked at. */
-static void hide_known(git_revwalk *walk, const struct improvement *improvement, bool hide_head)
-{
-	git_oid id;
-
-	if (improvement->since && git_oid_fromstr(&id, improvement->since) == 0)
-		git_revwalk_hide(walk, &id);
-	if (hide_head)
-		git_revwalk_hide_head(walk);
-}
-
-static int look_from(git_repository *repository, const char *reference, bool hide_head,
-		     const struct improvement *improvement, struct found *found)
-{
-	git_revwalk *walk;
-	git_oid id;
-
-	if (git_revwalk_new(&walk, repository) < 0)
-		return -EIO;
-	git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL);
-	hide_known(walk, improvement, hide_head);
-	if (git_revwalk_push_ref(walk, reference) == 0)
-		while (git_revwalk_next(&id, walk) == 0) {
-			git_commit *commit;
-
-			if (git_commit_lookup(&commit, repository, &id) < 0)
-				break;
-			if (has_trailer(commit, TRAILER_UNDONE, improvement)) {
-				found->undone = true;
-				found->revert = id;
-			}
-			if (has_trailer(commit, TRAILER_DONE, improvement)) {
-				found->done = true;
-				found->commit = id;
-				snprintf(found->reference, sizeof(found->reference), "%s", reference);
-			}
-			git_commit_free(commit);
-			if (found->done)
-				break;
-		}
-	git_revwalk_free(walk);
-	return 0;
-}
-
-/* The checked-out branch first, then every other. */
-static void look(git_repository *repository, const struct improvement *improvement,
-		 struct found *ret)
-{
-	git_reference_iterator *branches;
-	git_reference *head;
-	const char *name;
-	bool has_head;
-
-	*ret = (struct found){ 0 };
-	has_head = git_repository_head(&head, repository) == 0;
-	if (has_head) {
-		look_from(repository, git_reference_name(head), false, improvement, ret);
-		git_reference_free(head);
-	}
-	if (ret->done || git_reference_iterator_glob_new(&branches, repository,
-							 "refs/heads/*") < 0)
-		return;
-	while (!ret->done && git_reference_next_name(&name, branches) == 0)
-		look_from(repository, name, has_head, improvement, ret);
-	git_reference_iterator_free(branches);
 }
 
 static bool is_checked_out(git_repository *repository, const char *reference)
@@ -445,7 +350,7 @@ static int find(struct work *work, const struct improvement *improvement, json_t
 	struct found found;
 	int r = 0;
 
-	look(repository, improvement, &found);
+	trailers_look(repository, improvement, &found);
 	if (!found.done) {
 		*ret = json_pack("{s:n, s:b, s:n, s:n, s:[]}", "commit", "reverted", 0,
 				 "revert", "branch", "files");
@@ -456,7 +361,7 @@ static int find(struct work *work, const struct improvement *improvement, json_t
 							      &found.commit) < 0)
 		return git_failure("commit", why);
 	r = read_edits(&work->edits, commit, why);
-	work->reference = found.reference;
+	snprintf(work->reference, sizeof(work->reference), "%s", found.reference);
 	if (r == 0 && is_checked_out(repository, found.reference) &&
 	    is_last_word(work, found.reference) && worktree_lags(&work->edits))
 		r = catch_up(work, why);
@@ -517,45 +422,45 @@ static int take_tip(struct work *work, const char *reference, struct error *why)
 	git_reference *branch;
 	int r = 0;
 
+	snprintf(work->reference, sizeof(work->reference), "%s", reference);
 	if (git_reference_lookup(&branch, work->edits.repository, reference) < 0)
 		return git_failure(reference, why);
 	if (git_commit_lookup(&work->parent, work->edits.repository,
 			      git_reference_target(branch)) < 0)
 		r = git_failure(reference, why);
 	git_reference_free(branch);
-	work->reference = reference;
 	work->checked_out = is_checked_out(work->edits.repository, reference);
 	return r;
 }
 
-static int take_head(struct work *work, char reference[256], struct error *why)
+static int take_head(struct work *work, struct error *why)
 {
 	git_reference *head;
+	int r;
 
 	if (git_repository_head_detached(work->edits.repository) == 1)
 		return refuse(why, "HEAD is detached; check out a branch first");
 	if (git_repository_head(&head, work->edits.repository) < 0)
 		return git_failure("HEAD", why);
-	snprintf(reference, 256, "%s", git_reference_name(head));
+	r = take_tip(work, git_reference_name(head), why);
 	git_reference_free(head);
-	return take_tip(work, reference, why);
+	return r;
 }
 
 /* A new branch from the base; one of that name that is there is not ours. */
 static int take_branch(struct work *work, const git_commit *base, const char *branch,
-		       char reference[256], struct error *why)
+		       struct error *why)
 {
 	git_reference *there;
 
-	snprintf(reference, 256, "refs/heads/%.200s", branch);
-	if (!git_reference_is_valid_name(reference))
+	snprintf(work->reference, sizeof(work->reference), "refs/heads/%.200s", branch);
+	if (!git_reference_is_valid_name(work->reference))
 		return error_set(why, -EINVAL, "'%.200s' is no name of a branch", branch);
-	if (git_reference_lookup(&there, work->edits.repository, reference) == 0) {
+	if (git_reference_lookup(&there, work->edits.repository, work->reference) == 0) {
 		git_reference_free(there);
 		return refuse(why, "the branch %.200s is there already; delete or rename it",
 			      branch);
 	}
-	work->reference = reference;
 	work->fresh = true;
 	return git_commit_dup(&work->parent, (git_commit *)(uintptr_t)base) < 0 ?
 		       git_failure("commit", why) : 0;
@@ -592,7 +497,7 @@ static int commit_on(struct work *work, const struct change *change,
 		r = check_sums(&work->edits, change->files, why);
 	if (r < 0)
 		return r;
-	write_trailers(TRAILER_DONE, &change->improvement, trailers);
+	trailers_write(TRAILER_DONE, &change->improvement, trailers);
 	if (asprintf(&message, "%s%s", change->message, trailers) < 0) {
 		message = NULL;
 		return error_set(why, -ENOMEM, "out of memory");
@@ -604,19 +509,17 @@ static int commit_once(struct work *work, const struct change *change, json_t **
 		       struct error *why)
 {
 	git_repository *repository = work->edits.repository;
-	char reference[256];
 	struct found found;
 	git_commit *base = NULL;
 	int r;
 
-	look(repository, &change->improvement, &found);
+	trailers_look(repository, &change->improvement, &found);
 	if (found.done)
 		return find(work, &change->improvement, ret, why);
 	r = lookup_commit(repository, change->base, &base, why);
 	if (r == 0)
-		r = change->branch ?
-			    take_branch(work, base, change->branch, reference, why) :
-			    take_head(work, reference, why);
+		r = change->branch ? take_branch(work, base, change->branch, why) :
+				     take_head(work, why);
 	if (r == 0)
 		r = commit_on(work, change, base, ret, why);
 	git_commit_free(base);
@@ -660,7 +563,7 @@ static int revert_once(struct work *work, const char *commit,
 	char message[300 + TRAILERS_BYTES], trailers[TRAILERS_BYTES];
 	int r;
 
-	look(work->edits.repository, improvement, &found);
+	trailers_look(work->edits.repository, improvement, &found);
 	if (!found.done)
 		return error_set_code(why, -ENOENT, ERROR_NOT_FOUND,
 				      "no branch here holds improvement %lld",
@@ -679,7 +582,7 @@ static int revert_once(struct work *work, const char *commit,
 	if (r == 0)
 		r = turn_round(work, improvement->number, why);
 	if (r == 0) {
-		write_trailers(TRAILER_UNDONE, improvement, trailers);
+		trailers_write(TRAILER_UNDONE, improvement, trailers);
 		snprintf(message, sizeof(message),
 			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n%s",
 			 git_commit_summary(done), commit, trailers);

@@ -12,11 +12,6 @@
  * those forward. A file that holds anything else is the user's work: nothing
  * is touched and the call is refused. One change at a time, see lock.h. No
  * hook, filter or helper of the repository runs.
- *
- * Whose commit it is, two trailers of its message say. Every store counts from
- * 1, so the number alone may be a colleague's, or of a store that is gone; the
- * text is of what is changed, and in which commit. It is looked for where HEAD
- * is and on every other local branch, in what came after that commit.
  */
 #ifndef CUPEL_WORKERS_GIT_CHANGE_H
 #define CUPEL_WORKERS_GIT_CHANGE_H
@@ -24,16 +19,7 @@
 #include "common/json.h"
 #include "common/sha256.h"
 #include "workers/git/libgit.h"
-
-#define TRAILER_DONE "Cupel-Improvement"
-#define TRAILER_UNDONE "Cupel-Reverts"
-#define TRAILER_CHANGE "Cupel-Change"
-
-struct improvement {
-	json_int_t number;
-	const char *change;		/* the store's text for it, a line */
-	const char *since;		/* commit it was measured in, in hex; or NULL */
-};
+#include "workers/git/trailers.h"
 
 struct change {
 	const char *base;		/* commit the change was made from, in hex */

@@ -32,12 +32,15 @@ static int failed(struct database *database, int code, struct error *why)
 {
 	const char *text = sqlite3_errmsg(database->sqlite);
 
+	if (sqlite3_extended_errcode(database->sqlite) == SQLITE_IOERR_SHMSIZE)
+		code = SQLITE_FULL;
 	switch (code & 0xff) {
 	case SQLITE_CONSTRAINT:
 		return error_set_code(why, -EBUSY, ERROR_FAILED_PRECONDITION, "%s",
 				      text);
 	case SQLITE_FULL:
-		return error_set(why, -ENOSPC, "the disk is full; nothing was changed");
+		return error_set(why, -ENOSPC, "the disk is full: nothing was changed, and what "
+				 "only reads is served; make room in the state directory, and call again");
 	case SQLITE_NOMEM:
 		return error_set(why, -ENOMEM, "out of memory");
 	case SQLITE_NOTADB:
@@ -167,7 +170,8 @@ static int set_up(struct database *database, const char *path, struct error *why
 	return r;
 }
 
-int database_open(struct database **ret, const char *path, struct error *why)
+static int open_so(struct database **ret, const char *path, const char *locking,
+		   struct error *why)
 {
 	struct database *database = calloc(1, sizeof(*database));
 	int code;
@@ -177,15 +181,27 @@ int database_open(struct database **ret, const char *path, struct error *why)
 	code = sqlite3_open_v2(path, &database->sqlite,
 			       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
 				       SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
-	int r = code == SQLITE_OK ? set_up(database, path, why) :
+	int r = code == SQLITE_OK ? execute(database, locking, why) :
 				    failed(database, code, why);
 
+	if (r == 0)
+		r = set_up(database, path, why);
 	if (r < 0) {
 		database_close(database);
-		return error_prefix(why, r, "%s", path);
+		return r;
 	}
 	*ret = database;
 	return 0;
+}
+
+/* On a full disk there is no room for the file by which others may look as well. */
+int database_open(struct database **ret, const char *path, struct error *why)
+{
+	int r = open_so(ret, path, "PRAGMA locking_mode = NORMAL", why);
+
+	if (r == -ENOSPC)
+		r = open_so(ret, path, "PRAGMA locking_mode = EXCLUSIVE", why);
+	return r < 0 ? error_prefix(why, r, "%s", path) : 0;
 }
 
 void database_close(struct database *database)

@@ -10,7 +10,9 @@
  * JSON, one in "::bool" as a truth.
  *
  * Opening brings an older file up to the schema of this program, after a copy
- * of it was made beside it, and refuses a newer one.
+ * of it was made beside it, and refuses a newer one. On a full disk what only
+ * reads goes on (-ENOSPC for the rest); if it is opened there, no other process
+ * can look at the file, as what they would share has no room.
  *
  * Sources: sqlite.org, "Using SQLite in WAL mode", "STRICT tables".
  */

@@ -88,8 +88,26 @@ static void see_busy(uint32_t client, const struct message *message)
 	if (call->effect && !call->named && call->executed)
 		fail("not executed, it says of what was", message->call_id);
 	call->outstanding = call->again = call->chunks == 0 && !call->stolen;
-	call->unconfirmed = false;
+	call->unconfirmed = call->old = false;
 	seen[SEEN_SENT_ANEW]++;
+}
+
+/* What no worker has had, and has another way to an answer, and time, is not refused. */
+static void check_refusal(const struct sim_call *call,
+			  const struct message_result *result)
+{
+	if (call->tool != TOOL_PURE_ONE || result->code != ERROR_BREAKER_OPEN ||
+	    result->attempts > 0 || call->survived || world.faults[FAULT_FULL] ||
+	    call->deadline_ns <= world.now_ns)
+		return;
+	for (uint32_t i = 0; i < world.router->tools_fresh; i++) {
+		const struct tool *tool = &world.router->tools[i];
+
+		if (tool->present && strcmp(tool->row.name, "spare") == 0 &&
+		    (tool->breaker.state == BREAKER_CLOSED ||
+		     tool->breaker.state == BREAKER_RAMP))
+			fail("refused, and its fallback serves", result->attempts);
+	}
 }
 
 static void see_result(uint32_t client, const struct message *message)
@@ -100,6 +118,9 @@ static void see_result(uint32_t client, const struct message *message)
 
 	check_result(call, message);
 	check_survivor(client, call, code);
+	check_refusal(call, &message->result);
+	if (call->old && code != ERROR_OK)
+		fail("an old result that is none", code);
 	call->outstanding = false;
 	call->unconfirmed = call->detached || world.clients[client].resumes;
 	seen[SEEN_OK] += code == ERROR_OK;
@@ -117,13 +138,35 @@ static void see_result(uint32_t client, const struct message *message)
 	seen[SEEN_BACK] += call->back;
 }
 
+/* Only who may have another's answer, or an old one, has it, and is told. */
+static void check_degraded(const struct sim_call *call, const struct message *message)
+{
+	const struct message_remark *remark = &message->remark;
+	int64_t most_ns = NS_PER_S + STALE_NS;
+
+	if ((call->old || remark->tool.length > 0) && call->tool != TOOL_PURE_ONE)
+		fail("another answer than it may have", message->call_id);
+	if (call->old && remark->tool.length > 0)
+		fail("both an old answer and another tool's", message->call_id);
+	if (remark->tool.length > 0 &&
+	    (remark->tool.length != strlen("spare") ||
+	     memcmp(remark->tool.data, "spare", strlen("spare")) != 0))
+		fail("the answer of a tool that nobody named", message->call_id);
+	if (remark->age_ms > (uint64_t)(most_ns / NS_PER_MS) + 1)
+		fail("an answer that is too old", remark->age_ms);
+	seen[SEEN_FALLBACK] += remark->tool.length > 0;
+	seen[SEEN_OLD] += call->old;
+}
+
 static void see_remark(uint32_t client, const struct message *message)
 {
 	struct sim_call *call = &world.clients[client].calls[
 		message->call_id % IDS];
 
 	call->dropped = message->remark.dropped;
+	call->old = message->remark.age_ms > 0;
 	seen[SEEN_CUT] += call->dropped > 0;
+	check_degraded(call, message);
 }
 
 static void see_chunk(uint32_t client, const struct message *message)

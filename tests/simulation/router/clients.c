@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+const char *const tool_names[TOOLS] = { "effect", "job", "pure", "pur", "spare" };
 static const uint8_t nothing[1000];
 
 /* Of its earlier life only what was detached is left. */
@@ -187,7 +188,6 @@ static void grant_ahead(uint32_t index, uint32_t id)
 /* As it stands written, the first time or once more. */
 static void say_call(uint32_t index, uint32_t id)
 {
-	static const char *const tools[] = { "effect", "job", "pure", "pur" };
 	struct sim_client *client = &world.clients[index];
 	struct sim_call *call = &client->calls[id % IDS];
 
@@ -200,7 +200,7 @@ static void say_call(uint32_t index, uint32_t id)
 		.kind = MESSAGE_CALL, .call_id = id,
 		.deadline_ns = call->deadline_ns,
 		.call = { .tool = message_text_of(call->attached ? "router.attach" :
-						  tools[call->tool]),
+						  tool_names[call->tool]),
 			  .effect = { &call->effect_name, call->named },
 			  .priority = (uint32_t)random_below(&world.random, 4),
 			  .workspace = call->workspace,
@@ -237,9 +237,9 @@ static uint32_t some_workspace(uint32_t user)
 void send_call(uint32_t index)
 {
 	struct sim_client *client = &world.clients[index];
-	unsigned tool = (unsigned)random_below(&world.random, 4);
+	unsigned tool = (unsigned)random_below(&world.random, TOOLS);
 	const struct credit fresh = { CREDIT_CALL_BYTES, CREDIT_LINK_BYTES };
-	uint32_t body[2] = { 0, tool == 2 ?
+	uint32_t body[2] = { 0, tool == TOOL_PURE_ONE || tool == TOOL_SPARE ?
 		(uint32_t)random_below(&world.random, 3) : 0 };
 	uint32_t id = client->next_id + 1, name = index << 16 | id % IDS;
 	uint8_t effect = 0;

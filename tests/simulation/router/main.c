@@ -26,6 +26,7 @@ static const char *const seen_names[SEEN_COUNT] = {
 	"recorded", "router died", "not written down", "recalled",
 	"cut", "given back", "adopted", "sent anew", "had after all", "output lost",
 	"thief", "forgotten", "died midst", "replayed", "trespass", "moved",
+	"fallback", "old result",
 };
 
 /* Whatever fails: one a second, ten at once, and a fifth of the calls. */

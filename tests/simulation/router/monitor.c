@@ -14,20 +14,21 @@
 	  .deadline_max_ns = 60 * NS_PER_S, .idle_ns = 2 * NS_PER_S,          \
 	  .slow_ns = NS_PER_S, .output_bytes = 1 << 20
 
-/* The second numbers the pools anew and has one tool less. */
+/* The second numbers the pools anew and has two tools less. */
 static struct {
 	struct catalog catalog;
 	char text[1];		/* what text_bytes counts: the empty one */
 } catalogs[] = { { .catalog = {
 	.magic = CATALOG_MAGIC, .generation = 1, .pool_count = 2,
-	.tool_count = 4, .text_bytes = 1,
+	.tool_count = 5, .text_bytes = 1,
 	.pools = { POOL("many", POOL_STATIC, MANY, 4, 0),
 		   POOL("once", POOL_PER_CALL, SLOTS - MANY, 1, POOL_WORKSPACE) },
 	.tools = {
 		TOOL("effect", 0, TOOL_EFFECTFUL) },
 		TOOL("job", 1, TOOL_EFFECTFUL) },
 		TOOL("pure", 0, TOOL_PURE), .coalesce = 1,
-		  .cache_ns = NS_PER_S },
+		  .cache_ns = NS_PER_S, .stale_ns = STALE_NS, .fallback = "spare" },
+		TOOL("spare", 0, TOOL_PURE), .coalesce = 1 },
 		TOOL("store.call", 0, TOOL_EFFECTFUL) },
 	},
 } }, { .catalog = {

@@ -250,6 +250,17 @@ static void check_written(uint64_t handle)
 		fail("an effect goes out that is not written down", handle);
 }
 
+/* The tool that it is for now, whichever was asked for. */
+static void check_name(const struct message *message)
+{
+	const struct call *call = call_of_handle(world.router, message->call_id);
+	const char *name = call ? world.router->tools[call->tool].row.name : "";
+
+	if (call && (message->call.tool.length != strlen(name) ||
+		     memcmp(message->call.tool.data, name, strlen(name)) != 0))
+		fail("a call under another tool's name", message->call_id);
+}
+
 /* Of a client's call, or of what one of its user's is named. */
 static uint32_t user_of(uint32_t id)
 {
@@ -282,6 +293,7 @@ static void take_call(struct sim_worker *worker, const struct message *message)
 	if (worker->draining)
 		fail("a call for a worker that leaves", message->call_id);
 	check_written(message->call_id);
+	check_name(message);
 	memcpy(words, message->body.data, sizeof(words));
 	if (message->call.tool.length == strlen("store.call")) {
 		words[0] = SHARED;

@@ -33,6 +33,7 @@
 #define BREAKERS 32		/* rows of them, of which fewer are used */
 #define UNUSED NAMES		/* a name nobody has used */
 #define PARTS 2			/* of an argument, after the CALL */
+#define STALE_NS (2 * NS_PER_S)	/* what is kept of "pure" may serve so long, after a second */
 #define SHARED 511		/* the id of all calls whose bytes are equal */
 
 enum fault {
@@ -50,6 +51,7 @@ enum seen {
 	SEEN_NO_ENTRY, SEEN_RECORDED, SEEN_ROUTER, SEEN_UNWRITTEN, SEEN_RECALLED,
 	SEEN_CUT, SEEN_GIVEN_BACK, SEEN_ADOPTED, SEEN_SENT_ANEW, SEEN_PROMISED, SEEN_LOST,
 	SEEN_THIEF, SEEN_FORGOT, SEEN_MIDST, SEEN_REPLAYED, SEEN_TRESPASS, SEEN_MOVED,
+	SEEN_FALLBACK, SEEN_OLD,
 	SEEN_COUNT
 };
 
@@ -103,6 +105,7 @@ struct sim_call {
 	bool again;			/* it was not executed, and is to be sent anew */
 	bool stolen;			/* it is another's */
 	bool parts;
+	bool old;			/* its result is past its time, it says */
 	unsigned tool;
 	uint32_t workspace;
 	uint8_t effect_name;
@@ -200,6 +203,9 @@ void tell_workspaces(void);
 void turn_monitor(void);
 
 /* ---- clients.c ---- */
+
+enum { TOOL_PURE_ONE = 2, TOOL_UNKNOWN, TOOL_SPARE, TOOLS };	/* the others: 0, 1 */
+extern const char *const tool_names[TOOLS];
 
 void turn_client(uint32_t index);
 void send_call(uint32_t index);

@@ -1,0 +1,533 @@
+/* What a call gets whose tool cannot serve: the router's core, its workers made up. */
+#include "tests/support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/router/state_core.h"
+#include "tests/support/router_rig.h"
+
+enum { OWNER, MEMBER, AGENT, CLIENTS };		/* links */
+enum { MAIN, SPARE, SLOTS };			/* workers, each of its own pool */
+enum { LOOK, NEAR, OTHER, STEP };		/* tools, by their names */
+
+static struct {
+	struct catalog catalog;
+	char text[1];		/* the empty one */
+} block;
+static struct {
+	struct router *router;
+	uint64_t last_id;
+	struct { uint64_t handle; int64_t deadline_ns; char tool[65], words[65]; } sent[SLOTS];
+	int code;		/* of the last call's RESULT; -1: none has come */
+	char result[65], reason[REASON_BYTES + 1];
+	uint64_t age_ms;	/* of the last REMARK */
+	char by[65];
+	int64_t now_ns;
+} world;
+
+static void text_of(char ret[65], const void *data, size_t length)
+{
+	assert_in_range(length, 0, 64);
+	if (length)
+		memcpy(ret, data, length);
+	ret[length] = '\0';
+}
+
+static void on_call(uint32_t slot, const struct message *message)
+{
+	assert_in_range(slot, 0, SLOTS - 1);
+	world.sent[slot].handle = message->call_id;
+	world.sent[slot].deadline_ns = message->deadline_ns;
+	text_of(world.sent[slot].tool, message->call.tool.data, message->call.tool.length);
+	text_of(world.sent[slot].words, message->body.data, message->body.length);
+}
+
+static int on_send(void *owner, uint32_t peer, const struct message *message)
+{
+	(void)owner;
+	if (message->kind == MESSAGE_CALL) {
+		on_call(peer - CLIENTS, message);
+	} else if (message->kind == MESSAGE_REMARK) {
+		world.age_ms = message->remark.age_ms;
+		text_of(world.by, message->remark.tool.data, message->remark.tool.length);
+	} else if (message->kind == MESSAGE_RESULT && message->call_id == world.last_id) {
+		world.code = (int)message->result.code;
+		text_of(world.result, message->body.data, message->body.length);
+		snprintf(world.reason, sizeof(world.reason), "%.*s",
+			 (int)message->result.reason.length, message->result.reason.data);
+	}
+	return 0;
+}
+
+static void on_control(void *owner, const struct control *record)
+{
+	(void)owner;
+	(void)record;
+}
+
+static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
+{
+	(void)owner;
+	(void)index;
+	(void)row;
+	return 0;
+}
+
+static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
+{
+	(void)owner;
+	(void)index;
+	(void)row;
+}
+
+static void on_note(void *owner, const struct router_note *note)
+{
+	(void)owner;
+	(void)note;
+}
+
+static void step(struct router_event event)
+{
+	router_step(world.router, &event, world.now_ns);
+	router_check(world.router);
+}
+
+static void hear(uint32_t peer, struct message message)
+{
+	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = peer,
+				    .message = &message });
+}
+
+static void tell(uint32_t peer, struct control record)
+{
+	step((struct router_event){ .kind = ROUTER_CONTROL, .peer = peer,
+				    .record = &record });
+}
+
+static void wait(int64_t ns)
+{
+	world.now_ns += ns;
+	step((struct router_event){ .kind = ROUTER_TICK });
+}
+
+static void raise_worker(uint32_t slot)
+{
+	tell(CLIENTS + slot, (struct control){ .kind = CONTROL_SLOT_UP, .slot = slot,
+		.generation = 1, .pool = (uint16_t)slot });
+	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
+	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_READY,
+		.generation = 1, .ready.calls_max = 8 });
+}
+
+static void name_tools(void)
+{
+	struct catalog *catalog = &block.catalog;
+
+	*catalog = (struct catalog){ 0 };
+	router_rig_add_pool(catalog, "main", 1, 8);
+	router_rig_add_pool(catalog, "spare", 1, 8);
+	router_rig_add_tool(catalog, "look", MAIN, 8);
+	router_rig_add_tool(catalog, "near", MAIN, 8);
+	router_rig_add_tool(catalog, "other", SPARE, 8);
+	router_rig_add_tool(catalog, "step", MAIN, 8);
+	for (int i = LOOK; i <= OTHER; i++)
+		catalog->tools[i].class = TOOL_PURE;
+	catalog->tools[LOOK].cache_ns = NS_PER_S;
+	catalog->tools[LOOK].stale_ns = 60 * NS_PER_S;
+	catalog->tools[NEAR].stale_ns = 60 * NS_PER_S;
+	catalog->tools[STEP].class = TOOL_IDEMPOTENT;
+	strcpy(catalog->tools[LOOK].fallback, "other");
+	strcpy(catalog->tools[STEP].fallback, "other");
+	catalog->tools[OTHER].roles = 1U << ROLE_OWNER | 1U << ROLE_MEMBER;
+	catalog->tools[OTHER].deadline_ns = NS_PER_S;
+	catalog->tools[OTHER].deadline_max_ns = 5 * NS_PER_S;
+}
+
+static void live(void)
+{
+	static const enum caller_role roles[CLIENTS] = { ROLE_OWNER, ROLE_MEMBER, ROLE_AGENT };
+	static const struct router_size size = {
+		.calls = 64, .clients = CLIENTS, .slots = SLOTS, .queue = 8, .cached = 8,
+		.effects = 128, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
+	const struct router_sink sink = { .send = on_send, .control = on_control,
+					  .keep = on_keep,
+					  .keep_breaker = on_keep_breaker, .note = on_note };
+
+	world.router = router_init(calloc(1, router_bytes(&size)), &size, &block.catalog, &sink,
+				   1, world.now_ns);
+	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), world.now_ns);
+	raise_worker(MAIN);
+	raise_worker(SPARE);
+	for (uint32_t i = 0; i < CLIENTS; i++) {
+		step((struct router_event){ .kind = ROUTER_OPEN, .peer = i, .uid = i,
+					    .role = roles[i] });
+		hear(i, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
+	}
+}
+
+static void begin(void)
+{
+	struct error why;
+
+	memset(&world, 0, sizeof(world));
+	world.now_ns = 1000 * NS_PER_S;
+	name_tools();
+	int r = catalog_check(&block.catalog, sizeof(block.catalog) + 1, &why);
+
+	test_row(r == 0, "%s", why.text);
+	live();
+}
+
+static void end(void)
+{
+	free(world.router->legacy.head);
+	free(world.router);
+}
+
+static void call_named(uint32_t client, const char *tool, const char *words, const char *effect)
+{
+	memset(world.sent, 0, sizeof(world.sent));
+	world.code = -1;
+	world.age_ms = 0;
+	*world.by = *world.result = *world.reason = '\0';
+	hear(client, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
+		.deadline_ns = world.now_ns + 30 * NS_PER_S,
+		.call = { .tool = message_text_of(tool), .attempt = 1,
+			  .effect = { (const uint8_t *)effect, strlen(effect) } },
+		.body = { (const uint8_t *)words, strlen(words) } });
+}
+
+static void call(uint32_t client, const char *tool, const char *words)
+{
+	call_named(client, tool, words, "");
+}
+
+/* Of what that worker was sent last. */
+static void answer(uint32_t slot, enum error_code code, const char *words)
+{
+	uint64_t handle = world.sent[slot].handle;
+
+	assert_int_not_equal(handle, 0);
+	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_ACCEPT, .generation = 1,
+					       .call_id = handle });
+	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_RESULT, .generation = 1,
+		.call_id = handle, .result = { .code = code, .origin = ORIGIN_WORKER },
+		.body = { (const uint8_t *)words, strlen(words) } });
+}
+
+static void order(const char *words)
+{
+	call(OWNER, "router.breaker", words);
+	assert_int_equal(world.code, ERROR_OK);
+}
+
+static void pool_is(uint16_t pool, enum restart_state state)
+{
+	tell(0, (struct control){ .kind = CONTROL_POOL_STATE, .pool = pool,
+				  .detail = (uint8_t)state });
+}
+
+/* An answer of the tool itself, that is kept. */
+static void keep(const char *tool, const char *words, const char *result)
+{
+	call(OWNER, tool, words);
+	answer(MAIN, ERROR_OK, result);
+	assert_int_equal(world.code, ERROR_OK);
+	assert_int_equal(world.age_ms, 0);
+	assert_string_equal(world.by, "");
+}
+
+static void the_fallback_is_called_with_the_same(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate look 600");
+	call(MEMBER, "look", "here");
+	assert_int_equal(world.sent[MAIN].handle, 0);
+	assert_string_equal(world.sent[SPARE].tool, "other");
+	assert_string_equal(world.sent[SPARE].words, "here");
+	assert_int_equal(world.sent[SPARE].deadline_ns, world.now_ns + 5 * NS_PER_S);
+	answer(SPARE, ERROR_OK, "seen");
+	assert_int_equal(world.code, ERROR_OK);
+	assert_string_equal(world.result, "seen");
+	assert_string_equal(world.by, "other");
+	assert_int_equal(world.age_ms, 0);
+	assert_int_equal(world.router->tools[LOOK].fallbacks, 1);
+	assert_int_equal(world.router->tools[LOOK].ends[ERROR_OK], 0);
+	assert_int_equal(world.router->tools[OTHER].ends[ERROR_OK], 1);
+	call(MEMBER, "other", "here");		/* who asks for it is told nothing */
+	answer(SPARE, ERROR_OK, "seen");
+	assert_string_equal(world.by, "");
+	order("reset look");
+	call(MEMBER, "look", "here");
+	assert_string_equal(world.sent[MAIN].tool, "look");
+	end();
+}
+
+static void its_own_failures_are_told_as_its(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate look 600");
+	call(MEMBER, "look", "here");
+	answer(SPARE, ERROR_INVALID_ARGUMENT, "");
+	assert_int_equal(world.code, ERROR_INVALID_ARGUMENT);
+	assert_string_equal(world.by, "other");
+	end();
+}
+
+static void what_waits_goes_there_when_the_breaker_opens(void **state)
+{
+	(void)state;
+	begin();
+	pool_is(MAIN, RESTART_DEGRADED);
+	tell(CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN, .slot = MAIN,
+		.generation = 1, .argument = (uint64_t)(world.now_ns + NS_PER_S) });
+	call(MEMBER, "step", "on");
+	assert_int_equal(world.sent[MAIN].handle, 0);
+	assert_int_equal(world.sent[SPARE].handle, 0);
+	pool_is(MAIN, RESTART_FAILED);
+	assert_string_equal(world.sent[SPARE].tool, "other");
+	answer(SPARE, ERROR_OK, "done");
+	assert_int_equal(world.code, ERROR_OK);
+	assert_string_equal(world.by, "other");
+	end();
+}
+
+/* What the caller may not call he does not reach by another's manifest. */
+static void nobody_reaches_more_than_he_may_call(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate look 600");
+	call(AGENT, "look", "here");
+	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	assert_int_equal(world.sent[SPARE].handle, 0);
+	assert_string_equal(world.by, "");
+	call(MEMBER, "look", "here");
+	assert_int_not_equal(world.sent[SPARE].handle, 0);
+	world.router->tools[LOOK].row.roles = 1U << ROLE_OWNER;
+	call(MEMBER, "look", "here");		/* nor is he told what is kept */
+	assert_int_equal(world.code, ERROR_DENIED_BY_ACL);
+	world.router->pools[SPARE].row.flags = POOL_WORKSPACE;
+	call(OWNER, "look", "here");
+	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	end();
+}
+
+static void a_tool_that_is_switched_off_is_off(void **state)
+{
+	(void)state;
+	begin();
+	keep("look", "here", "seen");
+	wait(2 * NS_PER_S);
+	call(OWNER, "router.tool", "disable look");
+	call(MEMBER, "look", "here");
+	assert_int_equal(world.code, ERROR_UNAVAILABLE);
+	assert_int_equal(world.sent[SPARE].handle, 0);
+	call(OWNER, "router.tool", "enable look");
+	call(OWNER, "router.tool", "disable other");
+	order("isolate look 600");
+	call(MEMBER, "look", "there");
+	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	end();
+}
+
+static void an_earlier_result_answers_for_so_long(void **state)
+{
+	static const struct {
+		const char *what;
+		int64_t age_ns;
+		int code;
+		uint64_t age_ms;
+	} rows[] = {
+		{ "within its time",	 NS_PER_S - 1, ERROR_OK, 0 },
+		{ "past it",		 NS_PER_S, ERROR_OK, 1001 },
+		{ "a minute later",	 61 * NS_PER_S - 1, ERROR_OK, 61000 },
+		{ "past that",		 61 * NS_PER_S, ERROR_BREAKER_OPEN, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		begin();
+		keep("look", "here", "seen");
+		pool_is(MAIN, RESTART_CRASHLOOP);
+		order("isolate other 600");
+		wait(rows[i].age_ns);
+		call(MEMBER, "look", "here");
+		test_row(world.code == rows[i].code && world.age_ms == rows[i].age_ms &&
+			 strcmp(world.by, "") == 0 &&
+			 strcmp(world.result, rows[i].code ? "" : "seen") == 0,
+			 "%s: %d, %llu ms, %s", rows[i].what, world.code,
+			 (unsigned long long)world.age_ms, world.result);
+		call(MEMBER, "look", "there");
+		assert_int_not_equal(world.code, ERROR_OK);
+		assert_non_null(strstr(world.reason, "nor its fallback other"));
+		end();
+	}
+}
+
+/* They are still being started, and the call's time is over. */
+static void without_a_worker_in_time_it_does_as_well(void **state)
+{
+	(void)state;
+	begin();
+	keep("look", "here", "seen");
+	wait(2 * NS_PER_S);
+	tell(CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN, .slot = MAIN,
+		.generation = 1, .argument = (uint64_t)(world.now_ns + NS_PER_S) });
+	call(MEMBER, "look", "here");
+	wait(29 * NS_PER_S);
+	assert_int_equal(world.code, -1);
+	wait(NS_PER_S);
+	assert_int_equal(world.sent[SPARE].handle, 0);	/* for which it is too late */
+	assert_int_equal(world.code, ERROR_OK);
+	assert_string_equal(world.result, "seen");
+	assert_int_equal(world.age_ms, 32001);
+	call(MEMBER, "look", "there");
+	wait(30 * NS_PER_S);
+	assert_int_equal(world.code, ERROR_DEADLINE_EXCEEDED);
+	end();
+	begin();			/* a worker that has too much to do is no reason */
+	keep("look", "here", "seen");
+	wait(2 * NS_PER_S);
+	for (int i = 0; i < 8; i++) {
+		call(MEMBER, "step", "on");
+		hear(CLIENTS + MAIN, (struct message){ .kind = MESSAGE_ACCEPT,
+			.generation = 1, .call_id = world.sent[MAIN].handle });
+	}
+	call(MEMBER, "look", "here");
+	assert_int_equal(world.sent[MAIN].handle, 0);
+	wait(30 * NS_PER_S);
+	assert_int_equal(world.code, ERROR_DEADLINE_EXCEEDED);
+	end();
+}
+
+/* Without a time of its own it is kept for nothing else. */
+static void what_is_not_cached_is_asked_for_while_it_can_be(void **state)
+{
+	(void)state;
+	begin();
+	keep("near", "here", "one");
+	keep("near", "here", "two");
+	order("isolate near 600");
+	call(MEMBER, "near", "here");
+	assert_string_equal(world.result, "two");
+	assert_int_equal(world.age_ms, 1);
+	assert_int_equal(world.router->tools[NEAR].stale, 1);
+	order("reset near");
+	keep("near", "here", "three");
+	end();
+}
+
+static void the_fallback_comes_first(void **state)
+{
+	(void)state;
+	begin();
+	keep("look", "here", "seen");
+	wait(2 * NS_PER_S);
+	order("isolate look 600");
+	call(MEMBER, "look", "here");
+	answer(SPARE, ERROR_OK, "seen anew");
+	assert_string_equal(world.result, "seen anew");
+	assert_string_equal(world.by, "other");
+	end();
+}
+
+/* It came there, and that cannot any more: what is kept of the first is there still. */
+static void from_the_fallback_there_is_a_way_back(void **state)
+{
+	(void)state;
+	begin();
+	keep("look", "here", "seen");
+	wait(2 * NS_PER_S);
+	order("isolate look 600");
+	tell(CLIENTS + SPARE, (struct control){ .kind = CONTROL_SLOT_DRAIN, .slot = SPARE,
+		.generation = 1, .argument = (uint64_t)(world.now_ns + NS_PER_S) });
+	call(MEMBER, "look", "here");
+	assert_int_equal(world.code, -1);
+	/* As another catalogue may say by now: it does not go on from there. */
+	strcpy(world.router->tools[OTHER].row.fallback, "near");
+	pool_is(SPARE, RESTART_FAILED);
+	assert_int_equal(world.sent[MAIN].handle, 0);
+	assert_int_equal(world.code, ERROR_OK);
+	assert_string_equal(world.result, "seen");
+	assert_in_range(world.age_ms, 2001, 2001);
+	assert_string_equal(world.by, "");
+	end();
+}
+
+static void what_was_begun_goes_nowhere_else(void **state)
+{
+	(void)state;
+	begin();
+	call(MEMBER, "step", "on");
+	hear(CLIENTS + MAIN, (struct message){ .kind = MESSAGE_ACCEPT, .generation = 1,
+					       .call_id = world.sent[MAIN].handle });
+	hear(CLIENTS + MAIN, (struct message){ .kind = MESSAGE_RESULT, .generation = 1,
+		.call_id = world.sent[MAIN].handle,
+		.result = { .code = ERROR_UNAVAILABLE, .origin = ORIGIN_WORKER } });
+	assert_int_equal(world.code, -1);	/* it is to be tried again */
+	pool_is(MAIN, RESTART_FAILED);
+	assert_int_equal(world.code, ERROR_UNAVAILABLE);
+	assert_int_equal(world.sent[SPARE].handle, 0);
+	end();
+}
+
+/* Whoever joins an effect, or comes for it later, is told as well whose answer it is. */
+static void it_is_told_to_all_who_share_it(void **state)
+{
+	(void)state;
+	begin();
+	order("isolate step 600");
+	call_named(MEMBER, "step", "on", "mine");
+	assert_string_equal(world.sent[SPARE].tool, "other");
+	answer(SPARE, ERROR_OK, "done");
+	assert_string_equal(world.by, "other");
+	call_named(MEMBER, "step", "on", "mine");
+	assert_int_equal(world.sent[SPARE].handle, 0);
+	assert_string_equal(world.result, "done");
+	assert_string_equal(world.by, "other");
+	call_named(MEMBER, "router.attach", "", "mine");
+	assert_string_equal(world.result, "done");
+	assert_string_equal(world.by, "other");
+	end();
+}
+
+/* An effect that nobody has begun is free after an answer from what is kept. */
+static void an_earlier_result_is_no_effect(void **state)
+{
+	(void)state;
+	begin();
+	keep("near", "here", "one");
+	order("isolate near 600");
+	call_named(MEMBER, "near", "here", "mine");
+	assert_string_equal(world.result, "one");
+	assert_int_equal(world.age_ms, 1);
+	order("reset near");
+	call_named(MEMBER, "near", "here", "mine");
+	assert_int_not_equal(world.sent[MAIN].handle, 0);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_fallback_is_called_with_the_same),
+		cmocka_unit_test(its_own_failures_are_told_as_its),
+		cmocka_unit_test(what_waits_goes_there_when_the_breaker_opens),
+		cmocka_unit_test(nobody_reaches_more_than_he_may_call),
+		cmocka_unit_test(a_tool_that_is_switched_off_is_off),
+		cmocka_unit_test(an_earlier_result_answers_for_so_long),
+		cmocka_unit_test(without_a_worker_in_time_it_does_as_well),
+		cmocka_unit_test(what_is_not_cached_is_asked_for_while_it_can_be),
+		cmocka_unit_test(the_fallback_comes_first),
+		cmocka_unit_test(from_the_fallback_there_is_a_way_back),
+		cmocka_unit_test(what_was_begun_goes_nowhere_else),
+		cmocka_unit_test(it_is_told_to_all_who_share_it),
+		cmocka_unit_test(an_earlier_result_is_no_effect),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
