@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/core/hash.h"
 #include "common/places.h"
-#include "common/sha256.h"
 #include "common/text.h"
 #include "supervisor/cli/ask.h"
 #include "supervisor/cli/cli.h"
@@ -106,14 +107,14 @@ static void recall(struct scheduled *scheduled)
 
 int scheduled_open(struct scheduled *scheduled, struct error *why)
 {
-	const struct span path = span_of_text(scheduled->workspace);
-	char id[SHA256_TEXT_BYTES];
+	static const struct hash_key key;	/* the paths are the user's own */
+	char id[ID_LETTERS + 1];
 	AUTO_CLOSE int folder = open_folder(true, why);
 
 	if (folder < 0)
 		return folder;
-	sha256_text(&path, 1, id);
-	id[ID_LETTERS] = '\0';
+	snprintf(id, sizeof(id), "%016" PRIx64,
+		 hash_bytes(&key, span_of_text(scheduled->workspace)));
 	AUTO_CLOSE int fd = openat(folder, id, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
