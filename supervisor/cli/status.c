@@ -9,6 +9,7 @@
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/course.h"
 #include "supervisor/cli/grid.h"
+#include "supervisor/cli/schedule.h"
 #include "supervisor/cli/snapshot.h"
 
 #define STORE_NS (2 * NS_PER_S)
@@ -46,6 +47,7 @@ static int print_metrics(void)
 
 static void print_all(const json_t *status)
 {
+	const json_t *schedules = json_object_get(status, "schedules");
 	struct table look;
 
 	table_init(&look, stdout, 0, 0);
@@ -54,6 +56,9 @@ static void print_all(const json_t *status)
 	snapshot_print_tools(&look, status);
 	snapshot_print_workers(&look, status);
 	snapshot_print_caches(&look, status);
+	if (json_array_size(schedules))
+		fputc('\n', stdout);
+	scheduled_print(&look, schedules);
 }
 
 static bool take_options(const struct verb *verb, int argc, char **argv,
@@ -89,6 +94,7 @@ int cli_status(const struct verb *verb, int argc, char **argv)
 	code = cli_fetch(false, "router.status", &status);
 	if (code != EXIT_OK)
 		return code;
+	json_object_set_new(status, "schedules", scheduled_list());
 	if (as_json)
 		return cli_print_json(status);
 	print_all(status);
