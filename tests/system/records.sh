@@ -20,8 +20,24 @@ commits() {
 	END
 }
 
+# How often the store waits for the disk during a call; false: nobody can see.
+flushes() { # TOOL ARGUMENTS
+	local store=$(named cupel-store) tracer
+	strace -qq -e trace=fsync,fdatasync -o "$space/flushes" -p "$store" 2>/dev/null &
+	tracer=$!
+	is_traced() { grep -q '^TracerPid:.*[1-9]' "/proc/$store/status"; }
+	if ! wait_for 5 is_traced; then
+		kill $tracer 2>/dev/null
+		return 1
+	fi
+	ask call "$@" >/dev/null
+	kill $tracer
+	wait $tracer 2>/dev/null
+	flushes=$(awk "/sync/ { n++ } END { print n + 0 }" "$space/flushes")
+}
+
 records() {
-	local i
+	local i flushes
 	start_supervisor
 	for i in {1..20}; do ask call echo "$i" >/dev/null & done
 	wait $(jobs -p | grep -vx "$supervisor")
@@ -77,6 +93,14 @@ records() {
 	is "$tier: four more are kept" "$(select_all "SELECT (SELECT count(*) FROM events WHERE kind = 'mixed'),
 		(SELECT count(*) FROM experiments WHERE session_id = $session)")" '3|1'
 	holds "$tier: what must be on the disk is committed apart ($before)" test "$before" -ge 2
+
+	if flushes store.event '{"events": [{"kind": "flushed", "data": {}}]}'; then
+		is "$tier: what need not be is not waited for" "$flushes" 0
+		flushes store.experiment "{\"session\": $session, \"kind\": \"watch\", \"plan\": {}}"
+		holds "$tier: and what must be is ($flushes)" test "$flushes" -ge 1
+	else
+		skip "$tier: what must be on the disk is waited for" 'the store cannot be traced here'
+	fi
 
 	# The store itself, at any path but those of its own directory.
 	echo secret >"$space/secret"
