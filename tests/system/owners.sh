@@ -219,8 +219,30 @@ is_told_why() {
 	umount "$space/rams"
 }
 
+# Where root has a group of that name, its members are let in, and nobody else.
+is_for_a_group() {
+	local gid=64242
+	grep -v '^cupel:' /etc/group >"$space/group"
+	echo "cupel:x:$gid:" >>"$space/group"
+	mount --bind "$space/group" /etc/group || exit 1
+	chmod 755 "$space"
+	start_supervisor
+	chmod 755 "$space/run"
+	is 'the sockets are the group'"'"'s' \
+		"$(stat -c '%a %U %g' "$space/run"/{router,workspace}.sock | sort -u)" "660 root $gid"
+	as=(setpriv --reuid "$anne" --regid "$anne" --groups $gid -- env "HOME=/nonexistent")
+	is 'a member calls' "$(ask call echo 7)" 7
+	as_who "$anne"
+	is 'one who is none does not' "$(code_of call echo 7)" 77
+	is 'and is told the way out' "$(words_of call echo 7 | grep -c 'ask to be in the group cupel')" 1
+	as_who 0
+	stop_supervisor
+	umount /etc/group
+}
+
 if [ "$(id -u)" -eq 0 ]; then
 	become full
+	is_for_a_group
 	is_another_users
 	is_ones_own
 	leaves_some
