@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 #define CLIENTS 4
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 #include "tests/support/router_rig.h"
 
 #define SERVED (-1)

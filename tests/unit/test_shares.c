@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 #include "tests/support/router_rig.h"
 
 #define CLIENTS 8
