@@ -183,7 +183,7 @@ static void write_overflows(struct writer *w, const char *name,
 	for (uint32_t i = 0; i < OVERFLOW_COUNT; i++) {
 		if (i == tool->row.overflow || tool->overflows[i] > 0)
 			cross(w, name, "tool", tool->row.name, "policy",
-			      report_overflow_name(i), tool->overflows[i]);
+			      catalog_overflows[i], tool->overflows[i]);
 	}
 }
 
