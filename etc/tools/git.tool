@@ -4,7 +4,7 @@ worker git {
 	program = cupel-git
 	policy = tool
 	pool = ondemand
-	size = 4
+	size = 8	# half of them hold copies
 	workspace = direct
 	idle = 1m
 }
@@ -26,6 +26,17 @@ tool git.where {
 	deadline = 30s
 	schema = {
 		'{"type": "object"}'
+	}
+}
+
+tool git.changed {
+	help = "the files that are not as they were in a commit"
+	class = pure
+	roles = { owner, improve }
+	deadline = 2m
+	schema = {
+		'{"type": "object", "required": ["since"], "additionalProperties": false,',
+		' "properties": {"since": {"type": "string", "minLength": 1, "maxLength": 256}}}'
 	}
 }
 
@@ -92,6 +103,18 @@ tool git.clean {
 	deadline = 2m
 	schema = {
 		'{"type": "object"}'
+	}
+}
+
+tool git.hold {
+	help = "keep all private copies for one campaign, until cancelled"
+	class = idempotent
+	roles = { owner, improve }
+	deadline = 24h
+	deadline_max = 24h
+	slow = 24h
+	schema = {
+		'{"type": "object", "properties": {"since_ns": {"type": "integer"}}}'
 	}
 }
 

@@ -74,6 +74,7 @@ tool improve.test {
 		' "workspace": {"type": "string", "minLength": 1, "maxLength": 4095},',
 		' "names": {"type": "array", "maxItems": 64, "items": {"type": "string", "maxLength": 64}},',
 		' "tags": {"type": "array", "maxItems": 64, "items": {"type": "string", "maxLength": 64}},',
+		' "changed": {"type": "string", "minLength": 1, "maxLength": 256},',
 		' "slots": {"type": "integer", "minimum": 1, "maximum": 16}}}'
 	}
 }

@@ -284,6 +284,13 @@ tool store.events {
 	schema = { '{"type": "object"}' }
 }
 
+tool store.database {
+	help = "how large the file is, and how often others held it"
+	class = pure
+	roles = { owner, member, agent, improve }
+	schema = { '{"type": "object"}' }
+}
+
 tool store.verify {
 	help = "look for breaks in the chain of the audit"
 	class = pure

@@ -14,15 +14,20 @@
 #include "supervisor/cli/course.h"
 #include "supervisor/cli/improve_report.h"
 #include "supervisor/cli/repository.h"
+#include "supervisor/cli/schedule.h"
 
 #define GRACE_NS (10 * 60 * NS_PER_S)	/* beyond the budget: what runs by then */
 #define SECONDS_MAX 86400
+#define EVERY_MAX_NS (30 * SECONDS_MAX * NS_PER_S)
+#define LOAD_MOST 0.5		/* a processor; more is noise to what is measured */
 
 struct wanted {
 	const char *directory;
 	json_t *arguments;	/* of improve.run */
 	int64_t time_ns;	/* 0: no budget */
-	bool json;
+	int64_t every_ns, jitter_ns;	/* the former 0: once */
+	double load_most;
+	bool json, scheduled;
 };
 
 /* ---- arguments ---- */
@@ -93,6 +98,26 @@ static bool take_mode(struct wanted *wanted, const char *text)
 	return refuse("--mode", text, "one of observe, propose, approve, auto");
 }
 
+static bool take_span(const char *option, const char *text, int64_t least_ns, int64_t *ret_ns)
+{
+	struct error why;
+
+	if (text_parse_duration(text, ret_ns, &why) == 0 && *ret_ns >= least_ns &&
+	    *ret_ns <= EVERY_MAX_NS)
+		return true;
+	return refuse(option, text, "a duration such as 30m, 6h, 7d, up to 30d");
+}
+
+static bool take_load(struct wanted *wanted, const char *text)
+{
+	char *end;
+
+	wanted->load_most = strtod(text, &end);
+	if (end != text && !*end && wanted->load_most >= 0 && wanted->load_most <= 1000)
+		return true;
+	return refuse("--load", text, "a number from 0 to 1000, of a processor");
+}
+
 static bool take_option(struct wanted *wanted, int option)
 {
 	switch (option) {
@@ -101,6 +126,10 @@ static bool take_option(struct wanted *wanted, int option)
 	case 'b': return take_budget(wanted, optarg);
 	case 'M': json_object_set_new(wanted->arguments, "metric", json_string(optarg)); return true;
 	case 's': return take_number(wanted, "--seed", "seed", optarg, 1LL << 53);
+	case 'e': return take_span("--every", optarg, NS_PER_S, &wanted->every_ns);
+	case 'J': return take_span("--jitter", optarg, 0, &wanted->jitter_ns);
+	case 'l': return take_load(wanted, optarg);
+	case 'S': wanted->scheduled = true; return true;
 	default: wanted->json = true; return true;
 	}
 }
@@ -114,6 +143,10 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 		{ "budget", required_argument, NULL, 'b' },
 		{ "metric", required_argument, NULL, 'M' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "every", required_argument, NULL, 'e' },
+		{ "jitter", required_argument, NULL, 'J' },
+		{ "load", required_argument, NULL, 'l' },
+		{ "scheduled", no_argument, NULL, 'S' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
@@ -128,6 +161,8 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 	if (argc > optind + 1)
 		return cli_refuse_usage(verb), false;
 	wanted->directory = optind < argc ? argv[optind] : ".";
+	if (wanted->jitter_ns < 0)
+		wanted->jitter_ns = wanted->every_ns / 10;
 	return true;
 }
 
@@ -174,17 +209,58 @@ static int tell(const struct wanted *wanted, json_t *report)
 	return found ? EXIT_OK : EXIT_FAILED;
 }
 
+/* An exit code; the reason is told, and kept with a schedule. */
+static int campaign(void *owner, struct error *why)
+{
+	const struct wanted *wanted = owner;
+	json_t *report = NULL;
+
+	return run(wanted, &report, why) < 0 ? cli_fail(why) : tell(wanted, report);
+}
+
+static int go_on(const struct wanted *wanted)
+{
+	const char *mode = json_string_value(json_object_get(wanted->arguments, "mode"));
+	struct wanted each = *wanted;
+	AUTO_REPOSITORY struct repository repository;
+	struct scheduled scheduled = {
+		.terms = { wanted->every_ns, wanted->jitter_ns, wanted->load_most },
+		.mode = mode ? mode : "propose",
+	};
+	struct error why;
+	int r = repository_open(&repository, wanted->directory, true, &why);
+
+	scheduled.workspace = each.directory = repository.path;
+	if (r == 0)
+		r = scheduled_open(&scheduled, &why);
+	return r < 0 ? cli_fail(&why) : scheduled_run(&scheduled, campaign, &each);
+}
+
+static int list_scheduled(const struct wanted *wanted)
+{
+	json_t *list = scheduled_list();
+	struct table look;
+
+	if (wanted->json)
+		return cli_print_json(list);
+	table_init(&look, stdout, 0, 0);
+	if (json_array_size(list) == 0)
+		fprintf(stderr, "cupel: no schedule; 'cupel improve --every 6h' keeps one\n");
+	scheduled_print(&look, list);
+	json_decref(list);
+	return EXIT_OK;
+}
+
 int cli_improve(const struct verb *verb, int argc, char **argv)
 {
-	struct wanted wanted = { .arguments = json_object() };
-	json_t *report = NULL;
+	struct wanted wanted = { .arguments = json_object(), .jitter_ns = -1,
+				 .load_most = LOAD_MOST };
 	struct error why;
-	int r, code = EXIT_USAGE;
+	int code = EXIT_USAGE;
 
-	if (take_options(verb, argc, argv, &wanted)) {
-		r = run(&wanted, &report, &why);
-		code = r < 0 ? cli_fail(&why) : tell(&wanted, report);
-	}
+	if (take_options(verb, argc, argv, &wanted))
+		code = wanted.scheduled ? list_scheduled(&wanted) :
+		       wanted.every_ns ? go_on(&wanted) : campaign(&wanted, &why);
 	json_decref(wanted.arguments);
 	return code;
 }
@@ -203,6 +279,10 @@ void cli_improve_explain(FILE *out)
 	      "  --budget B       time=5m,runs=200, or one of the two: end by then\n"
 	      "  --metric B.M     the metric M of benchmark B is to get better\n"
 	      "  --seed N         the same seed makes the same choices\n"
+	      "  --every D        begin one that often, from start to start, until ended\n"
+	      "  --jitter D       each up to so much later; a tenth of that if not said\n"
+	      "  --load L         and not with more load a processor than that; 0.5\n"
+	      "  --scheduled      list the schedules that there are\n"
 	      "  --json           print the whole report as JSON\n\n"
 	      "Ctrl-C ends it; what is uncommitted is never touched. The exit status is 0 if\n"
 	      "something was proven, 1 if not, else as of 'cupel call'.\n", out);

@@ -39,7 +39,8 @@ static const struct verb verbs[] = {
 	{ "improve",
 	  "improve [DIR] [--mode observe|propose|approve|auto] [--rounds N]\n"
 	  "       [--budget time=5m,runs=200] [--metric BENCHMARK.METRIC] [--seed N]\n"
-	  "       [--json]",
+	  "       [--every D [--jitter D] [--load L]] [--json]\n"
+	  "       improve --scheduled [--json]",
 	  "find, prove and keep what makes a repository better", cli_improve,
 	  cli_improve_explain },
 	{ "improvements", "improvements [--all] [--json]", "list what was proposed and proven",
@@ -74,7 +75,7 @@ static const struct verb verbs[] = {
 	{ "status", "status [--json | --metrics]",
 	  "show workers, pools, tools, breakers and caches", cli_status,
 	  cli_status_explain },
-	{ "test", "test [NAME...] [--tag T]... [--junit FILE] [--tap] [--json]",
+	{ "test", "test [NAME...] [--tag T]... [--changed[=REV]] [--junit FILE] [--tap] [--json]",
 	  "run a workspace's tests, confined", cli_test, cli_test_explain },
 	{ "tools",
 	  "tools [list | describe TOOL | reload | disable TOOL | enable TOOL]\n"

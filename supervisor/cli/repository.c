@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,28 +140,6 @@ static int register_copy(struct repository *repository,
 				  &repository->copies[index], why);
 }
 
-/* As long as the folder of the copies is held, nobody else builds in them. */
-static int reserve_copies(struct repository *repository, int top, struct error *why)
-{
-	char name[32];
-	int r;
-
-	snprintf(name, sizeof(name), "%s/cupel", repository->folder);
-	r = path_make(top, name, true, why);
-	if (r < 0)
-		return r;
-	int fd = path_open(top, name, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
-
-	if (fd < 0)
-		return fd;
-	repository->fds[repository->fd_count++] = fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		return error_set_code(why, -EBUSY, ERROR_UNAVAILABLE,
-				      "another 'cupel improve' is at work in %s; let it end, or end it, and try again",
-				      repository->path);
-	return 0;
-}
-
 int repository_register(struct repository *repository,
 			struct connection *connection, bool copies,
 			struct error *why)
@@ -172,8 +149,6 @@ int repository_register(struct repository *repository,
 	int r = top < 0 ? top : keep(repository, connection, top, repository->path,
 				     &repository->number, why);
 
-	if (r == 0 && copies)
-		r = reserve_copies(repository, top, why);
 	for (size_t i = 0; r == 0 && copies && i < REPOSITORY_COPIES; i++)
 		r = register_copy(repository, connection, top, i, why);
 	return r;

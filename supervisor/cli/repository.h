@@ -24,7 +24,7 @@ struct repository {
 	const char *folder;	/* ".git", or ".cupel" where there is none */
 	uint32_t number;	/* of the workspace; 0: not registered */
 	uint32_t copies[REPOSITORY_COPIES];
-	int fds[2 + REPOSITORY_COPIES];	/* that keep the numbers, and the copies ours */
+	int fds[1 + REPOSITORY_COPIES];	/* that keep the numbers */
 	size_t fd_count;
 };
 
@@ -49,7 +49,7 @@ int repository_open(struct repository *ret, const char *start, bool copies,
 int repository_config(const struct repository *repository, char **ret,
 		      struct error *why);
 
-/* Hands it, and if wanted its copies, which then are nobody else's, to the supervisor. */
+/* Hands it, and if wanted its copies, to the supervisor. */
 int repository_register(struct repository *repository,
 			struct connection *connection, bool copies,
 			struct error *why);

@@ -30,6 +30,7 @@ static const struct option known_options[] = {
 	{ "tap", no_argument, NULL, 'p' },
 	{ "junit", required_argument, NULL, 'x' },
 	{ "tag", required_argument, NULL, 't' },
+	{ "changed", optional_argument, NULL, 'c' },
 	{ "runs", required_argument, NULL, 'n' },
 	{ 0 },
 };
@@ -72,7 +73,10 @@ static bool take(const struct verb *verb, int argc, char **argv, const char *let
 			wanted->junit = optarg;
 		if (option == 't')
 			append(wanted, "tags", optarg);
-		if (option == 'n' && !take_runs(wanted, optarg))
+		if (option == 'c')
+			json_object_set_new(wanted->arguments, "changed",
+					    json_string(optarg ? optarg : "HEAD"));
+		if (option == 'n' && !(optarg && take_runs(wanted, optarg)))
 			return false;
 	}
 	if (option == 0)
@@ -151,7 +155,7 @@ int cli_test(const struct verb *verb, int argc, char **argv)
 	struct error why;
 	int code = EXIT_USAGE;
 
-	if (take(verb, argc, argv, "jpxt", &wanted))
+	if (take(verb, argc, argv, "jpxtc", &wanted))
 		code = run(&wanted, "test", "improve.test", &report, &why) < 0 ?
 			       cli_fail(&why) : tell_tests(&wanted, report);
 	json_decref(wanted.arguments);
@@ -162,12 +166,15 @@ void cli_test_explain(FILE *out)
 {
 	fputs("\nBuilds the workspace one is in and runs the tests of its cupel.conf, all or\n"
 	      "those named, each in a sandbox whose changes are thrown away.\n\n"
-	      "  --tag T       only tests with that tag; may be given several times\n"
-	      "  --junit FILE  write a JUnit XML report as well\n"
-	      "  --tap         print TAP version 13\n"
-	      "  --json        print the report as JSON\n\n"
+	      "  --tag T          only tests with that tag; may be given several times\n"
+	      "  --changed[=REV]  of those, the tests with files that differ from that commit\n"
+	      "                   (HEAD), and all that name no files\n"
+	      "  --junit FILE     write a JUnit XML report as well\n"
+	      "  --tap            print TAP version 13\n"
+	      "  --json           print the report as JSON\n\n"
 	      "The exit status is 0 if some case passed and none failed, 1 if not, else as\n"
-	      "of 'cupel call'. No case at all is a failure.\n", out);
+	      "of 'cupel call'. No case at all is a failure, unless --changed has found that\n"
+	      "nothing which differs concerns a test: that is told, and 0.\n", out);
 }
 
 /* ---- cupel bench ---- */

@@ -148,6 +148,34 @@ void test_report_junit(FILE *out, const json_t *report)
 	fputs("</testsuites>\n", out);
 }
 
+/* ---- what --changed has left ---- */
+
+static bool is_unaffected(const json_t *report)
+{
+	const json_t *changed = json_object_get(report, "changed");
+
+	return changed && member_number(changed, "chosen") == 0;
+}
+
+/* "2 of 5 tests: 3 files differ from HEAD"; 0 if nothing was left out by files. */
+static int write_choice(const json_t *report, char ret[SHOWN_BYTES])
+{
+	const json_t *changed = json_object_get(report, "changed");
+	size_t files = json_array_size(json_object_get(changed, "files"));
+	const char *unknown = text_of(changed, "unknown");
+	char since[200];
+
+	text_escape(span_of_text(text_of(changed, "since")), since, sizeof(since));
+	if (!changed)
+		return 0;
+	if (*unknown)
+		return snprintf(ret, SHOWN_BYTES, "all of %.0f tests: %s (--changed=%s)",
+				member_number(changed, "asked"), unknown, since);
+	return snprintf(ret, SHOWN_BYTES, "%.0f of %.0f tests: %zu file%s from %s",
+			member_number(changed, "chosen"), member_number(changed, "asked"), files,
+			files == 1 ? " differs" : "s differ", since);
+}
+
 /* ---- TAP ---- */
 
 /* On one line; what begins a directive, and its own mark, escaped. */
@@ -177,9 +205,13 @@ static void put_detail(FILE *out, const char *detail)
 void test_report_tap(FILE *out, const json_t *report)
 {
 	const json_t *cases = json_object_get(report, "cases"), *row;
+	char choice[SHOWN_BYTES];
 	size_t i;
 
-	fprintf(out, "TAP version 13\n1..%zu\n", json_array_size(cases));
+	fprintf(out, "TAP version 13\n1..%zu%s\n", json_array_size(cases),
+		is_unaffected(report) ? " # SKIP no test is affected" : "");
+	if (write_choice(report, choice))
+		fprintf(out, "# %s\n", choice);
 	json_array_foreach((json_t *)(uintptr_t)cases, i, row) {
 		struct one one = read_case(row);
 
@@ -203,6 +235,10 @@ void test_report_text(const struct table *table, const json_t *report)
 	char name[200], detail[SHOWN_BYTES];
 	size_t i;
 
+	if (write_choice(report, detail))
+		fprintf(table->out, "%s\n", detail);
+	if (is_unaffected(report))
+		return;
 	json_array_foreach((json_t *)(uintptr_t)cases, i, row) {
 		struct one one = read_case(row);
 
@@ -223,5 +259,6 @@ void test_report_text(const struct table *table, const json_t *report)
 
 bool test_report_passed(const json_t *report)
 {
-	return member_number(report, "passed") > 0 && member_number(report, "failed") == 0;
+	return (member_number(report, "passed") > 0 || is_unaffected(report)) &&
+	       member_number(report, "failed") == 0;
 }

@@ -24,7 +24,10 @@ void test_report_tap(FILE *out, const json_t *report);
 /* The cases that failed or were skipped, why, and one line of sums. */
 void test_report_text(const struct table *table, const json_t *report);
 
-/* Some case passed and none failed. */
+/*
+ * Some case passed and none failed; or nothing that differs concerns a test, so
+ * that none was expected.
+ */
 bool test_report_passed(const json_t *report);
 
 #endif

@@ -103,7 +103,7 @@ watch() {
 		'cupel_worker_lifetime_seconds_count{pool="echo"}' \
 		'cupel_calls_stopped_total{cause="client"}' \
 		'cupel_calls_stopped_total{cause="deadline"}' \
-		cupel_monitor_resident_bytes cupel_monitor_open_fds \
+		cupel_monitor_resident_bytes cupel_monitor_open_fds cupel_db_size_bytes \
 		process_resident_memory_bytes process_open_fds; do
 		holds "$tier: $name" test "$(metric "$name")" -ge 1
 	done

@@ -87,12 +87,17 @@ sed -i 's/echo 3/echo 1/' cupel.conf && amend
 "$cupel" improve --mode observe >/dev/null 2>&1
 is 'just at its target it is met' "$before $("$cupel" bottlenecks --json | jq -c .bottlenecks)" '["critical"] []'
 
-# Both would build in the same copies.
+# Both would build in the same copies, whichever way they were begun.
+second="another 'cupel improve' is at work in $work/twice; let it end, or end it, and try again"
 fresh twice
 mkdir .git/cupel
 flock .git/cupel "$cupel" improve --seed 1 >../out 2>../said
 is 'a second campaign at the same time' \
-	"$? $(wc -l <../said) $(grep -c "another 'cupel improve' is at work" ../said)" '75 1 1'
+	"$? $(wc -l <../said) $(grep -c "$second" ../said)" '75 1 1'
+is 'and nothing of the first is removed' "$(ls .git/cupel | wc -l)" 8
+flock .git/cupel "$cupel" call --workspace . improve.run \
+	"{\"workspace\": \"$PWD\", \"copies\": [1, 2, 3, 4]}" >../out 2>../said
+is 'nor by a bare call' "$? $(grep -c "$second" ../said)" '75 1'
 
 fresh broken
 sed -i '1s/^/build { command = "echo no compiler >\&2; exit 3" }\n/' cupel.conf && amend

@@ -459,6 +459,22 @@ static void a_newer_file_and_a_stranger_are_refused(void **state)
 	assert_true(database_open(&other, "text", &why) < 0);
 }
 
+static void who_holds_the_file_is_waited_for_and_counted(void **state)
+{
+	struct database *other;
+
+	(void)state;
+	assert_null(strstr(ask("store.database", "{}"), "\"size_bytes\":0"));
+	assert_non_null(strstr(ask("store.database", "{}"), "\"busy\":0"));
+	assert_int_equal(database_open(&other, "db", &why), 0);
+	assert_int_equal(database_begin(other, false, &why), 0);
+	assert_non_null(strstr(ask("store.session", "{'workspace':'/w','kind':'improve','seed':7,'options':{}}"),
+			       "locked"));
+	database_close(other);
+	assert_non_null(strstr(ask("store.database", "{}"), "\"busy\":1"));
+	propose();
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -494,6 +510,7 @@ int main(void)
 		TEST(every_statement_is_sound),
 		TEST(an_older_file_is_taken_along_with_a_backup),
 		TEST(a_newer_file_and_a_stranger_are_refused),
+		TEST(who_holds_the_file_is_waited_for_and_counted),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

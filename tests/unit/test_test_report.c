@@ -142,6 +142,52 @@ static void nothing_is_no_success(void **state)
 	}
 }
 
+/* "asked" counts what names and tags have chosen. */
+static void what_was_left_out_is_told(void **state)
+{
+	static const struct {
+		const char *changed;	/* JSON */
+		const char *text, *tap;
+		bool success;
+	} rows[] = {
+		{ "{\"since\": \"HEAD\", \"asked\": 3, \"chosen\": 0, \"files\": []}",
+		  "0 of 3 tests: 0 files differ from HEAD\n",
+		  "TAP version 13\n1..0 # SKIP no test is affected\n"
+		  "# 0 of 3 tests: 0 files differ from HEAD\n", true },
+		{ "{\"since\": \"main\", \"asked\": 3, \"chosen\": 1, \"files\": [\"a\"]}",
+		  "1 of 3 tests: 1 file differs from main\n0 passed, 0 failed, 0 skipped in 0 us\n",
+		  "TAP version 13\n1..0\n# 1 of 3 tests: 1 file differs from main\n", false },
+		{ "{\"since\": \"a\\nb\", \"asked\": 3, \"chosen\": 3, \"unknown\": \"so\"}",
+		  "all of 3 tests: so (--changed=a\\nb)\n0 passed, 0 failed, 0 skipped in 0 us\n",
+		  "TAP version 13\n1..0\n# all of 3 tests: so (--changed=a\\nb)\n", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		json_t *changed = json_loads(rows[i].changed, 0, NULL);
+		json_t *report = json_pack("{s:i, s:i, s:i, s:i, s:[], s:o}", "passed", 0,
+					   "failed", 0, "skipped", 0, "wall_ns", 0, "cases",
+					   "changed", changed);
+		struct table table;
+		char *text, *tap;
+		size_t length;
+		FILE *out = open_memstream(&text, &length);
+
+		table_init(&table, out, 8, 0);
+		test_report_text(&table, report);
+		fclose(out);
+		out = open_memstream(&tap, &length);
+		test_report_tap(out, report);
+		fclose(out);
+		test_row(strcmp(text, rows[i].text) == 0, "row %zu: %s", i, text);
+		test_row(strcmp(tap, rows[i].tap) == 0, "row %zu: %s", i, tap);
+		test_row(test_report_passed(report) == rows[i].success, "row %zu", i);
+		json_decref(report);
+		free(text);
+		free(tap);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +196,7 @@ int main(void)
 		cmocka_unit_test(tap_is_version_13),
 		cmocka_unit_test(our_own_readers_agree),
 		cmocka_unit_test(nothing_is_no_success),
+		cmocka_unit_test(what_was_left_out_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +39,23 @@ int copy_folder(bool make, struct error *why)
 	if (make)
 		r = path_make(AT_FDCWD, path, true, why);
 	return r < 0 ? r : path_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+}
+
+int copy_hold(struct error *why)
+{
+	AUTO_CLOSE int folder = copy_folder(true, why);
+	char path[PATH_MAX];
+
+	if (folder < 0)
+		return folder;
+	if (flock(folder, LOCK_EX | LOCK_NB) == 0)
+		return fd_take(&folder);
+	if (errno != EWOULDBLOCK)
+		return error_set(why, -errno, "%s/" COPY_FOLDER ": %s", git_folder,
+				 strerror(errno));
+	return error_set_code(why, -EBUSY, ERROR_RESOURCE_EXHAUSTED,
+			      "another 'cupel improve' is at work in %s; let it end, or end it, and try again",
+			      getcwd(path, sizeof(path)) ? path : "this repository");
 }
 
 int copy_open(const char *name, struct error *why)

@@ -9,6 +9,10 @@
  * the object database: no filter, no attribute and no hook of the repository
  * has a say. Every file gets the commit's time, so that no rule of a Makefile
  * sees one file newer than another.
+ *
+ * One campaign at a time builds in the copies. It holds their folder by
+ * flock(2), in a worker that waits for it to end; whichever of the two is
+ * killed, the lock is gone.
  */
 #ifndef CUPEL_WORKERS_GIT_COPY_H
 #define CUPEL_WORKERS_GIT_COPY_H
@@ -38,6 +42,12 @@ int copy_protect(git_repository *repository, const git_commit *commit,
 
 /* The folder that all copies are in; -ENOENT unless it is to be made. */
 int copy_folder(bool make, struct error *why);
+
+/*
+ * The same, locked: as long as it is open, all copies are its holder's, and
+ * whoever else wants them gets -EBUSY (RESOURCE_EXHAUSTED), at once.
+ */
+int copy_hold(struct error *why);
 
 /* The copy of that name, made empty if it is not there. */
 int copy_open(const char *name, struct error *why);

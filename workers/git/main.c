@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "workers/git/artefacts.h"
 #include "workers/git/change.h"
+#include "workers/git/changed.h"
 #include "workers/git/copy.h"
 #include "workers/git/snapshot.h"
 #include "workers/worker.h"
@@ -142,6 +143,21 @@ static int where(struct worker_call *call, json_t **ret, struct error *why)
 	return 0;
 }
 
+/* ---- git.changed ---- */
+
+static int changed(struct worker_call *call, json_t **ret, struct error *why)
+{
+	struct stat status;
+	int r;
+
+	if (lstat(".git", &status) < 0 || !S_ISDIR(status.st_mode)) {
+		*ret = json_pack("{s:s}", "unknown", "the top of a git repository is not here");
+		return 0;
+	}
+	r = open_repository(why);
+	return r < 0 ? r : changed_list(repository, text_of(call, "since"), ret, why);
+}
+
 /* ---- git.snapshot ---- */
 
 static int snapshot(struct worker_call *call, json_t **ret, struct error *why)
@@ -264,6 +280,43 @@ static int clean(struct worker_call *call, json_t **ret, struct error *why)
 	return r;
 }
 
+/* ---- git.hold ---- */
+
+struct hold {
+	int fd;		/* of copy_hold() */
+};
+
+/* A word on stream 1 once it holds; then it waits to be cancelled. */
+static int hold(struct worker_call *call, json_t **ret, struct error *why)
+{
+	struct hold *self = arena_alloc(&call->memory, sizeof(*self));
+	int r = self ? open_repository(why) : error_set(why, -ENOMEM, "out of memory");
+
+	(void)ret;
+	if (r < 0)
+		return r;
+	self->fd = copy_hold(why);
+	if (self->fd < 0)
+		return self->fd;
+	call->state = self;
+	r = worker_chunk(call, 1, span_of_text("held\n"));
+	if (r < 0) {
+		close(self->fd);
+		return error_set(why, r, "nobody waits for it");
+	}
+	return WORKER_PENDING;
+}
+
+static void let_go(struct worker_call *call)
+{
+	const struct hold *self = call->state;
+	struct error why;
+
+	close(self->fd);
+	error_set(&why, -ECANCELED, "the copies are free again");
+	worker_fail(call, &why);
+}
+
 /* ---- changes ---- */
 
 static struct improvement improvement_of(const struct worker_call *call)
@@ -324,12 +377,14 @@ static int start(struct worker *worker, struct error *why)
 static const struct worker_tool tools[] = {
 	{ .name = "git.status", .serve = status },
 	{ .name = "git.where", .serve = where },
+	{ .name = "git.changed", .serve = changed },
 	{ .name = "git.snapshot", .serve = snapshot },
 	{ .name = "git.read", .serve = read_file },
 	{ .name = "git.checkout", .serve = checkout },
 	{ .name = "git.protect", .serve = protect },
 	{ .name = "git.artefacts", .serve = artefacts },
 	{ .name = "git.clean", .serve = clean },
+	{ .name = "git.hold", .serve = hold, .stopped = let_go },
 	{ .name = "git.commit", .serve = commit },
 	{ .name = "git.revert", .serve = revert },
 	{ .name = "git.find", .serve = find },

@@ -126,7 +126,7 @@ static void take(struct session *session, const struct client_event *event)
 }
 
 /* One look at both links; waits at most a slice for the client's. */
-static int turn(struct session *session)
+static int look(struct session *session)
 {
 	int r = worker_poll(session->call);
 	struct client_event event;
@@ -186,12 +186,65 @@ int session_begin(struct session *session, struct ask *ask, const char *tool,
 	return 0;
 }
 
+/* ---- the copies ---- */
+
+/* No two are the same call: that one was killed is no reason to refuse the next. */
+static int hold_once(struct session *session)
+{
+	struct ask *hold = &session->hold;
+	int64_t now_ns = clock_now_ns();
+	int r = session_begin(session, hold, "git.hold", session->repository,
+			      json_pack("{s:I}", "since_ns", (json_int_t)now_ns),
+			      deadline_remaining(session->call->deadline_ns, now_ns));
+
+	while (r == 0 && !hold->done && hold->streams[1].length == 0)
+		r = look(session);
+	return r == 0 && hold->done ? -EBUSY : r;
+}
+
+static bool was_killed(const struct ask *hold)
+{
+	return hold->why.code == ERROR_CRASH_NOT_STARTED ||
+	       hold->why.code == ERROR_CRASH_OUTCOME_UNKNOWN;
+}
+
+int session_hold(struct session *session, struct error *why)
+{
+	const struct ask *hold = &session->hold;
+	int r;
+
+	do
+		r = hold_once(session);
+	while (r == -EBUSY && was_killed(hold));
+	session->holds = r == 0;
+	if (r < 0 && hold->why.text[0])
+		*why = hold->why;
+	else if (r < 0)
+		error_set(why, r, "ended before it had the copies");
+	return r;
+}
+
+/* A look; and should the copies' keeper be gone, another one. */
+static int turn(struct session *session)
+{
+	int r = session->taken.text[0] ? -EBUSY : look(session);
+
+	if (r < 0 || !session->holds || !session->hold.done)
+		return r;
+	return session_hold(session, &session->taken);
+}
+
+/* ---- waiting ---- */
+
 int session_wait(struct session *session, struct ask *ask)
 {
 	int r = 0;
 
 	while (!ask->done && r == 0)
 		r = turn(session);
+	if (r == -EBUSY && !ask->done)
+		return error_set_code(&ask->why, r, ERROR_RESOURCE_EXHAUSTED, "%s",
+				      session->taken.text);
 	if (r < 0 && !ask->done)
 		return error_set(&ask->why, r, "%s", r == -ECANCELED ? "cancelled" :
 				 r == -ETIMEDOUT ? "the time is up" : "the supervisor is gone");

@@ -19,21 +19,6 @@
 #define SESSION_COPIES_MAX 8
 #define SESSION_OUTPUT_BYTES_MAX (8U << 20)	/* kept of one stream */
 
-struct session {
-	struct worker_call *call;
-	struct client *client;
-	struct ask *asks;		/* that run */
-	uint32_t repository;		/* number of the workspace */
-	uint32_t copies[SESSION_COPIES_MAX];	/* numbers of its private copies */
-	size_t copy_count;
-	const char *workspace;		/* the store's key of it; NULL: nothing is kept */
-	const char *environment;	/* environment.h; in the call's memory; or NULL */
-	bool confirmed;			/* a command said that it ran there */
-	int64_t id;			/* the store's; 0: none yet */
-	int64_t late_ns;		/* most that a wait was too long, since it was set to 0 */
-	json_t *executions;		/* not yet told to the store; or NULL */
-};
-
 struct session_stream {
 	uint8_t *data;			/* in the call's memory */
 	size_t length, room;
@@ -51,6 +36,24 @@ struct ask {
 	uint8_t *input;
 	const char *command;		/* of command_begin() */
 	struct error why;
+};
+
+struct session {
+	struct worker_call *call;
+	struct client *client;
+	struct ask *asks;		/* that run */
+	struct ask hold;		/* of session_hold() */
+	bool holds;			/* the copies are ours, as far as we know */
+	struct error taken;		/* why they are not any more; "": they are */
+	uint32_t repository;		/* number of the workspace */
+	uint32_t copies[SESSION_COPIES_MAX];	/* numbers of its private copies */
+	size_t copy_count;
+	const char *workspace;		/* the store's key of it; NULL: nothing is kept */
+	const char *environment;	/* environment.h; in the call's memory; or NULL */
+	bool confirmed;			/* a command said that it ran there */
+	int64_t id;			/* the store's; 0: none yet */
+	int64_t late_ns;		/* most that a wait was too long, since it was set to 0 */
+	json_t *executions;		/* not yet told to the store; or NULL */
 };
 
 /*
@@ -79,6 +82,14 @@ int session_wait_any(struct session *session, struct ask *asks, size_t count,
  */
 int session_ask(struct session *session, const char *tool, uint32_t workspace,
 		json_t *arguments, json_t **ret, struct error *why);
+
+/*
+ * Takes the workspace's private copies until the session ends: nobody else
+ * works in them meanwhile. -EBUSY with the reason if somebody does. If their
+ * keeper is killed there is another one, unless somebody was quicker: every
+ * function here then returns -EBUSY.
+ */
+int session_hold(struct session *session, struct error *why);
 
 /* Cancels all that runs and waits for their ends, a second at most. */
 void session_end(struct session *session);

@@ -193,8 +193,10 @@ int tool_run(struct session *session, json_t **ret, struct error *why)
 		r = error_set(why, -EINVAL, "copies: %d workspaces at least are needed",
 			      COPY_FINALISTS + 2);
 	else
+		r = session_hold(session, why);
+	if (r == 0)
 		r = run(&campaign);
-	if (r != -ECANCELED && r != -EPIPE)
+	if (r != -ECANCELED && r != -EPIPE && session->holds)
 		clean_up(&campaign);
 	if (r == 0)
 		*ret = json_incref(campaign.report);

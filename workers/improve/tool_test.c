@@ -5,13 +5,23 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "workers/improve/affected_core.h"
 #include "workers/improve/environment.h"
 #include "workers/improve/suite.h"
 #include "workers/improve/tools.h"
 
-/* A test is chosen by its name or one of its tags; without either, all are. */
+/*
+ * A test is chosen by its name or one of its tags; without either, all are. Of
+ * those, --changed leaves the ones whose files differ from a commit, or that
+ * name none; wherever that cannot be known, all of them.
+ */
 struct choice {
 	const json_t *names, *tags;
+	const char *since;	/* NULL: whatever has changed */
+	json_t *answer;		/* of git.changed; owned, or NULL */
+	const json_t *paths;	/* that differ; NULL: unknown */
+	const char *unknown;	/* why */
+	size_t asked, chosen;	/* by names and tags; and of those, affected */
 };
 
 static bool has_text(const json_t *list, const char *text)
@@ -22,10 +32,8 @@ static bool has_text(const json_t *list, const char *text)
 	return false;
 }
 
-static bool is_chosen(void *owner, const struct workspace_test *test)
+static bool is_asked_for(const struct choice *choice, const struct workspace_test *test)
 {
-	const struct choice *choice = owner;
-
 	if (json_array_size(choice->names) == 0 && json_array_size(choice->tags) == 0)
 		return true;
 	if (has_text(choice->names, test->title))
@@ -34,6 +42,77 @@ static bool is_chosen(void *owner, const struct workspace_test *test)
 		if (has_text(choice->tags, test->tags.items[i]))
 			return true;
 	return false;
+}
+
+static bool is_affected(const struct choice *choice, const struct workspace_test *test)
+{
+	struct affected affected;
+
+	if (!choice->paths || test->files.count == 0)
+		return true;
+	for (size_t i = 0; i < test->files.count; i++) {
+		if (affected_compile(&affected, test->files.items[i]) < 0)
+			return true;
+		for (size_t j = 0; j < json_array_size(choice->paths); j++)
+			if (affected_by(&affected, json_string_value(
+						json_array_get(choice->paths, j))))
+				return true;
+	}
+	return false;
+}
+
+static bool is_chosen(void *owner, const struct workspace_test *test)
+{
+	const struct choice *choice = owner;
+
+	return is_asked_for(choice, test) && is_affected(choice, test);
+}
+
+/* Before the build, which may write what is not ignored. */
+static int find_changes(struct session *session, struct choice *choice, struct error *why)
+{
+	int r = session_ask(session, "git.changed", session->repository,
+			    json_pack("{s:s}", "since", choice->since), &choice->answer, why);
+
+	if (r < 0)
+		return r;
+	choice->paths = json_object_get(choice->answer, "files");
+	choice->unknown = json_string_value(json_object_get(choice->answer, "unknown"));
+	if (!json_is_array(choice->paths) && !choice->unknown)
+		return error_set(why, -EBADMSG, "git.changed: neither files nor a reason");
+	if (has_text(choice->paths, WORKSPACE_FILE_NAME)) {
+		choice->paths = NULL;
+		choice->unknown = WORKSPACE_FILE_NAME " itself differs";
+	}
+	return 0;
+}
+
+static void count(struct choice *choice, const struct workspace_file *file)
+{
+	const struct workspace_test *tests = file->tests.items;
+
+	for (size_t i = 0; i < file->tests.count; i++) {
+		choice->asked += is_asked_for(choice, &tests[i]);
+		choice->chosen += is_chosen(choice, &tests[i]);
+	}
+}
+
+/* Nothing that was asked for is affected: there is nothing to build and to run. */
+static bool is_nothing(const struct choice *choice)
+{
+	return choice->since && choice->asked > 0 && choice->chosen == 0;
+}
+
+static json_t *report_choice(const struct choice *choice)
+{
+	json_t *ret = json_pack("{s:s, s:I, s:I}", "since", choice->since, "asked",
+				(json_int_t)choice->asked, "chosen", (json_int_t)choice->chosen);
+
+	if (choice->unknown)
+		json_object_set_new(ret, "unknown", json_string(choice->unknown));
+	else
+		json_object_set(ret, "files", (json_t *)(uintptr_t)choice->paths);
+	return ret;
 }
 
 static int check_names(const struct workspace_file *file, const json_t *names,
@@ -123,8 +202,9 @@ static json_t *report(const struct cases *cases, int64_t wall_ns)
 int tool_test(struct session *session, json_t **ret, struct error *why)
 {
 	struct choice choice = {
-		json_object_get(session->call->arguments, "names"),
-		json_object_get(session->call->arguments, "tags"),
+		.names = json_object_get(session->call->arguments, "names"),
+		.tags = json_object_get(session->call->arguments, "tags"),
+		.since = option_text(session, "changed"),
 	};
 	struct workspace_file file;
 	struct config config;
@@ -136,24 +216,38 @@ int tool_test(struct session *session, json_t **ret, struct error *why)
 	int64_t came_ns = clock_now_ns(), began_ns;
 	json_t *row = json_object();
 	struct cases cases;
+	bool runs = false;
 	int r = workspace_file_parse(&config, &file, WORKSPACE_FILE_NAME,
 				     span_of_text(option_text(session, "config")), why);
 
 	if (r == 0)
 		r = check_names(&file, choice.names, why);
-	if (r == 0)
+	if (r == 0 && choice.since)
+		r = find_changes(session, &choice, why);
+	if (r == 0) {
+		count(&choice, &file);
+		runs = !is_nothing(&choice);
+	}
+	if (r == 0 && runs)
 		r = environment_learn(session, why);
-	if (r == 0)
+	if (r == 0 && runs)
 		r = workspace_build(session, &file, why);
 	cases_init(&cases, session_memory(session));
 	began_ns = clock_now_ns();
-	if (r == 0)
+	if (r == 0 && runs)
 		r = suite_run(session, &suite, &cases, why);
 	if (r == 0) {
 		*ret = report(&cases, clock_now_ns() - began_ns);
+		if (choice.since)
+			json_object_set_new(*ret, "changed", report_choice(&choice));
 		json_object_set_new(row, "totals", suite_totals(&cases));
 		json_object_set(row, "cases", json_object_get(*ret, "cases"));
 	}
 	config_release(&config);
+	json_decref(choice.answer);
+	if (r == 0 && !runs) {
+		json_decref(row);
+		return 0;
+	}
 	return workspace_keep(session, "test", came_ns, row, r, why);
 }

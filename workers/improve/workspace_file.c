@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "common/config_store.h"
+#include "workers/improve/affected_core.h"
 
 #define SECOND INT64_C(1000000000)
 #define HOUR (3600 * SECOND)
@@ -63,6 +64,8 @@ static const struct config_row test_rows[] = {
 	  "The file it writes its report to; if empty, its output is the report.", NULL },
 	{ "tags", SETTING(struct workspace_test, tags, LIST), 0, 16, "", NULL,
 	  "Words to choose tests by.", NULL },
+	{ "files", SETTING(struct workspace_test, files, LIST), 0, 64, "", NULL,
+	  "Globs of all files it depends on, for cupel test --changed; without any it always runs.", NULL },
 	{ "holdout", SETTING(struct workspace_test, holdout, BOOL), 0, 0, "false", NULL,
 	  "Run only to confirm a change, never while searching for one.", NULL },
 };
@@ -376,6 +379,26 @@ static int check_knob(const struct check *check, const void *block)
 	return check_pattern(check, &knob->pattern, key);
 }
 
+/* Globs of paths as git writes them; one that could never match is a mistake. */
+static int check_files(const struct check *check, const struct workspace_test *test)
+{
+	for (size_t i = 0; i < test->files.count; i++) {
+		const char *glob = test->files.items[i];
+		size_t length = strlen(glob);
+		struct affected affected;
+
+		if (!is_inside(glob) || strncmp(glob, "./", 2) == 0 || glob[length - 1] == '/')
+			return refuse(check, &test->files,
+				      "test %s: '%s' is not a path below the workspace; write one like src/*.c or src",
+				      test->title, glob);
+		if (affected_compile(&affected, glob) < 0)
+			return refuse(check, &test->files,
+				      "test %s: '%s' is no glob; [ and { have to be closed, and braces may stand for %d names",
+				      test->title, glob, AFFECTED_ALTERNATIVES_MAX);
+	}
+	return 0;
+}
+
 static int check_test(const struct check *check, const void *block)
 {
 	const struct workspace_test *test = block;
@@ -384,7 +407,9 @@ static int check_test(const struct check *check, const void *block)
 	snprintf(key, sizeof(key), "test %s", test->title);
 	if (*test->report && test->format == TEST_EXIT)
 		return refuse(check, &test->report, "%s: format = exit reads no report", key);
-	return *test->report ? check_path(check, &test->report, key) : 0;
+	if (*test->report && check_path(check, &test->report, key) < 0)
+		return -EINVAL;
+	return check_files(check, test);
 }
 
 static int check_guard(const struct check *check, const void *block)

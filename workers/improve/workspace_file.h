@@ -49,6 +49,7 @@ struct workspace_test {
 	unsigned format;		/* enum test_format */
 	const char *report;		/* file the command writes; "": stdout */
 	struct config_list tags;
+	struct config_list files;	/* globs of what it depends on; none: anything */
 	bool holdout;			/* run only to validate, never to search */
 };
 

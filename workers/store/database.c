@@ -14,6 +14,8 @@
 
 #define APPLICATION_ID 0x4375706c	/* "Cupl" in the file's header */
 #define STATEMENTS_MAX 128
+#define LOCK_LOOK_MS 10
+#define LOCK_LOOKS_MAX 200	/* for another process that holds the file */
 #define JSON_DEPTH_MAX 32
 #define CHAIN_PARTS 4
 
@@ -26,6 +28,7 @@ struct database {
 	sqlite3 *sqlite;
 	struct prepared prepared[STATEMENTS_MAX];
 	size_t prepared_count;
+	int64_t busy;		/* how often another process held the file */
 };
 
 static int failed(struct database *database, int code, struct error *why)
@@ -90,7 +93,29 @@ static void hash(sqlite3_context *context, int count, sqlite3_value **values)
 	sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
+/* busy(): how often another process held the file since it was opened. */
+static void count_busy(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	const struct database *database = sqlite3_user_data(context);
+
+	(void)count;
+	(void)values;
+	sqlite3_result_int64(context, database->busy);
+}
+
 /* ---- opening ---- */
+
+static int wait_for_lock(void *owner, int looks)
+{
+	struct database *database = owner;
+
+	if (looks == 0)
+		database->busy++;
+	if (looks == LOCK_LOOKS_MAX)
+		return 0;
+	sqlite3_sleep(LOCK_LOOK_MS);
+	return 1;
+}
 
 static int read_number(struct database *database, const char *sql, int *ret,
 		       struct error *why)
@@ -175,13 +200,15 @@ static int set_up(struct database *database, const char *path, struct error *why
 	};
 	int r = 0;
 
-	sqlite3_busy_timeout(database->sqlite, 2000);
+	sqlite3_busy_handler(database->sqlite, wait_for_lock, database);
 	sqlite3_create_function(database->sqlite, "chain", CHAIN_PARTS,
 				SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
 				chain, NULL, NULL);
 	sqlite3_create_function(database->sqlite, "sha256", 1,
 				SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
 				hash, NULL, NULL);
+	sqlite3_create_function(database->sqlite, "busy", 0, SQLITE_UTF8 | SQLITE_INNOCUOUS,
+				database, count_busy, NULL, NULL);
 	r = check_version(database, path, why);
 	for (size_t i = 0; r == 0 && i < COUNT(settings); i++)
 		r = execute(database, settings[i], why);

@@ -289,6 +289,10 @@ static const struct method methods[] = {
 		"  WHERE improvement_id = i.id) AS \"experiments::json\""
 		" FROM improvements i WHERE i.id = :improvement" },
 	  ANSWER_ONE, "improvement", NULL, false, "there is no such improvement" },
+	{ "store.database", {
+		"SELECT page_count * page_size AS size_bytes, busy() AS busy"
+		" FROM pragma_page_count, pragma_page_size" },
+	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.stats", {
 		"SELECT (SELECT count(*) FROM performance_metrics) AS snapshots,"
 		" (SELECT count(*) FROM bottlenecks WHERE resolved = 0"

@@ -1,0 +1,47 @@
+/*
+ * schedule.h - campaigns over a workspace again and again: cupel improve --every.
+ *
+ *	STATE/schedules/ID	a file a workspace: its terms, when it is due, how the
+ *				last campaign ended (JSON)
+ *
+ * A process of the user's own keeps the schedule, with the user's rights and no
+ * others: each campaign is the call that `cupel improve` makes. It holds the
+ * file's lock (flock(2)), so that there is one for a workspace, and the file is
+ * what the next process, and whoever lists them, knows. When: schedule_core.h.
+ */
+#ifndef CUPEL_SUPERVISOR_CLI_SCHEDULE_H
+#define CUPEL_SUPERVISOR_CLI_SCHEDULE_H
+
+#include "common/error.h"
+#include "common/json.h"
+#include "supervisor/cli/schedule_core.h"
+#include "supervisor/cli/table.h"
+
+struct scheduled {
+	struct schedule_terms terms;
+	const char *workspace, *mode;	/* borrowed */
+	struct schedule schedule;
+	struct random random;
+	int fd;				/* of the file */
+	char outcome[200];		/* of the last campaign */
+	enum schedule_word told;	/* what stderr was told it waits for */
+};
+
+/*
+ * Takes the workspace's schedule, whose terms, workspace and mode are filled
+ * in. -EBUSY (RESOURCE_EXHAUSTED) if another process keeps it.
+ */
+int scheduled_open(struct scheduled *scheduled, struct error *why);
+
+/*
+ * Runs campaigns until SIGINT or SIGTERM; each returns its exit code, with the
+ * reason if there is one. An exit code: 0 if it was ended while it waited.
+ */
+int scheduled_run(struct scheduled *scheduled,
+		  int (*campaign)(void *owner, struct error *why), void *owner);
+
+/* All there are, [{"workspace", "running", ...}]; the caller's. */
+json_t *scheduled_list(void);
+void scheduled_print(const struct table *look, const json_t *list);
+
+#endif

@@ -1,0 +1,150 @@
+#!/bin/bash
+# cupel improve --every: campaigns again and again, one schedule a workspace,
+# when nothing else goes on; what becomes of them outlives the process. TAP.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+serve
+small ws
+commit ws
+cd ws || exit 1
+
+campaigns() { # how many there were here
+	rows 'SELECT count(*) FROM sessions'
+}
+keep() { # OPTION...: sets $keeper
+	"$cupel" improve --mode observe --load 1000 --jitter 0 "$@" >../out 2>../said </dev/null &
+	keeper=$!
+	started+=("$keeper")
+}
+end() {
+	kill "$keeper"
+	wait "$keeper"
+}
+until_there() { # COMMAND...: for as long as it takes
+	for _ in $(seq 300); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	return 1
+}
+more_than() { [ "$(campaigns)" -gt "$1" ]; }
+listed() { # FILTER: of the one schedule
+	"$cupel" improve --scheduled --json | jq -c ".[0] | $1"
+}
+told() { grep -q "$1" ../said; }
+
+is 'without one that is said' "$("$cupel" improve --scheduled 2>&1)" \
+	"cupel: no schedule; 'cupel improve --every 6h' keeps one"
+
+# ---- again and again ----
+
+keep --every 1s
+holds 'the first begins at once, and others follow' until_there more_than 2
+timeout 20 "$cupel" improve --every 1h >../out2 2>../said2
+is 'a second schedule of the same workspace is refused' \
+	"$? $(grep -c "another 'cupel improve --every' keeps the schedule of $PWD; end it first" ../said2)" '75 1'
+end
+is 'SIGTERM ends it' "$(listed '[.kept, .workspace == "'"$PWD"'", .mode, .failures]')" '[false,true,"observe",0]'
+
+# ---- not early, also in another process ----
+
+keep --every 1h
+holds 'it was begun not long ago: the next is later' until_there told 'the next one in'
+end
+is 'and that it was ended while it waited is no failure' $? 0
+before=$(campaigns)
+keep --every 1h
+until_there told 'the next one in'
+is 'a new process knows when it is due' "$(campaigns) $(listed '[.kept, .due_ns > .began_ns + 3500e9]')" \
+	"$before [true,true]"
+is 'cupel status tells of it' \
+	"$("$cupel" status | grep -c "^$PWD *observe *1h")$("$cupel" status --json | jq -c '[.schedules[].kept]')" '1[true]'
+end
+
+# ---- what was missed is one; busy, loaded ----
+
+file=$(ls "$CUPEL_STATE"/schedules/*)
+set_due() { # SECONDS: from now
+	python3 - "$file" "$1" <<-'END'
+		import json, sys, time
+		row = json.load(open(sys.argv[1]))
+		row["due_ns"] = int((time.time() + float(sys.argv[2])) * 1e9)
+		json.dump(row, open(sys.argv[1], "w"))
+	END
+}
+set_due -360000
+before=$(campaigns)
+keep --every 1h
+holds 'days late it begins' until_there more_than "$before"
+until_there told 'the next one in'
+is 'and once' "$(campaigns)" $((before + 1))
+end
+set_due -10
+"$cupel" call echo.sleep '{"ms": 600000}' >/dev/null 2>&1 </dev/null &
+sleeper=$!
+started+=("$sleeper")
+in_flight() { [ "$("$cupel" status --json | jq .calls.in_flight)" -gt 0 ]; }
+until_there in_flight
+before=$(campaigns)
+keep --every 2s
+holds 'while a call runs it waits' until_there told 'waits until no other call runs'
+sleep 3
+is 'and begins nothing' "$(campaigns)" "$before"
+kill "$sleeper"
+holds 'until that has ended' until_there more_than "$before"
+end
+set_due -10
+"$cupel" improve --mode observe --load 0 --every 1s >../out 2>../said </dev/null &
+keeper=$!
+started+=("$keeper")
+if [ "$(cut -d' ' -f1 /proc/loadavg)" = 0.00 ]; then
+	skip 'under load it waits' 'this machine has none'
+else
+	holds 'under load it waits' until_there told 'waits until the load, [0-9.]*, is at most 0.00 a processor'
+fi
+end
+
+# ---- failures ----
+
+mv cupel.conf ../kept.conf
+echo 'test broken' >cupel.conf && git commit -qam broken 2>/dev/null ||
+	git -c user.name=test -c user.email=test@localhost commit -qam broken
+set_due -10
+keep --every 1h
+has_failed() { [ "$(listed .failures)" -gt 0 ]; }
+holds 'one that fails is counted' until_there has_failed
+until_there told 'the next one in'
+is 'with its reason, and the next is later' \
+	"$(listed '[.outcome | test("cupel.conf")] + [.due_ns - .began_ns > 7190e9]') $(grep -c 'later than asked for' ../said)" \
+	'[true,true] 1'
+is 'as cupel status tells' "$("$cupel" status | grep -c "^$PWD.* 1  .*cupel.conf")" 1
+end
+mv ../kept.conf cupel.conf
+sed -i "1s/^/build { command = \"sleep $token\" }\n/" cupel.conf
+git -c user.name=test -c user.email=test@localhost commit -qam slow
+set_due -10
+keep --every 1h
+until_there pgrep -f "sleep $token"
+is 'one that runs is told as that' "$("$cupel" improve --scheduled | grep -c "^$PWD.* runs ")" 1
+kill -9 "$keeper"
+wait "$keeper" 2>/dev/null
+keep --every 1h
+until_there told 'the next one in'
+is 'one that was killed has failed' "$(listed '[.failures, .outcome]')" '[2,"it was cut short"]'
+end
+set_due -10
+keep --every 1h
+until_there pgrep -f "sleep $token"
+end
+is 'one that is ended while it runs' "$? $(listed '[.failures, .due_ns < .ended_ns]')" '130 [2,true]'
+
+# ---- arguments ----
+
+for words in '--every 1' '--every 0s' '--every 31d' '--every 1h --jitter -1s' '--every 1h --load x'; do
+	# shellcheck disable=SC2086
+	"$cupel" improve $words >../out 2>../said
+	is "refused: $words" "$? $(wc -l <../said)" '64 1'
+done
+done_testing
