@@ -327,9 +327,7 @@ int manifest_schema(struct manifest *manifest, const struct manifest_tool *tool,
 	r = json_parse(span_of_text(text), json_limits, &schema, why);
 	if (r == 0)
 		r = schema_lint(schema, why);
-	if (r == 0)
-		r = keep(manifest, schema, ret, why);
-	return r;
+	return r < 0 ? r : keep(manifest, schema, ret, why);
 }
 
 static int judge_probe(const struct manifest_tool *tool, const char *schema,
