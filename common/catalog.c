@@ -7,6 +7,19 @@
 #include "common/error.h"
 #include "common/text.h"
 
+const char *const catalog_kinds[POOL_KIND_COUNT + 1] = {
+	"static", "ondemand", "per_call",
+};
+const char *const catalog_classes[TOOL_CLASS_COUNT + 1] = {
+	"pure", "idempotent", "effectful",
+};
+const char *const catalog_overflows[OVERFLOW_COUNT + 1] = {
+	"reject", "drop-oldest", "block",
+};
+const char *const catalog_breaker_modes[BREAKER_MODE_COUNT + 1] = {
+	"enforce", "observe", "rollout",
+};
+
 /* ---- the check: what one field of a row may be ---- */
 
 static bool is_name(const char name[CATALOG_NAME_BYTES])

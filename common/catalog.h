@@ -129,6 +129,15 @@ struct catalog {
 };
 
 /*
+ * What manifests and reports call them, in the order of enum pool_kind, tool_class,
+ * overflow and breaker_mode; NULL at the end.
+ */
+extern const char *const catalog_kinds[];
+extern const char *const catalog_classes[];
+extern const char *const catalog_overflows[];
+extern const char *const catalog_breaker_modes[];
+
+/*
  * Whether that many bytes at catalog (aligned as malloc(3) does) hold one:
  * every count, offset, name and enum is in range, every string ended, names are
  * unique and sorted by strcmp(3), fallbacks are sound. 0, or -EBADMSG with the row

@@ -15,11 +15,7 @@
 #define HOUR_NS (3600 * NS_PER_S)
 #define DAY_NS (24 * HOUR_NS)
 
-const char *const manifest_kinds[] = { "static", "ondemand", "per_call", NULL };
-const char *const manifest_classes[] = { "pure", "idempotent", "effectful", NULL };
 const char *const manifest_roles[] = { "owner", "member", "agent", "improve", NULL };
-static const char *const overflows[] = { "reject", "drop-oldest", "block", NULL };
-static const char *const breaker_modes[] = { "enforce", "observe", "rollout", NULL };
 static const char *const client_roles[] = { "owner", "member", "agent",
 					    "improve", "none", NULL };
 
@@ -38,7 +34,7 @@ static const struct config_row worker_rows[] = {
 	{ "policy", WORKER(policy, STRING), 1, CATALOG_NAME_BYTES - 1, "strict", NULL,
 	  "The policy that confines it, by name (see cupel-policy(5)).", NULL },
 	{ "pool", WORKER(kind, ENUM), 0, 0, "ondemand", NULL,
-	  "When a worker is started: always (not for a workspace), when there is work, or anew for each call.", manifest_kinds },
+	  "When a worker is started: always (not for a workspace), when there is work, or anew for each call.", catalog_kinds },
 	{ "size", WORKER(size, INT), 1, CATALOG_POOL_SIZE_MAX, "1", "workers",
 	  "The most there are at a time.", NULL },
 	{ "warm", WORKER(warm, INT), 0, CATALOG_POOL_SIZE_MAX, "0", "workers",
@@ -75,13 +71,13 @@ static const struct config_row tool_rows[] = {
 	{ "schema", TOOL(schema, LIST), 0, 512, "", NULL,
 	  "The JSON Schema of its arguments, in as many pieces as are legible; @TOOL for that of another.", NULL },
 	{ "class", TOOL(class, ENUM), 0, 0, "effectful", NULL,
-	  "What calling it twice does: nothing at all, the same as once, or more.", manifest_classes },
+	  "What calling it twice does: nothing at all, the same as once, or more.", catalog_classes },
 	{ "roles", TOOL(roles, LIST), 0, ROLE_COUNT, "", NULL,
 	  "Who may call it, of owner, member, agent and improve; without such a line the owner.", NULL },
 	{ "queue", TOOL(queue, INT), 0, CATALOG_QUEUE_MAX, "64", "calls",
 	  "How many may wait.", NULL },
 	{ "overflow", TOOL(overflow, ENUM), 0, 0, "reject", NULL,
-	  "When so many do: whether one more is refused, the oldest that is no more urgent gives way, or it waits for room.", overflows },
+	  "When so many do: whether one more is refused, the oldest that is no more urgent gives way, or it waits for room.", catalog_overflows },
 	{ "concurrency", TOOL(concurrency, INT), 0, CATALOG_QUEUE_MAX, "0", "calls",
 	  "How many may run at a time; 0: as many as its workers take.", NULL },
 	{ "coalesce", TOOL(coalesce, BOOL), 0, 0, "false", NULL,
@@ -103,7 +99,7 @@ static const struct config_row tool_rows[] = {
 	{ "output", TOOL(output_bytes, SIZE), 1, 1024 * GIB, "64M", NULL,
 	  "The most one call may answer, streamed or not.", NULL },
 	{ "breaker", TOOL(breaker, ENUM), 0, 0, "rollout", NULL,
-	  "Whether its breaker rejects calls, only counts what it would reject, or that for the first seven days of a tool that is not built in.", breaker_modes },
+	  "Whether its breaker rejects calls, only counts what it would reject, or that for the first seven days of a tool that is not built in.", catalog_breaker_modes },
 	{ "probe", TOOL(probe, STRING), 0, 4096, "", NULL,
 	  "Arguments, as JSON, of a call that does no harm, to see whether it works again.", NULL },
 };
@@ -233,7 +229,7 @@ static int check_times(const struct manifest *manifest,
 static int check_class(const struct manifest *manifest,
 		       const struct manifest_tool *tool, struct error *why)
 {
-	const char *class = manifest_classes[tool->class];
+	const char *class = catalog_classes[tool->class];
 
 	if (tool->class == TOOL_EFFECTFUL && *tool->fallback)
 		return refuse(manifest, &tool->fallback, why,
@@ -331,9 +327,7 @@ int manifest_schema(struct manifest *manifest, const struct manifest_tool *tool,
 	r = json_parse(span_of_text(text), json_limits, &schema, why);
 	if (r == 0)
 		r = schema_lint(schema, why);
-	if (r == 0)
-		r = keep(manifest, schema, ret, why);
-	return r;
+	return r < 0 ? r : keep(manifest, schema, ret, why);
 }
 
 static int judge_probe(const struct manifest_tool *tool, const char *schema,

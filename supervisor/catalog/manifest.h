@@ -56,9 +56,7 @@ struct manifest {
 	bool builtin;			/* the same: it came with the program */
 };
 
-/* Names in manifests, in the order of their enum; NULL at the end. */
-extern const char *const manifest_kinds[];
-extern const char *const manifest_classes[];
+/* Names in manifests, in the order of enum caller_role; NULL at the end. */
 extern const char *const manifest_roles[];
 
 /*

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/core/hash.h"
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 _Static_assert(BREAKER_ROWS == TOOLS_MAX, "a row for each tool");
 

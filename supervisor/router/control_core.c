@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 void control_send(struct router *router, enum control_kind kind,
 		  const struct control *record)

@@ -1,4 +1,4 @@
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 static struct ending refusal_of(int error)
 {

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 /* ---- rows ---- */
 

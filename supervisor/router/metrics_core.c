@@ -32,91 +32,31 @@ static void number(struct writer *w, const char *name, const char *label,
 	write_text(w, "\n");
 }
 
+/* Of two labels. */
+static void cross(struct writer *w, const char *name, const char *label,
+		  const char *value, const char *other, const char *other_value,
+		  uint64_t count)
+{
+	write_text(w, name);
+	write_text(w, "{");
+	write_text(w, label);
+	write_text(w, "=");
+	write_quoted(w, value);
+	write_text(w, ",");
+	write_text(w, other);
+	write_text(w, "=");
+	write_quoted(w, other_value);
+	write_text(w, "} ");
+	write_number(w, count);
+	write_text(w, "\n");
+}
+
 static void seconds(struct writer *w, const char *name, const char *label,
 		    const char *value, int64_t ns)
 {
 	sample(w, name, "", label, value);
 	write_seconds(w, ns);
 	write_text(w, "\n");
-}
-
-/* The next tool from *at on that is in the catalogue; NULL after the last. */
-static struct tool *next_tool(struct router *router, uint32_t *at)
-{
-	while (*at < router->catalog->tool_count) {
-		uint32_t index = router->tool_of[(*at)++];
-
-		if (index != NONE)
-			return &router->tools[index];
-	}
-	return NULL;
-}
-
-/* ---- tools ---- */
-
-/* Outcomes are few, so that there are few series. */
-static const char *outcome_name(unsigned code)
-{
-	switch (code) {
-	case ERROR_OK:
-		return "ok";
-	case ERROR_CANCELLED:
-		return "cancelled";
-	case ERROR_DEADLINE_EXCEEDED:
-	case ERROR_TIMEOUT_KILLED:
-		return "timeout";
-	case ERROR_DENIED_BY_ACL:
-	case ERROR_PERMISSION_DENIED:
-		return "denied";
-	case ERROR_OOM_KILLED:
-		return "oom";
-	case ERROR_CRASH_NOT_STARTED:
-	case ERROR_CRASH_OUTCOME_UNKNOWN:
-		return "crash";
-	case ERROR_BREAKER_OPEN:
-	case ERROR_QUEUE_FULL:
-	case ERROR_SHED:
-		return "rejected";
-	default:
-		return "error";
-	}
-}
-
-static void write_outcome(struct writer *w, const char *name,
-			  const struct tool *tool, const char *outcome)
-{
-	uint64_t count = 0;
-
-	for (unsigned code = 0; code < ERROR_CODE_COUNT; code++) {
-		if (strcmp(outcome_name(code), outcome) == 0)
-			count += tool->ends[code];
-	}
-	write_text(w, name);
-	write_text(w, "{tool=");
-	write_quoted(w, tool->row.name);
-	write_text(w, ",outcome=");
-	write_quoted(w, outcome);
-	write_text(w, "} ");
-	write_number(w, count);
-	write_text(w, "\n");
-}
-
-static void write_tool_calls(struct router *router, struct writer *w,
-			     const char *name, int64_t now_ns)
-{
-	static const char *const outcomes[] = {
-		"ok", "error", "denied", "timeout", "oom", "cancelled",
-		"crash", "rejected",
-	};
-	struct tool *tool;
-	uint32_t at = 0;
-
-	(void)now_ns;
-	while ((tool = next_tool(router, &at))) {
-		for (unsigned i = 0; i < sizeof(outcomes) /
-		     sizeof(outcomes[0]); i++)
-			write_outcome(w, name, tool, outcomes[i]);
-	}
 }
 
 static void write_bucket(struct writer *w, const char *name, const char *label,
@@ -160,42 +100,132 @@ static void write_histogram(struct writer *w, const char *name,
 	write_text(w, "\n");
 }
 
-static void write_durations(struct router *router, struct writer *w,
-			    const char *name, int64_t now_ns)
-{
-	struct tool *tool;
-	uint32_t at = 0;
-
-	(void)now_ns;
-	while ((tool = next_tool(router, &at)))
-		write_histogram(w, name, "tool", tool->row.name,
-				latency_bounds_ns, &tool->latency.ever);
-}
-
-static void write_waits(struct router *router, struct writer *w,
-			const char *name, int64_t now_ns)
-{
-	struct tool *tool;
-	uint32_t at = 0;
-
-	(void)now_ns;
-	while ((tool = next_tool(router, &at)))
-		write_histogram(w, name, "tool", tool->row.name,
-				latency_bounds_ns, &tool->waits.ever);
-}
-
-#define TOOL_NUMBER(function, expression)                                     \
+/* What a family's writer does. */
+#define WRITER(function, statement)                                           \
 	static void function(struct router *router, struct writer *w,         \
 			     const char *name, int64_t now_ns)                \
 	{                                                                     \
+		(void)router;                                                 \
+		(void)now_ns;                                                 \
+		statement;                                                    \
+	}
+
+/* ---- tools ---- */
+
+/* The next tool from *at on that is in the catalogue; NULL after the last. */
+static struct tool *next_tool(struct router *router, uint32_t *at)
+{
+	while (*at < router->catalog->tool_count) {
+		uint32_t index = router->tool_of[(*at)++];
+
+		if (index != NONE)
+			return &router->tools[index];
+	}
+	return NULL;
+}
+
+/* Outcomes are few, so that there are few series. */
+static const char *outcome_name(unsigned code)
+{
+	switch (code) {
+	case ERROR_OK:
+		return "ok";
+	case ERROR_CANCELLED:
+		return "cancelled";
+	case ERROR_DEADLINE_EXCEEDED:
+	case ERROR_TIMEOUT_KILLED:
+		return "timeout";
+	case ERROR_DENIED_BY_ACL:
+	case ERROR_PERMISSION_DENIED:
+		return "denied";
+	case ERROR_OOM_KILLED:
+		return "oom";
+	case ERROR_CRASH_NOT_STARTED:
+	case ERROR_CRASH_OUTCOME_UNKNOWN:
+		return "crash";
+	case ERROR_BREAKER_OPEN:
+	case ERROR_QUEUE_FULL:
+	case ERROR_SHED:
+		return "rejected";
+	default:
+		return "error";
+	}
+}
+
+static void write_outcome(struct writer *w, const char *name,
+			  const struct tool *tool, const char *outcome)
+{
+	uint64_t count = 0;
+
+	for (unsigned code = 0; code < ERROR_CODE_COUNT; code++) {
+		if (strcmp(outcome_name(code), outcome) == 0)
+			count += tool->ends[code];
+	}
+	cross(w, name, "tool", tool->row.name, "outcome", outcome, count);
+}
+
+static void write_outcomes(struct writer *w, const char *name,
+			   const struct tool *tool)
+{
+	static const char *const outcomes[] = {
+		"ok", "error", "denied", "timeout", "oom", "cancelled",
+		"crash", "rejected",
+	};
+
+	for (unsigned i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		write_outcome(w, name, tool, outcomes[i]);
+}
+
+/* Of the policy in force, and of an earlier one that was needed. */
+static void write_overflows(struct writer *w, const char *name,
+			    const struct tool *tool)
+{
+	for (uint32_t i = 0; i < OVERFLOW_COUNT; i++) {
+		if (i == tool->row.overflow || tool->overflows[i] > 0)
+			cross(w, name, "tool", tool->row.name, "policy",
+			      catalog_overflows[i], tool->overflows[i]);
+	}
+}
+
+static int64_t oldest_age_ns(const struct tool *tool, int64_t now_ns)
+{
+	int64_t oldest_ns = 0;
+
+	for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++) {
+		int64_t age_ns = queue_oldest_age_ns(
+			&tool->queue, (enum queue_priority)i, now_ns);
+
+		oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
+	}
+	return oldest_ns;
+}
+
+/* For each of them. */
+#define TOOL_WRITER(function, statement)                                      \
+	WRITER(function, {                                                    \
 		struct tool *tool;                                            \
 		uint32_t at = 0;                                              \
 									      \
-		(void)now_ns;                                                 \
-		while ((tool = next_tool(router, &at)))                       \
-			number(w, name, "tool", tool->row.name, (expression)); \
-	}
+		while ((tool = next_tool(router, &at))) {                     \
+			statement;                                            \
+		}                                                             \
+	})
 
+#define TOOL_NUMBER(function, expression)                                     \
+	TOOL_WRITER(function,                                                 \
+		    number(w, name, "tool", tool->row.name, (expression)))
+
+#define TOOL_HISTOGRAM(function, latency)                                     \
+	TOOL_WRITER(function,                                                 \
+		    write_histogram(w, name, "tool", tool->row.name,          \
+				    latency_bounds_ns, &tool->latency.ever))
+
+TOOL_WRITER(write_tool_calls, write_outcomes(w, name, tool))
+TOOL_WRITER(write_tool_overflows, write_overflows(w, name, tool))
+TOOL_WRITER(write_oldest, seconds(w, name, "queue", tool->row.name,
+				  oldest_age_ns(tool, now_ns)))
+TOOL_HISTOGRAM(write_durations, latency)
+TOOL_HISTOGRAM(write_waits, waits)
 TOOL_NUMBER(write_queued, queue_depth(&tool->queue, QUEUE_SHEDDABLE))
 TOOL_NUMBER(write_blocked, tool->door_count)
 TOOL_NUMBER(write_tool_running, tool->running)
@@ -208,49 +238,6 @@ TOOL_NUMBER(write_misses, tool->misses)
 TOOL_NUMBER(write_stale, tool->stale)
 TOOL_NUMBER(write_fallbacks, tool->fallbacks)
 TOOL_NUMBER(write_coalesced, tool->coalesced)
-
-/* Of the policy in force, and of an earlier one that was needed. */
-static void write_overflows(struct router *router, struct writer *w,
-			    const char *name, int64_t now_ns)
-{
-	struct tool *tool;
-	uint32_t at = 0;
-
-	(void)now_ns;
-	while ((tool = next_tool(router, &at))) {
-		for (uint32_t i = 0; i < OVERFLOW_COUNT; i++) {
-			if (i != tool->row.overflow && tool->overflows[i] == 0)
-				continue;
-			write_text(w, name);
-			write_text(w, "{tool=");
-			write_quoted(w, tool->row.name);
-			write_text(w, ",policy=");
-			write_quoted(w, report_overflow_name(i));
-			write_text(w, "} ");
-			write_number(w, tool->overflows[i]);
-			write_text(w, "\n");
-		}
-	}
-}
-
-static void write_oldest(struct router *router, struct writer *w,
-			 const char *name, int64_t now_ns)
-{
-	struct tool *tool;
-	uint32_t at = 0;
-
-	while ((tool = next_tool(router, &at))) {
-		int64_t oldest_ns = 0;
-
-		for (unsigned i = 0; i < QUEUE_PRIORITY_COUNT; i++) {
-			int64_t age_ns = queue_oldest_age_ns(
-				&tool->queue, (enum queue_priority)i, now_ns);
-
-			oldest_ns = age_ns > oldest_ns ? age_ns : oldest_ns;
-		}
-		seconds(w, name, "queue", tool->row.name, oldest_ns);
-	}
-}
 
 /* ---- workers and pools ---- */
 
@@ -318,65 +305,35 @@ static bool next_tally(const struct router *router, uint32_t *at,
 	return true;
 }
 
-static void write_starts(struct router *router, struct writer *w,
-			 const char *name, int64_t now_ns)
-{
-	struct tally_row row;
-	uint32_t at = 0;
-
-	(void)now_ns;
-	while (next_tally(router, &at, &row))
-		write_histogram(w, name, "pool", row.pool, latency_bounds_ns,
-				&row.tally->starts);
-}
-
-static void write_lives(struct router *router, struct writer *w,
-			const char *name, int64_t now_ns)
-{
-	struct tally_row row;
-	uint32_t at = 0;
-
-	(void)now_ns;
-	while (next_tally(router, &at, &row))
-		write_histogram(w, name, "pool", row.pool, lifetime_bounds_ns,
-				&row.tally->lives);
-}
-
-static void write_pool_cpu(struct router *router, struct writer *w,
-			   const char *name, int64_t now_ns)
-{
-	struct tally_row row;
-	uint32_t at = 0;
-
-	(void)now_ns;
-	while (next_tally(router, &at, &row))
-		seconds(w, name, "pool", row.pool, row.tally->cpu_ns);
-}
-
-static void write_worker_ends(struct router *router, struct writer *w,
-			      const char *name, int64_t now_ns)
+static void write_slot_ends(struct writer *w, const char *name,
+			    const struct tally_row *row)
 {
 	static const char *const names[SLOT_END_COUNT] = {
 		"normal", "ordered", "exit", "signal", "oom", "policy", "hung",
 		"start",
 	};
-	struct tally_row row;
-	uint32_t at = 0;
 
-	(void)now_ns;
-	while (next_tally(router, &at, &row)) {
-		for (unsigned i = 0; i < SLOT_END_COUNT; i++) {
-			write_text(w, name);
-			write_text(w, "{pool=");
-			write_quoted(w, row.pool);
-			write_text(w, ",end=");
-			write_quoted(w, names[i]);
-			write_text(w, "} ");
-			write_number(w, row.tally->ends[i]);
-			write_text(w, "\n");
-		}
-	}
+	for (unsigned i = 0; i < SLOT_END_COUNT; i++)
+		cross(w, name, "pool", row->pool, "end", names[i],
+		      row->tally->ends[i]);
 }
+
+#define TALLY_WRITER(function, statement)                                     \
+	WRITER(function, {                                                    \
+		struct tally_row row;                                         \
+		uint32_t at = 0;                                              \
+									      \
+		while (next_tally(router, &at, &row)) {                       \
+			statement;                                            \
+		}                                                             \
+	})
+
+TALLY_WRITER(write_starts, write_histogram(w, name, "pool", row.pool,
+					   latency_bounds_ns, &row.tally->starts))
+TALLY_WRITER(write_lives, write_histogram(w, name, "pool", row.pool,
+					  lifetime_bounds_ns, &row.tally->lives))
+TALLY_WRITER(write_pool_cpu, seconds(w, name, "pool", row.pool, row.tally->cpu_ns))
+TALLY_WRITER(write_worker_ends, write_slot_ends(w, name, &row))
 
 /* Files and networks are denied by the kernel, to the worker's face alone. */
 static void write_denials(struct router *router, struct writer *w,
@@ -393,6 +350,8 @@ static void write_denials(struct router *router, struct writer *w,
 	number(w, name, "kind", "call", router->ends[ERROR_DENIED_BY_ACL] +
 	       router->refusals[ERROR_DENIED_BY_ACL]);
 }
+
+/* ---- the router itself ---- */
 
 static void write_stops(struct router *router, struct writer *w,
 			const char *name, int64_t now_ns)
@@ -418,43 +377,21 @@ static void write_codes(struct writer *w, const char *name,
 	}
 }
 
-static void write_refusals(struct router *router, struct writer *w,
-			   const char *name, int64_t now_ns)
-{
-	(void)now_ns;
-	write_codes(w, name, router->refusals);
-}
-
-static void write_ends(struct router *router, struct writer *w,
-		       const char *name, int64_t now_ns)
-{
-	(void)now_ns;
-	write_codes(w, name, router->ends);
-}
-
-static void write_build(struct router *router, struct writer *w,
-			const char *name, int64_t now_ns)
-{
-	(void)router;
-	(void)now_ns;
-	number(w, name, "version", CUPEL_VERSION, 1);
-}
-
-static void write_health(struct router *router, struct writer *w,
-			 const char *name, int64_t now_ns)
-{
-	number(w, name, NULL, NULL,
-	       (uint64_t)report_health_status(router, now_ns));
-}
-
 #define ROUTER_NUMBER(function, expression)                                   \
-	static void function(struct router *router, struct writer *w,         \
-			     const char *name, int64_t now_ns)                \
-	{                                                                     \
-		(void)now_ns;                                                 \
-		number(w, name, NULL, NULL, (uint64_t)(expression));          \
-	}
+	WRITER(function, number(w, name, NULL, NULL, (uint64_t)(expression)))
 
+#define ROUTER_SECONDS(function, expression)                                  \
+	WRITER(function, seconds(w, name, NULL, NULL, (expression)))
+
+#define ROUTER_WORK(function, work)                                           \
+	WRITER(function,                                                      \
+	       write_histogram(w, name, NULL, NULL, work_bounds_ns,           \
+			       &router->works[work]))
+
+WRITER(write_build, number(w, name, "version", CUPEL_VERSION, 1))
+WRITER(write_refusals, write_codes(w, name, router->refusals))
+WRITER(write_ends, write_codes(w, name, router->ends))
+ROUTER_NUMBER(write_health, report_health_status(router, now_ns))
 ROUTER_NUMBER(write_accepted, router->totals.accepted)
 ROUTER_NUMBER(write_in_flight, router->running)
 ROUTER_NUMBER(write_waiting, router->waiting - router->held)
@@ -483,28 +420,9 @@ ROUTER_NUMBER(write_descriptors_most, router->self.descriptors_most)
 ROUTER_NUMBER(write_monitor_resident, router->monitor.resident_bytes)
 ROUTER_NUMBER(write_monitor_descriptors, router->monitor_descriptors)
 ROUTER_NUMBER(write_turns, router->turns)
-
-#define ROUTER_WORK(function, work)                                           \
-	static void function(struct router *router, struct writer *w,         \
-			     const char *name, int64_t now_ns)                \
-	{                                                                     \
-		(void)now_ns;                                                 \
-		write_histogram(w, name, NULL, NULL, work_bounds_ns,          \
-				&router->works[work]);                        \
-	}
-
 ROUTER_WORK(write_decoding, WORK_DECODE)
 ROUTER_WORK(write_encoding, WORK_ENCODE)
 ROUTER_WORK(write_lookups, WORK_LOOKUP)
-
-#define ROUTER_SECONDS(function, expression)                                  \
-	static void function(struct router *router, struct writer *w,         \
-			     const char *name, int64_t now_ns)                \
-	{                                                                     \
-		(void)now_ns;                                                 \
-		seconds(w, name, NULL, NULL, (expression));                   \
-	}
-
 ROUTER_SECONDS(write_cpu, router->self.cpu_ns)
 ROUTER_SECONDS(write_start, router->self.start_ns)
 ROUTER_SECONDS(write_monitor_cpu, router->monitor.cpu_ns)
@@ -518,7 +436,7 @@ static const struct family families[] = {
 	{ "cupel_queue_wait_seconds", "From a call's arrival to its first sending.", "histogram", write_waits },
 	{ "cupel_queue_jobs", "Calls that wait for a tool.", "gauge", write_queued },
 	{ "cupel_queue_blocked", "Calls that wait for room in a tool's queue.", "gauge", write_blocked },
-	{ "cupel_queue_overflows_total", "Calls that found a tool's queue full, by what it does then.", "counter", write_overflows },
+	{ "cupel_queue_overflows_total", "Calls that found a tool's queue full, by what it does then.", "counter", write_tool_overflows },
 	{ "cupel_queue_oldest_seconds", "Age of the oldest call that waits.", "gauge", write_oldest },
 	{ "cupel_tool_running", "Calls of a tool that workers have.", "gauge", write_tool_running },
 	{ "cupel_tool_retries_total", "Attempts after the first.", "counter", write_tool_retries },

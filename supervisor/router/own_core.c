@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "supervisor/router/parts_core.h"
 #include "supervisor/router/report_core.h"
 
 #define OWN_PREFIX "router."

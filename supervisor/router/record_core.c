@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/wire/pack.h"
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 #define RECORD_TOOL "store.call"
 #define RECORD_DEADLINE_NS (10 * NS_PER_S)

@@ -18,42 +18,6 @@ static const char *supervisor_name(const struct router *router)
 	       names[SUPERVISOR_DRAINING] : names[router->supervisor];
 }
 
-static const char *kind_name(uint32_t kind)
-{
-	static const char *const names[POOL_KIND_COUNT] = {
-		"static", "ondemand", "per_call",
-	};
-
-	return kind < POOL_KIND_COUNT ? names[kind] : "unknown";
-}
-
-static const char *class_name(uint32_t class)
-{
-	static const char *const names[TOOL_CLASS_COUNT] = {
-		"pure", "idempotent", "effectful",
-	};
-
-	return class < TOOL_CLASS_COUNT ? names[class] : "unknown";
-}
-
-const char *report_overflow_name(uint32_t overflow)
-{
-	static const char *const names[OVERFLOW_COUNT] = {
-		"reject", "drop-oldest", "block",
-	};
-
-	return overflow < OVERFLOW_COUNT ? names[overflow] : "unknown";
-}
-
-static const char *breaker_mode_name(uint32_t mode)
-{
-	static const char *const names[BREAKER_MODE_COUNT] = {
-		"enforce", "observe", "rollout",
-	};
-
-	return mode < BREAKER_MODE_COUNT ? names[mode] : "unknown";
-}
-
 static const char *slot_state_name(enum slot_state state)
 {
 	static const char *const names[SLOT_STATE_COUNT] = {
@@ -94,7 +58,7 @@ static void write_pool(const struct pool *pool, struct writer *w,
 
 	json_open(w, NULL, "{");
 	json_text(w, "name", pool->row.name);
-	json_text(w, "kind", kind_name(pool->row.kind));
+	json_text(w, "kind", catalog_kinds[pool->row.kind]);
 	json_text(w, "state", restart_state_name(pool->state));
 	json_number(w, "ready", pool->ready_count);
 	json_number(w, "slots", pool->slot_count);
@@ -138,7 +102,7 @@ static void write_tool(struct router *router, struct tool *tool,
 	json_open(w, NULL, "{");
 	json_text(w, "name", tool->row.name);
 	json_text(w, "pool", router->pools[tool->row.pool].row.name);
-	json_text(w, "class", class_name(tool->row.class));
+	json_text(w, "class", catalog_classes[tool->row.class]);
 	json_text(w, "breaker", breaker_state_name(breaker->state));
 	json_text(w, "reason", open ? breaker_reason_name(breaker->reason) : "");
 	json_number(w, "retry_in_ms", observes ? 0 : left_ms);
@@ -314,7 +278,7 @@ void report_tools(struct router *router, struct writer *w, int64_t now_ns)
 		json_open(w, NULL, "{");
 		json_text(w, "name", row->name);
 		json_text(w, "help", catalog_text(catalog, row->help));
-		json_text(w, "class", class_name(row->class));
+		json_text(w, "class", catalog_classes[row->class]);
 		json_text(w, "pool", pool->name);
 		json_text(w, "policy", pool->policy);
 		json_number(w, "deadline_ms",
@@ -322,8 +286,8 @@ void report_tools(struct router *router, struct writer *w, int64_t now_ns)
 		json_number(w, "deadline_max_ms",
 			    (uint64_t)(row->deadline_max_ns / NS_PER_MS));
 		json_number(w, "queue", row->queue);
-		json_text(w, "overflow", report_overflow_name(row->overflow));
-		json_text(w, "breaker", breaker_mode_name(row->breaker));
+		json_text(w, "overflow", catalog_overflows[row->overflow]);
+		json_text(w, "breaker", catalog_breaker_modes[row->breaker]);
 		json_number(w, "cache_ms", (uint64_t)(row->cache_ns / NS_PER_MS));
 		json_number(w, "stale_ms", (uint64_t)(row->stale_ns / NS_PER_MS));
 		json_text(w, "fallback", row->fallback);

@@ -20,8 +20,6 @@ void report_tools(struct router *router, struct writer *writer,
 void report_metrics(struct router *router, struct writer *writer,
 		    int64_t now_ns);
 
-const char *report_overflow_name(uint32_t overflow);
-
 /* Everything together, as health_core.h orders it. */
 enum health_status report_health_status(const struct router *router,
 					int64_t now_ns);

@@ -1,6 +1,6 @@
 #include "supervisor/router/resume_core.h"
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 /* ---- where worker and client meet ---- */
 

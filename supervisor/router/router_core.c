@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 #define ROUTER_TICK_NS NS_PER_MS
 #define ROUTER_KEY_BYTES 64

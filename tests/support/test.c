@@ -32,3 +32,20 @@ int test_as_ordinary_user(void (*body)(void))
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
+
+static char folder[] = "/tmp/cupel-test-XXXXXX";
+
+int test_enter_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? chdir(folder) : -1;
+}
+
+int test_leave_folder(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}

@@ -32,6 +32,10 @@ void test_random_init(struct random *random, const char *property);
 /* The wait status of a body that runs as an ordinary user, or as we do; or -1. */
 int test_as_ordinary_user(void (*body)(void));
 
+/* Setup and teardown of a group that works in a folder of its own. */
+int test_enter_folder(void **state);
+int test_leave_folder(void **state);
+
 /* Skips the test and says why: a skip without a reason is a failure. */
 #define test_skip(...)                                                        \
 	do {                                                                  \

@@ -1,11 +1,11 @@
 /* What the router makes of how full the machine is. */
 #include "tests/support/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "supervisor/router/report_core.h"
+#include "tests/support/router_world.h"
 
 static const struct {
 	const char *name;
@@ -23,18 +23,6 @@ static const struct {
 	{ "to work is no illness",     10,  10, 100, HEALTH_DEGRADED,  "100 % in use" },
 	{ "the worst of all counts",   80,  95,  85, HEALTH_UNHEALTHY, "95 % in use" },
 };
-
-static struct router *new_router(void **ret_memory)
-{
-	static const struct catalog catalog = { .magic = CATALOG_MAGIC, .generation = 1 };
-	static const struct router_sink none = { 0 };
-	const struct router_size size = { .calls = 4, .clients = 1, .slots = 1, .queue = 1,
-		.cached = 1, .effects = 8, .kept_bytes = 1024, .store_bytes = STORE_PIECE_MOST };
-
-	*ret_memory = calloc(1, router_bytes(&size));
-	assert_non_null(*ret_memory);
-	return router_init(*ret_memory, &size, &catalog, &none, 1, NS_PER_S);
-}
 
 /* The worst of the three, and why. */
 static enum health_status worst(const struct router *router, const char **ret_reason)
@@ -55,26 +43,29 @@ static enum health_status worst(const struct router *router, const char **ret_re
 
 static void how_full_the_machine_is(void **state)
 {
+	static const struct catalog catalog = { .magic = CATALOG_MAGIC, .generation = 1 };
+
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct router_sample sample = {
 			.memory_percent = cases[i].memory, .disk_percent = cases[i].disk,
 			.cpu_percent = cases[i].cpu };
-		void *memory;
-		struct router *router = new_router(&memory);
+		struct router_world world = { .catalog = &catalog, .now_ns = NS_PER_S,
+					      .size = { .clients = 1, .slots = 1 } };
 		const char *reason;
 		enum health_status got;
 
-		router_step(router, &(struct router_event){ .kind = ROUTER_SAMPLE,
-							    .sample = &sample }, NS_PER_S);
-		got = worst(router, &reason);
+		router_world_begin(&world);
+		router_world_step(&world, (struct router_event){
+			.kind = ROUTER_SAMPLE, .sample = &sample });
+		got = worst(world.router, &reason);
 		if (got != cases[i].want || strcmp(reason, cases[i].reason) != 0)
 			print_message("# %s: got %s (%s), want %s (%s)\n", cases[i].name,
 				      health_status_name(got), reason,
 				      health_status_name(cases[i].want), cases[i].reason);
 		assert_int_equal(got, cases[i].want);
 		assert_string_equal(reason, cases[i].reason);
-		free(memory);
+		router_world_end(&world);
 	}
 }
 

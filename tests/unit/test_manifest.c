@@ -10,6 +10,31 @@
 
 #define DAY_NS (24 * 3600 * NS_PER_S)
 
+/* Adds "x.tool" and so on, of that worker with those words, and of these tools. */
+static int add_as(struct assembly *assembly, const char *worker, const char *words,
+		  const char *tools, bool builtin, struct error *why)
+{
+	struct manifest manifest;
+	char text[1024], file[64];
+
+	snprintf(file, sizeof(file), "%s.tool", worker);
+	snprintf(text, sizeof(text), "worker %s { program = /bin/true %s }\n%s", worker,
+		 words, tools);
+	int r = manifest_parse(&manifest, file, span_of_text(text), why);
+
+	manifest.builtin = builtin;
+	if (r == 0)
+		r = assembly_add(assembly, &manifest, why);
+	manifest_release(&manifest);
+	return r;
+}
+
+static int add(struct assembly *assembly, const char *worker, const char *tools,
+	       struct error *why)
+{
+	return add_as(assembly, worker, "", tools, false, why);
+}
+
 /* A command takes the time it takes: that says nothing of what runs it. */
 static void what_is_slow_follows_from_the_tool(void **state)
 {
@@ -25,40 +50,18 @@ static void what_is_slow_follows_from_the_tool(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct assembly assembly = { 0 };
-		struct manifest manifest;
 		struct error why;
-		char text[256];
+		char tool[256];
 
-		snprintf(text, sizeof(text), "worker x { program = /bin/true\n%s }\n"
-			 "tool x { help = h\n%s }\n", rows[i].worker, rows[i].tool);
+		snprintf(tool, sizeof(tool), "tool x { help = h\n%s }\n", rows[i].tool);
 		assert_int_equal(assembly_init(&assembly, &why), 0);
-		int r = manifest_parse(&manifest, "x.tool", span_of_text(text), &why);
+		int r = add_as(&assembly, "x", rows[i].worker, tool, false, &why);
 
-		if (r == 0)
-			r = assembly_add(&assembly, &manifest, &why);
 		test_row(r == 0 && assembly.catalog->tools[0].slow_ns == rows[i].want_ns,
 			 "%s %s: %s, %lld ns", rows[i].worker, rows[i].tool, r ? why.text : "",
 			 (long long)assembly.catalog->tools[0].slow_ns);
-		manifest_release(&manifest);
 		assembly_release(&assembly);
 	}
-}
-
-/* Adds "x.tool" and so on, each of its one worker, of these tools. */
-static int add(struct assembly *assembly, const char *worker, const char *tools,
-	       struct error *why)
-{
-	struct manifest manifest;
-	char text[1024], file[64];
-
-	snprintf(file, sizeof(file), "%s.tool", worker);
-	snprintf(text, sizeof(text), "worker %s { program = /bin/true }\n%s", worker, tools);
-	int r = manifest_parse(&manifest, file, span_of_text(text), why);
-
-	if (r == 0)
-		r = assembly_add(assembly, &manifest, why);
-	manifest_release(&manifest);
-	return r;
 }
 
 static const char *fallback_of(const struct assembly *assembly, const char *tool)
@@ -191,19 +194,14 @@ static void who_is_observed_at_first(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct assembly assembly = { 0 };
-		struct manifest manifest;
 		struct error why;
-		char text[256];
+		char tool[256];
 
-		snprintf(text, sizeof(text), "worker x { program = /bin/true }\n"
-			 "tool x { help = h\n%s }\n", rows[i].words);
+		snprintf(tool, sizeof(tool), "tool x { help = h\n%s }\n", rows[i].words);
 		assert_int_equal(assembly_init(&assembly, &why), 0);
-		assert_int_equal(manifest_parse(&manifest, "x.tool", span_of_text(text), &why), 0);
-		manifest.builtin = rows[i].builtin;
-		assert_int_equal(assembly_add(&assembly, &manifest, &why), 0);
+		assert_int_equal(add_as(&assembly, "x", "", tool, rows[i].builtin, &why), 0);
 		test_row(assembly.catalog->tools[0].breaker == rows[i].want, "%s, %d: %u",
 			 rows[i].words, rows[i].builtin, assembly.catalog->tools[0].breaker);
-		manifest_release(&manifest);
 		assembly_release(&assembly);
 	}
 }

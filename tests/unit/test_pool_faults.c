@@ -1,20 +1,16 @@
 /* Why a pool rests: from a worker's end, record by record, to the router's report. */
 #include "tests/support/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "supervisor/monitor/monitor.h"
-#include "supervisor/router/router_core.h"
 #include "tests/support/router_rig.h"
-
-#define STORE_BYTES (16U << 20)
+#include "tests/support/router_world.h"
 
 static struct monitor monitor;
-static struct router *router;
-static void *legacy;
+static struct router_world world;
 static unsigned records;
 static uint64_t last_id;
 static char status[16384];	/* what the router answered */
@@ -35,8 +31,7 @@ void control_tell(struct monitor *self, struct control record, int fd)
 	(void)self;
 	(void)fd;
 	records++;
-	router_step(router, &(struct router_event){ .kind = ROUTER_CONTROL,
-						    .record = &record }, 1);
+	router_world_tell(&world, 0, record);
 }
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
@@ -51,42 +46,17 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 	return 0;
 }
 
-static void on_control(void *owner, const struct control *record)
-{
-	(void)owner;
-	(void)record;
-}
-
-static void on_note(void *owner, const struct router_note *note)
-{
-	(void)owner;
-	(void)note;
-}
-
-static void hear(struct message message)
-{
-	router_step(router, &(struct router_event){ .kind = ROUTER_MESSAGE,
-						    .message = &message }, 1);
-}
-
 static int make(void **state)
 {
-	static const struct router_size size = {
-		.calls = 4, .clients = 2, .slots = 2, .queue = 4, .cached = 4,
-		.effects = 8, .kept_bytes = 65536, .store_bytes = STORE_BYTES };
-	static const struct router_sink sink = { .send = on_send, .control = on_control,
-						 .note = on_note };
 	static struct catalog catalog;
 
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "frail", 1, 1);
 	router_rig_add_pool(&catalog, "other", 1, 1);
-	router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink, 1, 1);
-	legacy = calloc(1, router_legacy_bytes(&size));
-	router_inherit(router, legacy, 1);
-	router_step(router, &(struct router_event){ .kind = ROUTER_OPEN,
-						    .role = ROLE_OWNER }, 1);
-	hear((struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
+	world = (struct router_world){ .catalog = &catalog, .now_ns = 1,
+		.size = { .clients = 2, .slots = 2 }, .sink.send = on_send };
+	router_world_begin(&world);
+	router_world_connect(&world, 0, 0, ROLE_OWNER);
 	memset(&monitor, 0, sizeof(monitor));
 	records = 0;
 	*state = NULL;
@@ -96,8 +66,7 @@ static int make(void **state)
 static int unmake(void **state)
 {
 	(void)state;
-	free(legacy);
-	free(router);
+	router_world_end(&world);
 	return 0;
 }
 
@@ -116,7 +85,8 @@ static const char *member_of(const char *pool, const char *name)
 {
 	char key[32], *at, *end;
 
-	hear((struct message){ .kind = MESSAGE_CALL, .call_id = ++last_id,
+	router_world_hear(&world, 0, (struct message){
+		.kind = MESSAGE_CALL, .call_id = ++last_id,
 		.deadline_ns = DEADLINE_NEVER,
 		.call = { .tool = message_text_of("router.status"), .attempt = 1 } });
 	snprintf(key, sizeof(key), "\"name\":\"%s\"", pool);
@@ -283,7 +253,6 @@ static void pieces_out_of_range_are_passed_over(void **state)
 	assert_int_equal(strlen(member("reason")), CONTROL_REASON_BYTES);
 	assert_int_equal(strlen(member("crash_page")), CONTROL_CRASH_BYTES);
 	assert_string_equal(member_of("other", "reason"), "");
-	router_check(router);
 }
 
 int main(void)

@@ -13,7 +13,6 @@
 #define NOW (INT64_C(20000) * DAY)	/* 2024-10-04 */
 #define TIME(ms) "strftime('%Y-%m-%dT%H:%M:%fZ', (" ms ") / 1000.0, 'unixepoch')"
 
-static char folder[] = "/tmp/cupel-retention-XXXXXX";
 static struct database *database;
 static struct retention retention;
 static struct error why;
@@ -345,21 +344,6 @@ static void free_pages_are_given_back(void **state)
 	test_row(before > 2000 && after < 500, "%d pages before, %d after", before, after);
 }
 
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? chdir(folder) : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, open_store, close_store)
 
 int main(void)
@@ -376,5 +360,5 @@ int main(void)
 		TEST(free_pages_are_given_back),
 	};
 
-	return cmocka_run_group_tests_name("retention", tests, make_folder, remove_folder);
+	return cmocka_run_group_tests_name("retention", tests, test_enter_folder, test_leave_folder);
 }

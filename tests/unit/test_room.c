@@ -2,14 +2,15 @@
 #include "tests/support/test.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
+#include "tests/support/router_world.h"
 
 #define CLIENTS 4
 
+static struct router_world world;
 static bool closed[CLIENTS];
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
@@ -25,26 +26,18 @@ static void on_close(void *owner, uint32_t peer)
 	closed[peer] = true;
 }
 
-static void on_control(void *owner, const struct control *record)
-{
-	(void)owner;
-	(void)record;
-}
-
 /* With one piece of 256 KiB for all that waits. */
-static struct router *new_router(void **ret_memory)
+static struct router *begin(void)
 {
 	static const struct catalog catalog = { .magic = CATALOG_MAGIC, .generation = 1 };
-	static const struct router_sink sink = { .send = on_send,
-		.close = on_close, .control = on_control };
-	const struct router_size size = { .calls = 16, .clients = CLIENTS, .slots = 1,
-		.queue = 1, .cached = 1, .effects = 32, .kept_bytes = 1024,
-		.store_bytes = STORE_PIECE_MOST };
 
 	memset(closed, 0, sizeof(closed));
-	*ret_memory = calloc(1, router_bytes(&size));
-	assert_non_null(*ret_memory);
-	return router_init(*ret_memory, &size, &catalog, &sink, 1, NS_PER_S);
+	world = (struct router_world){ .catalog = &catalog, .now_ns = NS_PER_S,
+		.size = { .clients = CLIENTS, .slots = 1,
+			  .store_bytes = STORE_PIECE_MOST },
+		.sink = { .send = on_send, .close = on_close } };
+	router_world_begin(&world);
+	return world.router;
 }
 
 static struct message chunk_of(size_t bytes)
@@ -66,8 +59,7 @@ static void hold(struct router *router, size_t bytes, int64_t keep_ns)
 
 static void what_is_held_makes_room(void **state)
 {
-	void *memory;
-	struct router *router = new_router(&memory);
+	struct router *router = begin();
 	struct message chunk = chunk_of(60000);
 	struct parcel *parcel;
 
@@ -85,40 +77,28 @@ static void what_is_held_makes_room(void **state)
 	assert_int_equal(router->held, 0);
 	store_give(&router->store, parcel);
 	assert_non_null(parcel_keep(router, &chunk));
-	free(memory);
-}
-
-static void open_client(struct router *router, uint32_t peer, uint32_t uid)
-{
-	router_step(router, &(struct router_event){ .kind = ROUTER_OPEN, .peer = peer,
-		.uid = uid, .role = ROLE_MEMBER }, NS_PER_S);
+	router_world_end(&world);
 }
 
 /* Its arguments count like output that it does not read. */
 static void who_holds_most_is_cut(void **state)
 {
-	void *memory;
-	struct router *router = new_router(&memory);
+	struct router *router = begin();
 	struct message chunk = chunk_of(200000);
 	struct message call = { .kind = MESSAGE_CALL, .call_id = 1,
 		.deadline_ns = 9 * NS_PER_S, .body = { chunk.body.data, 100000 },
 		.call = { .tool = message_text_of("router.status"), .flags = CALL_MORE } };
 
 	(void)state;
-	open_client(router, 0, 1000);
-	open_client(router, 1, 1001);
-	for (uint32_t peer = 0; peer < 2; peer++)
-		router_step(router, &(struct router_event){ .kind = ROUTER_MESSAGE,
-			.peer = peer, .message = &(struct message){ .kind = MESSAGE_HELLO,
-				.hello.major = MESSAGE_MAJOR } }, NS_PER_S);
-	router_step(router, &(struct router_event){ .kind = ROUTER_MESSAGE,
-		.peer = 1, .message = &call }, NS_PER_S);
+	router_world_connect(&world, 0, 1000, ROLE_MEMBER);
+	router_world_connect(&world, 1, 1001, ROLE_MEMBER);
+	router_world_hear(&world, 1, call);
 	assert_int_equal(router->call_count, 1);
 	peer_send(router, 0, &chunk, NS_PER_S);
-	router_step(router, &(struct router_event){ .kind = ROUTER_TICK }, NS_PER_S);
+	router_world_wait(&world, 0);
 	assert_true(closed[1]);
 	assert_int_equal(router->call_count, 0);
-	free(memory);
+	router_world_end(&world);
 }
 
 int main(void)

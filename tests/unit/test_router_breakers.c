@@ -1,89 +1,40 @@
 /* Breakers outlive their router: its core, and the rows it has written down. */
 #include "tests/support/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/router/state_core.h"
 #include "tests/support/router_rig.h"
+#include "tests/support/router_world.h"
 
 #define CLIENT 0
-#define ROWS 4
 #define DAY_NS (24 * 3600 * NS_PER_S)
 
 static struct catalog catalog;
+static struct router_world world;
 static struct {
-	struct router *router;
-	struct breaker_row rows[ROWS];	/* outlive it */
-	unsigned written;
 	uint64_t last_id;
 	unsigned code;
-	int64_t now_ns;
-	int64_t wall_ns;		/* at the clock's zero; 0: nobody knows */
-} world;
+} heard;
+static int64_t wall_ns;		/* at the clock's zero; 0: nobody knows */
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
 {
 	(void)owner;
 	(void)peer;
 	if (message->kind == MESSAGE_RESULT)
-		world.code = message->result.code;
+		heard.code = message->result.code;
 	return 0;
-}
-
-static void on_close(void *owner, uint32_t peer)
-{
-	(void)owner;
-	(void)peer;
-}
-
-static void on_control(void *owner, const struct control *record)
-{
-	(void)owner;
-	(void)record;
-}
-
-static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
-{
-	(void)owner;
-	(void)index;
-	(void)row;
-	return 0;
-}
-
-static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
-{
-	(void)owner;
-	assert_in_range(index, 0, ROWS - 1);
-	world.rows[index] = *row;
-	world.written++;
-}
-
-static void on_note(void *owner, const struct router_note *note)
-{
-	(void)owner;
-	(void)note;
-}
-
-static void step(struct router_event event)
-{
-	router_step(world.router, &event, world.now_ns);
-	router_check(world.router);
-}
-
-static void hear(struct message message)
-{
-	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = CLIENT,
-				    .message = &message });
 }
 
 static void look_at_the_date(void)
 {
 	struct router_sample sample = { .memory_percent = 101, .disk_percent = 101,
 		.cpu_percent = 101,
-		.wall_ns = world.wall_ns ? world.wall_ns + world.now_ns : 0 };
+		.wall_ns = wall_ns ? wall_ns + world.now_ns : 0 };
 
-	step((struct router_event){ .kind = ROUTER_SAMPLE, .sample = &sample });
+	router_world_step(&world, (struct router_event){
+		.kind = ROUTER_SAMPLE, .sample = &sample });
 }
 
 static void name_tools(const char *first, const char *second)
@@ -97,31 +48,15 @@ static void name_tools(const char *first, const char *second)
 /* How many of its forerunner's rows were none. */
 static unsigned live(void)
 {
-	static const struct router_size size = {
-		.calls = 16, .clients = 4, .slots = 1, .queue = 8, .cached = 8,
-		.effects = 32, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
-	const struct router_sink sink = {
-		.send = on_send, .close = on_close, .control = on_control,
-		.keep = on_keep, .keep_breaker = on_keep_breaker, .note = on_note };
-	unsigned refused = 0;
-
-	world.router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink,
-				   1, world.now_ns);
-	for (uint32_t i = 0; i < ROWS; i++)
-		refused += !router_recall_breaker(world.router, i, &world.rows[i],
-						  world.now_ns);
-	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), world.now_ns);
-	step((struct router_event){ .kind = ROUTER_OPEN, .peer = CLIENT, .uid = 0,
-				    .role = ROLE_OWNER });
+	router_world_begin(&world);
+	router_world_connect(&world, CLIENT, 0, ROLE_OWNER);
 	look_at_the_date();
-	hear((struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	return refused;
+	return world.refused;
 }
 
 static void die(void)
 {
-	free(world.router->legacy.head);
-	free(world.router);
+	router_world_end(&world);
 }
 
 static unsigned live_again(void)
@@ -132,8 +67,10 @@ static unsigned live_again(void)
 
 static void begin(void)
 {
-	memset(&world, 0, sizeof(world));
-	world.now_ns = 1000 * NS_PER_S;
+	memset(&heard, 0, sizeof(heard));
+	wall_ns = 0;
+	world = (struct router_world){ .catalog = &catalog, .now_ns = 1000 * NS_PER_S,
+		.size = { .clients = 4, .slots = 1 }, .sink.send = on_send };
 	name_tools("one", "two");
 	live();
 }
@@ -142,19 +79,20 @@ static void begin_as(enum breaker_mode mode)
 {
 	begin();
 	die();
-	world.wall_ns = 20000 * DAY_NS;
+	wall_ns = 20000 * DAY_NS;
 	catalog.tools[0].breaker = mode;
 	live();
 }
 
 static unsigned call(const char *tool, const char *words)
 {
-	world.code = ERROR_CODE_COUNT;
-	hear((struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
+	heard.code = ERROR_CODE_COUNT;
+	router_world_hear(&world, CLIENT, (struct message){
+		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
 		.deadline_ns = DEADLINE_NEVER,
 		.call = { .tool = message_text_of(tool), .attempt = 1 },
 		.body = { (const uint8_t *)words, strlen(words) } });
-	return world.code;
+	return heard.code;
 }
 
 static void order(const char *words)
@@ -162,10 +100,9 @@ static void order(const char *words)
 	assert_int_equal(call("router.breaker", words), ERROR_OK);
 }
 
-static void wait(int64_t seconds)
+static void wait_s(int64_t seconds)
 {
-	world.now_ns += seconds * NS_PER_S;
-	step((struct router_event){ .kind = ROUTER_TICK });
+	router_world_wait(&world, seconds * NS_PER_S);
 }
 
 static struct breaker *breaker_of(const char *name)
@@ -184,9 +121,9 @@ static const char *state_of(const char *name)
 
 static bool nothing_is_kept(void)
 {
-	static const struct breaker_row none[ROWS];
+	static const struct breaker_row none[ROUTER_WORLD_BREAKERS];
 
-	return memcmp(world.rows, none, sizeof(none)) == 0;
+	return memcmp(world.breakers, none, sizeof(none)) == 0;
 }
 
 static void isolation_has_the_same_end(void **state)
@@ -203,7 +140,7 @@ static void isolation_has_the_same_end(void **state)
 	order("isolate two 900");	/* the state stays, its end does not */
 	assert_int_equal(live_again(), 0);
 	assert_int_equal(breaker_next_ns(breaker_of("two")), 2000 * NS_PER_S);
-	wait(901);
+	wait_s(901);
 	assert_string_equal(state_of("two"), "half_open");
 	die();
 }
@@ -265,8 +202,7 @@ static void what_goes_while_it_runs_is_dropped(void **state)
 	next.tools[0].class = TOOL_PURE;	/* or schemas are compared: there are none */
 	next.tool_count = 1;
 	next.generation++;
-	step((struct router_event){ .kind = ROUTER_CONTROL, .catalog = &next,
-		.record = &(struct control){ .kind = CONTROL_CATALOG } });
+	router_world_reload(&world, &next);
 	assert_true(nothing_is_kept());
 	die();
 }
@@ -296,7 +232,7 @@ static void a_call_writes_nothing(void **state)
 	written = world.written;
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(call("one", "1"), ERROR_BREAKER_OPEN);
-		wait(1);
+		wait_s(1);
 	}
 	assert_int_equal(world.written, written);
 	die();
@@ -311,10 +247,10 @@ static void damage_is_dropped(void **state)
 	(void)state;
 	begin();
 	order("isolate one 600");
-	row = world.rows[0];
+	row = world.breakers[0];
 	for (size_t i = 0; i < sizeof(row); i++) {
-		world.rows[0] = row;
-		((uint8_t *)&world.rows[0])[i] ^= 1;
+		world.breakers[0] = row;
+		((uint8_t *)&world.breakers[0])[i] ^= 1;
 		assert_int_equal(live_again(), 1);
 		assert_string_equal(state_of("one"), "closed");
 		assert_true(nothing_is_kept());
@@ -322,10 +258,10 @@ static void damage_is_dropped(void **state)
 	test_random_init(&random, "damage");
 	for (int i = 0; i < 200; i++) {
 		for (size_t j = 0; j < sizeof(row); j++)
-			((uint8_t *)&world.rows[1])[j] = (uint8_t)random_next(&random);
+			((uint8_t *)&world.breakers[1])[j] = (uint8_t)random_next(&random);
 		assert_int_equal(live_again(), 1);
 	}
-	world.rows[0] = world.rows[3] = row;	/* twice the same */
+	world.breakers[0] = world.breakers[3] = row;	/* twice the same */
 	live_again();
 	assert_string_equal(state_of("one"), "forced_open");
 	order("reset one");
@@ -374,9 +310,9 @@ static void the_first_days_are_observed(void **state)
 	assert_int_equal(breaker_of("one")->spared, 1);
 	live_days(6);
 	assert_string_equal(state_of("one"), "observe");
-	wait(24 * 3600 - 1);
+	wait_s(24 * 3600 - 1);
 	assert_string_equal(state_of("one"), "observe");
-	wait(1);
+	wait_s(1);
 	assert_string_equal(state_of("one"), "closed");
 	fail_five();
 	assert_int_equal(call("one", "1"), ERROR_BREAKER_OPEN);
@@ -394,20 +330,20 @@ static void the_date_is_of_the_wall(void **state)
 	(void)state;
 	begin_as(BREAKER_ROLLS_OUT);
 	world.now_ns = 10 * NS_PER_S;		/* the machine was off for six days */
-	world.wall_ns += 6 * DAY_NS;
+	wall_ns += 6 * DAY_NS;
 	live_again();
 	assert_string_equal(state_of("one"), "observe");
-	world.wall_ns += 2 * DAY_NS;		/* as it comes to know the time */
+	wall_ns += 2 * DAY_NS;		/* as it comes to know the time */
 	look_at_the_date();
 	assert_string_equal(state_of("one"), "closed");
-	world.wall_ns -= 30 * DAY_NS;		/* then it was seen in the future: */
+	wall_ns -= 30 * DAY_NS;		/* then it was seen in the future: */
 	live_again();				/* a week from now on, and no longer */
 	assert_string_equal(state_of("one"), "observe");
-	wait(7 * 24 * 3600);
+	wait_s(7 * 24 * 3600);
 	assert_string_equal(state_of("one"), "closed");
 	die();
 	begin_as(BREAKER_ROLLS_OUT);
-	world.wall_ns = 0;
+	wall_ns = 0;
 	live_again();				/* nobody knows the time */
 	assert_string_equal(state_of("one"), "closed");
 	die();
@@ -424,8 +360,7 @@ static void reload_as(enum breaker_mode mode)
 				      TOOL_IDEMPOTENT : TOOL_PURE;
 	next.generation = world.router->catalog->generation + 1;
 	catalog = next;
-	step((struct router_event){ .kind = ROUTER_CONTROL, .catalog = &next,
-		.record = &(struct control){ .kind = CONTROL_CATALOG } });
+	router_world_reload(&world, &next);
 }
 
 static void its_manifest_ends_it(void **state)
@@ -441,7 +376,7 @@ static void its_manifest_ends_it(void **state)
 	live_days(7);
 	assert_string_equal(state_of("one"), "closed");
 	reload_as(BREAKER_OBSERVES);
-	wait(50 * 24 * 3600);
+	wait_s(50 * 24 * 3600);
 	assert_string_equal(state_of("one"), "observe");
 	die();
 }
@@ -454,7 +389,7 @@ static void isolation_goes_before(void **state)
 	assert_int_equal(call("one", "1"), ERROR_BREAKER_OPEN);
 	live_again();
 	assert_string_equal(state_of("one"), "forced_open");
-	wait(601);
+	wait_s(601);
 	assert_string_equal(state_of("one"), "observe");
 	order("isolate one 600");
 	order("reset one");
@@ -468,7 +403,7 @@ static void rows_of_before_have_no_date(void **state)
 	begin();
 	order("isolate one 600");
 	die();
-	world.wall_ns = 20000 * DAY_NS;
+	wall_ns = 20000 * DAY_NS;
 	catalog.tools[0].breaker = BREAKER_ROLLS_OUT;
 	assert_int_equal(live(), 0);		/* known, and new as of today */
 	assert_string_equal(state_of("one"), "forced_open");

@@ -1,11 +1,11 @@
 /* What a call gets whose tool cannot serve: the router's core, its workers made up. */
 #include "tests/support/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/router/state_core.h"
 #include "tests/support/router_rig.h"
+#include "tests/support/router_world.h"
 
 enum { OWNER, MEMBER, AGENT, CLIENTS };		/* links */
 enum { MAIN, SPARE, SLOTS };			/* workers, each of its own pool */
@@ -15,16 +15,15 @@ static struct {
 	struct catalog catalog;
 	char text[1];		/* the empty one */
 } block;
+static struct router_world world;
 static struct {
-	struct router *router;
 	uint64_t last_id;
 	struct { uint64_t handle; int64_t deadline_ns; char tool[65], words[65]; } sent[SLOTS];
 	int code;		/* of the last call's RESULT; -1: none has come */
 	char result[65], reason[REASON_BYTES + 1];
 	uint64_t age_ms;	/* of the last REMARK */
 	char by[65];
-	int64_t now_ns;
-} world;
+} heard;
 
 static void text_of(char ret[65], const void *data, size_t length)
 {
@@ -37,10 +36,10 @@ static void text_of(char ret[65], const void *data, size_t length)
 static void on_call(uint32_t slot, const struct message *message)
 {
 	assert_in_range(slot, 0, SLOTS - 1);
-	world.sent[slot].handle = message->call_id;
-	world.sent[slot].deadline_ns = message->deadline_ns;
-	text_of(world.sent[slot].tool, message->call.tool.data, message->call.tool.length);
-	text_of(world.sent[slot].words, message->body.data, message->body.length);
+	heard.sent[slot].handle = message->call_id;
+	heard.sent[slot].deadline_ns = message->deadline_ns;
+	text_of(heard.sent[slot].tool, message->call.tool.data, message->call.tool.length);
+	text_of(heard.sent[slot].words, message->body.data, message->body.length);
 }
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
@@ -49,75 +48,15 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 	if (message->kind == MESSAGE_CALL) {
 		on_call(peer - CLIENTS, message);
 	} else if (message->kind == MESSAGE_REMARK) {
-		world.age_ms = message->remark.age_ms;
-		text_of(world.by, message->remark.tool.data, message->remark.tool.length);
-	} else if (message->kind == MESSAGE_RESULT && message->call_id == world.last_id) {
-		world.code = (int)message->result.code;
-		text_of(world.result, message->body.data, message->body.length);
-		snprintf(world.reason, sizeof(world.reason), "%.*s",
+		heard.age_ms = message->remark.age_ms;
+		text_of(heard.by, message->remark.tool.data, message->remark.tool.length);
+	} else if (message->kind == MESSAGE_RESULT && message->call_id == heard.last_id) {
+		heard.code = (int)message->result.code;
+		text_of(heard.result, message->body.data, message->body.length);
+		snprintf(heard.reason, sizeof(heard.reason), "%.*s",
 			 (int)message->result.reason.length, message->result.reason.data);
 	}
 	return 0;
-}
-
-static void on_control(void *owner, const struct control *record)
-{
-	(void)owner;
-	(void)record;
-}
-
-static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
-{
-	(void)owner;
-	(void)index;
-	(void)row;
-	return 0;
-}
-
-static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
-{
-	(void)owner;
-	(void)index;
-	(void)row;
-}
-
-static void on_note(void *owner, const struct router_note *note)
-{
-	(void)owner;
-	(void)note;
-}
-
-static void step(struct router_event event)
-{
-	router_step(world.router, &event, world.now_ns);
-	router_check(world.router);
-}
-
-static void hear(uint32_t peer, struct message message)
-{
-	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = peer,
-				    .message = &message });
-}
-
-static void tell(uint32_t peer, struct control record)
-{
-	step((struct router_event){ .kind = ROUTER_CONTROL, .peer = peer,
-				    .record = &record });
-}
-
-static void wait(int64_t ns)
-{
-	world.now_ns += ns;
-	step((struct router_event){ .kind = ROUTER_TICK });
-}
-
-static void raise_worker(uint32_t slot)
-{
-	tell(CLIENTS + slot, (struct control){ .kind = CONTROL_SLOT_UP, .slot = slot,
-		.generation = 1, .pool = (uint16_t)slot });
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_READY,
-		.generation = 1, .ready.calls_max = 8 });
 }
 
 static void name_tools(void)
@@ -144,54 +83,39 @@ static void name_tools(void)
 	catalog->tools[OTHER].deadline_max_ns = 5 * NS_PER_S;
 }
 
-static void live(void)
-{
-	static const enum caller_role roles[CLIENTS] = { ROLE_OWNER, ROLE_MEMBER, ROLE_AGENT };
-	static const struct router_size size = {
-		.calls = 64, .clients = CLIENTS, .slots = SLOTS, .queue = 8, .cached = 8,
-		.effects = 128, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
-	const struct router_sink sink = { .send = on_send, .control = on_control,
-					  .keep = on_keep,
-					  .keep_breaker = on_keep_breaker, .note = on_note };
-
-	world.router = router_init(calloc(1, router_bytes(&size)), &size, &block.catalog, &sink,
-				   1, world.now_ns);
-	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), world.now_ns);
-	raise_worker(MAIN);
-	raise_worker(SPARE);
-	for (uint32_t i = 0; i < CLIENTS; i++) {
-		step((struct router_event){ .kind = ROUTER_OPEN, .peer = i, .uid = i,
-					    .role = roles[i] });
-		hear(i, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	}
-}
-
 static void begin(void)
 {
+	static const enum caller_role roles[CLIENTS] = { ROLE_OWNER, ROLE_MEMBER, ROLE_AGENT };
 	struct error why;
 
-	memset(&world, 0, sizeof(world));
-	world.now_ns = 1000 * NS_PER_S;
+	memset(&heard, 0, sizeof(heard));
+	world = (struct router_world){ .catalog = &block.catalog,
+		.size = { .clients = CLIENTS, .slots = SLOTS },
+		.sink.send = on_send, .now_ns = 1000 * NS_PER_S };
 	name_tools();
 	int r = catalog_check(&block.catalog, sizeof(block.catalog) + 1, &why);
 
 	test_row(r == 0, "%s", why.text);
-	live();
+	router_world_begin(&world);
+	router_world_worker_up(&world, MAIN, 1, 0);
+	router_world_worker_up(&world, SPARE, 1, 0);
+	for (uint32_t i = 0; i < CLIENTS; i++)
+		router_world_connect(&world, i, i, roles[i]);
 }
 
 static void end(void)
 {
-	free(world.router->legacy.head);
-	free(world.router);
+	router_world_end(&world);
 }
 
 static void call_named(uint32_t client, const char *tool, const char *words, const char *effect)
 {
-	memset(world.sent, 0, sizeof(world.sent));
-	world.code = -1;
-	world.age_ms = 0;
-	*world.by = *world.result = *world.reason = '\0';
-	hear(client, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
+	memset(heard.sent, 0, sizeof(heard.sent));
+	heard.code = -1;
+	heard.age_ms = 0;
+	*heard.by = *heard.result = *heard.reason = '\0';
+	router_world_hear(&world, client, (struct message){
+		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
 		.deadline_ns = world.now_ns + 30 * NS_PER_S,
 		.call = { .tool = message_text_of(tool), .attempt = 1,
 			  .effect = { (const uint8_t *)effect, strlen(effect) } },
@@ -206,26 +130,29 @@ static void call(uint32_t client, const char *tool, const char *words)
 /* Of what that worker was sent last. */
 static void answer(uint32_t slot, enum error_code code, const char *words)
 {
-	uint64_t handle = world.sent[slot].handle;
+	uint64_t handle = heard.sent[slot].handle;
 
 	assert_int_not_equal(handle, 0);
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_ACCEPT, .generation = 1,
-					       .call_id = handle });
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_RESULT, .generation = 1,
-		.call_id = handle, .result = { .code = code, .origin = ORIGIN_WORKER },
-		.body = { (const uint8_t *)words, strlen(words) } });
+	router_world_answer(&world, slot, handle, code, words);
 }
 
 static void order(const char *words)
 {
 	call(OWNER, "router.breaker", words);
-	assert_int_equal(world.code, ERROR_OK);
+	assert_int_equal(heard.code, ERROR_OK);
 }
 
 static void pool_is(uint16_t pool, enum restart_state state)
 {
-	tell(0, (struct control){ .kind = CONTROL_POOL_STATE, .pool = pool,
-				  .detail = (uint8_t)state });
+	router_world_tell(&world, 0, (struct control){
+		.kind = CONTROL_POOL_STATE, .pool = pool, .detail = (uint8_t)state });
+}
+
+static void drain(uint32_t slot)
+{
+	router_world_tell(&world, CLIENTS + slot, (struct control){
+		.kind = CONTROL_SLOT_DRAIN, .slot = slot, .generation = 1,
+		.argument = (uint64_t)(world.now_ns + NS_PER_S) });
 }
 
 /* An answer of the tool itself, that is kept. */
@@ -233,9 +160,9 @@ static void keep(const char *tool, const char *words, const char *result)
 {
 	call(OWNER, tool, words);
 	answer(MAIN, ERROR_OK, result);
-	assert_int_equal(world.code, ERROR_OK);
-	assert_int_equal(world.age_ms, 0);
-	assert_string_equal(world.by, "");
+	assert_int_equal(heard.code, ERROR_OK);
+	assert_int_equal(heard.age_ms, 0);
+	assert_string_equal(heard.by, "");
 }
 
 static void the_fallback_is_called_with_the_same(void **state)
@@ -244,24 +171,24 @@ static void the_fallback_is_called_with_the_same(void **state)
 	begin();
 	order("isolate look 600");
 	call(MEMBER, "look", "here");
-	assert_int_equal(world.sent[MAIN].handle, 0);
-	assert_string_equal(world.sent[SPARE].tool, "other");
-	assert_string_equal(world.sent[SPARE].words, "here");
-	assert_int_equal(world.sent[SPARE].deadline_ns, world.now_ns + 5 * NS_PER_S);
+	assert_int_equal(heard.sent[MAIN].handle, 0);
+	assert_string_equal(heard.sent[SPARE].tool, "other");
+	assert_string_equal(heard.sent[SPARE].words, "here");
+	assert_int_equal(heard.sent[SPARE].deadline_ns, world.now_ns + 5 * NS_PER_S);
 	answer(SPARE, ERROR_OK, "seen");
-	assert_int_equal(world.code, ERROR_OK);
-	assert_string_equal(world.result, "seen");
-	assert_string_equal(world.by, "other");
-	assert_int_equal(world.age_ms, 0);
+	assert_int_equal(heard.code, ERROR_OK);
+	assert_string_equal(heard.result, "seen");
+	assert_string_equal(heard.by, "other");
+	assert_int_equal(heard.age_ms, 0);
 	assert_int_equal(world.router->tools[LOOK].fallbacks, 1);
 	assert_int_equal(world.router->tools[LOOK].ends[ERROR_OK], 0);
 	assert_int_equal(world.router->tools[OTHER].ends[ERROR_OK], 1);
 	call(MEMBER, "other", "here");		/* who asks for it is told nothing */
 	answer(SPARE, ERROR_OK, "seen");
-	assert_string_equal(world.by, "");
+	assert_string_equal(heard.by, "");
 	order("reset look");
 	call(MEMBER, "look", "here");
-	assert_string_equal(world.sent[MAIN].tool, "look");
+	assert_string_equal(heard.sent[MAIN].tool, "look");
 	end();
 }
 
@@ -272,8 +199,8 @@ static void its_own_failures_are_told_as_its(void **state)
 	order("isolate look 600");
 	call(MEMBER, "look", "here");
 	answer(SPARE, ERROR_INVALID_ARGUMENT, "");
-	assert_int_equal(world.code, ERROR_INVALID_ARGUMENT);
-	assert_string_equal(world.by, "other");
+	assert_int_equal(heard.code, ERROR_INVALID_ARGUMENT);
+	assert_string_equal(heard.by, "other");
 	end();
 }
 
@@ -282,16 +209,15 @@ static void what_waits_goes_there_when_the_breaker_opens(void **state)
 	(void)state;
 	begin();
 	pool_is(MAIN, RESTART_DEGRADED);
-	tell(CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN, .slot = MAIN,
-		.generation = 1, .argument = (uint64_t)(world.now_ns + NS_PER_S) });
+	drain(MAIN);
 	call(MEMBER, "step", "on");
-	assert_int_equal(world.sent[MAIN].handle, 0);
-	assert_int_equal(world.sent[SPARE].handle, 0);
+	assert_int_equal(heard.sent[MAIN].handle, 0);
+	assert_int_equal(heard.sent[SPARE].handle, 0);
 	pool_is(MAIN, RESTART_FAILED);
-	assert_string_equal(world.sent[SPARE].tool, "other");
+	assert_string_equal(heard.sent[SPARE].tool, "other");
 	answer(SPARE, ERROR_OK, "done");
-	assert_int_equal(world.code, ERROR_OK);
-	assert_string_equal(world.by, "other");
+	assert_int_equal(heard.code, ERROR_OK);
+	assert_string_equal(heard.by, "other");
 	end();
 }
 
@@ -302,17 +228,17 @@ static void nobody_reaches_more_than_he_may_call(void **state)
 	begin();
 	order("isolate look 600");
 	call(AGENT, "look", "here");
-	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
-	assert_int_equal(world.sent[SPARE].handle, 0);
-	assert_string_equal(world.by, "");
+	assert_int_equal(heard.code, ERROR_BREAKER_OPEN);
+	assert_int_equal(heard.sent[SPARE].handle, 0);
+	assert_string_equal(heard.by, "");
 	call(MEMBER, "look", "here");
-	assert_int_not_equal(world.sent[SPARE].handle, 0);
+	assert_int_not_equal(heard.sent[SPARE].handle, 0);
 	world.router->tools[LOOK].row.roles = 1U << ROLE_OWNER;
 	call(MEMBER, "look", "here");		/* nor is he told what is kept */
-	assert_int_equal(world.code, ERROR_DENIED_BY_ACL);
+	assert_int_equal(heard.code, ERROR_DENIED_BY_ACL);
 	world.router->pools[SPARE].row.flags = POOL_WORKSPACE;
 	call(OWNER, "look", "here");
-	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	assert_int_equal(heard.code, ERROR_BREAKER_OPEN);
 	end();
 }
 
@@ -321,16 +247,16 @@ static void a_tool_that_is_switched_off_is_off(void **state)
 	(void)state;
 	begin();
 	keep("look", "here", "seen");
-	wait(2 * NS_PER_S);
+	router_world_wait(&world, 2 * NS_PER_S);
 	call(OWNER, "router.tool", "disable look");
 	call(MEMBER, "look", "here");
-	assert_int_equal(world.code, ERROR_UNAVAILABLE);
-	assert_int_equal(world.sent[SPARE].handle, 0);
+	assert_int_equal(heard.code, ERROR_UNAVAILABLE);
+	assert_int_equal(heard.sent[SPARE].handle, 0);
 	call(OWNER, "router.tool", "enable look");
 	call(OWNER, "router.tool", "disable other");
 	order("isolate look 600");
 	call(MEMBER, "look", "there");
-	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	assert_int_equal(heard.code, ERROR_BREAKER_OPEN);
 	end();
 }
 
@@ -354,16 +280,16 @@ static void an_earlier_result_answers_for_so_long(void **state)
 		keep("look", "here", "seen");
 		pool_is(MAIN, RESTART_CRASHLOOP);
 		order("isolate other 600");
-		wait(rows[i].age_ns);
+		router_world_wait(&world, rows[i].age_ns);
 		call(MEMBER, "look", "here");
-		test_row(world.code == rows[i].code && world.age_ms == rows[i].age_ms &&
-			 strcmp(world.by, "") == 0 &&
-			 strcmp(world.result, rows[i].code ? "" : "seen") == 0,
-			 "%s: %d, %llu ms, %s", rows[i].what, world.code,
-			 (unsigned long long)world.age_ms, world.result);
+		test_row(heard.code == rows[i].code && heard.age_ms == rows[i].age_ms &&
+			 strcmp(heard.by, "") == 0 &&
+			 strcmp(heard.result, rows[i].code ? "" : "seen") == 0,
+			 "%s: %d, %llu ms, %s", rows[i].what, heard.code,
+			 (unsigned long long)heard.age_ms, heard.result);
 		call(MEMBER, "look", "there");
-		assert_int_not_equal(world.code, ERROR_OK);
-		assert_non_null(strstr(world.reason, "nor its fallback other"));
+		assert_int_not_equal(heard.code, ERROR_OK);
+		assert_non_null(strstr(heard.reason, "nor its fallback other"));
 		end();
 	}
 }
@@ -374,33 +300,33 @@ static void without_a_worker_in_time_it_does_as_well(void **state)
 	(void)state;
 	begin();
 	keep("look", "here", "seen");
-	wait(2 * NS_PER_S);
-	tell(CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN, .slot = MAIN,
-		.generation = 1, .argument = (uint64_t)(world.now_ns + NS_PER_S) });
+	router_world_wait(&world, 2 * NS_PER_S);
+	drain(MAIN);
 	call(MEMBER, "look", "here");
-	wait(29 * NS_PER_S);
-	assert_int_equal(world.code, -1);
-	wait(NS_PER_S);
-	assert_int_equal(world.sent[SPARE].handle, 0);	/* for which it is too late */
-	assert_int_equal(world.code, ERROR_OK);
-	assert_string_equal(world.result, "seen");
-	assert_int_equal(world.age_ms, 32001);
+	router_world_wait(&world, 29 * NS_PER_S);
+	assert_int_equal(heard.code, -1);
+	router_world_wait(&world, NS_PER_S);
+	assert_int_equal(heard.sent[SPARE].handle, 0);	/* for which it is too late */
+	assert_int_equal(heard.code, ERROR_OK);
+	assert_string_equal(heard.result, "seen");
+	assert_int_equal(heard.age_ms, 32001);
 	call(MEMBER, "look", "there");
-	wait(30 * NS_PER_S);
-	assert_int_equal(world.code, ERROR_DEADLINE_EXCEEDED);
+	router_world_wait(&world, 30 * NS_PER_S);
+	assert_int_equal(heard.code, ERROR_DEADLINE_EXCEEDED);
 	end();
 	begin();			/* a worker that has too much to do is no reason */
 	keep("look", "here", "seen");
-	wait(2 * NS_PER_S);
+	router_world_wait(&world, 2 * NS_PER_S);
 	for (int i = 0; i < 8; i++) {
 		call(MEMBER, "step", "on");
-		hear(CLIENTS + MAIN, (struct message){ .kind = MESSAGE_ACCEPT,
-			.generation = 1, .call_id = world.sent[MAIN].handle });
+		router_world_hear(&world, CLIENTS + MAIN, (struct message){
+			.kind = MESSAGE_ACCEPT, .generation = 1,
+			.call_id = heard.sent[MAIN].handle });
 	}
 	call(MEMBER, "look", "here");
-	assert_int_equal(world.sent[MAIN].handle, 0);
-	wait(30 * NS_PER_S);
-	assert_int_equal(world.code, ERROR_DEADLINE_EXCEEDED);
+	assert_int_equal(heard.sent[MAIN].handle, 0);
+	router_world_wait(&world, 30 * NS_PER_S);
+	assert_int_equal(heard.code, ERROR_DEADLINE_EXCEEDED);
 	end();
 }
 
@@ -413,8 +339,8 @@ static void what_is_not_cached_is_asked_for_while_it_can_be(void **state)
 	keep("near", "here", "two");
 	order("isolate near 600");
 	call(MEMBER, "near", "here");
-	assert_string_equal(world.result, "two");
-	assert_int_equal(world.age_ms, 1);
+	assert_string_equal(heard.result, "two");
+	assert_int_equal(heard.age_ms, 1);
 	assert_int_equal(world.router->tools[NEAR].stale, 1);
 	order("reset near");
 	keep("near", "here", "three");
@@ -426,12 +352,12 @@ static void the_fallback_comes_first(void **state)
 	(void)state;
 	begin();
 	keep("look", "here", "seen");
-	wait(2 * NS_PER_S);
+	router_world_wait(&world, 2 * NS_PER_S);
 	order("isolate look 600");
 	call(MEMBER, "look", "here");
 	answer(SPARE, ERROR_OK, "seen anew");
-	assert_string_equal(world.result, "seen anew");
-	assert_string_equal(world.by, "other");
+	assert_string_equal(heard.result, "seen anew");
+	assert_string_equal(heard.by, "other");
 	end();
 }
 
@@ -441,20 +367,19 @@ static void from_the_fallback_there_is_a_way_back(void **state)
 	(void)state;
 	begin();
 	keep("look", "here", "seen");
-	wait(2 * NS_PER_S);
+	router_world_wait(&world, 2 * NS_PER_S);
 	order("isolate look 600");
-	tell(CLIENTS + SPARE, (struct control){ .kind = CONTROL_SLOT_DRAIN, .slot = SPARE,
-		.generation = 1, .argument = (uint64_t)(world.now_ns + NS_PER_S) });
+	drain(SPARE);
 	call(MEMBER, "look", "here");
-	assert_int_equal(world.code, -1);
+	assert_int_equal(heard.code, -1);
 	/* As another catalogue may say by now: it does not go on from there. */
 	strcpy(world.router->tools[OTHER].row.fallback, "near");
 	pool_is(SPARE, RESTART_FAILED);
-	assert_int_equal(world.sent[MAIN].handle, 0);
-	assert_int_equal(world.code, ERROR_OK);
-	assert_string_equal(world.result, "seen");
-	assert_in_range(world.age_ms, 2001, 2001);
-	assert_string_equal(world.by, "");
+	assert_int_equal(heard.sent[MAIN].handle, 0);
+	assert_int_equal(heard.code, ERROR_OK);
+	assert_string_equal(heard.result, "seen");
+	assert_in_range(heard.age_ms, 2001, 2001);
+	assert_string_equal(heard.by, "");
 	end();
 }
 
@@ -463,15 +388,11 @@ static void what_was_begun_goes_nowhere_else(void **state)
 	(void)state;
 	begin();
 	call(MEMBER, "step", "on");
-	hear(CLIENTS + MAIN, (struct message){ .kind = MESSAGE_ACCEPT, .generation = 1,
-					       .call_id = world.sent[MAIN].handle });
-	hear(CLIENTS + MAIN, (struct message){ .kind = MESSAGE_RESULT, .generation = 1,
-		.call_id = world.sent[MAIN].handle,
-		.result = { .code = ERROR_UNAVAILABLE, .origin = ORIGIN_WORKER } });
-	assert_int_equal(world.code, -1);	/* it is to be tried again */
+	answer(MAIN, ERROR_UNAVAILABLE, "");
+	assert_int_equal(heard.code, -1);	/* it is to be tried again */
 	pool_is(MAIN, RESTART_FAILED);
-	assert_int_equal(world.code, ERROR_UNAVAILABLE);
-	assert_int_equal(world.sent[SPARE].handle, 0);
+	assert_int_equal(heard.code, ERROR_UNAVAILABLE);
+	assert_int_equal(heard.sent[SPARE].handle, 0);
 	end();
 }
 
@@ -482,16 +403,16 @@ static void it_is_told_to_all_who_share_it(void **state)
 	begin();
 	order("isolate step 600");
 	call_named(MEMBER, "step", "on", "mine");
-	assert_string_equal(world.sent[SPARE].tool, "other");
+	assert_string_equal(heard.sent[SPARE].tool, "other");
 	answer(SPARE, ERROR_OK, "done");
-	assert_string_equal(world.by, "other");
+	assert_string_equal(heard.by, "other");
 	call_named(MEMBER, "step", "on", "mine");
-	assert_int_equal(world.sent[SPARE].handle, 0);
-	assert_string_equal(world.result, "done");
-	assert_string_equal(world.by, "other");
+	assert_int_equal(heard.sent[SPARE].handle, 0);
+	assert_string_equal(heard.result, "done");
+	assert_string_equal(heard.by, "other");
 	call_named(MEMBER, "router.attach", "", "mine");
-	assert_string_equal(world.result, "done");
-	assert_string_equal(world.by, "other");
+	assert_string_equal(heard.result, "done");
+	assert_string_equal(heard.by, "other");
 	end();
 }
 
@@ -503,11 +424,11 @@ static void an_earlier_result_is_no_effect(void **state)
 	keep("near", "here", "one");
 	order("isolate near 600");
 	call_named(MEMBER, "near", "here", "mine");
-	assert_string_equal(world.result, "one");
-	assert_int_equal(world.age_ms, 1);
+	assert_string_equal(heard.result, "one");
+	assert_int_equal(heard.age_ms, 1);
 	order("reset near");
 	call_named(MEMBER, "near", "here", "mine");
-	assert_int_not_equal(world.sent[MAIN].handle, 0);
+	assert_int_not_equal(heard.sent[MAIN].handle, 0);
 	end();
 }
 

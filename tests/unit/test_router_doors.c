@@ -1,11 +1,11 @@
 /* When a tool's queue is full: the router's core, a tool for each policy, no worker. */
 #include "tests/support/test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/router/report_core.h"
 #include "tests/support/router_rig.h"
+#include "tests/support/router_world.h"
 
 #define CLIENTS 4
 #define IDS 64
@@ -13,58 +13,27 @@
 #define WAITS (-1)
 
 static struct catalog catalog;
+static struct router_world world;
 static struct {
-	struct router *router;
 	int codes[CLIENTS][IDS];	/* of calls, by client and id */
 	uint32_t retry_ms[CLIENTS][IDS];
 	uint64_t last_id[CLIENTS];
 	unsigned sent;			/* to the worker, */
 	uint64_t handle;		/* the last one */
-	int64_t now_ns;
-} world;
+} heard;
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
 {
 	(void)owner;
 	if (peer >= CLIENTS && message->kind == MESSAGE_CALL) {
-		world.sent++;
-		world.handle = message->call_id;
+		heard.sent++;
+		heard.handle = message->call_id;
 	}
 	if (peer < CLIENTS && message->kind == MESSAGE_RESULT) {
-		world.codes[peer][message->call_id % IDS] = (int)message->result.code;
-		world.retry_ms[peer][message->call_id % IDS] = message->result.retry_after_ms;
+		heard.codes[peer][message->call_id % IDS] = (int)message->result.code;
+		heard.retry_ms[peer][message->call_id % IDS] = message->result.retry_after_ms;
 	}
 	return 0;
-}
-
-static void on_close(void *owner, uint32_t peer)
-{
-	(void)owner;
-	(void)peer;
-}
-
-static void on_control(void *owner, const struct control *record)
-{
-	(void)owner;
-	(void)record;
-}
-
-static void on_note(void *owner, const struct router_note *note)
-{
-	(void)owner;
-	(void)note;
-}
-
-static void step(struct router_event event)
-{
-	router_step(world.router, &event, world.now_ns);
-	router_check(world.router);
-}
-
-static void hear(uint32_t peer, struct message message)
-{
-	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = peer,
-				    .message = &message });
 }
 
 static void name_tools(void)
@@ -82,42 +51,33 @@ static void name_tools(void)
 
 static int begin(void **state)
 {
-	static const struct router_size size = {
-		.calls = 32, .clients = CLIENTS, .slots = 1, .queue = 8, .cached = 8,
-		.effects = 33, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
-	const struct router_sink sink = { .send = on_send, .close = on_close,
-					  .control = on_control, .note = on_note };
-
 	*state = NULL;
-	memset(&world, 0, sizeof(world));
-	world.now_ns = NS_PER_S;
+	memset(&heard, 0, sizeof(heard));
 	name_tools();
-	world.router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink,
-				   1, world.now_ns);
-	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), world.now_ns);
-	for (uint32_t peer = 0; peer < CLIENTS; peer++) {
-		step((struct router_event){ .kind = ROUTER_OPEN, .peer = peer,
-					    .role = ROLE_OWNER });
-		hear(peer, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	}
+	world = (struct router_world){ .catalog = &catalog, .now_ns = NS_PER_S,
+		.size = { .calls = 32, .clients = CLIENTS, .slots = 1 },
+		.sink.send = on_send };
+	router_world_begin(&world);
+	for (uint32_t peer = 0; peer < CLIENTS; peer++)
+		router_world_connect(&world, peer, 0, ROLE_OWNER);
 	return 0;
 }
 
 static int end(void **state)
 {
 	(void)state;
-	free(world.router->legacy.head);
-	free(world.router);
+	router_world_end(&world);
 	return 0;
 }
 
 /* Its id; code_of says what has become of it. */
 static uint64_t call(uint32_t peer, const char *tool, enum queue_priority priority)
 {
-	uint64_t id = ++world.last_id[peer];
+	uint64_t id = ++heard.last_id[peer];
 
-	world.codes[peer][id % IDS] = WAITS;
-	hear(peer, (struct message){ .kind = MESSAGE_CALL, .call_id = id,
+	heard.codes[peer][id % IDS] = WAITS;
+	router_world_hear(&world, peer, (struct message){
+		.kind = MESSAGE_CALL, .call_id = id,
 		.deadline_ns = world.now_ns + 10 * NS_PER_S,
 		.call = { .tool = message_text_of(tool), .attempt = 1,
 			  .priority = priority } });
@@ -126,7 +86,7 @@ static uint64_t call(uint32_t peer, const char *tool, enum queue_priority priori
 
 static int code_of(uint32_t peer, uint64_t id)
 {
-	return world.codes[peer][id % IDS];
+	return heard.codes[peer][id % IDS];
 }
 
 static uint64_t call_normal(uint32_t peer, const char *tool)
@@ -136,7 +96,8 @@ static uint64_t call_normal(uint32_t peer, const char *tool)
 
 static void cancel(uint32_t peer, uint64_t id)
 {
-	hear(peer, (struct message){ .kind = MESSAGE_CANCEL, .call_id = id });
+	router_world_hear(&world, peer, (struct message){
+		.kind = MESSAGE_CANCEL, .call_id = id });
 }
 
 static const struct tool *tool_of(enum overflow overflow)
@@ -158,7 +119,7 @@ static void the_newcomer_is_refused(void **state)
 	batch = call(0, "a-rejects", QUEUE_BATCH);
 	refused = call(1, "a-rejects", QUEUE_BATCH);
 	assert_int_equal(code_of(1, refused), ERROR_QUEUE_FULL);
-	assert_int_equal(world.retry_ms[1][refused], 100);
+	assert_int_equal(heard.retry_ms[1][refused], 100);
 	urgent = call_normal(1, "a-rejects");
 	assert_int_equal(code_of(0, batch), ERROR_SHED);
 	assert_int_equal(code_of(1, urgent), WAITS);
@@ -175,7 +136,7 @@ static void the_oldest_gives_way(void **state)
 	second = call_normal(1, "b-drops");
 	third = call_normal(2, "b-drops");
 	assert_int_equal(code_of(0, first), ERROR_SHED);
-	assert_int_equal(world.retry_ms[0][first], 100);
+	assert_int_equal(heard.retry_ms[0][first], 100);
 	assert_int_equal(code_of(1, second), WAITS);
 	assert_int_equal(code_of(2, third), WAITS);
 	sheddable = call(3, "b-drops", QUEUE_BATCH);	/* all are more urgent */
@@ -236,8 +197,7 @@ static void it_ends_in_time(void **state)
 
 	(void)state;
 	id = fill(in);
-	world.now_ns += 11 * NS_PER_S;
-	step((struct router_event){ .kind = ROUTER_TICK });
+	router_world_wait(&world, 11 * NS_PER_S);
 	assert_int_equal(code_of(0, id), ERROR_DEADLINE_EXCEEDED);
 	assert_int_equal(tool_of(OVERFLOW_BLOCKS)->door_count, 0);
 	assert_int_equal(router_calls(world.router), 0);
@@ -249,7 +209,8 @@ static void it_goes_with_its_client(void **state)
 
 	(void)state;
 	fill(in);
-	step((struct router_event){ .kind = ROUTER_CLOSED, .peer = 0 });
+	router_world_step(&world, (struct router_event){
+		.kind = ROUTER_CLOSED, .peer = 0 });
 	assert_int_equal(tool_of(OVERFLOW_BLOCKS)->door_count, 0);
 	assert_int_equal(router_calls(world.router), 0);
 }
@@ -285,28 +246,21 @@ static void its_client_may_have_no_more(void **state)
 	assert_int_equal(code_of(0, id), WAITS);
 	id = call_normal(0, "c-blocks");
 	assert_int_equal(code_of(0, id), ERROR_RESOURCE_EXHAUSTED);
-	assert_int_equal(world.retry_ms[0][id], 100);
+	assert_int_equal(heard.retry_ms[0][id], 100);
 	world.router->clients[0].waiting -= CLIENT_WAITING_MAX - QUEUE - 1;
 }
 
 static void all_are_served_in_the_end(void **state)
 {
-	struct control up = { .kind = CONTROL_SLOT_UP, .generation = 1 };
 	uint64_t in[QUEUE];
 
 	(void)state;
 	fill(in);
 	call_normal(1, "c-blocks");
-	step((struct router_event){ .kind = ROUTER_CONTROL, .peer = CLIENTS, .record = &up });
-	hear(CLIENTS, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	hear(CLIENTS, (struct message){ .kind = MESSAGE_READY, .generation = 1,
-					.ready.calls_max = 8 });
+	router_world_worker_up(&world, 0, 1, 0);
 	for (unsigned done = 0; done < QUEUE + 2; done++) {
-		assert_int_equal(world.sent, done + 1);
-		hear(CLIENTS, (struct message){ .kind = MESSAGE_ACCEPT, .generation = 1,
-						.call_id = world.handle });
-		hear(CLIENTS, (struct message){ .kind = MESSAGE_RESULT, .generation = 1,
-						.call_id = world.handle });
+		assert_int_equal(heard.sent, done + 1);
+		router_world_answer(&world, 0, heard.handle, ERROR_OK, "");
 	}
 	assert_int_equal(router_calls(world.router), 0);
 }
@@ -317,8 +271,7 @@ static void reload(void)
 	for (uint32_t i = 0; i < OVERFLOW_COUNT; i++)
 		catalog.tools[i].class = catalog.tools[i].class == TOOL_PURE ?
 					 TOOL_IDEMPOTENT : TOOL_PURE;
-	step((struct router_event){ .kind = ROUTER_CONTROL, .catalog = &catalog,
-		.record = &(struct control){ .kind = CONTROL_CATALOG } });
+	router_world_reload(&world, &catalog);
 }
 
 static void a_manifest_may_change_that(void **state)

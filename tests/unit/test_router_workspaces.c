@@ -5,12 +5,12 @@
 #include "tests/support/test.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 #include "tests/support/router_rig.h"
+#include "tests/support/router_world.h"
 
 #define SERVED (-1)
 #define WAITS (-2)
@@ -21,95 +21,29 @@ enum { OF_ANNE, OF_BERT, OF_ROOT, OF_WORKER, CLIENTS };	/* links; the last a wor
 enum { CONDUCTOR, DRUDGE, SLOTS, BUILDER = SLOTS };
 
 static struct catalog catalog;
+static struct router_world world;
 static struct {
-	struct router *router;
 	uint64_t last_id, handle;	/* handle: of what was sent to a worker; or 0 */
 	uint32_t workspace;
 	int code;
-} world;
+} heard;
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
 {
 	(void)owner;
 	(void)peer;
 	if (message->kind == MESSAGE_CALL) {
-		world.handle = message->call_id;
-		world.workspace = message->call.workspace;
+		heard.handle = message->call_id;
+		heard.workspace = message->call.workspace;
 	} else if (message->kind == MESSAGE_RESULT) {
-		world.code = (int)message->result.code;
+		heard.code = (int)message->result.code;
 	}
 	return 0;
-}
-
-static void on_control(void *owner, const struct control *record)
-{
-	(void)owner;
-	(void)record;
-}
-
-static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
-{
-	(void)owner;
-	(void)index;
-	(void)row;
-	return 0;
-}
-
-static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
-{
-	(void)owner;
-	(void)index;
-	(void)row;
-}
-
-static void on_note(void *owner, const struct router_note *note)
-{
-	(void)owner;
-	(void)note;
-}
-
-static void step(struct router_event event)
-{
-	router_step(world.router, &event, NS_PER_S);
-	router_check(world.router);
-}
-
-static void hear(uint32_t peer, struct message message)
-{
-	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = peer,
-				    .message = &message });
-}
-
-static void tell(uint32_t peer, struct control record)
-{
-	step((struct router_event){ .kind = ROUTER_CONTROL, .peer = peer,
-				    .record = &record });
-}
-
-static void tell_owner(uint32_t workspace, uint32_t uid)
-{
-	tell(0, (struct control){ .kind = CONTROL_WORKSPACE, .workspace = workspace,
-				  .argument = uid });
-}
-
-static void raise_worker(uint32_t slot, uint32_t generation)
-{
-	tell(CLIENTS + slot, (struct control){ .kind = CONTROL_SLOT_UP, .slot = slot,
-		.generation = generation, .pool = (uint16_t)slot });
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_READY,
-		.generation = generation, .ready.calls_max = 8 });
 }
 
 static void begin(void)
 {
 	static const uint32_t users[] = { ANNE, BERT, ROOT };
-	static const struct router_size size = {
-		.calls = 64, .clients = CLIENTS, .slots = SLOTS, .queue = 8, .cached = 8,
-		.effects = 128, .kept_bytes = 65536, .store_bytes = 64 * STORE_PIECE_MOST };
-	const struct router_sink sink = { .send = on_send, .control = on_control,
-					  .keep = on_keep,
-					  .keep_breaker = on_keep_breaker, .note = on_note };
 
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "conductor", 1, 8);
@@ -119,43 +53,42 @@ static void begin(void)
 	router_rig_add_tool(&catalog, "build", BUILDER, 8);
 	router_rig_add_tool(&catalog, "conduct", CONDUCTOR, 8);
 	router_rig_add_tool(&catalog, "work", DRUDGE, 8);
-	world.router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink,
-				   1, NS_PER_S);
-	router_inherit(world.router, calloc(1, router_legacy_bytes(&size)), NS_PER_S);
-	raise_worker(CONDUCTOR, 1);
-	raise_worker(DRUDGE, 1);
-	for (uint32_t i = 0; i < COUNT(users); i++) {
-		step((struct router_event){ .kind = ROUTER_OPEN, .peer = i,
-			.uid = users[i], .role = ROLE_MEMBER });
-		hear(i, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	}
-	tell(OF_WORKER, (struct control){ .kind = CONTROL_CLIENT_UP, .slot = CONDUCTOR,
+	world = (struct router_world){ .catalog = &catalog, .now_ns = NS_PER_S,
+		.size = { .clients = CLIENTS, .slots = SLOTS }, .sink.send = on_send };
+	router_world_begin(&world);
+	router_world_worker_up(&world, CONDUCTOR, 1, 0);
+	router_world_worker_up(&world, DRUDGE, 1, 0);
+	for (uint32_t i = 0; i < COUNT(users); i++)
+		router_world_connect(&world, i, users[i], ROLE_MEMBER);
+	router_world_tell(&world, OF_WORKER, (struct control){
+		.kind = CONTROL_CLIENT_UP, .slot = CONDUCTOR,
 		.generation = 1, .detail = ROLE_IMPROVE });
-	hear(OF_WORKER, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	tell_owner(7, ANNE);
-	tell_owner(8, BERT);
+	router_world_hear(&world, OF_WORKER, (struct message){
+		.kind = MESSAGE_HELLO, .hello.major = 1 });
+	router_world_give(&world, 7, ANNE);
+	router_world_give(&world, 8, BERT);
 }
 
 static void end(void)
 {
-	free(world.router->legacy.head);
-	free(world.router);
+	router_world_end(&world);
 }
 
 /* SERVED, in that workspace; WAITS; or the code it ends with, at once. */
 static int call_once(uint32_t client, const char *tool, uint32_t workspace,
 		     uint64_t parent, const char *effect)
 {
-	world.handle = 0;
-	world.code = WAITS;
-	hear(client, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
+	heard.handle = 0;
+	heard.code = WAITS;
+	router_world_hear(&world, client, (struct message){
+		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
 		.deadline_ns = 10 * NS_PER_S,
 		.call = { .tool = message_text_of(tool), .attempt = 1,
 			  .effect = { (const uint8_t *)effect, strlen(effect) },
 			  .workspace = workspace, .parent = parent } });
-	if (!world.handle)
-		return world.code;
-	assert_int_equal(world.workspace, workspace);
+	if (!heard.handle)
+		return heard.code;
+	assert_int_equal(heard.workspace, workspace);
 	return SERVED;
 }
 
@@ -167,7 +100,7 @@ static int call(uint32_t client, const char *tool, uint32_t workspace, uint64_t 
 static uint64_t served(uint32_t client, const char *tool, uint32_t workspace)
 {
 	assert_int_equal(call(client, tool, workspace, 0), SERVED);
-	return world.handle;
+	return heard.handle;
 }
 
 static void a_workspace_is_its_users_and_roots(void **state)
@@ -195,7 +128,7 @@ static void a_workspace_is_its_users_and_roots(void **state)
 	assert_int_equal(call(OF_ANNE, "build", 0, 0), ERROR_FAILED_PRECONDITION);
 	assert_int_equal(call(OF_ANNE, "build", 8, 0), ERROR_DENIED_BY_ACL);
 	assert_int_equal(call(OF_ANNE, "build", 7, 0), WAITS);
-	tell_owner(71, BERT);	/* at the place of Anne's, who has left */
+	router_world_give(&world, 71, BERT);	/* at the place of Anne's, who has left */
 	assert_int_equal(call(OF_BERT, "work", 71, 0), SERVED);
 	assert_int_equal(call(OF_ANNE, "work", 71, 0), ERROR_DENIED_BY_ACL);
 	assert_int_equal(call(OF_ANNE, "work", 7, 0), ERROR_FAILED_PRECONDITION);
@@ -218,16 +151,13 @@ static void a_worker_enters_what_its_caller_may(void **state)
 	assert_int_equal(call(OF_WORKER, "work", 7, of_anne + 1), ERROR_DENIED_BY_ACL);
 	/* Through another worker's hands it is hers still. */
 	assert_int_equal(call(OF_WORKER, "conduct", 7, of_anne), SERVED);
-	uint64_t nested = world.handle;
+	uint64_t nested = heard.handle;
 
 	assert_int_equal(call(OF_WORKER, "work", 7, nested), SERVED);
 	assert_int_equal(call(OF_WORKER, "work", 8, nested), ERROR_DENIED_BY_ACL);
 	assert_int_equal(call(OF_WORKER, "work", 8, served(OF_ROOT, "conduct", 0)), SERVED);
-	hear(CLIENTS + CONDUCTOR, (struct message){ .kind = MESSAGE_ACCEPT,
-		.generation = 1, .call_id = of_anne });
-	hear(CLIENTS + CONDUCTOR, (struct message){ .kind = MESSAGE_RESULT,
-		.generation = 1, .call_id = of_anne });
-	assert_int_equal(world.code, ERROR_OK);
+	router_world_answer(&world, CONDUCTOR, of_anne, ERROR_OK, "");
+	assert_int_equal(heard.code, ERROR_OK);
 	assert_int_equal(call(OF_WORKER, "work", 7, of_anne), ERROR_DENIED_BY_ACL);
 	end();
 }
@@ -251,7 +181,7 @@ static void the_dead_have_no_callers(void **state)
 {
 	(void)state;
 	begin();
-	raise_worker(CONDUCTOR, 2);
+	router_world_worker_up(&world, CONDUCTOR, 2, 0);
 	uint64_t next = served(OF_ANNE, "conduct", 7);
 
 	assert_int_equal(call(OF_WORKER, "work", 7, next), ERROR_DENIED_BY_ACL);
@@ -267,9 +197,9 @@ static void an_ordinary_client_serves_no_call(void **state)
 
 	assert_int_equal(call(OF_BERT, "work", 7, of_anne), ERROR_DENIED_BY_ACL);
 	assert_int_equal(call(OF_BERT, "work", 8, of_anne), SERVED);
-	assert_int_equal(call_find(world.router, OF_BERT, world.last_id)->parent, 0);
+	assert_int_equal(call_find(world.router, OF_BERT, heard.last_id)->parent, 0);
 	assert_int_equal(call(OF_WORKER, "work", 7, of_anne), SERVED);
-	assert_int_equal(call_find(world.router, OF_WORKER, world.last_id)->parent, of_anne);
+	assert_int_equal(call_find(world.router, OF_WORKER, heard.last_id)->parent, of_anne);
 	end();
 }
 

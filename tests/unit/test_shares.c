@@ -2,11 +2,11 @@
 #include "tests/support/test.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 #include "tests/support/router_rig.h"
+#include "tests/support/router_world.h"
 
 #define CLIENTS 8
 #define SERVED (-1)
@@ -19,23 +19,22 @@ enum { ANNE = 1001, BERT };
 enum { WORKER, ENTERER, SLOTS };
 
 static struct catalog catalog;
+static struct router_world world;
 static struct {
-	struct router *router;
-	void *legacy;
 	uint64_t last_id, handle;	/* of what was sent to a worker; or 0 */
 	int code;
 	bool closed[CLIENTS], deaf;
-} world;
+} heard;
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
 {
 	(void)owner;
-	if (peer < CLIENTS && world.deaf && message->kind != MESSAGE_GOAWAY)
+	if (peer < CLIENTS && heard.deaf && message->kind != MESSAGE_GOAWAY)
 		return -EAGAIN;
 	if (message->kind == MESSAGE_CALL)
-		world.handle = message->call_id;
+		heard.handle = message->call_id;
 	else if (message->kind == MESSAGE_RESULT)
-		world.code = (int)message->result.code;
+		heard.code = (int)message->result.code;
 	return 0;
 }
 
@@ -43,113 +42,44 @@ static void on_close(void *owner, uint32_t peer)
 {
 	(void)owner;
 	if (peer < CLIENTS)
-		world.closed[peer] = true;
-}
-
-static void on_control(void *owner, const struct control *record)
-{
-	(void)owner;
-	(void)record;
-}
-
-static int on_keep(void *owner, uint32_t index, const struct effect_row *row)
-{
-	(void)owner;
-	(void)index;
-	(void)row;
-	return 0;
-}
-
-static void on_keep_breaker(void *owner, uint32_t index, const struct breaker_row *row)
-{
-	(void)owner;
-	(void)index;
-	(void)row;
-}
-
-static void on_note(void *owner, const struct router_note *note)
-{
-	(void)owner;
-	(void)note;
-}
-
-static void step(struct router_event event)
-{
-	router_step(world.router, &event, NS_PER_S);
-	router_check(world.router);
-}
-
-static void hear(uint32_t peer, struct message message)
-{
-	step((struct router_event){ .kind = ROUTER_MESSAGE, .peer = peer,
-				    .message = &message });
-}
-
-static void raise_worker(uint32_t slot, uint32_t workspace)
-{
-	struct control up = { .kind = CONTROL_SLOT_UP, .slot = slot, .generation = 1,
-			      .pool = (uint16_t)slot, .workspace = workspace };
-
-	step((struct router_event){ .kind = ROUTER_CONTROL, .peer = CLIENTS + slot,
-				    .record = &up });
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	hear(CLIENTS + slot, (struct message){ .kind = MESSAGE_READY, .generation = 1,
-					       .ready.calls_max = 8 });
-}
-
-static void register_workspace(uint32_t number, uint32_t uid)
-{
-	struct control record = { .kind = CONTROL_WORKSPACE, .workspace = number,
-				  .argument = uid };
-
-	step((struct router_event){ .kind = ROUTER_CONTROL, .record = &record });
+		heard.closed[peer] = true;
 }
 
 static void begin(uint32_t calls, uint32_t queue, size_t pieces)
 {
-	const struct router_size size = { .calls = calls, .clients = CLIENTS,
-		.slots = SLOTS, .queue = queue, .cached = 8, .effects = calls + 1,
-		.kept_bytes = 65536, .store_bytes = pieces * STORE_PIECE_MOST };
-	const struct router_sink sink = { .send = on_send, .close = on_close,
-		.control = on_control, .keep = on_keep,
-		.keep_breaker = on_keep_breaker, .note = on_note };
-
-	memset(&world, 0, sizeof(world));
+	memset(&heard, 0, sizeof(heard));
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "worker", 1, 8);
 	router_rig_add_pool(&catalog, "enterer", 8, 1);
 	catalog.pools[ENTERER].flags = POOL_WORKSPACE;
 	router_rig_add_tool(&catalog, "enter", ENTERER, queue);
 	router_rig_add_tool(&catalog, "work", WORKER, queue);
-	world.router = router_init(calloc(1, router_bytes(&size)), &size, &catalog, &sink,
-				   1, NS_PER_S);
-	world.legacy = calloc(1, router_legacy_bytes(&size));
-	router_inherit(world.router, world.legacy, NS_PER_S);
-	register_workspace(ENTER_ANNES, ANNE);
-	register_workspace(ENTER_BERTS, BERT);
+	world = (struct router_world){ .catalog = &catalog, .now_ns = NS_PER_S,
+		.size = { .calls = calls, .clients = CLIENTS, .slots = SLOTS,
+			  .queue = queue, .effects = calls + 1,
+			  .store_bytes = pieces * STORE_PIECE_MOST },
+		.sink = { .send = on_send, .close = on_close } };
+	router_world_begin(&world);
+	router_world_give(&world, ENTER_ANNES, ANNE);
+	router_world_give(&world, ENTER_BERTS, BERT);
 }
 
 static void end(void)
 {
-	free(world.legacy);
-	free(world.router);
+	router_world_end(&world);
 }
 
 /* False: there is no link for that user. */
 static bool connect_as(uint32_t peer, uint32_t uid)
 {
-	world.closed[peer] = false;
-	step((struct router_event){ .kind = ROUTER_OPEN, .peer = peer, .uid = uid,
-				    .role = ROLE_MEMBER });
-	if (world.closed[peer])
-		return false;
-	hear(peer, (struct message){ .kind = MESSAGE_HELLO, .hello.major = 1 });
-	return true;
+	heard.closed[peer] = false;
+	return router_world_connect(&world, peer, uid, ROLE_MEMBER);
 }
 
 static void leave(uint32_t peer)
 {
-	step((struct router_event){ .kind = ROUTER_CLOSED, .peer = peer });
+	router_world_step(&world, (struct router_event){
+		.kind = ROUTER_CLOSED, .peer = peer });
 }
 
 struct asked {
@@ -165,15 +95,16 @@ static int call(uint32_t peer, struct asked asked)
 	static const uint8_t nothing[STORE_PIECE_MOST / 2];
 	struct span name = { (const uint8_t *)&asked.name, sizeof(asked.name) };
 
-	world.handle = 0;
-	world.code = WAITS;
-	hear(peer, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
+	heard.handle = 0;
+	heard.code = WAITS;
+	router_world_hear(&world, peer, (struct message){
+		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
 		.deadline_ns = 10 * NS_PER_S,
 		.call = { .tool = message_text_of(asked.tool ? asked.tool : "work"),
 			  .attempt = 1, .workspace = asked.workspace, .flags = asked.flags,
 			  .effect = asked.name ? name : (struct span){ 0 } },
 		.body = { nothing, asked.bytes } });
-	return world.handle ? SERVED : world.code;
+	return heard.handle ? SERVED : heard.code;
 }
 
 static int serve(uint32_t peer, struct asked asked)
@@ -182,11 +113,8 @@ static int serve(uint32_t peer, struct asked asked)
 
 	if (code != SERVED)
 		return code;
-	hear(CLIENTS + WORKER, (struct message){ .kind = MESSAGE_ACCEPT,
-		.generation = 1, .call_id = world.handle });
-	hear(CLIENTS + WORKER, (struct message){ .kind = MESSAGE_RESULT,
-		.generation = 1, .call_id = world.handle });
-	return world.code;
+	router_world_answer(&world, WORKER, heard.handle, ERROR_OK, "");
+	return heard.code;
 }
 
 /* How often until it is refused. */
@@ -226,7 +154,7 @@ static void of_calls(void **state)
 	connect_as(2, BERT);
 	annes = calls_until_refused(0, (struct asked){ .flags = CALL_MORE }, 64);
 	annes += calls_until_refused(1, (struct asked){ .flags = CALL_MORE }, 64);
-	assert_int_equal(world.code, ERROR_RESOURCE_EXHAUSTED);
+	assert_int_equal(heard.code, ERROR_RESOURCE_EXHAUSTED);
 	assert_int_equal(annes, 33);
 	assert_int_equal(call(2, (struct asked){ .flags = CALL_MORE }), WAITS);
 	end();
@@ -241,7 +169,7 @@ static void of_a_tools_queue(void **state)
 	connect_as(2, BERT);
 	assert_int_equal(calls_until_refused(0, (struct asked){ 0 }, 3), 3);
 	assert_int_equal(calls_until_refused(1, (struct asked){ 0 }, 8), 2);
-	assert_int_equal(world.code, ERROR_QUEUE_FULL);
+	assert_int_equal(heard.code, ERROR_QUEUE_FULL);
 	assert_int_equal(calls_until_refused(2, (struct asked){ 0 }, 8), 2);
 	end();
 }
@@ -296,7 +224,7 @@ static void of_places_beside_the_queue(void **state)
 			.workspace = ENTER_ANNES }, CLIENT_WAITING_MAX);
 	}
 	connect_as(5, BERT);
-	raise_worker(ENTERER, ENTER_BERTS);
+	router_world_worker_up(&world, ENTERER, 1, ENTER_BERTS);
 	assert_int_equal(call(5, (struct asked){ .tool = "enter",
 		.workspace = ENTER_BERTS }), SERVED);
 	end();
@@ -309,15 +237,15 @@ static void of_results_that_are_not_confirmed(void **state)
 
 	(void)state;
 	begin(16, 4, 1);
-	raise_worker(WORKER, 0);
+	router_world_worker_up(&world, WORKER, 1, 0);
 	for (; peer < 4; peer++)
 		connect_as(peer, ANNE);
 	connect_as(peer, BERT);
 	for (unsigned i = 0; i < 64; i++)
-		annes += !world.closed[i % peer] && serve(i % peer, asked) == ERROR_OK;
+		annes += !heard.closed[i % peer] && serve(i % peer, asked) == ERROR_OK;
 	assert_true(annes >= 16);
 	assert_int_equal(serve(peer, asked), ERROR_OK);
-	assert_true(world.closed[0] || world.closed[1] || world.closed[2] || world.closed[3]);
+	assert_true(heard.closed[0] || heard.closed[1] || heard.closed[2] || heard.closed[3]);
 	end();
 }
 
@@ -331,7 +259,7 @@ static void of_room_for_arguments(void **state)
 	connect_as(0, ANNE);
 	connect_as(1, BERT);
 	assert_int_equal(calls_until_refused(0, asked, 8), 5);
-	assert_int_equal(world.code, ERROR_RESOURCE_EXHAUSTED);
+	assert_int_equal(heard.code, ERROR_RESOURCE_EXHAUSTED);
 	leave(0);
 	assert_true(world.router->store.used > STORE_PIECE_MOST / 2);
 	assert_int_equal(call(1, asked), WAITS);
@@ -351,14 +279,14 @@ static void of_room_for_output(void **state)
 	connect_as(0, ANNE);
 	connect_as(1, ANNE);
 	connect_as(2, BERT);
-	world.deaf = true;
+	heard.deaf = true;
 	for (uint32_t i = 0; i < COUNT(rows); i++)
 		peer_send(world.router, rows[i].peer, &(struct message){
 			.kind = MESSAGE_CHUNK, .body = { nothing, rows[i].bytes } },
 			NS_PER_S);
-	step((struct router_event){ .kind = ROUTER_TICK });
-	assert_true(world.closed[0]);
-	assert_false(world.closed[2]);
+	router_world_wait(&world, 0);
+	assert_true(heard.closed[0]);
+	assert_false(heard.closed[2]);
 	end();
 }
 
@@ -376,7 +304,7 @@ static void of_looks_at_the_router(void **state)
 	for (unsigned i = 0; i < 64; i++)
 		annes += call(i % 2, asked) == ERROR_OK;
 	assert_int_equal(annes, USER_LOOKS_PER_S);
-	assert_int_equal(world.code, ERROR_RESOURCE_EXHAUSTED);
+	assert_int_equal(heard.code, ERROR_RESOURCE_EXHAUSTED);
 	assert_int_equal(call(2, asked), ERROR_OK);
 	end();
 }
@@ -395,19 +323,19 @@ static void of_what_is_not_metered(void **state)
 
 	(void)state;
 	begin(16, 16, 4);
-	raise_worker(WORKER, 0);
+	router_world_worker_up(&world, WORKER, 1, 0);
 	connect_as(0, ANNE);
 	assert_int_equal(call(0, (struct asked){ 0 }), SERVED);
-	chunk.call_id = progress.call_id = world.handle;
-	world.deaf = true;
-	hear(CLIENTS + WORKER, (struct message){ .kind = MESSAGE_ACCEPT,
-		.generation = 1, .call_id = world.handle });
+	chunk.call_id = progress.call_id = heard.handle;
+	heard.deaf = true;
+	router_world_hear(&world, CLIENTS + WORKER, (struct message){
+		.kind = MESSAGE_ACCEPT, .generation = 1, .call_id = heard.handle });
 	for (int i = 0; i < 2000; i++)
-		hear(CLIENTS + WORKER, progress);
+		router_world_hear(&world, CLIENTS + WORKER, progress);
 	assert_true(world.router->store.used < 8 * STORE_PIECE_LEAST);
-	assert_false(world.closed[0]);
+	assert_false(heard.closed[0]);
 	assert_true(works(WORKER));
-	hear(CLIENTS + WORKER, chunk);
+	router_world_hear(&world, CLIENTS + WORKER, chunk);
 	assert_false(works(WORKER));
 	end();
 }
@@ -428,7 +356,7 @@ static void of_results_that_are_held(void **state)
 
 	(void)state;
 	begin(1024, 16, 16);
-	raise_worker(WORKER, 0);
+	router_world_worker_up(&world, WORKER, 1, 0);
 	connect_as(0, BERT);
 	assert_int_equal(serve(0, asked), ERROR_OK);
 	leave(0);
@@ -447,19 +375,19 @@ static void of_names_that_are_known(void **state)
 {
 	(void)state;
 	begin(16, 4, 4);
-	raise_worker(WORKER, 0);
+	router_world_worker_up(&world, WORKER, 1, 0);
 	connect_as(0, BERT);
 	connect_as(1, ANNE);
 	assert_int_equal(serve(0, (struct asked){ .name = 1 }), ERROR_OK);
 	for (uint64_t name = 1; name <= 40; name++)
 		assert_int_equal(serve(1, (struct asked){ .name = name }), ERROR_OK);
 	call(0, (struct asked){ .name = 1 });
-	assert_int_equal(world.handle, 0);	/* it is not done again */
-	assert_int_equal(world.code, ERROR_OK);
+	assert_int_equal(heard.handle, 0);	/* it is not done again */
+	assert_int_equal(heard.code, ERROR_OK);
 	call(1, (struct asked){ .name = 40 });
-	assert_int_equal(world.handle, 0);
+	assert_int_equal(heard.handle, 0);
 	call(1, (struct asked){ .name = 1 });
-	assert_int_not_equal(world.handle, 0);
+	assert_int_not_equal(heard.handle, 0);
 	end();
 }
 

@@ -5,15 +5,12 @@
 #include "tests/support/store.h"
 #include "workers/store/schema.h"
 
-static char folder[] = "/tmp/cupel-store-XXXXXX";
 static struct database *database;
 static struct error why;
 
 static int open_store(void **state)
 {
 	(void)state;
-	if (chdir(folder) < 0)
-		return -1;
 	unlink("db");
 	return database_open(&database, "db", &why);
 }
@@ -475,21 +472,6 @@ static void who_holds_the_file_is_waited_for_and_counted(void **state)
 	propose();
 }
 
-static int make_folder(void **state)
-{
-	(void)state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, open_store, close_store)
 
 int main(void)
@@ -513,5 +495,5 @@ int main(void)
 		TEST(who_holds_the_file_is_waited_for_and_counted),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, test_enter_folder, test_leave_folder);
 }

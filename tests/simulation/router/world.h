@@ -16,7 +16,7 @@
 
 #include "common/cleanup.h"
 #include "common/core/random.h"
-#include "supervisor/router/state_core.h"
+#include "supervisor/router/parts_core.h"
 
 #define CLIENTS 4
 #define SLOTS 6
