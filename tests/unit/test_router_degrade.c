@@ -185,17 +185,23 @@ static void end(void)
 	free(world.router);
 }
 
-static void call_named(uint32_t client, const char *tool, const char *words, const char *effect)
+static void call_within(int64_t ns, uint32_t client, const char *tool, const char *words,
+			const char *effect)
 {
 	memset(world.sent, 0, sizeof(world.sent));
 	world.code = -1;
 	world.age_ms = 0;
 	*world.by = *world.result = *world.reason = '\0';
 	hear(client, (struct message){ .kind = MESSAGE_CALL, .call_id = ++world.last_id,
-		.deadline_ns = world.now_ns + 30 * NS_PER_S,
+		.deadline_ns = world.now_ns + ns,
 		.call = { .tool = message_text_of(tool), .attempt = 1,
 			  .effect = { (const uint8_t *)effect, strlen(effect) } },
 		.body = { (const uint8_t *)words, strlen(words) } });
+}
+
+static void call_named(uint32_t client, const char *tool, const char *words, const char *effect)
+{
+	call_within(30 * NS_PER_S, client, tool, words, effect);
 }
 
 static void call(uint32_t client, const char *tool, const char *words)
@@ -404,6 +410,29 @@ static void without_a_worker_in_time_it_does_as_well(void **state)
 	end();
 }
 
+/* Whoever waits for an equal call's answer has as little of it. */
+static void without_a_worker_in_time_whoever_shares_it_has_it_too(void **state)
+{
+	static const int64_t times_ns[] = { 30 * NS_PER_S, 20 * NS_PER_S };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times_ns) / sizeof(*times_ns); i++) {
+		begin();
+		keep("look", "here", "seen");
+		wait(2 * NS_PER_S);
+		tell(CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN,
+			.slot = MAIN, .generation = 1,
+			.argument = (uint64_t)(world.now_ns + NS_PER_S) });
+		call(OWNER, "look", "here");
+		call_within(times_ns[i], MEMBER, "look", "here", "");
+		assert_int_equal(world.router->tools[LOOK].coalesced, 1);
+		wait(times_ns[i]);
+		test_row(world.code == ERROR_OK && strcmp(world.result, "seen") == 0 &&
+			 world.age_ms > 0, "%zu: %d, %s", i, world.code, world.reason);
+		end();
+	}
+}
+
 /* Without a time of its own it is kept for nothing else. */
 static void what_is_not_cached_is_asked_for_while_it_can_be(void **state)
 {
@@ -456,6 +485,56 @@ static void from_the_fallback_there_is_a_way_back(void **state)
 	assert_in_range(world.age_ms, 2001, 2001);
 	assert_string_equal(world.by, "");
 	end();
+}
+
+static void change_catalog(const struct catalog *catalog)
+{
+	step((struct router_event){ .kind = ROUTER_CONTROL, .catalog = catalog,
+		.record = &(struct control){ .kind = CONTROL_CATALOG } });
+}
+
+/* Its caller never named the fallback that goes while he waits there. */
+static void the_way_back_is_there_if_the_fallback_goes(void **state)
+{
+	static const struct {
+		const char *what, *order;	/* NULL: it is in no catalogue any more */
+		const char *words;
+		int code;
+	} rows[] = {
+		{ "switched off",	"disable other", "here", ERROR_OK },
+		{ "nothing is kept",	"disable other", "there", ERROR_UNAVAILABLE },
+		{ "removed",		NULL, "there", ERROR_UNAVAILABLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct catalog *other = calloc(1, sizeof(block));
+
+		begin();
+		router_rig_add_pool(other, "main", 1, 8);
+		router_rig_add_tool(other, "look", 0, 8);
+		other->generation = block.catalog.generation + 1;
+		keep("look", "here", "seen");
+		wait(2 * NS_PER_S);
+		order("isolate look 600");
+		tell(CLIENTS + SPARE, (struct control){ .kind = CONTROL_SLOT_DRAIN,
+			.slot = SPARE, .generation = 1,
+			.argument = (uint64_t)(world.now_ns + NS_PER_S) });
+		call(MEMBER, "look", rows[i].words);
+		assert_int_equal(world.code, -1);
+		if (rows[i].order)
+			hear(OWNER, (struct message){ .kind = MESSAGE_CALL, .call_id = 1000,
+				.deadline_ns = world.now_ns + NS_PER_S,
+				.call = { .tool = message_text_of("router.tool"), .attempt = 1 },
+				.body = span_of_text(rows[i].order) });
+		else
+			change_catalog(other);
+		test_row(world.code == rows[i].code &&
+			 (world.code == ERROR_OK || strstr(world.reason, "neither")),
+			 "%s: %d, %s", rows[i].what, world.code, world.reason);
+		end();
+		free(other);
+	}
 }
 
 static void what_was_begun_goes_nowhere_else(void **state)
@@ -521,9 +600,11 @@ int main(void)
 		cmocka_unit_test(a_tool_that_is_switched_off_is_off),
 		cmocka_unit_test(an_earlier_result_answers_for_so_long),
 		cmocka_unit_test(without_a_worker_in_time_it_does_as_well),
+		cmocka_unit_test(without_a_worker_in_time_whoever_shares_it_has_it_too),
 		cmocka_unit_test(what_is_not_cached_is_asked_for_while_it_can_be),
 		cmocka_unit_test(the_fallback_comes_first),
 		cmocka_unit_test(from_the_fallback_there_is_a_way_back),
+		cmocka_unit_test(the_way_back_is_there_if_the_fallback_goes),
 		cmocka_unit_test(what_was_begun_goes_nowhere_else),
 		cmocka_unit_test(it_is_told_to_all_who_share_it),
 		cmocka_unit_test(an_earlier_result_is_no_effect),
