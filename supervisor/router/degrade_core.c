@@ -97,7 +97,7 @@ void degrade(struct router *router, struct call *call, const struct ending *why,
 		return;
 	}
 	call_detach(router, call);
-	call_enter(router, call, CALL_RECEIVED);
+	legacy_drop(router, call);
 	share_land(router, call, false, now_ns);
 	if (ask_other(router, call, now_ns))
 		return;

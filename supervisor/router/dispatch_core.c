@@ -227,8 +227,8 @@ static void send_call(struct router *router, struct call *call,
 		why = ending_of(ERROR_BREAKER_OPEN,
 				"the tool is being tried again");
 		why.retry_after_ms = tool_retry_ms(router, tool, now_ns);
-		tool_watch(router, tool, now_ns);
 		degrade(router, call, &why, now_ns);
+		tool_watch(router, tool, now_ns);	/* which ends all that wait */
 		return;
 	}
 	if (call->attempts == 0) {

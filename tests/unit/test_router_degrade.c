@@ -137,6 +137,7 @@ static void name_tools(void)
 	catalog->tools[LOOK].stale_ns = 60 * NS_PER_S;
 	catalog->tools[NEAR].stale_ns = 60 * NS_PER_S;
 	catalog->tools[STEP].class = TOOL_IDEMPOTENT;
+	catalog->tools[STEP].deadline_ns = catalog->tools[NEAR].deadline_ns = NS_PER_S;
 	strcpy(catalog->tools[LOOK].fallback, "other");
 	strcpy(catalog->tools[STEP].fallback, "other");
 	catalog->tools[OTHER].roles = 1U << ROLE_OWNER | 1U << ROLE_MEMBER;
@@ -554,6 +555,90 @@ static void what_was_begun_goes_nowhere_else(void **state)
 	end();
 }
 
+static void half_open(const char *tool)
+{
+	char words[65];
+
+	snprintf(words, sizeof(words), "isolate %s 1", tool);
+	order(words);
+	wait(NS_PER_S);
+}
+
+/* Which the next router would take for a call that it had. */
+static void what_was_about_to_go_leaves_no_row(void **state)
+{
+	const struct legacy *legacy;
+
+	(void)state;
+	begin();
+	legacy = &world.router->legacy;
+	half_open("look");
+	call(MEMBER, "look", "one");
+	answer(MAIN, ERROR_OK, "seen");
+	assert_int_equal(legacy->used, 0);
+	call(MEMBER, "look", "two");
+	call(MEMBER, "look", "three");
+	assert_int_equal(legacy->used, 2);
+	call(MEMBER, "look", "four");		/* one too many for a trial */
+	assert_string_equal(world.sent[SPARE].words, "four");
+	assert_int_equal(legacy->used, 3);
+	answer(SPARE, ERROR_OK, "seen");
+	assert_int_equal(legacy->used, 2);
+	end();
+}
+
+/* Two on trial, whose time is over before anybody has looked, and no place for more. */
+static uint64_t fill_with_trials(const char *tool)
+{
+	uint64_t other;
+
+	begin();
+	half_open(tool);
+	call(MEMBER, tool, "one");
+	call(MEMBER, tool, "two");
+	call(MEMBER, "look", "here");
+	other = world.sent[MAIN].handle;
+	for (int n = 0; n < 5; n++)
+		call(OWNER, "look", (char[]){ (char)('a' + n), '\0' });
+	call(OWNER, tool, "three");
+	assert_int_equal(world.sent[MAIN].handle, 0);
+	return other;
+}
+
+static void a_trial_that_is_over_ends_a_call_once(void **state)
+{
+	static const struct { const char *name; int tool; } rows[] = {
+		{ "step", STEP }, { "near", NEAR },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint64_t other = fill_with_trials(rows[i].name);
+
+		world.now_ns += 2 * NS_PER_S;
+		world.sent[MAIN].handle = other;
+		answer(MAIN, ERROR_OK, "seen");		/* the next is about to go */
+		assert_int_equal(world.router->tools[rows[i].tool].breaker.state, BREAKER_OPEN);
+		end();
+	}
+}
+
+static void whoever_ends_as_others_are_refused_ends_once(void **state)
+{
+	uint64_t leader;
+
+	(void)state;
+	fill_with_trials("near");
+	leader = world.last_id;
+	call(MEMBER, "near", "three");
+	assert_int_equal(world.router->tools[NEAR].coalesced, 1);
+	world.now_ns += 2 * NS_PER_S;
+	hear(OWNER, (struct message){ .kind = MESSAGE_CANCEL, .call_id = leader });
+	assert_int_equal(world.router->tools[NEAR].breaker.state, BREAKER_OPEN);
+	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	end();
+}
+
 /* Whoever joins an effect, or comes for it later, is told as well whose answer it is. */
 static void it_is_told_to_all_who_share_it(void **state)
 {
@@ -606,6 +691,9 @@ int main(void)
 		cmocka_unit_test(from_the_fallback_there_is_a_way_back),
 		cmocka_unit_test(the_way_back_is_there_if_the_fallback_goes),
 		cmocka_unit_test(what_was_begun_goes_nowhere_else),
+		cmocka_unit_test(what_was_about_to_go_leaves_no_row),
+		cmocka_unit_test(a_trial_that_is_over_ends_a_call_once),
+		cmocka_unit_test(whoever_ends_as_others_are_refused_ends_once),
 		cmocka_unit_test(it_is_told_to_all_who_share_it),
 		cmocka_unit_test(an_earlier_result_is_no_effect),
 	};
