@@ -623,6 +623,40 @@ static void a_trial_that_is_over_ends_a_call_once(void **state)
 	}
 }
 
+/* As in a pool whose workers belong to workspaces. */
+static void the_same_of_those_that_are_next(void **state)
+{
+	uint64_t other = fill_with_trials("near");
+
+	(void)state;
+	call(MEMBER, "near", "four");
+	world.router->pools[MAIN].row.flags = POOL_WORKSPACE;
+	pool_is(MAIN, RESTART_UP);
+	assert_int_equal(world.router->pools[MAIN].parked_count, 2);
+	world.now_ns += 2 * NS_PER_S;
+	world.sent[MAIN].handle = other;
+	answer(MAIN, ERROR_OK, "seen");
+	assert_int_equal(world.router->pools[MAIN].parked_count, 0);
+	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	end();
+}
+
+static void and_of_those_that_no_worker_can_serve(void **state)
+{
+	(void)state;
+	fill_with_trials("near");
+	call(AGENT, "near", "three");		/* who waits for that one's answer */
+	call(MEMBER, "near", "four");
+	world.router->pools[MAIN].row.flags = POOL_WORKSPACE;
+	pool_is(MAIN, RESTART_UP);
+	assert_int_equal(world.router->pools[MAIN].parked_count, 2);
+	world.now_ns += 2 * NS_PER_S;
+	tell(0, (struct control){ .kind = CONTROL_NO_ENTRY, .pool = MAIN, .argument = 2 });
+	assert_int_equal(world.router->pools[MAIN].parked_count, 0);
+	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
+	end();
+}
+
 static void whoever_ends_as_others_are_refused_ends_once(void **state)
 {
 	uint64_t leader;
@@ -693,6 +727,8 @@ int main(void)
 		cmocka_unit_test(what_was_begun_goes_nowhere_else),
 		cmocka_unit_test(what_was_about_to_go_leaves_no_row),
 		cmocka_unit_test(a_trial_that_is_over_ends_a_call_once),
+		cmocka_unit_test(the_same_of_those_that_are_next),
+		cmocka_unit_test(and_of_those_that_no_worker_can_serve),
 		cmocka_unit_test(whoever_ends_as_others_are_refused_ends_once),
 		cmocka_unit_test(it_is_told_to_all_who_share_it),
 		cmocka_unit_test(an_earlier_result_is_no_effect),
