@@ -605,72 +605,36 @@ static uint64_t fill_with_trials(const char *tool)
 	return other;
 }
 
-static void a_trial_that_is_over_ends_a_call_once(void **state)
+/* As one goes out, is next of a workspace, has no worker there, or is cancelled. */
+static void who_ends_as_the_breaker_opens_ends_once(void **state)
 {
-	static const struct { const char *name; int tool; } rows[] = {
-		{ "step", STEP }, { "near", NEAR },
-	};
+	enum way { GOES_OUT, NEXT, NO_ENTRY, CANCELLED, WAYS };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		uint64_t other = fill_with_trials(rows[i].name);
+	for (enum way way = GOES_OUT; way < WAYS; way++) {
+		uint64_t other = fill_with_trials("near"), leader = world.last_id;
 
+		call(AGENT, "near", "three");		/* who waits for its answer */
+		if (way == NEXT || way == NO_ENTRY) {
+			call(MEMBER, "near", "four");
+			world.router->pools[MAIN].row.flags = POOL_WORKSPACE;
+			pool_is(MAIN, RESTART_UP);
+			assert_int_equal(world.router->pools[MAIN].parked_count, 2);
+		}
 		world.now_ns += 2 * NS_PER_S;
 		world.sent[MAIN].handle = other;
-		answer(MAIN, ERROR_OK, "seen");		/* the next is about to go */
-		assert_int_equal(world.router->tools[rows[i].tool].breaker.state, BREAKER_OPEN);
+		if (way == CANCELLED)
+			hear(OWNER, (struct message){ .kind = MESSAGE_CANCEL, .call_id = leader });
+		else if (way == NO_ENTRY)
+			tell(0, (struct control){ .kind = CONTROL_NO_ENTRY, .pool = MAIN,
+						  .argument = 2 });
+		else
+			answer(MAIN, ERROR_OK, "seen");
+		assert_int_equal(world.router->tools[NEAR].breaker.state, BREAKER_OPEN);
+		assert_int_equal(world.router->pools[MAIN].parked_count, 0);
+		test_row(world.code == ERROR_BREAKER_OPEN, "%d: %d", (int)way, world.code);
 		end();
 	}
-}
-
-/* As in a pool whose workers belong to workspaces. */
-static void the_same_of_those_that_are_next(void **state)
-{
-	uint64_t other = fill_with_trials("near");
-
-	(void)state;
-	call(MEMBER, "near", "four");
-	world.router->pools[MAIN].row.flags = POOL_WORKSPACE;
-	pool_is(MAIN, RESTART_UP);
-	assert_int_equal(world.router->pools[MAIN].parked_count, 2);
-	world.now_ns += 2 * NS_PER_S;
-	world.sent[MAIN].handle = other;
-	answer(MAIN, ERROR_OK, "seen");
-	assert_int_equal(world.router->pools[MAIN].parked_count, 0);
-	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
-	end();
-}
-
-static void and_of_those_that_no_worker_can_serve(void **state)
-{
-	(void)state;
-	fill_with_trials("near");
-	call(AGENT, "near", "three");		/* who waits for that one's answer */
-	call(MEMBER, "near", "four");
-	world.router->pools[MAIN].row.flags = POOL_WORKSPACE;
-	pool_is(MAIN, RESTART_UP);
-	assert_int_equal(world.router->pools[MAIN].parked_count, 2);
-	world.now_ns += 2 * NS_PER_S;
-	tell(0, (struct control){ .kind = CONTROL_NO_ENTRY, .pool = MAIN, .argument = 2 });
-	assert_int_equal(world.router->pools[MAIN].parked_count, 0);
-	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
-	end();
-}
-
-static void whoever_ends_as_others_are_refused_ends_once(void **state)
-{
-	uint64_t leader;
-
-	(void)state;
-	fill_with_trials("near");
-	leader = world.last_id;
-	call(MEMBER, "near", "three");
-	assert_int_equal(world.router->tools[NEAR].coalesced, 1);
-	world.now_ns += 2 * NS_PER_S;
-	hear(OWNER, (struct message){ .kind = MESSAGE_CANCEL, .call_id = leader });
-	assert_int_equal(world.router->tools[NEAR].breaker.state, BREAKER_OPEN);
-	assert_int_equal(world.code, ERROR_BREAKER_OPEN);
-	end();
 }
 
 /* Whoever joins an effect, or comes for it later, is told as well whose answer it is. */
@@ -726,10 +690,7 @@ int main(void)
 		cmocka_unit_test(the_way_back_is_there_if_the_fallback_goes),
 		cmocka_unit_test(what_was_begun_goes_nowhere_else),
 		cmocka_unit_test(what_was_about_to_go_leaves_no_row),
-		cmocka_unit_test(a_trial_that_is_over_ends_a_call_once),
-		cmocka_unit_test(the_same_of_those_that_are_next),
-		cmocka_unit_test(and_of_those_that_no_worker_can_serve),
-		cmocka_unit_test(whoever_ends_as_others_are_refused_ends_once),
+		cmocka_unit_test(who_ends_as_the_breaker_opens_ends_once),
 		cmocka_unit_test(it_is_told_to_all_who_share_it),
 		cmocka_unit_test(an_earlier_result_is_no_effect),
 	};
