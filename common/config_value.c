@@ -236,10 +236,13 @@ static void print_list(FILE *out, const struct config_list *list)
 	fputs(" }", out);
 }
 
-void config_value_number(const struct config_row *row, const void *member,
+bool config_value_number(const struct config_row *row, const void *member,
 			 char ret[TEXT_QUANTITY_BYTES])
 {
+	if (!numbers[row->type].name)
+		return false;
 	numbers[row->type].format(*(const int64_t *)member, ret);
+	return true;
 }
 
 void config_value_print(FILE *out, const struct config_row *row,

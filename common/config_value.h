@@ -33,8 +33,8 @@ int config_value_check_length(const struct config_row *row, size_t length,
 void config_value_range(const struct config_row *row,
 			char ret[CONFIG_RANGE_BYTES]);
 
-/* The same of an INT, a SIZE or a DURATION, without a stream. */
-void config_value_number(const struct config_row *row, const void *member,
+/* The same of an INT, a SIZE or a DURATION, without a stream. False: it is none. */
+bool config_value_number(const struct config_row *row, const void *member,
 			 char ret[TEXT_QUANTITY_BYTES]);
 
 /* Writes a member's value as a file would say it. */

@@ -73,15 +73,16 @@ size_t settings_arguments(const struct settings *settings, const char *section,
 			  char ret[SETTINGS_ARGUMENTS_MAX][SETTINGS_ARGUMENT_BYTES])
 {
 	const struct config_section *found = section_named(section);
-	size_t count = found ? found->row_count : 0;
+	size_t count = 0;
 
-	assert(count <= SETTINGS_ARGUMENTS_MAX);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; found && i < found->row_count; i++) {
+		const struct config_row *row = &found->rows[i];
 		char value[TEXT_QUANTITY_BYTES];
 
-		config_value_number(&found->rows[i], (const char *)settings +
-				    found->rows[i].offset, value);
-		snprintf(ret[i], SETTINGS_ARGUMENT_BYTES, "%s=%s", found->rows[i].name, value);
+		if (!config_value_number(row, (const char *)settings + row->offset, value))
+			continue;
+		assert(count < SETTINGS_ARGUMENTS_MAX);
+		snprintf(ret[count++], SETTINGS_ARGUMENT_BYTES, "%s=%s", row->name, value);
 	}
 	return count;
 }

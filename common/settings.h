@@ -9,7 +9,7 @@
  *	cupel config man	the list between the marks in cupel.conf.5
  *
  * A worker whose manifest asks for them has the settings of the section of its own
- * name as its arguments, NAME=VALUE each; they are durations, sizes or numbers.
+ * name as its arguments, NAME=VALUE each, if they are durations, sizes or numbers.
  */
 #ifndef CUPEL_COMMON_SETTINGS_H
 #define CUPEL_COMMON_SETTINGS_H

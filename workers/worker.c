@@ -115,7 +115,7 @@ static int64_t use_pause(struct life *life, int64_t now_ns)
 
 	if (!program->idle || life->serving || life->draining)
 		return DEADLINE_NEVER;
-	if (now_ns >= life->idle_ns + (pause ? 0 : LIFE_IDLE_MOST_NS))
+	if (now_ns >= deadline_after(life->idle_ns, pause ? 0 : LIFE_IDLE_MOST_NS))
 		life->idle_ns = program->idle(&life->worker, now_ns);
 	return pause ? life->idle_ns : DEADLINE_NEVER;
 }

@@ -48,7 +48,7 @@ static const struct config_row worker_rows[] = {
 	{ "state", WORKER(state, BOOL), 0, 0, "false", NULL,
 	  "Whether it has a directory of its own, which stays, below that of the state; not beside a workspace.", NULL },
 	{ "settings", WORKER(settings, BOOL), 0, 0, "false", NULL,
-	  "Whether what cupel.conf says in a section of its name follows its arguments, each as NAME=VALUE.", NULL },
+	  "Whether what cupel.conf says in a section of its name follows its arguments, each number, size or duration as NAME=VALUE.", NULL },
 	{ "batch", WORKER(batch, BOOL), 0, 0, "false", NULL,
 	  "Whether its workers yield the processor to all others, where their cgroups can, and it is off when resources are short.", NULL },
 	{ "client_role", WORKER(client_role, ENUM), 0, 0, "none", NULL,

@@ -337,15 +337,11 @@ void call_confirm(struct router *router, struct call *call)
 	call_free(router, call);
 }
 
-/* In all its time, nor is there one now. */
-static bool lacked_workers(struct router *router, const struct call *call)
+/* It, or the equal one whose answer it awaits. */
+static bool awaits_worker(const struct call *call)
 {
-	const struct pool *pool;
-
-	if (call->stop != STOP_DEADLINE || !call_awaits_worker(call->state))
-		return false;
-	pool = tool_pool(router, &router->tools[call->tool]);
-	return pool && pool->ready_count == 0;
+	return call_awaits_worker(call->state) ||
+	       (call->state == CALL_JOINED && !list_is_linked(&call->effect_link));
 }
 
 static void do_answer(struct router *router, struct call *call,
@@ -365,8 +361,8 @@ static void do_answer(struct router *router, struct call *call,
 	/* A retry that never came to be: the last real error is the reason. */
 	if (call->state == CALL_WAITING && call->stop == STOP_DEADLINE)
 		ending = call->last;
-	if (lacked_workers(router, call))
-		degrade(router, call, &ending, now_ns);
+	if (call->stop == STOP_DEADLINE && awaits_worker(call))
+		degrade_late(router, call, &ending, now_ns);
 	else
 		call_end(router, call, &ending, now_ns);
 }

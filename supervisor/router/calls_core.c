@@ -309,6 +309,7 @@ void call_detach(struct router *router, struct call *call)
 		call_let_go(router, call);
 	share_leave(router, call);
 	effect_leave(router, call);
+	call_enter(router, call, CALL_RECEIVED);	/* tool_flush() passes it over */
 }
 
 /* ---- credit towards the worker ---- */

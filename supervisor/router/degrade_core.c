@@ -44,7 +44,9 @@ static bool ask_other(struct router *router, struct call *call, int64_t now_ns)
 static struct ending come_back(struct router *router, struct call *call,
 			       const struct ending *why)
 {
-	struct ending both = ending_of(why->code, "neither the tool nor its fallback ");
+	bool gone = why->code == ERROR_NOT_FOUND;	/* which he has not asked for */
+	struct ending both = ending_of(gone ? ERROR_UNAVAILABLE : why->code,
+				       "neither the tool nor its fallback ");
 
 	ending_add(&both, tool_name(router, call));
 	ending_add(&both, " can serve; 'cupel status' says why");
@@ -77,24 +79,41 @@ static bool serve_kept(struct router *router, struct call *call,
 	return true;
 }
 
+static bool is_offered(const struct router *router, const struct call *call)
+{
+	const struct tool *tool = &router->tools[call->tool];
+
+	return tool->present && tool->enabled;
+}
+
 void degrade(struct router *router, struct call *call, const struct ending *why,
 	     int64_t now_ns)
 {
-	const struct tool *tool = &router->tools[call->tool];
 	struct ending ending = *why;
 
-	if (call->begun || call->probe || call->records || !tool->present ||
-	    !tool->enabled) {
+	if (call->begun || call->probe || call->records ||
+	    (!call->instead && !is_offered(router, call))) {
 		call_end(router, call, &ending, now_ns);
 		return;
 	}
 	call_detach(router, call);
-	call_enter(router, call, CALL_RECEIVED);
+	legacy_drop(router, call);
 	share_land(router, call, false, now_ns);
 	if (ask_other(router, call, now_ns))
 		return;
 	if (call->instead)
 		ending = come_back(router, call, &ending);
-	if (!serve_kept(router, call, &ending, now_ns))
+	if (!is_offered(router, call) || !serve_kept(router, call, &ending, now_ns))
 		call_end(router, call, &ending, now_ns);
+}
+
+void degrade_late(struct router *router, struct call *call, const struct ending *why,
+		  int64_t now_ns)
+{
+	const struct pool *pool = tool_pool(router, &router->tools[call->tool]);
+
+	if (pool && pool->ready_count == 0)
+		degrade(router, call, why, now_ns);
+	else
+		call_end(router, call, why, now_ns);
 }

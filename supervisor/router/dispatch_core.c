@@ -227,8 +227,8 @@ static void send_call(struct router *router, struct call *call,
 		why = ending_of(ERROR_BREAKER_OPEN,
 				"the tool is being tried again");
 		why.retry_after_ms = tool_retry_ms(router, tool, now_ns);
-		tool_watch(router, tool, now_ns);
 		degrade(router, call, &why, now_ns);
+		tool_watch(router, tool, now_ns);	/* which ends all that wait */
 		return;
 	}
 	if (call->attempts == 0) {
@@ -270,6 +270,7 @@ static bool may_run(struct router *router, const struct call *call)
 	       can_run(router, &router->tools[call->tool]);
 }
 
+/* One that goes out, or not, may end any of the others: then from the first one on. */
 static void send_parked(struct router *router, struct pool *pool,
 			int64_t now_ns)
 {
@@ -287,6 +288,7 @@ static void send_parked(struct router *router, struct pool *pool,
 		list_remove(&call->parked_link);
 		pool->parked_count--;
 		send_call(router, call, slot, now_ns);
+		link = pool->parked.next;
 	}
 }
 
@@ -329,13 +331,16 @@ void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t worksp
 		"btrfs or tmpfs" :
 		"no worker can enter the workspace: is the directory still there?");
 
-	for (struct list *link = pool->parked.next, *next; link != &pool->parked;
-	     link = next) {
+	struct list *link = pool->parked.next;
+
+	while (link != &pool->parked) {		/* as in send_parked() */
 		struct call *call = LIST_OWNER(link, struct call, parked_link);
 
-		next = link->next;
-		if (call->workspace == workspace)
-			call_end(router, call, &why, now_ns);
+		link = link->next;
+		if (call->workspace != workspace)
+			continue;
+		call_end(router, call, &why, now_ns);
+		link = pool->parked.next;
 	}
 }
 

@@ -94,7 +94,10 @@ void door_enter(struct router *router, struct call *call, int64_t now_ns)
 		return;
 	}
 	why = refusal_of(r);
-	call_end(router, call, &why, now_ns);
+	if (r == -ETIME)
+		degrade_late(router, call, &why, now_ns);
+	else
+		call_end(router, call, &why, now_ns);
 }
 
 void door_leave(struct router *router, struct call *call)

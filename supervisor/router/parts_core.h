@@ -142,6 +142,10 @@ void call_register(struct router *router, struct call *call);
 void degrade(struct router *router, struct call *call, const struct ending *why,
 	     int64_t now_ns);
 
+/* Its time is over, and none has begun it: the same where there is no worker, or its end. */
+void degrade_late(struct router *router, struct call *call, const struct ending *why,
+		  int64_t now_ns);
+
 /* ---- dispatch_core ---- */
 
 /* Sends what can be sent in the pools marked dirty. */

@@ -354,6 +354,11 @@ void router_check(const struct router *router)
 	}
 	assert(count == router->call_count);
 	assert(running == router->running);
+	for (uint32_t i = 0; i < router->legacy.fresh; i++) {
+		uint32_t call = router->legacy.heirs[i].call;
+
+		assert(call == NONE || router->calls[call].legacy == i);
+	}
 	for (uint32_t i = 0; i < router->tools_fresh; i++) {
 		if (!router->tools[i].present)
 			continue;

@@ -76,6 +76,7 @@ static void name_tools(void)
 	catalog->tools[LOOK].stale_ns = 60 * NS_PER_S;
 	catalog->tools[NEAR].stale_ns = 60 * NS_PER_S;
 	catalog->tools[STEP].class = TOOL_IDEMPOTENT;
+	catalog->tools[STEP].deadline_ns = catalog->tools[NEAR].deadline_ns = NS_PER_S;
 	strcpy(catalog->tools[LOOK].fallback, "other");
 	strcpy(catalog->tools[STEP].fallback, "other");
 	catalog->tools[OTHER].roles = 1U << ROLE_OWNER | 1U << ROLE_MEMBER;
@@ -108,7 +109,8 @@ static void end(void)
 	router_world_end(&world);
 }
 
-static void call_named(uint32_t client, const char *tool, const char *words, const char *effect)
+static void call_within(int64_t ns, uint32_t client, const char *tool, const char *words,
+			const char *effect)
 {
 	memset(heard.sent, 0, sizeof(heard.sent));
 	heard.code = -1;
@@ -116,10 +118,15 @@ static void call_named(uint32_t client, const char *tool, const char *words, con
 	*heard.by = *heard.result = *heard.reason = '\0';
 	router_world_hear(&world, client, (struct message){
 		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
-		.deadline_ns = world.now_ns + 30 * NS_PER_S,
+		.deadline_ns = world.now_ns + ns,
 		.call = { .tool = message_text_of(tool), .attempt = 1,
 			  .effect = { (const uint8_t *)effect, strlen(effect) } },
 		.body = { (const uint8_t *)words, strlen(words) } });
+}
+
+static void call_named(uint32_t client, const char *tool, const char *words, const char *effect)
+{
+	call_within(30 * NS_PER_S, client, tool, words, effect);
 }
 
 static void call(uint32_t client, const char *tool, const char *words)
@@ -330,6 +337,29 @@ static void without_a_worker_in_time_it_does_as_well(void **state)
 	end();
 }
 
+/* Whoever waits for an equal call's answer has as little of it. */
+static void without_a_worker_in_time_whoever_shares_it_has_it_too(void **state)
+{
+	static const int64_t times_ns[] = { 30 * NS_PER_S, 20 * NS_PER_S };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times_ns) / sizeof(*times_ns); i++) {
+		begin();
+		keep("look", "here", "seen");
+		router_world_wait(&world, 2 * NS_PER_S);
+		router_world_tell(&world, CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN,
+			.slot = MAIN, .generation = 1,
+			.argument = (uint64_t)(world.now_ns + NS_PER_S) });
+		call(OWNER, "look", "here");
+		call_within(times_ns[i], MEMBER, "look", "here", "");
+		assert_int_equal(world.router->tools[LOOK].coalesced, 1);
+		router_world_wait(&world, times_ns[i]);
+		test_row(heard.code == ERROR_OK && strcmp(heard.result, "seen") == 0 &&
+			 heard.age_ms > 0, "%zu: %d, %s", i, heard.code, heard.reason);
+		end();
+	}
+}
+
 /* Without a time of its own it is kept for nothing else. */
 static void what_is_not_cached_is_asked_for_while_it_can_be(void **state)
 {
@@ -383,6 +413,56 @@ static void from_the_fallback_there_is_a_way_back(void **state)
 	end();
 }
 
+static void change_catalog(const struct catalog *catalog)
+{
+	router_world_step(&world, (struct router_event){ .kind = ROUTER_CONTROL, .catalog = catalog,
+		.record = &(struct control){ .kind = CONTROL_CATALOG } });
+}
+
+/* Its caller never named the fallback that goes while he waits there. */
+static void the_way_back_is_there_if_the_fallback_goes(void **state)
+{
+	static const struct {
+		const char *what, *order;	/* NULL: it is in no catalogue any more */
+		const char *words;
+		int code;
+	} rows[] = {
+		{ "switched off",	"disable other", "here", ERROR_OK },
+		{ "nothing is kept",	"disable other", "there", ERROR_UNAVAILABLE },
+		{ "removed",		NULL, "there", ERROR_UNAVAILABLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct catalog *other = calloc(1, sizeof(block));
+
+		begin();
+		router_rig_add_pool(other, "main", 1, 8);
+		router_rig_add_tool(other, "look", 0, 8);
+		other->generation = block.catalog.generation + 1;
+		keep("look", "here", "seen");
+		router_world_wait(&world, 2 * NS_PER_S);
+		order("isolate look 600");
+		router_world_tell(&world, CLIENTS + SPARE, (struct control){ .kind = CONTROL_SLOT_DRAIN,
+			.slot = SPARE, .generation = 1,
+			.argument = (uint64_t)(world.now_ns + NS_PER_S) });
+		call(MEMBER, "look", rows[i].words);
+		assert_int_equal(heard.code, -1);
+		if (rows[i].order)
+			router_world_hear(&world, OWNER, (struct message){ .kind = MESSAGE_CALL, .call_id = 1000,
+				.deadline_ns = world.now_ns + NS_PER_S,
+				.call = { .tool = message_text_of("router.tool"), .attempt = 1 },
+				.body = span_of_text(rows[i].order) });
+		else
+			change_catalog(other);
+		test_row(heard.code == rows[i].code &&
+			 (heard.code == ERROR_OK || strstr(heard.reason, "neither")),
+			 "%s: %d, %s", rows[i].what, heard.code, heard.reason);
+		end();
+		free(other);
+	}
+}
+
 static void what_was_begun_goes_nowhere_else(void **state)
 {
 	(void)state;
@@ -394,6 +474,88 @@ static void what_was_begun_goes_nowhere_else(void **state)
 	assert_int_equal(heard.code, ERROR_UNAVAILABLE);
 	assert_int_equal(heard.sent[SPARE].handle, 0);
 	end();
+}
+
+static void half_open(const char *tool)
+{
+	char words[65];
+
+	snprintf(words, sizeof(words), "isolate %s 1", tool);
+	order(words);
+	router_world_wait(&world, NS_PER_S);
+}
+
+/* Which the next router would take for a call that it had. */
+static void what_was_about_to_go_leaves_no_row(void **state)
+{
+	const struct legacy *legacy;
+
+	(void)state;
+	begin();
+	legacy = &world.router->legacy;
+	half_open("look");
+	call(MEMBER, "look", "one");
+	answer(MAIN, ERROR_OK, "seen");
+	assert_int_equal(legacy->used, 0);
+	call(MEMBER, "look", "two");
+	call(MEMBER, "look", "three");
+	assert_int_equal(legacy->used, 2);
+	call(MEMBER, "look", "four");		/* one too many for a trial */
+	assert_string_equal(heard.sent[SPARE].words, "four");
+	assert_int_equal(legacy->used, 3);
+	answer(SPARE, ERROR_OK, "seen");
+	assert_int_equal(legacy->used, 2);
+	end();
+}
+
+/* Two on trial, whose time is over before anybody has looked, and no place for more. */
+static uint64_t fill_with_trials(const char *tool)
+{
+	uint64_t other;
+
+	begin();
+	half_open(tool);
+	call(MEMBER, tool, "one");
+	call(MEMBER, tool, "two");
+	call(MEMBER, "look", "here");
+	other = heard.sent[MAIN].handle;
+	for (int n = 0; n < 5; n++)
+		call(OWNER, "look", (char[]){ (char)('a' + n), '\0' });
+	call(OWNER, tool, "three");
+	assert_int_equal(heard.sent[MAIN].handle, 0);
+	return other;
+}
+
+/* As one goes out, is next of a workspace, has no worker there, or is cancelled. */
+static void who_ends_as_the_breaker_opens_ends_once(void **state)
+{
+	enum way { GOES_OUT, NEXT, NO_ENTRY, CANCELLED, WAYS };
+
+	(void)state;
+	for (enum way way = GOES_OUT; way < WAYS; way++) {
+		uint64_t other = fill_with_trials("near"), leader = heard.last_id;
+
+		call(AGENT, "near", "three");		/* who waits for its answer */
+		if (way == NEXT || way == NO_ENTRY) {
+			call(MEMBER, "near", "four");
+			world.router->pools[MAIN].row.flags = POOL_WORKSPACE;
+			pool_is(MAIN, RESTART_UP);
+			assert_int_equal(world.router->pools[MAIN].parked_count, 2);
+		}
+		world.now_ns += 2 * NS_PER_S;
+		heard.sent[MAIN].handle = other;
+		if (way == CANCELLED)
+			router_world_hear(&world, OWNER, (struct message){ .kind = MESSAGE_CANCEL, .call_id = leader });
+		else if (way == NO_ENTRY)
+			router_world_tell(&world, 0, (struct control){ .kind = CONTROL_NO_ENTRY, .pool = MAIN,
+						  .argument = 2 });
+		else
+			answer(MAIN, ERROR_OK, "seen");
+		assert_int_equal(world.router->tools[NEAR].breaker.state, BREAKER_OPEN);
+		assert_int_equal(world.router->pools[MAIN].parked_count, 0);
+		test_row(heard.code == ERROR_BREAKER_OPEN, "%d: %d", (int)way, heard.code);
+		end();
+	}
 }
 
 /* Whoever joins an effect, or comes for it later, is told as well whose answer it is. */
@@ -442,10 +604,14 @@ int main(void)
 		cmocka_unit_test(a_tool_that_is_switched_off_is_off),
 		cmocka_unit_test(an_earlier_result_answers_for_so_long),
 		cmocka_unit_test(without_a_worker_in_time_it_does_as_well),
+		cmocka_unit_test(without_a_worker_in_time_whoever_shares_it_has_it_too),
 		cmocka_unit_test(what_is_not_cached_is_asked_for_while_it_can_be),
 		cmocka_unit_test(the_fallback_comes_first),
 		cmocka_unit_test(from_the_fallback_there_is_a_way_back),
+		cmocka_unit_test(the_way_back_is_there_if_the_fallback_goes),
 		cmocka_unit_test(what_was_begun_goes_nowhere_else),
+		cmocka_unit_test(what_was_about_to_go_leaves_no_row),
+		cmocka_unit_test(who_ends_as_the_breaker_opens_ends_once),
 		cmocka_unit_test(it_is_told_to_all_who_share_it),
 		cmocka_unit_test(an_earlier_result_is_no_effect),
 	};

@@ -130,6 +130,9 @@ static void a_section_is_a_workers_arguments(void **state)
 	assert_int_equal(settings_take(&got, "store", 1, argv, &why), 0);
 	assert_int_equal(got.store.raw_ns, INT64_C(7) * 86400 * 1000000000);
 	assert_int_equal(settings_arguments(&settings, "echo", text), 0);
+	assert_int_equal(settings_arguments(&settings, "log", text), 5);	/* no dir, no level */
+	assert_string_equal(text[0], "file_size=10M");
+	assert_int_equal(settings_arguments(&settings, "supervisor", text), 1);
 	snprintf(text[0], sizeof(text[0]), "raw=1s");
 	assert_int_equal(settings_take(&got, "store", 2, argv, &why), -EINVAL);
 	assert_string_equal(why.text, "1s is not between 1h and 36500d");

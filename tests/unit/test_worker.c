@@ -317,6 +317,40 @@ static void run_single(void)
 		.tool_count = 1, .single_use = true }));
 }
 
+/* How often a program was given a pause that wants no other after its first. */
+static int pauses;
+
+static int64_t pause_once(struct worker *worker, int64_t now_ns)
+{
+	(void)worker;
+	(void)now_ns;
+	pauses++;
+	return DEADLINE_NEVER;
+}
+
+static int serve_long(struct worker_call *call, json_t **ret, struct error *why)
+{
+	(void)ret;
+	(void)why;
+	worker_wake_at(call, clock_now_ns() + 200 * NS_PER_MS);
+	return WORKER_PENDING;
+}
+
+static void tell_pauses(struct worker_call *call)
+{
+	worker_finish(call, json_integer(pauses));
+}
+
+static void run_idle(void)
+{
+	static const struct worker_tool slow[] = {
+		{ .name = "other", .serve = serve_long, .woken = tell_pauses } };
+
+	_exit(worker_main(&(struct worker_program){
+		.name = "idle", .contract = &contract, .tools = slow,
+		.tool_count = 1, .calls_max = 1, .idle = pause_once }));
+}
+
 static void run_untested(void)
 {
 	_exit(worker_main(&(struct worker_program){
@@ -347,6 +381,23 @@ static void a_single_use_worker_serves_any_name_once(void **state)
 	rig_expect_result(1, ERROR_OK);
 	rig_confirm(1);
 	assert_true(rig_left_well());
+}
+
+static void a_pause_nobody_wants_is_given_to_nobody(void **state)
+{
+	static const uint8_t counted[] = { 0, 1, 1 };	/* as pack.h writes them */
+	struct message message;
+
+	(void)state;
+	rig_start_ready(run_idle);
+	for (uint64_t id = 1; id <= 3; id++) {
+		rig_call(id, "other", "1");
+		message = rig_expect_result(id, ERROR_OK);
+		assert_int_equal(message.body.length, 1);
+		assert_int_equal(*message.body.data, counted[id - 1]);
+		rig_confirm(id);
+		poll(NULL, 0, id == 1 ? 1500 : 100);
+	}
 }
 
 /* HELLO, READY, ACCEPT, RESULT; without an ACCEPT another worker gets the call. */
@@ -407,6 +458,7 @@ int main(void)
 		RIG_TEST(death_before_accepting_shows),
 		RIG_TEST(a_hang_can_be_seen_in_the_beats),
 		RIG_TEST(a_single_use_worker_serves_any_name_once),
+		RIG_TEST(a_pause_nobody_wants_is_given_to_nobody),
 		RIG_TEST(what_cannot_be_sent_ends_it_and_nothing_begins_unaccepted),
 		RIG_TEST(one_that_cannot_serve_never_becomes_ready),
 	};
