@@ -1,6 +1,7 @@
 /* What a call gets whose tool cannot serve: the router's core, its workers made up. */
 #include "tests/support/test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/router/state_core.h"
@@ -347,9 +348,7 @@ static void without_a_worker_in_time_whoever_shares_it_has_it_too(void **state)
 		begin();
 		keep("look", "here", "seen");
 		router_world_wait(&world, 2 * NS_PER_S);
-		router_world_tell(&world, CLIENTS + MAIN, (struct control){ .kind = CONTROL_SLOT_DRAIN,
-			.slot = MAIN, .generation = 1,
-			.argument = (uint64_t)(world.now_ns + NS_PER_S) });
+		drain(MAIN);
 		call(OWNER, "look", "here");
 		call_within(times_ns[i], MEMBER, "look", "here", "");
 		assert_int_equal(world.router->tools[LOOK].coalesced, 1);
@@ -413,12 +412,6 @@ static void from_the_fallback_there_is_a_way_back(void **state)
 	end();
 }
 
-static void change_catalog(const struct catalog *catalog)
-{
-	router_world_step(&world, (struct router_event){ .kind = ROUTER_CONTROL, .catalog = catalog,
-		.record = &(struct control){ .kind = CONTROL_CATALOG } });
-}
-
 /* Its caller never named the fallback that goes while he waits there. */
 static void the_way_back_is_there_if_the_fallback_goes(void **state)
 {
@@ -439,13 +432,11 @@ static void the_way_back_is_there_if_the_fallback_goes(void **state)
 		begin();
 		router_rig_add_pool(other, "main", 1, 8);
 		router_rig_add_tool(other, "look", 0, 8);
-		other->generation = block.catalog.generation + 1;
+		other->generation = 2;
 		keep("look", "here", "seen");
 		router_world_wait(&world, 2 * NS_PER_S);
 		order("isolate look 600");
-		router_world_tell(&world, CLIENTS + SPARE, (struct control){ .kind = CONTROL_SLOT_DRAIN,
-			.slot = SPARE, .generation = 1,
-			.argument = (uint64_t)(world.now_ns + NS_PER_S) });
+		drain(SPARE);
 		call(MEMBER, "look", rows[i].words);
 		assert_int_equal(heard.code, -1);
 		if (rows[i].order)
@@ -454,7 +445,7 @@ static void the_way_back_is_there_if_the_fallback_goes(void **state)
 				.call = { .tool = message_text_of("router.tool"), .attempt = 1 },
 				.body = span_of_text(rows[i].order) });
 		else
-			change_catalog(other);
+			router_world_reload(&world, other);
 		test_row(heard.code == rows[i].code &&
 			 (heard.code == ERROR_OK || strstr(heard.reason, "neither")),
 			 "%s: %d, %s", rows[i].what, heard.code, heard.reason);
