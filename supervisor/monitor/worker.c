@@ -60,7 +60,8 @@ static void read_beats(struct worker *worker, int most)
 		}
 		if (r < 0)
 			event.beat = (struct beat){ .kind = 0 };
-		if (event.beat.kind == BEAT_TAKEN && worker->memory_bytes)
+		if (event.beat.kind == BEAT_TAKEN && worker->memory_bytes &&
+		    worker->look_ns == DEADLINE_NEVER)
 			worker->look_ns = worker->monitor->now_ns + LOOK_NS;
 		worker_report(worker, event);
 	}
