@@ -55,10 +55,10 @@ jobs() {
 		"$(job '[.schema, .cause, .exit_code]' '{"argv":["sh","-c","exit 4"]}')" \
 		'["cupel.run/1","exited",4]'
 	is "$tier: and its output" \
-		"$(ask call --stream job '{"argv":["sh","-c","echo out; echo err >&2"]}' 2>"$space/err" | head -1; cat "$space/err")" \
+		"$(ask call --stream job '{"argv":["sh","-c","echo out; echo err >&2"]}' 2>"$space/err" | sed -n 1p; cat "$space/err")" \
 		$'out\nerr'
 	is "$tier: it sees nothing of the worker" \
-		"$(ask call --stream job '{"argv":["sh","-c","cat /proc/$PPID/maps; ls /proc/$$/fd | tr -d \"\\n\""]}' 2>/dev/null | head -1 | tr -d '3{' | cut -c1-3)" 012
+		"$(ask call --stream job '{"argv":["sh","-c","cat /proc/$PPID/maps; ls /proc/$$/fd | tr -d \"\\n\""]}' 2>/dev/null | sed -n 1p | tr -d '3{' | cut -c1-3)" 012
 	is "$tier: what it leaves behind ends with it" \
 		"$(job '.cause, .wall_ns < 5e9' '{"argv":["sh","-c","setsid sleep 1000 & setsid setsid sleep 1000 & exit 0"]}')" \
 		$'exited\ntrue'

@@ -236,19 +236,53 @@ static int turn(struct session *session)
 
 /* ---- waiting ---- */
 
+static bool runs(const struct ask *ask)
+{
+	return ask->call && !ask->done;
+}
+
+void session_give_up(struct session *session, struct ask *asks, size_t count)
+{
+	int64_t until_ns = clock_now_ns() + NS_PER_S;
+	struct client_event event;
+	int r = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (runs(&asks[i]))
+			client_cancel(session->client, asks[i].call);
+	for (size_t i = 0; i < count; i++)
+		while (runs(&asks[i]) && (r == 0 || r == -EAGAIN) &&
+		       clock_now_ns() < until_ns) {
+			r = client_wait(session->client, -1, until_ns, &event);
+			if (r == 0)
+				take(session, &event);
+		}
+	for (size_t i = 0; i < count; i++) {
+		if (runs(&asks[i])) {
+			client_abandon(session->client, asks[i].call);
+			forget(session, &asks[i]);
+		}
+		if (asks[i].call)
+			json_decref(asks[i].answer);
+		asks[i].call = 0;
+		asks[i].answer = NULL;
+	}
+}
+
 int session_wait(struct session *session, struct ask *ask)
 {
 	int r = 0;
 
 	while (!ask->done && r == 0)
 		r = turn(session);
-	if (r == -EBUSY && !ask->done)
+	if (ask->done)
+		return ask->result;
+	session_give_up(session, ask, 1);
+	if (r == -EBUSY)
 		return error_set_code(&ask->why, r, ERROR_RESOURCE_EXHAUSTED, "%s",
 				      session->taken.text);
-	if (r < 0 && !ask->done)
-		return error_set(&ask->why, r, "%s", r == -ECANCELED ? "cancelled" :
-				 r == -ETIMEDOUT ? "the time is up" : "the supervisor is gone");
-	return ask->result;
+	return error_set(&ask->why, r, "%s", r == -ECANCELED ? "cancelled" :
+			 r == -ETIMEDOUT ? "the time is up" : "the supervisor is gone");
 }
 
 int session_wait_any(struct session *session, struct ask *asks, size_t count,
@@ -276,10 +310,6 @@ int session_ask(struct session *session, const char *tool, uint32_t workspace,
 
 	if (r == 0)
 		r = session_wait(session, &ask);
-	if (!ask.done) {	/* neither stack nor arena may be used later */
-		client_abandon(session->client, ask.call);
-		forget(session, &ask);
-	}
 	if (r < 0) {
 		*why = ask.why;
 		json_decref(ask.answer);
@@ -296,20 +326,5 @@ int session_ask(struct session *session, const char *tool, uint32_t workspace,
 
 void session_end(struct session *session)
 {
-	int64_t until = clock_now_ns() + NS_PER_S;
-	struct client_event event;
-
-	for (struct ask *ask = session->asks; ask; ask = ask->next)
-		client_cancel(session->client, ask->call);
-	while (session->asks && clock_now_ns() < until) {
-		int r = client_wait(session->client, -1, until, &event);
-
-		if (r < 0 && r != -EAGAIN)
-			break;
-		if (r == 0)
-			take(session, &event);
-	}
-	for (struct ask *ask = session->asks; ask; ask = ask->next)
-		client_abandon(session->client, ask->call);
-	session->asks = NULL;
+	session_give_up(session, &session->hold, 1);
 }

@@ -69,12 +69,21 @@ int session_connect(int fd, struct client **ret, struct error *why);
 int session_begin(struct session *session, struct ask *ask, const char *tool,
 		  uint32_t workspace, json_t *arguments, int64_t timeout_ns);
 
-/* Waits until this one is done, and returns its result. */
+/* Waits until this one is done, and returns its result; given up if that fails. */
 int session_wait(struct session *session, struct ask *ask);
 
-/* Waits until one of them is done that was not taken (call != 0) yet. */
+/*
+ * Waits until one of them is done that was not taken (call != 0) yet. If that
+ * fails, or they are not all waited for, session_give_up() has to follow.
+ */
 int session_wait_any(struct session *session, struct ask *asks, size_t count,
 		     size_t *ret_index);
+
+/*
+ * Those of them that run are to end, and are waited for, a second at most; from
+ * then on no answer finds them, and they may go.
+ */
+void session_give_up(struct session *session, struct ask *asks, size_t count);
 
 /*
  * Asks and waits. ret may be NULL, else the answer is the caller's to
@@ -91,7 +100,7 @@ int session_ask(struct session *session, const char *tool, uint32_t workspace,
  */
 int session_hold(struct session *session, struct error *why);
 
-/* Cancels all that runs and waits for their ends, a second at most. */
+/* The copies, if they are held, are nobody's any more. */
 void session_end(struct session *session);
 
 /* The memory of the call. */

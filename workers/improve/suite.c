@@ -124,11 +124,13 @@ int suite_run(struct session *session, const struct suite *suite,
 	while (r == 0 && run.busy > 0) {
 		r = session_wait_any(session, run.asks, suite->slots, &slot);
 		if (r < 0)
-			return error_set(why, r, "the tests were cut short");
-		r = end(&run, slot);
+			error_set(why, r, "the tests were cut short");
+		else
+			r = end(&run, slot);
 		if (r == 0 && run.begun < run.place_count)
 			r = begin(&run, slot);
 	}
+	session_give_up(session, run.asks, suite->slots);	/* what a failure leaves */
 	return r < 0 ? r : gather(&run, cases);
 }
 
