@@ -24,6 +24,7 @@ static void put(struct sent *sent, const void *bytes, size_t length)
 
 static void get(const struct sent *sent, size_t offset, void *bytes, size_t length)
 {
+	assert(sent->room > 0);
 	size_t at = (sent->start + offset) % sent->room;
 	size_t before_end = least(length, sent->room - at);
 

@@ -251,7 +251,7 @@ static int add_pool(struct assembly *assembly, struct manifest *manifest,
 	const struct catalog_pool *before =
 		find_pool(assembly->previous, worker->title);
 	struct catalog_pool pool;
-	struct span arguments;
+	struct span arguments = { 0 };
 	struct stat program;
 	int r;
 

@@ -130,7 +130,7 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 /* Where the supervisor of this user writes, by its settings. */
 static int find_directory(char *ret, size_t size, struct error *why)
 {
-	struct settings settings;
+	struct settings settings = { 0 };
 	struct places places;
 	struct config config;
 	int r = places_find(&places, why);

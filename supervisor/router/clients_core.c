@@ -13,6 +13,7 @@ bool client_is_guest(const struct client *client)
 
 struct user *user_row(struct router *router, uint32_t uid)
 {
+	assert(router->size.clients > 0);
 	return &router->users[uid % router->size.clients];
 }
 

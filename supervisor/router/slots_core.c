@@ -140,7 +140,7 @@ void slot_freed(struct router *router, struct slot *slot, int64_t now_ns)
 	slot->idle_ns = now_ns;
 	slot->blocked &= slot->running > 0;
 	dispatch_mark(router, slot->pool);
-	if (slot->state == SLOT_READY && pool && slot->served > 0 &&
+	if (slot->state == SLOT_READY && slot->pool != NONE && slot->served > 0 &&
 	    is_used_up(pool, slot))
 		drain(router, slot, now_ns + DRAIN_NS,
 		      pool->row.kind == POOL_PER_CALL ? NULL : "served its calls",

@@ -359,7 +359,7 @@ static double peak(void)
 /* Calls come as by a clock, whatever becomes of those before. */
 static double goodput(double offered_per_s)
 {
-	int64_t start_ns = bench_now_ns(), now_ns = start_ns;
+	int64_t start_ns = bench_now_ns(), now_ns;
 	unsigned good = 0, sent = 0;
 
 	while ((now_ns = bench_now_ns()) < start_ns + OVERLOAD_NS) {

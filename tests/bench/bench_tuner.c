@@ -11,6 +11,7 @@
  */
 #include "tests/support/bench.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,7 @@ static int serve(const char *kind, const char *seed)
 	landscape_init(&landscape, kind_of(kind), strtoull(seed, NULL, 10),
 		       SPACE_UNSAFE);
 	count = landscape.space.count;
+	assert(count > 0);
 	for (size_t i = 0; i < count; i++)
 		printf("%s %u %u\n", landscape.parameters[i].kind ==
 		       SPACE_CATEGORY ? "category" : "ordered",

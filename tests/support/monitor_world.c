@@ -1,5 +1,6 @@
 #include "tests/support/monitor_world.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "common/core/deadline.h"
@@ -102,6 +103,7 @@ static void take(struct world *world, const struct core_action *action)
 		spawn(world, action);
 		break;
 	case ACTION_LINK:	/* once in each life of the router, if it asked to be */
+		assert(process);
 		assert_true(process->exists && world->processes[CORE_ROUTER].exists);
 		assert_true(process->outlives);
 		assert_true(process->linked != world->processes[CORE_ROUTER].generation);
@@ -109,11 +111,13 @@ static void take(struct world *world, const struct core_action *action)
 		world_seen[SOMETIMES_LINKED]++;
 		break;
 	case ACTION_SIGNAL:
+		assert(process);
 		assert_true(process->exists);
 		if (!process->hangs && process->dies_ns == DEADLINE_NEVER)
 			process->dies_ns = soon(world, 300);
 		break;
 	case ACTION_KILL:
+		assert(process);
 		assert_true(process->exists);
 		if (world->immortal && world_chance(world, 20))
 			process->dies_ns = soon(world, 6000);
@@ -121,6 +125,7 @@ static void take(struct world *world, const struct core_action *action)
 			process->dies_ns = soon(world, 3);
 		break;
 	case ACTION_COLLECT:
+		assert(process);
 		assert_true(process->exists);
 		assert_int_equal(process->facts, FACT_ALL);	/* all four, always */
 		process->exists = false;

@@ -142,7 +142,7 @@ static const struct config_row guard_rows[] = {
 	  "Whether it has to be proven not to get worse.", NULL },
 };
 
-#define ROWS(table) .rows = table, .row_count = COUNT(table)
+#define ROWS(table) .rows = (table), .row_count = COUNT(table)
 #define BLOCKS(structure, outer, member, most)                                \
 	.block_bytes = sizeof(struct structure),                              \
 	.blocks_offset = offsetof(struct outer, member), .blocks_max = most
@@ -212,13 +212,15 @@ static int refuse(const struct check *check, const void *member, const char *for
 /* A path of the workspace: relative, and never up. */
 static bool is_inside(const char *path)
 {
+	if (!*path || *path == '/' || strcmp(path, ".git") == 0 ||
+	    strncmp(path, ".git/", 5) == 0)
+		return false;
 	for (const char *part = path; part; part = strchr(part, '/')) {
 		part += *part == '/';
 		if (strcmp(part, "..") == 0 || strncmp(part, "../", 3) == 0)
 			return false;
 	}
-	return *path && *path != '/' && strcmp(path, ".git") != 0 &&
-	       strncmp(path, ".git/", 5) != 0;
+	return true;
 }
 
 static int check_path(const struct check *check, const char *const *member,
