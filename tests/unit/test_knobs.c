@@ -1,4 +1,5 @@
 #include "common/arena.h"
+#include "common/text.h"
 #include "tests/support/test.h"
 #include "workers/improve/knobs.h"
 
@@ -109,6 +110,27 @@ static void a_config_is_environment_files_and_words(void **state)
 	stop(&fixture);
 }
 
+/* In every buffer, what is cut is cut at a whole character. */
+static void words_are_utf8_wherever_they_are_cut(void **state)
+{
+	static const char text[] = "knob k { values = { \"\", \"\303\244\303\266\342\202\254\\n\" } }\n";
+	struct fixture fixture;
+	struct space_config config;
+	char words[64];
+
+	(void)state;
+	test_row(start(&fixture, text, header) == 0, "%s", fixture.why.text);
+	space_current(&fixture.knobs.space, &config);
+	config.levels[0] = 1;
+	for (size_t size = 1; size <= sizeof(words); size++) {
+		knobs_describe(&fixture.knobs, &config, words, size);
+		test_row(text_is_utf8(span_of_text(words)) && strlen(words) < size, "%zu: %s",
+			 size, words);
+	}
+	assert_string_equal(words, "k: (empty) to \303\244\303\266\342\202\254\\n");
+	stop(&fixture);
+}
+
 static void without_knobs_there_is_nothing_to_tune(void **state)
 {
 	struct fixture fixture;
@@ -152,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_space_is_made_of_what_is_there),
 		cmocka_unit_test(a_config_is_environment_files_and_words),
+		cmocka_unit_test(words_are_utf8_wherever_they_are_cut),
 		cmocka_unit_test(without_knobs_there_is_nothing_to_tune),
 		cmocka_unit_test(what_does_not_fit_is_refused_with_the_way_out),
 	};

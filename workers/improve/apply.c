@@ -14,9 +14,12 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/text.h"
 #include "workers/improve/auto_apply_core.h"
 #include "workers/improve/campaign.h"
 
+#define SUBJECT_BYTES 61	/* of the words in the first line */
+#define BODY_BYTES 601
 #define MESSAGE_BYTES 900
 
 static int read_improvement(struct campaign *campaign, int64_t improvement, json_t **ret)
@@ -35,11 +38,15 @@ static int read_improvement(struct campaign *campaign, int64_t improvement, json
 
 static void write_message(const json_t *row, char ret[MESSAGE_BYTES])
 {
-	const char *words = json_string_value(json_object_get(row, "description"));
+	const char *description = json_string_value(json_object_get(row, "description"));
+	const struct span words = span_of_text(description ? description : "");
 	const json_t *gain = json_object_get(row, "gain_lower");
+	char subject[SUBJECT_BYTES], body[BODY_BYTES];
 
-	snprintf(ret, MESSAGE_BYTES, "Tune %.60s\n\n%.600s\n\nMeasured side by side: at least %.1f %% better.\n",
-		 words ? words : "", words ? words : "", 100 * json_number_value(gain));
+	text_escape(words, subject, sizeof(subject));
+	text_escape(words, body, sizeof(body));
+	snprintf(ret, MESSAGE_BYTES, "Tune %s\n\n%s\n\nMeasured side by side: at least %.1f %% better.\n",
+		 subject, body, 100 * json_number_value(gain));
 }
 
 /* What git knows it by: see workers/git/change.h. */

@@ -42,7 +42,7 @@ static int build(struct campaign *campaign, const struct arm *arm,
 		command_describe(&outcome, reason, sizeof(reason));
 		*ret_outcome = strcmp(outcome.cause, "wall") == 0 ? TUNER_TIMEOUT :
 								     TUNER_INVALID;
-		error_set(campaign->why, -EINVAL, "the build failed: %.400s", reason);
+		error_set(campaign->why, -EINVAL, "the build failed: %s", reason);
 	}
 	json_decref(ask.answer);
 	return 0;
@@ -185,7 +185,7 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 	if (!difference.first)
 		return 0;
 	*ret_outcome = TUNER_WRONG;
-	error_set(campaign->why, -EINVAL, "%zu tests failed, %zu vanished, %zu were skipped that passed before; first: %.300s",
+	error_set(campaign->why, -EINVAL, "%zu tests failed, %zu vanished, %zu were skipped that passed before; first: %s",
 		  difference.newly_failed, difference.vanished, difference.newly_skipped,
 		  difference.first);
 	return 0;

@@ -12,6 +12,7 @@
 #include "common/cleanup.h"
 #include "common/config_store.h"
 #include "common/error.h"
+#include "common/text.h"
 
 #define RANGE_LEVELS_MOST 1024
 
@@ -512,16 +513,18 @@ void knobs_describe(const struct knobs *knobs, const struct space_config *config
 		    char *ret, size_t size)
 {
 	char from[KNOB_TEXT_BYTES], to[KNOB_TEXT_BYTES];
+	char words[2 * KNOB_TEXT_BYTES + CONFIG_TITLE_BYTES_MAX + sizeof(", :  to ")];
 	size_t used = 0;
 
 	snprintf(ret, size, "nothing");
-	for (size_t i = 0; i < knobs->space.count && used < size; i++) {
+	for (size_t i = 0; i < knobs->space.count && used + 1 < size; i++) {
 		if (!differs(knobs, config, i))
 			continue;
 		knobs_value(knobs, i, knobs->parameters[i].current, from);
 		knobs_value(knobs, i, config->levels[i], to);
-		used += (size_t)snprintf(ret + used, size - used, "%s%s: %s to %s",
-					 used ? ", " : "", knob_at(knobs, i)->title,
-					 *from ? from : "(empty)", *to ? to : "(empty)");
+		snprintf(words, sizeof(words), "%s%s: %s to %s", used ? ", " : "",
+			 knob_at(knobs, i)->title, *from ? from : "(empty)",
+			 *to ? to : "(empty)");
+		used += text_escape(span_of_text(words), ret + used, size - used);
 	}
 }

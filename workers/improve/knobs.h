@@ -97,7 +97,7 @@ json_t *knobs_changes(const struct knobs *knobs, const struct space_config *conf
 int knobs_config(const struct knobs *knobs, const json_t *changes,
 		 struct space_config *ret, struct error *why);
 
-/* "OPT: -O2 to -O3, BLOCK: 512 to 4096", or "nothing". */
+/* "OPT: -O2 to -O3, BLOCK: 512 to 4096", or "nothing"; as by text_escape(). */
 void knobs_describe(const struct knobs *knobs, const struct space_config *config,
 		    char *ret, size_t size);
 
