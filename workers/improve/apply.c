@@ -194,8 +194,7 @@ static int check_unchanged(struct campaign *campaign, const json_t *row, const j
 	return r;
 }
 
-static int apply_row(struct campaign *campaign, const json_t *row, int64_t improvement,
-		     bool here)
+static int apply_row(struct campaign *campaign, const json_t *row, bool here)
 {
 	struct space_config config;
 	json_t *files = NULL;
@@ -209,12 +208,8 @@ static int apply_row(struct campaign *campaign, const json_t *row, int64_t impro
 			 json_object_get(json_object_get(row, "changes"), "knobs"), &config,
 			 campaign->why);
 	if (r == 0)
-		files = knobs_files(&campaign->knobs, &config, true,
-				    session_memory(campaign->session));
-	if (r == 0 && json_array_size(files) == 0)
-		r = error_set_code(campaign->why, -EALREADY, ERROR_FAILED_PRECONDITION,
-				   "improvement %lld changes no file; set its knobs as 'cupel show %lld' says",
-				   (long long)improvement, (long long)improvement);
+		r = knobs_files(&campaign->knobs, &config, true,
+				session_memory(campaign->session), &files, campaign->why);
 	if (r == 0 && !campaign->repository)
 		r = check_unchanged(campaign, row, files);
 	if (r == 0)
@@ -229,7 +224,7 @@ int improvement_apply(struct campaign *campaign, int64_t improvement, bool here)
 	int r = read_improvement(campaign, improvement, &row);
 
 	if (r == 0)
-		r = apply_row(campaign, row, improvement, here);
+		r = apply_row(campaign, row, here);
 	json_decref(row);
 	return r;
 }
@@ -296,7 +291,7 @@ int campaign_apply(struct campaign *campaign, int64_t improvement)
 		r = improvement_apply(campaign, improvement, true);
 	if (r != -EBUSY)
 		return r;
-	/* Somebody's work is in the way: it stays approved. */
+	/* Somebody's work is in the way, or it cannot be written: it stays approved. */
 	json_object_set_new(campaign->report, "not_applied", json_string(campaign->why->text));
 	return 0;
 }

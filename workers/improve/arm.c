@@ -102,16 +102,20 @@ int arm_build(struct campaign *campaign, unsigned copy,
 	      const struct space_config *config, struct arm *ret,
 	      enum tuner_outcome *ret_outcome)
 {
+	struct arena *memory = session_memory(campaign->session);
+	json_t *files = NULL;
 	char words[300];
 
 	knobs_describe(&campaign->knobs, config, words, sizeof(words));
 	*ret = (struct arm){ .copy = copy, .config = *config, .commit = campaign->base,
-			     .name = arena_text(session_memory(campaign->session), "%s", words),
+			     .name = arena_text(memory, "%s", words),
 			     .environment = knobs_environment(&campaign->knobs, config) };
-	return make(campaign, campaign->base,
-		    knobs_files(&campaign->knobs, config, false,
-				session_memory(campaign->session)),
-		    ret, ret_outcome);
+	int r = knobs_files(&campaign->knobs, config, false, memory, &files, campaign->why);
+
+	if (r == 0)
+		return make(campaign, campaign->base, files, ret, ret_outcome);
+	arm_release(ret);
+	return r;
 }
 
 int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commit,
