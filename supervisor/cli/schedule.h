@@ -3,11 +3,15 @@
  *
  *	STATE/schedules/ID	a file a workspace: its terms, when it is due, how the
  *				last campaign ended (JSON)
+ *	STATE/schedules/ID.new	the next one of that name, until it is complete
  *
  * A process of the user's own keeps the schedule, with the user's rights and no
- * others: each campaign is the call that `cupel improve` makes. It holds the
- * file's lock (flock(2)), so that there is one for a workspace, and the file is
- * what the next process, and whoever lists them, knows. When: schedule_core.h.
+ * others: each campaign is the call that `cupel improve` makes. It holds a lock
+ * on the file, so that there is one for a workspace, and the file is what the
+ * next process, and whoever lists them, knows. It is locked before it gets its
+ * name, and never written again, so that it is whole whenever the process or the
+ * disk gives up. The lock is one of fcntl(2), F_OFD_SETLK: it can be looked at
+ * without being taken. When: schedule_core.h.
  */
 #ifndef CUPEL_SUPERVISOR_CLI_SCHEDULE_H
 #define CUPEL_SUPERVISOR_CLI_SCHEDULE_H
@@ -17,12 +21,15 @@
 #include "supervisor/cli/schedule_core.h"
 #include "supervisor/cli/table.h"
 
+#define SCHEDULE_ID_LETTERS 16
+
 struct scheduled {
 	struct schedule_terms terms;
 	const char *workspace, *mode;	/* borrowed */
 	struct schedule schedule;
 	struct random random;
-	int fd;				/* of the file */
+	int folder, fd;			/* of the schedules; of the file, which is locked */
+	char id[SCHEDULE_ID_LETTERS + 1];	/* its name */
 	char outcome[200];		/* of the last campaign */
 	enum schedule_word told;	/* what stderr was told it waits for */
 };

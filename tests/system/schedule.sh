@@ -14,6 +14,7 @@ campaigns() { # how many there were here
 	rows 'SELECT count(*) FROM sessions'
 }
 keep() { # OPTION...: sets $keeper
+	: >../said	# what an earlier one was told there
 	"$cupel" improve --mode observe --load 1000 --jitter 0 "$@" >../out 2>../said </dev/null &
 	keeper=$!
 	started+=("$keeper")
@@ -81,6 +82,12 @@ holds 'days late it begins' until_there more_than "$before"
 until_there told 'the next one in'
 is 'and once' "$(campaigns)" $((before + 1))
 end
+exec {looks}<"$file"
+flock -s "$looks"
+keep --every 1h
+holds 'who just looks at a schedule is not in its way' until_there told 'the next one in'
+flock -u "$looks"
+end
 set_due -10
 "$cupel" call echo.sleep '{"ms": 600000}' >/dev/null 2>&1 </dev/null &
 sleeper=$!
@@ -139,6 +146,27 @@ keep --every 1h
 until_there pgrep -f "sleep $token"
 end
 is 'one that is ended while it runs' "$? $(listed '[.failures, .due_ns < .ended_ns]')" '130 [2,true]'
+
+# ---- a file that cannot be written ----
+
+begin() { # one that runs until it is ended
+	set_due -10
+	keep --every 1h
+	until_there pgrep -f "sleep $token"
+}
+begin
+was=$(cat "$file")
+prlimit --pid "$keeper" --fsize=${#was}
+kill $(pgrep -f "sleep $token")
+holds 'that it cannot be written down is told' until_there told 'cannot be written down: No space left'
+is 'and what was there stays, whole' "$(cat "$file")" "$was"
+kill -9 "$keeper"
+wait "$keeper" 2>/dev/null
+keep --every 1h
+until_there told 'the next one in'
+is 'so that it is not forgotten' "$(listed '[.kept, .failures, .outcome]')" \
+	'[true,3,"it was cut short"]'
+end
 
 # ---- arguments ----
 
