@@ -195,10 +195,12 @@ static int run(const struct wanted *wanted, json_t **ret, struct error *why)
 			  arguments, wanted->time_ns ? wanted->time_ns + GRACE_NS : 0, ret, why);
 }
 
+/* At once, as the next campaign may be days away. */
 static int tell(const struct wanted *wanted, json_t *report)
 {
 	bool found = improve_report_found(report);
 	struct table table;
+	int flushed;
 
 	if (wanted->json)
 		cli_print_json(json_incref(report));
@@ -206,7 +208,8 @@ static int tell(const struct wanted *wanted, json_t *report)
 	if (!wanted->json)
 		improve_report_print(&table, report);
 	json_decref(report);
-	return found ? EXIT_OK : EXIT_FAILED;
+	flushed = cli_flush();
+	return flushed != EXIT_OK ? flushed : found ? EXIT_OK : EXIT_FAILED;
 }
 
 /* An exit code; the reason is told, and kept with a schedule. */

@@ -81,6 +81,8 @@ keep --every 1h
 holds 'days late it begins' until_there more_than "$before"
 until_there told 'the next one in'
 is 'and once' "$(campaigns)" $((before + 1))
+is 'its report is out when it has ended, not when its process does' \
+	"$(grep -c '^tests  *ok ' ../out)" 1
 end
 exec {looks}<"$file"
 flock -s "$looks"
