@@ -284,39 +284,22 @@ static bool wait_until(int64_t wall_ns, const sigset_t *signals)
 							       left_ns % NS_PER_S }) > 0;
 }
 
-static enum schedule_end end_of(int code)
+static void run_one(struct scheduled *scheduled, struct campaign_end *ret)
 {
-	switch (code) {
-	case EXIT_OK:
-	case EXIT_FAILED: return SCHEDULE_DONE;
-	case EXIT_BUSY: return SCHEDULE_REFUSED;
-	case EXIT_CANCELLED: return SCHEDULE_CUT;
-	default: return SCHEDULE_FAILED;
-	}
-}
-
-static int run_one(struct scheduled *scheduled,
-		   int (*campaign)(void *owner, struct error *why), void *owner)
-{
-	struct error why = { 0 };
-	int code;
-
 	schedule_begin(&scheduled->schedule, clock_wall_ns());
 	write_file(scheduled);
-	code = campaign(owner, &why);
-	schedule_end(&scheduled->schedule, &scheduled->terms, end_of(code), clock_wall_ns(),
+	scheduled->campaign(scheduled->owner, ret);
+	schedule_end(&scheduled->schedule, &scheduled->terms, ret->how, clock_wall_ns(),
 		     &scheduled->random);
-	set_outcome(scheduled, why.text[0] ? why.text : code == EXIT_OK ?
-		    "found or measured something" : "found nothing");
+	set_outcome(scheduled, ret->text);
 	write_file(scheduled);
 	scheduled->told = SCHEDULE_START;
-	return code;
 }
 
-int scheduled_run(struct scheduled *scheduled,
-		  int (*campaign)(void *owner, struct error *why), void *owner)
+int scheduled_run(struct scheduled *scheduled)
 {
 	const sigset_t signals = block_signals();
+	struct campaign_end end = { 0 };
 
 	for (;;) {
 		struct schedule_sight sight = see(scheduled);
@@ -325,8 +308,9 @@ int scheduled_run(struct scheduled *scheduled,
 							  &scheduled->terms, &sight, &look_ns);
 
 		if (word == SCHEDULE_START) {
-			if (run_one(scheduled, campaign, owner) == EXIT_CANCELLED)
-				return EXIT_CANCELLED;
+			run_one(scheduled, &end);
+			if (end.asked)
+				return end.how == SCHEDULE_CUT ? EXIT_CANCELLED : EXIT_OK;
 			continue;
 		}
 		tell(scheduled, word, &sight);

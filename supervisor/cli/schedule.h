@@ -23,9 +23,17 @@
 
 #define SCHEDULE_ID_LETTERS 16
 
+struct campaign_end {
+	enum schedule_end how;
+	bool asked;			/* SIGINT or SIGTERM has come meanwhile */
+	char text[ERROR_TEXT_BYTES];	/* the reason, or what came of it */
+};
+
 struct scheduled {
 	struct schedule_terms terms;
 	const char *workspace, *mode;	/* borrowed */
+	int (*campaign)(const void *owner, struct campaign_end *ret);
+	const void *owner;		/* borrowed; its exit code is not asked for */
 	struct schedule schedule;
 	struct random random;
 	int folder, fd;			/* of the schedules; of the file, which is locked */
@@ -35,17 +43,16 @@ struct scheduled {
 };
 
 /*
- * Takes the workspace's schedule, whose terms, workspace and mode are filled
- * in. -EBUSY (RESOURCE_EXHAUSTED) if another process keeps it.
+ * Takes the workspace's schedule; the members up to owner are filled in. -EBUSY
+ * (RESOURCE_EXHAUSTED) if another process keeps it.
  */
 int scheduled_open(struct scheduled *scheduled, struct error *why);
 
 /*
- * Runs campaigns until SIGINT or SIGTERM; each returns its exit code, with the
- * reason if there is one. An exit code: 0 if it was ended while it waited.
+ * Runs campaigns until SIGINT or SIGTERM. An exit code: EXIT_CANCELLED if that
+ * cut one short, else 0.
  */
-int scheduled_run(struct scheduled *scheduled,
-		  int (*campaign)(void *owner, struct error *why), void *owner);
+int scheduled_run(struct scheduled *scheduled);
 
 /* All there are, [{"workspace", "running", ...}]; the caller's. */
 json_t *scheduled_list(void);
