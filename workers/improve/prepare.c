@@ -165,25 +165,26 @@ static int test_baseline(struct campaign *campaign)
 		.environment = campaign->baseline.run_environment, .holdout = true,
 		.slots = campaign->slots,
 	};
-	struct arena *memory = session_memory(campaign->session);
+	struct arena *kept = session_memory(campaign->session);
 	int r = 0;
 
 	campaign->tested = campaign->file.tests.count > 0;
-	cases_init(&campaign->cases, memory);
-	cases_init(&campaign->flaky, memory);
+	cases_init(&campaign->cases, kept);
+	cases_init(&campaign->flaky, kept);
 	for (unsigned n = 0; r == 0 && campaign->tested && n < BASELINE_RUNS; n++) {
-		struct cases cases;
+		struct arena memory;
+		struct cases again, *cases = n == 0 ? &campaign->cases : &again;
 
 		campaign_say(campaign, n, BASELINE_RUNS, "tests of the base, run %u", n + 1);
-		cases_init(&cases, memory);
-		r = suite_run(campaign->session, &suite, &cases, campaign->why);
-		if (r == 0 && n == 0)
-			campaign->cases = cases;
-		else if (r == 0)
-			r = set_flaky_apart(campaign, &cases);
+		arena_init(&memory, WORKER_CALL_BYTES_MAX);
+		cases_init(&again, &memory);
+		r = suite_run(campaign->session, &suite, cases, campaign->why);
+		if (r == 0 && n > 0)
+			r = set_flaky_apart(campaign, cases);
 		if (r == 0)
-			r = suite_record(campaign->session, "base", campaign->base, &cases,
+			r = suite_record(campaign->session, "base", campaign->base, cases,
 					 &campaign->flaky, campaign->why);
+		arena_release(&memory);
 	}
 	return r;
 }
