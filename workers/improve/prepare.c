@@ -157,6 +157,20 @@ static int set_flaky_apart(struct campaign *campaign, const struct cases *again)
 	return 0;
 }
 
+/* Run number n, from 0, of all tests; cases is what it told. */
+static int test_once(struct campaign *campaign, const struct suite *suite, unsigned n,
+		     struct cases *cases)
+{
+	campaign_say(campaign, n, BASELINE_RUNS, "tests of the base, run %u", n + 1);
+	int r = suite_run(campaign->session, suite, cases, campaign->why);
+
+	if (r == 0 && n > 0)
+		r = set_flaky_apart(campaign, cases);
+	return r < 0 ? r : suite_record(campaign->session, "base", campaign->base, cases,
+					&campaign->flaky, campaign->why);
+}
+
+/* The first run is kept; of the others, what was flaky. */
 static int test_baseline(struct campaign *campaign)
 {
 	const struct suite suite = {
@@ -171,19 +185,15 @@ static int test_baseline(struct campaign *campaign)
 	campaign->tested = campaign->file.tests.count > 0;
 	cases_init(&campaign->cases, kept);
 	cases_init(&campaign->flaky, kept);
-	for (unsigned n = 0; r == 0 && campaign->tested && n < BASELINE_RUNS; n++) {
+	if (campaign->tested)
+		r = test_once(campaign, &suite, 0, &campaign->cases);
+	for (unsigned n = 1; r == 0 && campaign->tested && n < BASELINE_RUNS; n++) {
 		struct arena memory;
-		struct cases again, *cases = n == 0 ? &campaign->cases : &again;
+		struct cases again;
 
-		campaign_say(campaign, n, BASELINE_RUNS, "tests of the base, run %u", n + 1);
 		arena_init(&memory, WORKER_CALL_BYTES_MAX);
 		cases_init(&again, &memory);
-		r = suite_run(campaign->session, &suite, cases, campaign->why);
-		if (r == 0 && n > 0)
-			r = set_flaky_apart(campaign, cases);
-		if (r == 0)
-			r = suite_record(campaign->session, "base", campaign->base, cases,
-					 &campaign->flaky, campaign->why);
+		r = test_once(campaign, &suite, n, &again);
 		arena_release(&memory);
 	}
 	return r;
