@@ -28,4 +28,13 @@ is 'and kept' "$(rows "SELECT json_extract(totals, '\$.passed') FROM test_runs")
 "$cupel" bench --runs 60 --json >../report 2>../said
 is 'sixty runs that print 700 KB' \
 	"$? $(jq -r '.benchmarks[0].metrics[0].runs' ../report)" '0 60'
+
+small . && echo 'test unit { command = "cat cases.xml"  format = junit }' >>cupel.conf
+commit .
+"$cupel" improve --json >../report 2>../said
+is 'a campaign with twenty thousand cases comes to its end' \
+	"$(($? <= 1)) $(jq -r '.tests.passed, .decision.verdict != null' ../report | paste -s)" \
+	$'1 20000\ttrue'
+is 'and each run of its tests is kept' "$(rows "SELECT count(*) >= 6,
+	sum(json_extract(totals, '\$.passed') < 19999) FROM test_runs WHERE commit_id IS NOT NULL")" '1|0'
 done_testing

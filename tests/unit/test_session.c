@@ -47,7 +47,7 @@ static struct {
 static struct {
 	struct channel link;
 	uint8_t in[CLIENT_BUFFER_BYTES], out[CLIENT_BUFFER_BYTES];
-	uint8_t verdict[256];
+	uint8_t verdict[1024];
 	size_t verdict_bytes;
 	struct reply {
 		uint64_t id;	/* 0: none */
@@ -157,10 +157,21 @@ static void route(int fd)
 	}
 }
 
+static const char settings[] =
+	"test unit { command = true  format = tap }\n"
+	"knob size { kind = file  file = big.h  pattern = 'SIZE ([0-9]+)'  values = { 1, 2 } }\n";
+
+/* What any tool that is asked here answers. */
+static json_t *answer(void)
+{
+	return json_pack("{s:s, s:i, s:i, s:b, s:s, s:s, s:s, s:s}", "cause", "exited",
+			 "exit_code", 0, "wall_ns", 1000, "repository", 1, "head", "base",
+			 "branch", "main", "content", settings, "sha256", "00");
+}
+
 static void begin(void)
 {
-	json_t *verdict = json_pack("{s:s, s:i, s:i}", "cause", "exited", "exit_code", 0,
-				    "wall_ns", 1000);
+	json_t *verdict = answer();
 	int ends[2];
 
 	router.verdict_bytes = (size_t)convert_from_json(verdict, router.verdict,
@@ -329,10 +340,6 @@ static void as_many_cases_as_are_read_fit_however_often(void **state)
 
 /* ---- a setting, built and tested ---- */
 
-static const char settings[] =
-	"test unit { command = true  format = tap }\n"
-	"knob size { kind = file  file = big.h  pattern = 'SIZE ([0-9]+)'  values = { 1, 2 } }\n";
-
 /* The knob's file is as long as the sources of a large program in one. */
 static void read_settings(struct campaign *campaign, const char *big)
 {
@@ -379,6 +386,22 @@ static void settings_are_built_and_tested_in_no_more_memory(void **state)
 	assert_int_equal(session.held_bytes, 0);
 	assert_int_equal(call.memory.bytes, 0);
 	config_release(&campaign->config);
+	free(campaign);
+}
+
+/* That there is no room for a name is not that there is none. */
+static void without_memory_a_commit_is_not_missing(void **state)
+{
+	struct campaign *campaign = calloc(1, sizeof(*campaign));
+
+	(void)state;
+	begin();
+	call.memory.bytes_max = 0;
+	*campaign = (struct campaign){ .session = &session, .why = &why,
+				       .report = json_object() };
+	assert_int_equal(campaign_read(campaign, NULL), -ENOMEM);
+	assert_int_equal(why.code, ERROR_RESOURCE_EXHAUSTED);
+	campaign_release(campaign);
 	free(campaign);
 }
 
@@ -440,6 +463,7 @@ int main(void)
 		TEST(what_is_given_up_is_dropped),
 		TEST(as_many_cases_as_are_read_fit_however_often),
 		TEST(settings_are_built_and_tested_in_no_more_memory),
+		TEST(without_memory_a_commit_is_not_missing),
 		TEST(why_it_ended_is_told),
 	};
 

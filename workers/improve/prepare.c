@@ -17,12 +17,14 @@
 #define BASELINE_RUNS 3		/* of all tests, to find the flaky ones */
 #define CALIBRATION_PAIRS 10
 
-static const char *keep_text(struct campaign *campaign, const json_t *object,
-			     const char *name)
+/* For as long as the campaign; NULL where there is no such text. */
+static int keep_text(struct campaign *campaign, const json_t *object, const char *name,
+		     const char **ret)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
-	return text ? arena_text(session_memory(campaign->session), "%s", text) : NULL;
+	*ret = text ? arena_text(session_memory(campaign->session), "%s", text) : NULL;
+	return !text || *ret ? 0 : error_set(campaign->why, -ENOMEM, "out of memory for %s", name);
 }
 
 /* ---- the repository ---- */
@@ -35,10 +37,11 @@ static int take_snapshot(struct campaign *campaign)
 
 	if (r < 0)
 		return r;
-	campaign->base = keep_text(campaign, answer, "commit");
+	r = keep_text(campaign, answer, "commit", &campaign->base);
 	campaign->branch = "main";
 	json_decref(answer);
-	return campaign->base ? 0 : error_set(campaign->why, -EBADMSG, "git.snapshot: no commit");
+	return r < 0 || campaign->base ? r :
+	       error_set(campaign->why, -EBADMSG, "git.snapshot: no commit");
 }
 
 static int read_status(struct campaign *campaign)
@@ -50,9 +53,12 @@ static int read_status(struct campaign *campaign)
 		return r;
 	campaign->repository = json_is_true(json_object_get(status, "repository"));
 	campaign->clean = json_is_true(json_object_get(status, "clean"));
-	campaign->base = keep_text(campaign, status, "head");
-	campaign->branch = keep_text(campaign, status, "branch");
+	r = keep_text(campaign, status, "head", &campaign->base);
+	if (r == 0)
+		r = keep_text(campaign, status, "branch", &campaign->branch);
 	json_decref(status);
+	if (r < 0)
+		return r;
 	json_object_set_new(campaign->report, "repository", json_boolean(campaign->repository));
 	if (!campaign->repository)
 		return take_snapshot(campaign);
@@ -75,10 +81,11 @@ static int read_file(struct campaign *campaign, struct knob_file *file)
 				 campaign->base);
 	if (r < 0)
 		return r;
-	file->content = keep_text(campaign, answer, "content");
-	file->sha256 = keep_text(campaign, answer, "sha256");
+	r = keep_text(campaign, answer, "content", &file->content);
+	if (r == 0)
+		r = keep_text(campaign, answer, "sha256", &file->sha256);
 	json_decref(answer);
-	return file->content && file->sha256 ? 0 :
+	return r < 0 || (file->content && file->sha256) ? r :
 	       error_set(campaign->why, -EBADMSG, "git.read: %s came without content", file->path);
 }
 
