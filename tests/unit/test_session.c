@@ -345,7 +345,7 @@ static void read_settings(struct campaign *campaign, const char *big)
 {
 	test_row(workspace_file_parse(&campaign->config, &campaign->file, WORKSPACE_FILE_NAME,
 				      span_of_text(settings), &why) == 0, "%s", why.text);
-	knobs_want(&campaign->knobs, &campaign->file, &campaign->config);
+	knobs_want(&campaign->knobs, &campaign->file);
 	for (size_t i = 0; i < campaign->knobs.file_count; i++) {
 		struct knob_file *file = &campaign->knobs.files[i];
 

@@ -42,7 +42,7 @@ static int build(struct campaign *campaign, const struct arm *arm,
 		command_describe(&outcome, reason, sizeof(reason));
 		*ret_outcome = strcmp(outcome.cause, "wall") == 0 ? TUNER_TIMEOUT :
 								     TUNER_INVALID;
-		error_set(campaign->why, -EINVAL, "the build failed: %.400s", reason);
+		error_set(campaign->why, -EINVAL, "the build failed: %s", reason);
 	}
 	session_drop(campaign->session, &ask);
 	return 0;
@@ -103,15 +103,19 @@ int arm_build(struct campaign *campaign, unsigned copy,
 	      enum tuner_outcome *ret_outcome)
 {
 	struct arena texts;
-	json_t *files;
+	json_t *files = NULL;
 
 	*ret = (struct arm){ .copy = copy, .config = *config, .commit = campaign->base,
 			     .environment = knobs_environment(&campaign->knobs, config) };
 	knobs_describe(&campaign->knobs, config, ret->name, sizeof(ret->name));
 	arena_init(&texts, WORKER_CALL_BYTES_MAX);
-	files = knobs_files(&campaign->knobs, config, false, &texts);
+	int r = knobs_files(&campaign->knobs, config, false, &texts, &files, campaign->why);
+
 	arena_release(&texts);
-	return make(campaign, campaign->base, files, ret, ret_outcome);
+	if (r == 0)
+		return make(campaign, campaign->base, files, ret, ret_outcome);
+	arm_release(ret);
+	return r;
 }
 
 int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commit,
@@ -183,7 +187,7 @@ static int test_in(struct arena *memory, struct campaign *campaign, const struct
 	if (!difference.first)
 		return 0;
 	*ret_outcome = TUNER_WRONG;
-	error_set(campaign->why, -EINVAL, "%zu tests failed, %zu vanished, %zu were skipped that passed before; first: %.300s",
+	error_set(campaign->why, -EINVAL, "%zu tests failed, %zu vanished, %zu were skipped that passed before; first: %s",
 		  difference.newly_failed, difference.vanished, difference.newly_skipped,
 		  difference.first);
 	return 0;
