@@ -249,6 +249,10 @@ static void apply_and_roll_back_are_chained(void **state)
 				      " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-25 hours')",
 				      NULL, NULL, &why), 0);
 	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
+	/* Of a clock that was ahead. */
+	run_on(database, "UPDATE applied_improvements SET applied_at ="
+	       " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+25 hours')");
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	IS("store.verify", "{}", "{\"broken\":[]}");
 	/* The audit cannot be changed, and where it is, it shows. */
 	assert_true(database_run(database, "UPDATE audit SET data = '{}' WHERE id = 2", NULL, NULL, &why) < 0);

@@ -245,7 +245,8 @@ static const struct method methods[] = {
 	{ "store.applied", {
 		"SELECT count(*) AS day FROM applied_improvements a"
 		" JOIN improvements i ON i.id = a.improvement_id WHERE i.workspace = :workspace"
-		" AND a.success = 1 AND a.applied_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')" },
+		" AND a.success = 1 AND a.applied_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')"
+		" AND a.applied_at <= " NOW },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.watched", {
 		"SELECT " IMPROVEMENT ", a.id AS apply, a.commit_id AS \"commit\","
