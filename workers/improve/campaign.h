@@ -126,7 +126,10 @@ int campaign_prove(struct campaign *campaign, int64_t *ret_improvement);
 int campaign_apply(struct campaign *campaign, int64_t improvement);
 /* Re-measures everything that is applied; takes back what regressed. */
 int campaign_watch(struct campaign *campaign);
-/* Finishes or undoes what an earlier run was killed in. */
+/*
+ * Finishes or undoes whatever an earlier run was killed in. Only for who holds
+ * the copies: what is being tested is by a campaign that is gone.
+ */
 int campaign_recover(struct campaign *campaign);
 
 /* Ends the session in the store, together with what it has shown. */
@@ -141,6 +144,8 @@ void campaign_release(struct campaign *campaign);
 int improvement_apply(struct campaign *campaign, int64_t improvement, bool here);
 int improvement_roll_back(struct campaign *campaign, int64_t improvement,
 			  const char *reason);
+/* Finishes or undoes an apply or a rollback of this one that was cut short. */
+int improvement_recover(struct campaign *campaign, int64_t improvement);
 
 /* ---- what they share ---- */
 

@@ -204,20 +204,21 @@ int tool_run(struct session *session, json_t **ret, struct error *why)
 	return r;
 }
 
-/* ---- by hand ---- */
+/* ---- by hand: beside a campaign, of whose rows none is touched ---- */
 
 static int by_hand(struct session *session, json_t **ret, struct error *why,
 		   int (*what)(struct campaign *campaign, int64_t improvement))
 {
+	int64_t improvement = option_integer(session, "improvement", 0);
 	struct campaign campaign;
 	int r;
 
 	init(&campaign, session, why);
-	r = campaign_recover(&campaign);
+	r = improvement_recover(&campaign, improvement);
 	if (r == 0)
 		r = campaign_read(&campaign, session->call->arguments);
 	if (r == 0)
-		r = what(&campaign, option_integer(session, "improvement", 0));
+		r = what(&campaign, improvement);
 	if (r == 0)
 		*ret = json_incref(campaign.report);
 	campaign_release(&campaign);
