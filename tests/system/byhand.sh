@@ -1,7 +1,8 @@
 #!/bin/bash
 # What is applied or taken back by hand: beside a campaign, of whose proof it
-# leaves everything as it is; and where a call was cut short. What a run costs is
-# what it prints, so that nothing here hangs on the machine. Speaks TAP.
+# leaves everything as it is; where a call was cut short; and taking back with
+# no more than what was applied. What a run costs is what it prints, so that
+# nothing here hangs on the machine. Speaks TAP.
 . tests/support/sandbox.sh
 . tests/support/campaign.sh
 
@@ -121,4 +122,42 @@ says "what is another workspace's is left alone" "no improvement $other of $work
 	"{\"workspace\":\"$work/elsewhere\",\"improvement\":$other}"
 is 'as it was' "$(status_of "$other")" applied
 
+# ---- applying needs no metric, and taking back no cupel.conf ----
+
+sed -i 's/^metric cost.*/&\nmetric time { from = cpu }/' cupel.conf
+git -c user.name=t -c user.email=t@localhost commit -qam 'two metrics'
+approve ws "$(git rev-parse HEAD)" mode good bad
+says 'control: two metrics, and none chosen' 'not just one metric' "$cupel" improve
+"$cupel" apply "$made" --here >../applied 2>&1
+is 'with two metrics, and none chosen, it is applied' "$? $(grep -c MODE=bad spin.sh)" '0 1'
+echo 'knob {' >cupel.conf
+git -c user.name=t -c user.email=t@localhost commit -qam broken
+says 'control: nothing is applied by a broken cupel.conf' 'cupel.conf:' "$cupel" apply "$proven"
+"$cupel" rollback "$made" >../back 2>&1
+is 'but taken back' "$? $(status_of "$made") $(git diff "$head" spin.sh | wc -l)" '0 rolled_back 0'
+git rm -q cupel.conf
+git -c user.name=t -c user.email=t@localhost commit -qm gone
+says 'control: nor without any' 'cupel.conf' "$cupel" apply "$proven"
+"$cupel" rollback "$other" >../back 2>&1
+is 'without any, too' "$? $(status_of "$other")" '0 rolled_back'
+cd ..
+
+# ---- a folder without git, by then too big to be kept ----
+
+small folder
+cd folder || exit 1
+approve folder "$("$cupel" call --workspace . git.snapshot | jq -r .commit)" count 30000 7500
+cp spin.sh ../spin.before
+"$cupel" apply "$made" >../applied 2>&1
+is 'a folder without git: applied' "$? $(grep -c COUNT=7500 spin.sh)" '0 1'
+mkdir many && (cd many && seq 20001 | xargs touch)
+says 'control: it holds too much' 'more than 20000 files' "$cupel" apply "$made"
+echo '# mine' >>spin.sh
+cp spin.sh ../spin.mine
+says "what somebody changed since is refused" 'spin.sh has changed since.*--inverse' "$cupel" rollback "$made"
+is 'and left as it is' "$(cmp spin.sh ../spin.mine; echo $?)" 0
+sed -i '$d' spin.sh
+rm cupel.conf
+"$cupel" rollback "$made" >../back 2>&1
+is 'and taken back, byte by byte' "$? $(status_of "$made") $(cmp spin.sh ../spin.before; echo $?)" '0 rolled_back 0'
 done_testing

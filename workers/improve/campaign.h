@@ -149,11 +149,10 @@ int improvement_recover(struct campaign *campaign, int64_t improvement);
 
 /* ---- what they share ---- */
 
-/*
- * The base commit, and what it says in cupel.conf and the knobs' files. Options
- * are the arguments of improve.run.
- */
-int campaign_read(struct campaign *campaign, const json_t *options);
+/* The base commit, and what it says in cupel.conf and the knobs' files. */
+int campaign_read(struct campaign *campaign);
+/* What is to get better (NULL: as cupel.conf says), and what must not get worse. */
+int campaign_choose_metrics(struct campaign *campaign, const char *asked);
 
 /* Asks the store (git, without a copy); steals arguments. */
 int campaign_ask(struct campaign *campaign, const char *tool, json_t *arguments,

@@ -69,6 +69,9 @@ static int read_file(struct campaign *campaign, struct knob_file *file)
 			     json_pack("{s:s, s:s}", "commit", campaign->base, "path",
 				       file->path), &answer);
 
+	if (r == -ENOENT && !campaign->repository)
+		return error_set(campaign->why, r, "there is no %s in %s", file->path,
+				 campaign->session->workspace);
 	if (r == -ENOENT)
 		return error_set(campaign->why, r,
 				 "%s is not in the commit %.12s; commit it first", file->path,
@@ -106,7 +109,7 @@ static int read_knobs(struct campaign *campaign)
 
 /* ---- metrics ---- */
 
-static int choose_metrics(struct campaign *campaign, const char *asked)
+int campaign_choose_metrics(struct campaign *campaign, const char *asked)
 {
 	const struct workspace_file *file = &campaign->file;
 	const struct workspace_guard *guards = file->guards.items;
@@ -352,17 +355,13 @@ static int keep_baseline(struct campaign *campaign)
 	return r < 0 ? r : commands_record(campaign->session, campaign->why);
 }
 
-int campaign_read(struct campaign *campaign, const json_t *options)
+int campaign_read(struct campaign *campaign)
 {
 	int r = read_status(campaign);
 
 	if (r == 0)
 		r = read_workspace_file(campaign);
-	if (r == 0)
-		r = read_knobs(campaign);
-	if (r == 0)
-		r = choose_metrics(campaign, json_string_value(json_object_get(options, "metric")));
-	return r;
+	return r < 0 ? r : read_knobs(campaign);
 }
 
 int campaign_prepare(struct campaign *campaign)
