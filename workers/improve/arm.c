@@ -185,7 +185,8 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 			 campaign->why);
 	if (r < 0)
 		return r;
-	difference = cases_compare(&campaign->cases, &cases, &campaign->flaky);
+	difference = cases_compare(holdout ? &campaign->cases : &campaign->searched, &cases,
+				   &campaign->flaky);
 	if (!difference.first)
 		return 0;
 	*ret_outcome = TUNER_WRONG;

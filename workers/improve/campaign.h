@@ -85,6 +85,7 @@ struct campaign {
 
 	struct arm baseline;
 	struct cases cases;		/* of the baseline; flaky ones apart */
+	struct cases searched;		/* those that are not held out */
 	struct cases flaky;
 	bool tested;			/* there is a test at all */
 	struct calibration calibration;
