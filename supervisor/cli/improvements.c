@@ -420,10 +420,10 @@ static int act(const json_t *row, const char *tool, json_t *arguments, json_t **
 {
 	AUTO_REPOSITORY struct repository repository;
 	AUTO_DISCONNECT struct connection *connection = NULL;
-	int r = repository_open(&repository, member_text(row, "workspace"), true, why);
 
-	if (r == 0)
-		r = connect_open(true, &connection, why);
+	repository_at(&repository, member_text(row, "workspace"));
+	int r = connect_open(true, &connection, why);
+
 	if (r == 0)
 		r = repository_register(&repository, connection, false, why);
 	if (r < 0) {

@@ -85,6 +85,12 @@ int repository_open(struct repository *ret, const char *start, bool copies,
 	       say_missing(ret->path, REPOSITORY_CONFIG, why);
 }
 
+void repository_at(struct repository *ret, const char *path)
+{
+	*ret = (struct repository){ 0 };
+	snprintf(ret->path, sizeof(ret->path), "%s", path);
+}
+
 /* ---- what it says ---- */
 
 int repository_config(const struct repository *repository, char **ret,

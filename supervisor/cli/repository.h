@@ -45,6 +45,9 @@ int repository_top(const char *start, char ret[PATH_MAX], struct error *why);
 int repository_open(struct repository *ret, const char *start, bool copies,
 		    struct error *why);
 
+/* That very directory, whatever is in it; without copies. */
+void repository_at(struct repository *ret, const char *path);
+
 /* Its cupel.conf as it lies there; on the heap. */
 int repository_config(const struct repository *repository, char **ret,
 		      struct error *why);

@@ -102,6 +102,7 @@ static void the_same_proposal_is_known(void **state)
 	IS("store.verdict", "{'experiment':1,'verdict':'futile','reason':'r','gain':0.01,'gain_lower':null,'pairs':10,'alpha':0.01}", "{}");
 	IS("store.verdict", "{'experiment':1,'verdict':'accept','reason':'r','pairs':10,'alpha':0.01}",
 	   "that experiment has its verdict");
+	keep_result(1, false);
 	const char *known = ask("store.propose", "{'session':1,'workspace':'/w','type':'optimization',"
 				"'source':'tuner','description':'d','changes':{},'hash':'h','expected':5,'confidence':0.5}");
 
@@ -201,6 +202,36 @@ static void a_verdict_is_settled_as_one(void **state)
 	   "that experiment has its verdict");
 }
 
+/* Nothing is said to be approved that is not: where it is not being tested any more. */
+static void no_verdict_without_the_status_that_it_is_for(void **state)
+{
+	static const char order[] = "{'experiment':1,'verdict':'accept','reason':'proved','gain':0.3,"
+		"'gain_lower':0.2,'pairs':10,'alpha':0.01,'improvement':1,'success':true,"
+		"'before':{},'after':{},'errors':[],'execution_s':1,'to':'approved','confidence':0.9}";
+
+	(void)state;
+	propose();
+	ask("store.experiment", "{'session':1,'improvement':1,'kind':'validate','plan':{}}");
+	IS("store.settle", order, "that improvement is not being tested any more, so nothing was decided");
+	shows(database, "SELECT status || ' ' || (SELECT count(*) FROM test_results) ||"
+	      " (SELECT count(verdict) FROM experiments) AS got FROM improvements", "proposed 00");
+}
+
+/* As left where the status was changed meanwhile, by a cupel that did not look. */
+static void a_verdict_without_its_result_is_proven_anew(void **state)
+{
+	static const char order[] = "{'session':1,'workspace':'/w','type':'optimization',"
+		"'source':'tuner','description':'d','changes':{},'hash':'h','expected':5,'confidence':0.5}";
+
+	(void)state;
+	propose();
+	ask("store.experiment", "{'session':1,'improvement':1,'kind':'validate','plan':{}}");
+	ask("store.verdict", "{'experiment':1,'verdict':'accept','reason':'r','pairs':10,'alpha':0.01}");
+	assert_non_null(strstr(ask("store.propose", order), "\"verdict\":null"));
+	keep_result(1, true);
+	assert_non_null(strstr(ask("store.propose", order), "\"verdict\":{"));
+}
+
 /* What was applied, rejected or taken back teaches, in the same transaction. */
 static void what_became_of_it_is_a_lesson(void **state)
 {
@@ -249,6 +280,10 @@ static void apply_and_roll_back_are_chained(void **state)
 				      " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-25 hours')",
 				      NULL, NULL, &why), 0);
 	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
+	/* Of a clock that was ahead. */
+	run_on(database, "UPDATE applied_improvements SET applied_at ="
+	       " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+25 hours')");
+	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	IS("store.verify", "{}", "{\"broken\":[]}");
 	/* The audit cannot be changed, and where it is, it shows. */
 	assert_true(database_run(database, "UPDATE audit SET data = '{}' WHERE id = 2", NULL, NULL, &why) < 0);
@@ -257,6 +292,25 @@ static void apply_and_roll_back_are_chained(void **state)
 	assert_int_equal(database_run(database, "UPDATE audit SET data = '{}' WHERE id = 2", NULL, NULL, &why), 0);
 	assert_non_null(strstr(ask("store.verify", "{}"), "\"id\":2"));
 	json_decref(rows);
+}
+
+/* By a campaign that began while it was being applied by hand, or the other way round. */
+static void a_commit_counts_though_it_was_called_interrupted(void **state)
+{
+	(void)state;
+	propose();
+	keep_result(1, true);
+	ask("store.status", "{'improvement':1,'from':'proposed','to':'approved','reason':''}");
+	IS("store.apply_begin", "{'improvement':1,'rollback':{}}", "{\"apply\":1}");
+	IS("store.apply_end", "{'apply':1,'success':false,'commit':null,'notes':'interrupted'}", "{}");
+	IS("store.apply_end", "{'apply':1,'success':false,'commit':null,'notes':'interrupted'}",
+	   "that application has ended before");
+	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c','notes':''}", "{}");
+	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c','notes':''}",
+	   "that application has ended before");
+	shows(database, "SELECT status || success || commit_id || '.' || notes AS got FROM improvements i"
+	      " JOIN applied_improvements a ON a.improvement_id = i.id", "applied1c.");
+	IS("store.verify", "{}", "{\"broken\":[]}");
 }
 
 static void what_was_being_tested_goes_back(void **state)
@@ -482,8 +536,11 @@ int main(void)
 		TEST(the_database_enforces_the_workflow),
 		TEST(nothing_is_approved_without_a_proof),
 		TEST(a_verdict_is_settled_as_one),
+		TEST(no_verdict_without_the_status_that_it_is_for),
+		TEST(a_verdict_without_its_result_is_proven_anew),
 		TEST(what_became_of_it_is_a_lesson),
 		TEST(apply_and_roll_back_are_chained),
+		TEST(a_commit_counts_though_it_was_called_interrupted),
 		TEST(what_was_being_tested_goes_back),
 		TEST(bottlenecks_are_kept_once_each),
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),

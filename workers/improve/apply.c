@@ -7,7 +7,7 @@
  * Git's own step is atomic and knows the improvement's number, so whatever is
  * cut short between the rows, or ends in an error that may have come too late,
  * is settled by asking git what it has. Where even that cannot be asked the
- * row stays open for campaign_recover().
+ * row stays open for campaign_recover() or improvement_recover().
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,10 +30,17 @@ static int read_improvement(struct campaign *campaign, int64_t improvement, json
 
 	if (r < 0)
 		return r;
-	*ret = json_incref(json_object_get(answer, "improvement"));
+	json_t *row = json_object_get(answer, "improvement");
+	const char *workspace = json_string_value(json_object_get(row, "workspace"));
+
+	if (workspace && strcmp(workspace, campaign->session->workspace) == 0)
+		*ret = json_incref(row);
+	else
+		r = error_set_code(campaign->why, -ENOENT, ERROR_NOT_FOUND,
+				   "there is no improvement %lld of %s", (long long)improvement,
+				   campaign->session->workspace);
 	json_decref(answer);
-	return *ret ? 0 : error_set(campaign->why, -ENOENT, "there is no improvement %lld",
-				    (long long)improvement);
+	return r;
 }
 
 static void write_message(const json_t *row, char ret[MESSAGE_BYTES])
@@ -377,12 +384,23 @@ static int settle_one(struct campaign *campaign, const json_t *row)
 
 	if (has_status(row, "rolling_back"))
 		return revert_row(campaign, row);
-	if (json_is_object(apply))
+	if (json_is_null(json_object_get(apply, "success")))
 		r = settle_apply(campaign, row,
 				 json_integer_value(json_object_get(apply, "id")),
 				 "interrupted", &found);
 	json_decref(found);
-	return r;	/* what was being tested is proposed again by now */
+	return r;
+}
+
+int improvement_recover(struct campaign *campaign, int64_t improvement)
+{
+	json_t *row = NULL;
+	int r = read_improvement(campaign, improvement, &row);
+
+	if (r == 0)
+		r = settle_one(campaign, row);
+	json_decref(row);
+	return r;
 }
 
 int campaign_recover(struct campaign *campaign)

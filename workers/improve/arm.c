@@ -181,7 +181,8 @@ static int test_in(struct arena *memory, struct campaign *campaign, const struct
 			 campaign->why);
 	if (r < 0)
 		return r;
-	r = cases_compare(&campaign->cases, &cases, &campaign->flaky, &difference);
+	r = cases_compare(holdout ? &campaign->cases : &campaign->searched, &cases,
+			  &campaign->flaky, &difference);
 	if (r < 0)
 		return error_set(campaign->why, r, "out of memory to compare the tests");
 	if (!difference.first)

@@ -87,6 +87,7 @@ struct campaign {
 
 	struct arm baseline;
 	struct cases cases;		/* of the baseline; flaky ones apart */
+	struct cases searched;		/* those that are not held out */
 	struct cases flaky;
 	bool tested;			/* there is a test at all */
 	struct calibration calibration;
@@ -128,7 +129,10 @@ int campaign_prove(struct campaign *campaign, int64_t *ret_improvement);
 int campaign_apply(struct campaign *campaign, int64_t improvement);
 /* Re-measures everything that is applied; takes back what regressed. */
 int campaign_watch(struct campaign *campaign);
-/* Finishes or undoes what an earlier run was killed in. */
+/*
+ * Finishes or undoes whatever an earlier run was killed in. Only for who holds
+ * the copies: what is being tested is by a campaign that is gone.
+ */
 int campaign_recover(struct campaign *campaign);
 
 /* Ends the session in the store, together with what it has shown. */
@@ -143,14 +147,15 @@ void campaign_release(struct campaign *campaign);
 int improvement_apply(struct campaign *campaign, int64_t improvement, bool here);
 int improvement_roll_back(struct campaign *campaign, int64_t improvement,
 			  const char *reason);
+/* Finishes or undoes an apply or a rollback of this one that was cut short. */
+int improvement_recover(struct campaign *campaign, int64_t improvement);
 
 /* ---- what they share ---- */
 
-/*
- * The base commit, and what it says in cupel.conf and the knobs' files. Options
- * are the arguments of improve.run.
- */
-int campaign_read(struct campaign *campaign, const json_t *options);
+/* The base commit, and what it says in cupel.conf and the knobs' files. */
+int campaign_read(struct campaign *campaign);
+/* What is to get better (NULL: as cupel.conf says), and what must not get worse. */
+int campaign_choose_metrics(struct campaign *campaign, const char *asked);
 
 /* Asks the store (git, without a copy); steals arguments. */
 int campaign_ask(struct campaign *campaign, const char *tool, json_t *arguments,

@@ -75,6 +75,9 @@ static int read_file(struct campaign *campaign, struct knob_file *file)
 			     json_pack("{s:s, s:s}", "commit", campaign->base, "path",
 				       file->path), &answer);
 
+	if (r == -ENOENT && !campaign->repository)
+		return error_set(campaign->why, r, "there is no %s in %s", file->path,
+				 campaign->session->workspace);
 	if (r == -ENOENT)
 		return error_set(campaign->why, r,
 				 "%s is not in the commit %.12s; commit it first", file->path,
@@ -113,7 +116,7 @@ static int read_knobs(struct campaign *campaign)
 
 /* ---- metrics ---- */
 
-static int choose_metrics(struct campaign *campaign, const char *asked)
+int campaign_choose_metrics(struct campaign *campaign, const char *asked)
 {
 	const struct workspace_file *file = &campaign->file;
 	const struct workspace_guard *guards = file->guards.items;
@@ -204,6 +207,42 @@ static int test_baseline(struct campaign *campaign)
 		arena_release(&memory);
 	}
 	return r;
+}
+
+/* By the longest title that the case's name can begin with; see cases.h. */
+static bool is_held_out(const struct workspace_file *file, const char *name)
+{
+	const struct workspace_test *tests = file->tests.items;
+	size_t longest = 0;
+	bool held_out = false;
+
+	for (size_t i = 0; i < file->tests.count; i++) {
+		size_t length = strlen(tests[i].title);
+
+		if (length < longest || strncmp(name, tests[i].title, length) != 0 ||
+		    (name[length] && strncmp(name + length, ": ", 2) != 0))
+			continue;
+		longest = length;
+		held_out = tests[i].holdout;
+	}
+	return held_out;
+}
+
+/* What the search can compare with, which runs no test that is held out. */
+static int choose_searched(struct campaign *campaign)
+{
+	const struct cases *all = &campaign->cases;
+	struct cases *some = &campaign->searched;
+
+	cases_init(some, session_memory(campaign->session));
+	some->items = arena_alloc_array(some->arena, all->count + 1, sizeof(*some->items));
+	if (!some->items)
+		return error_set(campaign->why, -ENOMEM, "out of memory");
+	some->capacity = all->count + 1;
+	for (size_t i = 0; i < all->count; i++)
+		if (!is_held_out(&campaign->file, all->items[i].name))
+			some->items[some->count++] = all->items[i];
+	return 0;
 }
 
 static int build_baseline(struct campaign *campaign)
@@ -370,17 +409,13 @@ static int keep_baseline(struct campaign *campaign)
 	return r < 0 ? r : commands_record(campaign->session, campaign->why);
 }
 
-int campaign_read(struct campaign *campaign, const json_t *options)
+int campaign_read(struct campaign *campaign)
 {
 	int r = read_status(campaign);
 
 	if (r == 0)
 		r = read_workspace_file(campaign);
-	if (r == 0)
-		r = read_knobs(campaign);
-	if (r == 0)
-		r = choose_metrics(campaign, json_string_value(json_object_get(options, "metric")));
-	return r;
+	return r < 0 ? r : read_knobs(campaign);
 }
 
 int campaign_prepare(struct campaign *campaign)
@@ -391,6 +426,8 @@ int campaign_prepare(struct campaign *campaign)
 	built_ns = clock_now_ns();
 	if (r == 0)
 		r = test_baseline(campaign);
+	if (r == 0)
+		r = choose_searched(campaign);
 	tested_ns = clock_now_ns();
 	runs = campaign->runs_left;
 	if (r == 0)

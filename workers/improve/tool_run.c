@@ -149,7 +149,9 @@ static int run(struct campaign *campaign)
 	int r = campaign_recover(campaign);
 
 	if (r == 0)
-		r = campaign_read(campaign, campaign->session->call->arguments);
+		r = campaign_read(campaign);
+	if (r == 0)
+		r = campaign_choose_metrics(campaign, option_text(campaign->session, "metric"));
 	if (r == 0 && campaign->mode != MODE_OBSERVE)
 		r = knobs_check_any(&campaign->knobs, campaign->why);
 	if (r == 0)
@@ -204,20 +206,19 @@ int tool_run(struct session *session, json_t **ret, struct error *why)
 	return r;
 }
 
-/* ---- by hand ---- */
+/* ---- by hand: beside a campaign, of whose rows none is touched ---- */
 
 static int by_hand(struct session *session, json_t **ret, struct error *why,
 		   int (*what)(struct campaign *campaign, int64_t improvement))
 {
+	int64_t improvement = option_integer(session, "improvement", 0);
 	struct campaign campaign;
 	int r;
 
 	init(&campaign, session, why);
-	r = campaign_recover(&campaign);
+	r = improvement_recover(&campaign, improvement);
 	if (r == 0)
-		r = campaign_read(&campaign, session->call->arguments);
-	if (r == 0)
-		r = what(&campaign, option_integer(session, "improvement", 0));
+		r = what(&campaign, improvement);
 	if (r == 0)
 		*ret = json_incref(campaign.report);
 	campaign_release(&campaign);
@@ -227,16 +228,27 @@ static int by_hand(struct session *session, json_t **ret, struct error *why,
 static int apply_it(struct campaign *campaign, int64_t improvement)
 {
 	const json_t *here = json_object_get(campaign->session->call->arguments, "here");
+	int r = campaign_read(campaign);
 
-	return improvement_apply(campaign, improvement,
-				 json_is_true(here) || !campaign->repository);
+	return r < 0 ? r : improvement_apply(campaign, improvement,
+					     json_is_true(here) || !campaign->repository);
 }
 
+/*
+ * Needs nothing but what was applied. Without git the files may again be as it
+ * left them where the last snapshot, of some time in between, is not.
+ */
 static int roll_it_back(struct campaign *campaign, int64_t improvement)
 {
-	const char *reason = option_text(campaign->session, "reason");
+	const char *asked = option_text(campaign->session, "reason");
+	const char *reason = asked ? asked : "by hand";
+	int r = improvement_roll_back(campaign, improvement, reason);
+	struct error why = *campaign->why;
 
-	return improvement_roll_back(campaign, improvement, reason ? reason : "by hand");
+	if (r == -EBUSY && campaign_ask(campaign, "git.snapshot", json_object(), NULL) == 0)
+		return improvement_roll_back(campaign, improvement, reason);
+	*campaign->why = why;
+	return r;
 }
 
 int tool_apply(struct session *session, json_t **ret, struct error *why)

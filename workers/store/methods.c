@@ -143,6 +143,7 @@ static const struct method methods[] = {
 		" ORDER BY resolved, impact_score DESC LIMIT 200" },
 	  ANSWER_LIST, "bottlenecks", NULL, false, NULL },
 
+	/* A verdict without the result it is settled with is none. */
 	{ "store.propose", {
 		"INSERT INTO improvements (bottleneck_id, session_id, workspace, suggestion_type,"
 		" source, description, code_changes, hash, expected_improvement, confidence)"
@@ -153,7 +154,8 @@ static const struct method methods[] = {
 		" (SELECT json_object('verdict', verdict, 'reason', reason, 'gain', gain,"
 		"  'gain_lower', gain_lower, 'pairs', pairs, 'timestamp', timestamp)"
 		"  FROM experiments WHERE improvement_id = i.id AND kind = 'validate'"
-		"  AND verdict IS NOT NULL ORDER BY id DESC LIMIT 1) AS \"verdict::json\""
+		"  AND verdict IS NOT NULL AND EXISTS (SELECT 1 FROM test_results"
+		"   WHERE improvement_id = i.id) ORDER BY id DESC LIMIT 1) AS \"verdict::json\""
 		" FROM improvements i WHERE workspace = :workspace AND hash = :hash" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.status", {
@@ -166,19 +168,21 @@ static const struct method methods[] = {
 	  "there is no such improvement with that status" },
 	/* A verdict, its result and what becomes of the change: all, or none. */
 	{ "store.settle", {
+		"SELECT id FROM improvements WHERE id = :improvement AND status = 'testing'",
 		"UPDATE experiments SET verdict = :verdict, reason = :reason, gain = :gain,"
 		" gain_lower = :gain_lower, pairs = :pairs, alpha = :alpha"
 		" WHERE id = :experiment AND verdict IS NULL",
 		"INSERT INTO test_results (improvement_id, success, performance_before,"
 		" performance_after, performance_change_percent, errors, warnings, execution_time)"
-		" SELECT id, :success, :before, :after, 100 * :gain, :errors, '[]', :execution_s"
-		" FROM improvements WHERE id = :improvement AND status = 'testing'",
+		" VALUES (:improvement, :success, :before, :after, 100 * :gain, :errors, '[]',"
+		" :execution_s)",
 		"UPDATE improvements SET status = :to, reason = :reason, confidence = :confidence"
-		" WHERE id = :improvement AND status = 'testing'",
+		" WHERE id = :improvement",
 		"INSERT INTO events (session_id, kind, data) SELECT session_id, 'status',"
 		" json_object('improvement', id, 'from', 'testing', 'to', :to, 'reason', :reason)"
 		" FROM improvements WHERE id = :improvement" },
-	  ANSWER_NOTHING, NULL, NULL, true, NULL },
+	  ANSWER_NOTHING, NULL, NULL, true,
+	  "that improvement is not being tested any more, so nothing was decided" },
 
 	{ "store.experiment", {
 		"INSERT INTO experiments (session_id, improvement_id, kind, plan)"
@@ -216,6 +220,7 @@ static const struct method methods[] = {
 		AUDIT("apply_begin", "json_object('improvement', :improvement, 'apply', :apply,"
 		      " 'rollback', json(:rollback))") },
 	  ANSWER_ROW, NULL, NULL, true, "only an approved improvement can be applied" },
+	/* A commit that is there counts, be it that somebody had called it interrupted. */
 	{ "store.apply_end", {
 		"UPDATE applied_improvements SET success = :success, commit_id = :commit,"
 		" performance_after = CASE WHEN :success = 1 THEN "
@@ -223,7 +228,8 @@ static const struct method methods[] = {
 		" notes = :notes, rollback_data = CASE"
 		"  WHEN :files IS NULL THEN rollback_data"
 		"  ELSE json_set(rollback_data, '$.files', json(:files), '$.inverse', :inverse) END"
-		" WHERE id = :apply AND success IS NULL RETURNING improvement_id AS improvement",
+		" WHERE id = :apply AND (success IS NULL OR success < :success)"
+		" RETURNING improvement_id AS improvement",
 		"UPDATE improvements SET status = 'applied' WHERE id = :improvement AND :success = 1",
 		AUDIT("apply_end", "json_object('improvement', :improvement, 'apply', :apply,"
 		      " 'success', :success, 'commit', :commit)") },
@@ -245,7 +251,8 @@ static const struct method methods[] = {
 	{ "store.applied", {
 		"SELECT count(*) AS day FROM applied_improvements a"
 		" JOIN improvements i ON i.id = a.improvement_id WHERE i.workspace = :workspace"
-		" AND a.success = 1 AND a.applied_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')" },
+		" AND a.success = 1 AND a.applied_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')"
+		" AND a.applied_at <= " NOW },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.watched", {
 		"SELECT " IMPROVEMENT ", a.id AS apply, a.commit_id AS \"commit\","
@@ -259,6 +266,7 @@ static const struct method methods[] = {
 		" WHERE i.workspace = :workspace AND i.status = 'applied' AND a.success = 1"
 		" AND a.rolled_back = 0 ORDER BY a.id" },
 	  ANSWER_LIST, "applied", NULL, false, NULL },
+	/* Of whoever holds the copies: nobody else is testing anything then. */
 	{ "store.recover", {
 		"UPDATE improvements SET status = 'proposed', reason = 'interrupted while testing'"
 		" WHERE workspace = :workspace AND status = 'testing' RETURNING id",
