@@ -399,7 +399,7 @@ static void without_memory_a_commit_is_not_missing(void **state)
 	call.memory.bytes_max = 0;
 	*campaign = (struct campaign){ .session = &session, .why = &why,
 				       .report = json_object() };
-	assert_int_equal(campaign_read(campaign, NULL), -ENOMEM);
+	assert_int_equal(campaign_read(campaign), -ENOMEM);
 	assert_int_equal(why.code, ERROR_RESOURCE_EXHAUSTED);
 	campaign_release(campaign);
 	free(campaign);
