@@ -124,8 +124,13 @@ int campaign_prove(struct campaign *campaign, int64_t *ret_improvement);
  * not full; else says in the report why not.
  */
 int campaign_apply(struct campaign *campaign, int64_t improvement);
-/* Re-measures everything that is applied; takes back what regressed. */
+/*
+ * Re-measures what is applied, for half of the time that is left at most, and
+ * takes back what regressed. The report says of how many there was no time.
+ */
 int campaign_watch(struct campaign *campaign);
+/* The same of the one that this campaign has just committed, while there is time. */
+int campaign_watch_new(struct campaign *campaign, int64_t improvement);
 /* Finishes or undoes what an earlier run was killed in. */
 int campaign_recover(struct campaign *campaign);
 
