@@ -266,7 +266,7 @@ static const struct method methods[] = {
 		" ORDER BY (SELECT max(id) FROM experiments WHERE improvement_id = i.id"
 		"  AND kind = 'watch'), a.id" },
 	  ANSWER_LIST, "applied", NULL, false, NULL },
-	/* In the order they were run, of a hundred looks by that plan; a look without one has null. */
+	/* Of a hundred looks by that plan, in their order; one without a pair has null. */
 	{ "store.pairs", {
 		"SELECT e.id AS look, b.value AS base, c.value AS candidate FROM (SELECT id"
 		" FROM experiments WHERE improvement_id = :improvement AND kind = 'watch'"
