@@ -283,7 +283,7 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 unsanitized := $(heap_test) $(patsubst %,$(out)/tests/test_%,decision_noise sign_flip) \
 	$(wildcard $(patsubst %,tests/chaos/%.sh,faults flap resume)) \
 	$(patsubst %,tests/system/%.sh,breakers budget deaf environment files full gaming guard learn paused recovery \
-		refused reuse run_lifetime run_recover schedule thresholds watch) \
+		refused reuse run_lifetime run_recover schedule settle thresholds watch) \
 	$(containment) tests/layers/check
 
 # What takes longest begins first, so that nothing is waited for at the end.

@@ -1,5 +1,6 @@
 #include "supervisor/cli/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
@@ -100,6 +101,16 @@ bool cli_take_json(const struct verb *verb, int argc, char **argv,
 		*ret_json = true;
 	*ret_first = optind;
 	return option < 0;
+}
+
+int cli_flush(void)
+{
+	errno = EIO;	/* of what was lost earlier no more is known */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_OK;
+	fprintf(stderr, "cupel: stdout: %s\n", strerror(errno));
+	clearerr(stdout);
+	return EXIT_IO;
 }
 
 int cli_print_json(json_t *json)

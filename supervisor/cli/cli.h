@@ -3,7 +3,7 @@
  *
  * A verb is a function in a file of its own and a row in main.c. Data goes to
  * stdout, everything else to stderr; main() sees to it that data which could
- * not be written is an error.
+ * not be written is an error, and so does a verb that stays, each time.
  */
 #ifndef CUPEL_SUPERVISOR_CLI_CLI_H
 #define CUPEL_SUPERVISOR_CLI_CLI_H
@@ -81,6 +81,12 @@ int cli_next_option(const struct verb *verb, int argc, char **argv,
  */
 bool cli_take_json(const struct verb *verb, int argc, char **argv,
 		   bool *ret_json, int *ret_first);
+
+/*
+ * Sees to it that what was printed to stdout is out. EXIT_IO if some of it was
+ * lost, once; stderr has been told.
+ */
+int cli_flush(void);
 
 /* Prints and frees what json_pack() made, NULL if it failed; exit code. */
 int cli_print_json(json_t *json);

@@ -27,7 +27,8 @@ struct course {
 	int64_t started_ns, step_ns;	/* the latter: of what progress counts */
 	struct message_progress progress;	/* its note is in note */
 	char note[COURSE_NOTE_BYTES];
-	bool line_shown, cancelled, over, accepted;
+	bool line_shown, over;
+	bool cancelled, accepted;	/* by a signal; by a worker: also afterwards */
 	struct answer answer;		/* its text is the result, as msgpack */
 	struct answer streams[3];	/* 1 stdout, 2 stderr, where kept */
 };

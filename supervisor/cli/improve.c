@@ -168,14 +168,11 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 
 /* ---- the campaign ---- */
 
-static int run(const struct wanted *wanted, json_t **ret, struct error *why)
+static int run(const struct wanted *wanted, struct course *course, json_t **ret,
+	       struct error *why)
 {
 	AUTO_REPOSITORY struct repository repository;
 	AUTO_DISCONNECT struct connection *connection = NULL;
-	AUTO_COURSE struct course course = {
-		.name = "improve", .budget_ns = wanted->time_ns,
-		.shows_progress = isatty(STDERR_FILENO) && !wanted->json,
-	};
 	json_t *arguments = json_copy(wanted->arguments), *copies = json_array();
 	int r = repository_open(&repository, wanted->directory, true, why);
 
@@ -191,14 +188,16 @@ static int run(const struct wanted *wanted, json_t **ret, struct error *why)
 		json_decref(arguments);
 		return r;
 	}
-	return course_ask(&course, &connection->client, "improve.run", repository.number,
+	return course_ask(course, &connection->client, "improve.run", repository.number,
 			  arguments, wanted->time_ns ? wanted->time_ns + GRACE_NS : 0, ret, why);
 }
 
+/* At once, as the next campaign may be days away. */
 static int tell(const struct wanted *wanted, json_t *report)
 {
 	bool found = improve_report_found(report);
 	struct table table;
+	int flushed;
 
 	if (wanted->json)
 		cli_print_json(json_incref(report));
@@ -206,16 +205,37 @@ static int tell(const struct wanted *wanted, json_t *report)
 	if (!wanted->json)
 		improve_report_print(&table, report);
 	json_decref(report);
-	return found ? EXIT_OK : EXIT_FAILED;
+	flushed = cli_flush();
+	return flushed != EXIT_OK ? flushed : found ? EXIT_OK : EXIT_FAILED;
 }
 
-/* An exit code; the reason is told, and kept with a schedule. */
-static int campaign(void *owner, struct error *why)
+static enum schedule_end end_of(const struct course *course, const struct error *why)
+{
+	return schedule_end_of(&(struct schedule_call){
+		.code = why->code, .origin = why->origin, .cancelled = course->cancelled,
+		.accepted = course->accepted, .begun = course->note[0] != '\0' });
+}
+
+/* An exit code; what a schedule makes of it besides. */
+static int campaign(const void *owner, struct campaign_end *ret)
 {
 	const struct wanted *wanted = owner;
+	AUTO_COURSE struct course course = {
+		.name = "improve", .budget_ns = wanted->time_ns,
+		.shows_progress = isatty(STDERR_FILENO) && !wanted->json,
+	};
+	struct error why = { 0 };
 	json_t *report = NULL;
+	bool failed = run(wanted, &course, &report, &why) < 0;
+	int code = failed ? cli_fail(&why) : tell(wanted, report);
 
-	return run(wanted, &report, why) < 0 ? cli_fail(why) : tell(wanted, report);
+	ret->how = failed ? end_of(&course, &why) :
+		   code == EXIT_IO ? SCHEDULE_FAILED : SCHEDULE_DONE;
+	ret->asked = course.cancelled;
+	snprintf(ret->text, sizeof(ret->text), "%s", failed ? why.text :
+		 code == EXIT_IO ? "its report could not be written to stdout" :
+		 code == EXIT_OK ? "found or measured something" : "found nothing");
+	return code;
 }
 
 static int go_on(const struct wanted *wanted)
@@ -226,6 +246,7 @@ static int go_on(const struct wanted *wanted)
 	struct scheduled scheduled = {
 		.terms = { wanted->every_ns, wanted->jitter_ns, wanted->load_most },
 		.mode = mode ? mode : "propose",
+		.campaign = campaign, .owner = &each,
 	};
 	struct error why;
 	int r = repository_open(&repository, wanted->directory, true, &why);
@@ -233,7 +254,7 @@ static int go_on(const struct wanted *wanted)
 	scheduled.workspace = each.directory = repository.path;
 	if (r == 0)
 		r = scheduled_open(&scheduled, &why);
-	return r < 0 ? cli_fail(&why) : scheduled_run(&scheduled, campaign, &each);
+	return r < 0 ? cli_fail(&why) : scheduled_run(&scheduled);
 }
 
 static int list_scheduled(const struct wanted *wanted)
@@ -255,12 +276,12 @@ int cli_improve(const struct verb *verb, int argc, char **argv)
 {
 	struct wanted wanted = { .arguments = json_object(), .jitter_ns = -1,
 				 .load_most = LOAD_MOST };
-	struct error why;
+	struct campaign_end end;
 	int code = EXIT_USAGE;
 
 	if (take_options(verb, argc, argv, &wanted))
 		code = wanted.scheduled ? list_scheduled(&wanted) :
-		       wanted.every_ns ? go_on(&wanted) : campaign(&wanted, &why);
+		       wanted.every_ns ? go_on(&wanted) : campaign(&wanted, &end);
 	json_decref(wanted.arguments);
 	return code;
 }

@@ -1,7 +1,6 @@
 /*
  * cupel - the front door: a verb, its arguments.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -115,16 +114,13 @@ static int help(const struct verb *verb, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int code;
+	int code, flushed;
 
 	/* The two options that every program is expected to know. */
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 ||
 			 strcmp(argv[1], "--version") == 0))
 		argv[1] += strlen("--");
 	code = cli_run(&table, argc, argv);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "cupel: stdout: %s\n", strerror(errno));
-		return EXIT_IO;
-	}
-	return code;
+	flushed = cli_flush();
+	return flushed != EXIT_OK ? flushed : code;
 }

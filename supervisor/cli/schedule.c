@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,7 +22,7 @@
 
 #define FOLDER "schedules"
 #define FILE_BYTES_MAX 8192
-#define ID_LETTERS 16
+#define NEW ".new"
 #define SLEEP_NS (60 * NS_PER_S)	/* at a time: the wall clock may jump */
 
 /* ---- the files ---- */
@@ -46,7 +45,7 @@ static int open_folder(bool make, struct error *why)
 	return fd < 0 ? error_set(why, -errno, "%s: %s", path, strerror(errno)) : fd;
 }
 
-/* NULL if it is not there, or was torn. */
+/* NULL if it is none of ours. */
 static json_t *read_file(int fd)
 {
 	const struct json_limits limits = { FILE_BYTES_MAX, 4 };
@@ -60,7 +59,25 @@ static json_t *read_file(int fd)
 	return ret;
 }
 
-static void write_file(const struct scheduled *scheduled)
+/* -1 with errno EAGAIN if another process has it. */
+static int lock(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &whole);
+}
+
+/* Whoever has replaced it keeps the one that is there now. */
+static bool is_kept(int fd)
+{
+	struct flock whole = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	struct stat about;
+
+	return (fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK) ||
+	       (fstat(fd, &about) == 0 && about.st_nlink == 0);
+}
+
+static char *text_of(const struct scheduled *scheduled)
 {
 	json_t *row = json_pack("{s:s, s:s, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:s}",
 		"workspace", scheduled->workspace, "mode", scheduled->mode,
@@ -72,14 +89,55 @@ static void write_file(const struct scheduled *scheduled)
 		"ended_ns", (json_int_t)scheduled->schedule.ended_ns,
 		"failures", (json_int_t)scheduled->schedule.failures,
 		"outcome", scheduled->outcome);
-	AUTO_FREE char *text = json_dumps(row, JSON_COMPACT);
-	size_t length = text ? strlen(text) : 0;
+	char *text = json_dumps(row, JSON_COMPACT);
 
 	json_decref(row);
-	if (!text || pwrite(scheduled->fd, text, length, 0) != (ssize_t)length ||
-	    ftruncate(scheduled->fd, (off_t)length) < 0)
+	return text;
+}
+
+/* A file of that name with that text, locked, on the disk; or a negative errno. */
+static int write_new(int folder, const char *name, const char *text)
+{
+	size_t length = strlen(text);
+	AUTO_CLOSE int fd = openat(folder, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW |
+				   O_CLOEXEC, 0600);
+
+	if (fd < 0 || lock(fd) < 0)
+		return -errno;
+	ssize_t written = write(fd, text, length);
+
+	if (written < 0 || fsync(fd) < 0)
+		return -errno;
+	return (size_t)written < length ? -ENOSPC : fd_take(&fd);
+}
+
+/* In place of the one there is, which stays if it cannot be done. */
+static int replace_file(struct scheduled *scheduled)
+{
+	char name[sizeof(scheduled->id) + sizeof(NEW)];
+	AUTO_FREE char *text = text_of(scheduled);
+
+	if (!text)
+		return -EILSEQ;	/* JSON is UTF-8 */
+	snprintf(name, sizeof(name), "%s" NEW, scheduled->id);
+	AUTO_CLOSE int fd = write_new(scheduled->folder, name, text);
+
+	if (fd < 0)
+		return fd;
+	if (renameat(scheduled->folder, name, scheduled->folder, scheduled->id) < 0)
+		return -errno;
+	close(scheduled->fd);
+	scheduled->fd = fd_take(&fd);
+	return 0;
+}
+
+static void write_file(struct scheduled *scheduled)
+{
+	int r = replace_file(scheduled);
+
+	if (r < 0)
 		fprintf(stderr, "cupel improve: the schedule cannot be written down: %s\n",
-			strerror(errno));
+			strerror(-r));
 }
 
 static void set_outcome(struct scheduled *scheduled, const char *text)
@@ -105,25 +163,42 @@ static void recall(struct scheduled *scheduled)
 	schedule_resume(&scheduled->schedule, &scheduled->terms, now_ns, &scheduled->random);
 }
 
+/* The file of that name, locked; -EAGAIN if another process keeps it. */
+static int open_locked(int folder, const char *name)
+{
+	struct stat about;
+
+	for (;;) {
+		AUTO_CLOSE int fd = openat(folder, name, O_RDWR | O_CREAT | O_NOFOLLOW |
+					   O_CLOEXEC, 0600);
+
+		if (fd < 0 || lock(fd) < 0 || fstat(fd, &about) < 0)
+			return -errno;
+		if (about.st_nlink > 0)
+			return fd_take(&fd);
+		/* It was replaced while we took it. */
+	}
+}
+
 int scheduled_open(struct scheduled *scheduled, struct error *why)
 {
 	static const struct hash_key key;	/* the paths are the user's own */
-	char id[ID_LETTERS + 1];
 	AUTO_CLOSE int folder = open_folder(true, why);
 
 	if (folder < 0)
 		return folder;
-	snprintf(id, sizeof(id), "%016" PRIx64,
+	snprintf(scheduled->id, sizeof(scheduled->id), "%016" PRIx64,
 		 hash_bytes(&key, span_of_text(scheduled->workspace)));
-	AUTO_CLOSE int fd = openat(folder, id, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = open_locked(folder, scheduled->id);
 
-	if (fd < 0)
-		return error_set(why, -errno, FOLDER "/%s: %s", id, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (fd == -EAGAIN)
 		return error_set_code(why, -EBUSY, ERROR_RESOURCE_EXHAUSTED,
 				      "another 'cupel improve --every' keeps the schedule of %s; end it first",
 				      scheduled->workspace);
-	scheduled->fd = fd_take(&fd);
+	if (fd < 0)
+		return error_set(why, fd, FOLDER "/%s: %s", scheduled->id, strerror(-fd));
+	scheduled->folder = fd_take(&folder);
+	scheduled->fd = fd;
 	scheduled->told = SCHEDULE_START;
 	random_init(&scheduled->random, (uint64_t)clock_now_ns() ^ (uint64_t)getpid() << 32);
 	recall(scheduled);
@@ -209,39 +284,22 @@ static bool wait_until(int64_t wall_ns, const sigset_t *signals)
 							       left_ns % NS_PER_S }) > 0;
 }
 
-static enum schedule_end end_of(int code)
+static void run_one(struct scheduled *scheduled, struct campaign_end *ret)
 {
-	switch (code) {
-	case EXIT_OK:
-	case EXIT_FAILED: return SCHEDULE_DONE;
-	case EXIT_BUSY: return SCHEDULE_REFUSED;
-	case EXIT_CANCELLED: return SCHEDULE_CUT;
-	default: return SCHEDULE_FAILED;
-	}
-}
-
-static int run_one(struct scheduled *scheduled,
-		   int (*campaign)(void *owner, struct error *why), void *owner)
-{
-	struct error why = { 0 };
-	int code;
-
 	schedule_begin(&scheduled->schedule, clock_wall_ns());
 	write_file(scheduled);
-	code = campaign(owner, &why);
-	schedule_end(&scheduled->schedule, &scheduled->terms, end_of(code), clock_wall_ns(),
+	scheduled->campaign(scheduled->owner, ret);
+	schedule_end(&scheduled->schedule, &scheduled->terms, ret->how, clock_wall_ns(),
 		     &scheduled->random);
-	set_outcome(scheduled, why.text[0] ? why.text : code == EXIT_OK ?
-		    "found or measured something" : "found nothing");
+	set_outcome(scheduled, ret->text);
 	write_file(scheduled);
 	scheduled->told = SCHEDULE_START;
-	return code;
 }
 
-int scheduled_run(struct scheduled *scheduled,
-		  int (*campaign)(void *owner, struct error *why), void *owner)
+int scheduled_run(struct scheduled *scheduled)
 {
 	const sigset_t signals = block_signals();
+	struct campaign_end end = { 0 };
 
 	for (;;) {
 		struct schedule_sight sight = see(scheduled);
@@ -250,8 +308,9 @@ int scheduled_run(struct scheduled *scheduled,
 							  &scheduled->terms, &sight, &look_ns);
 
 		if (word == SCHEDULE_START) {
-			if (run_one(scheduled, campaign, owner) == EXIT_CANCELLED)
-				return EXIT_CANCELLED;
+			run_one(scheduled, &end);
+			if (end.asked)
+				return end.how == SCHEDULE_CUT ? EXIT_CANCELLED : EXIT_OK;
 			continue;
 		}
 		tell(scheduled, word, &sight);
@@ -262,7 +321,6 @@ int scheduled_run(struct scheduled *scheduled,
 
 /* ---- all of them ---- */
 
-/* Whose file is locked is kept by a process. */
 static void add_row(json_t *list, int folder, const char *name)
 {
 	AUTO_CLOSE int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -272,7 +330,7 @@ static void add_row(json_t *list, int folder, const char *name)
 		json_decref(row);
 		return;
 	}
-	json_object_set_new(row, "kept", json_boolean(flock(fd, LOCK_SH | LOCK_NB) < 0));
+	json_object_set_new(row, "kept", json_boolean(is_kept(fd)));
 	json_array_append_new(list, row);
 }
 
@@ -285,7 +343,7 @@ json_t *scheduled_list(void)
 	struct dirent *entry;
 
 	while (stream && (entry = readdir(stream)))
-		if (strlen(entry->d_name) == ID_LETTERS)
+		if (strlen(entry->d_name) == SCHEDULE_ID_LETTERS)
 			add_row(list, folder, entry->d_name);
 	if (stream)
 		closedir(stream);

@@ -60,6 +60,20 @@ static void set_due(struct schedule *schedule, const struct schedule_terms *term
 			   (int64_t)random_below(random, (uint64_t)terms->jitter_ns + 1);
 }
 
+enum schedule_end schedule_end_of(const struct schedule_call *call)
+{
+	enum error_class class = error_row((int)call->code)->class;
+
+	if (call->cancelled)
+		return SCHEDULE_CUT;
+	if (class == ERROR_CLASS_OVERLOAD && !call->begun)
+		return SCHEDULE_REFUSED;
+	if (class == ERROR_CLASS_TRANSIENT && !call->accepted &&
+	    call->origin != ORIGIN_CLIENT)
+		return SCHEDULE_REFUSED;
+	return SCHEDULE_FAILED;
+}
+
 void schedule_end(struct schedule *schedule, const struct schedule_terms *terms,
 		  enum schedule_end end, int64_t now_ns, struct random *random)
 {

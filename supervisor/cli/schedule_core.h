@@ -15,8 +15,10 @@
 #ifndef CUPEL_SUPERVISOR_CLI_SCHEDULE_CORE_H
 #define CUPEL_SUPERVISOR_CLI_SCHEDULE_CORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "common/core/error_code.h"
 #include "common/core/random.h"
 
 #define SCHEDULE_PERIOD_MOST_NS INT64_C(86400000000000)	/* by failures alone */
@@ -53,9 +55,26 @@ void schedule_begin(struct schedule *schedule, int64_t now_ns);
 enum schedule_end {
 	SCHEDULE_DONE,		/* whether or not something was found */
 	SCHEDULE_FAILED,
-	SCHEDULE_REFUSED,	/* for now */
+	SCHEDULE_REFUSED,	/* for now, before it did anything */
 	SCHEDULE_CUT,		/* by whoever ended the schedule: due as it was */
 };
+
+/* What is known of a campaign's call that brought no report. */
+struct schedule_call {
+	enum error_code code;
+	enum error_origin origin;
+	bool cancelled;		/* by whoever ended the schedule */
+	bool accepted;		/* a worker took it */
+	bool begun;		/* and told of a first step */
+};
+
+/*
+ * How the campaign ended. Refused is what nobody took, and what a worker took
+ * and did not begin as somebody else is at it: to try again costs nothing. That
+ * no supervisor is to be had is a failure, and so is whatever ended on the way,
+ * however transient: it would be done all over.
+ */
+enum schedule_end schedule_end_of(const struct schedule_call *call);
 
 void schedule_end(struct schedule *schedule, const struct schedule_terms *terms,
 		  enum schedule_end end, int64_t now_ns, struct random *random);

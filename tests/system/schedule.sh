@@ -13,8 +13,10 @@ cd ws || exit 1
 campaigns() { # how many there were here
 	rows 'SELECT count(*) FROM sessions'
 }
-keep() { # OPTION...: sets $keeper
-	"$cupel" improve --mode observe --load 1000 --jitter 0 "$@" >../out 2>../said </dev/null &
+keep() { # OPTION...: sets $keeper; the report goes to $report
+	: >../said	# what an earlier one was told there
+	"$cupel" improve --mode observe --load 1000 --jitter 0 "$@" >"${report:-../out}" \
+		2>../said </dev/null &
 	keeper=$!
 	started+=("$keeper")
 }
@@ -80,6 +82,14 @@ keep --every 1h
 holds 'days late it begins' until_there more_than "$before"
 until_there told 'the next one in'
 is 'and once' "$(campaigns)" $((before + 1))
+is 'its report is out when it has ended, not when its process does' \
+	"$(grep -c '^tests  *ok ' ../out)" 1
+end
+exec {looks}<"$file"
+flock -s "$looks"
+keep --every 1h
+holds 'who just looks at a schedule is not in its way' until_there told 'the next one in'
+flock -u "$looks"
 end
 set_due -10
 "$cupel" call echo.sleep '{"ms": 600000}' >/dev/null 2>&1 </dev/null &
@@ -107,6 +117,19 @@ fi
 end
 
 # ---- failures ----
+
+set_due -10
+report=/dev/full keep --every 1h
+until_there told 'the next one in'
+is 'one whose report is lost has failed, and that is told at once' \
+	"$(grep -c 'stdout: No space left' ../said) $(listed '[.failures, .outcome]')" \
+	'1 [1,"its report could not be written to stdout"]'
+end
+set_due -10
+keep --every 1h
+until_there told 'the next one in'
+is 'the next that is done counts anew' "$(listed .failures)" 0
+end
 
 mv cupel.conf ../kept.conf
 echo 'test broken' >cupel.conf && git commit -qam broken 2>/dev/null ||
@@ -139,6 +162,76 @@ keep --every 1h
 until_there pgrep -f "sleep $token"
 end
 is 'one that is ended while it runs' "$? $(listed '[.failures, .due_ns < .ended_ns]')" '130 [2,true]'
+
+# ---- a file that cannot be written ----
+
+begin() { # one that runs until it is ended
+	set_due -10
+	keep --every 1h
+	until_there pgrep -f "sleep $token"
+}
+begin
+was=$(cat "$file")
+prlimit --pid "$keeper" --fsize=${#was}
+kill $(pgrep -f "sleep $token")
+holds 'that it cannot be written down is told' until_there told 'cannot be written down: No space left'
+is 'and what was there stays, whole' "$(cat "$file")" "$was"
+kill -9 "$keeper"
+wait "$keeper" 2>/dev/null
+keep --every 1h
+until_there told 'the next one in'
+is 'so that it is not forgotten' "$(listed '[.kept, .failures, .outcome]')" \
+	'[true,3,"it was cut short"]'
+end
+
+# ---- how one ended, by what it did ----
+
+victims() { # NAME
+	house | awk -v name="$1" '$2 == name { print $1 }'
+}
+later='.due_ns - .began_ns > 7190e9'
+mkdir -p .git/cupel
+exec {held}<.git/cupel
+flock "$held"
+set_due -10
+keep --every 1h
+until_there told 'the next one in'
+is 'one that others at work refuse is tried again soon, and has not failed' \
+	"$(grep -c "another 'cupel improve' is at work" ../said) $(listed '[.failures, .due_ns - .ended_ns <= 300e9]')" \
+	'1 [3,true]'
+flock -u "$held"
+end
+begin
+kill -9 $(victims cupel-improve)
+until_there told 'the next one in'
+is 'one whose conductor died on the way has failed' "$(listed "[.failures, $later]")" '[4,true]'
+end
+cp -r .git/objects ../objects
+for object in .git/objects/*/*; do
+	chmod u+w "$object" && echo broken >"$object"
+done
+set_due -10
+keep --every 1h
+until_there told 'the next one in'
+is 'one that exits with 1 for a reason has failed' "$(listed "[.failures, $later]")" '[5,true]'
+cp -rf ../objects .git/
+end
+
+# ---- a SIGTERM that crosses the end ----
+
+begin
+router=$(victims cupel-router)
+kill -STOP "$router"
+kill "$keeper"
+until_there told 'cancelling'
+kill -9 "$supervisor" "$router"
+has_left() { ! kill -0 "$keeper"; }
+holds 'one that is ended while its supervisor dies leaves' until_there has_left
+kill -9 "$keeper" 2>/dev/null
+wait "$keeper" 2>/dev/null
+is 'as one that was cut short, which is no failure' "$? $(listed .failures)" '130 5'
+wait "$supervisor" 2>/dev/null
+supervisor=
 
 # ---- arguments ----
 

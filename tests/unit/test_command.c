@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/text.h"
 #include "workers/improve/command.h"
 
 static struct span text(const char *words)
@@ -60,6 +61,29 @@ static void a_line_is_cut(void **state)
 	assert_int_equal(strlen(room), sizeof(room) - 1);
 }
 
+/* A compiler may speak any tongue; what is kept of it is UTF-8. */
+static void what_is_no_utf8_is_shown_as_bytes(void **state)
+{
+	char room[200], line[300];
+	struct command_outcome outcome = { .cause = "exited", .exit_code = 1, .detail = "" };
+
+	(void)state;
+	outcome.errors = text("fehler: \xe4 \033[31m\n");
+	command_describe(&outcome, room, sizeof(room));
+	assert_string_equal(room, "exit status 1: fehler: \\xe4 \\x1b[31m");
+	for (size_t i = 0; i < sizeof(line); i += 2)
+		memcpy(line + i, "\303\244", 2);
+	outcome.errors = (struct span){ (const uint8_t *)line, sizeof(line) };
+	for (size_t size = 1; size <= sizeof(room); size++) {
+		command_describe(&outcome, room, size);
+		test_row(text_is_utf8(text(room)) && strlen(room) < size, "%zu: %s", size, room);
+	}
+	outcome.detail = line;
+	line[sizeof(line) - 1] = '\0';
+	command_describe(&outcome, room, 41);
+	assert_true(text_is_utf8(text(room)));
+}
+
 static void an_end_by_something_else_names_it(void **state)
 {
 	const struct command_outcome ended = {
@@ -90,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_line_that_tells_is_shown),
 		cmocka_unit_test(a_line_is_cut),
+		cmocka_unit_test(what_is_no_utf8_is_shown_as_bytes),
 		cmocka_unit_test(an_end_by_something_else_names_it),
 		cmocka_unit_test(only_an_exit_with_nought_succeeds),
 	};

@@ -4,6 +4,7 @@
  */
 #include "tests/support/test.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -188,6 +189,8 @@ static void check_frame(const char *title, const uint8_t *bytes, size_t length)
 	struct message message;
 	struct error why = { 0 };
 	struct frame frame;
+
+	assert(length > 5);
 	const char *from = strchr("\1\3\7\14\103", (int)bytes[5]) ? "worker" : "router";
 	char want[64];
 	int r = frame_next((struct span){ bytes, length }, &frame);

@@ -1,4 +1,5 @@
 #include "common/arena.h"
+#include "common/text.h"
 #include "tests/support/test.h"
 #include "workers/improve/knobs.h"
 
@@ -28,7 +29,7 @@ static int start(struct fixture *fixture, const char *text, const char *io)
 	arena_init(&fixture->arena, 1 << 20);
 	assert_int_equal(workspace_file_parse(&fixture->config, &fixture->file, "cupel.conf",
 					      span_of_text(text), &fixture->why), 0);
-	knobs_want(&fixture->knobs, &fixture->file, &fixture->config);
+	knobs_want(&fixture->knobs, &fixture->file);
 	for (size_t i = 0; i < fixture->knobs.file_count; i++) {
 		struct knob_file *file = &fixture->knobs.files[i];
 
@@ -36,6 +37,16 @@ static int start(struct fixture *fixture, const char *text, const char *io)
 		file->sha256 = "00";
 	}
 	return knobs_init(&fixture->knobs, &fixture->why);
+}
+
+static json_t *files_of(struct fixture *fixture, const struct space_config *config,
+			bool settled)
+{
+	json_t *ret = NULL;
+
+	test_row(knobs_files(&fixture->knobs, config, settled, &fixture->arena, &ret,
+			     &fixture->why) == 0, "%s", fixture->why.text);
+	return ret;
 }
 
 static void stop(struct fixture *fixture)
@@ -78,7 +89,7 @@ static void a_config_is_environment_files_and_words(void **state)
 	space_current(&fixture.knobs.space, &config);
 	knobs_describe(&fixture.knobs, &config, words, sizeof(words));
 	assert_string_equal(words, "nothing");
-	files = knobs_files(&fixture.knobs, &config, true, &fixture.arena);
+	files = files_of(&fixture, &config, true);
 	assert_int_equal(json_array_size(files), 0);
 	json_decref(files);
 	config.levels[0] = 3;
@@ -86,15 +97,15 @@ static void a_config_is_environment_files_and_words(void **state)
 	environment = knobs_environment(&fixture.knobs, &config);
 	assert_string_equal(json_string_value(json_object_get(environment, "CFLAGS")), "it's");
 	assert_string_equal(json_string_value(json_object_get(environment, "unroll")), "no");
-	files = knobs_files(&fixture.knobs, &config, false, &fixture.arena);
+	files = files_of(&fixture, &config, false);
 	assert_int_equal(json_array_size(files), 1);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(files, 0), "content")),
 			    "#define A 1\n#define BLOCK 65536\n#define C 2\n");
-	settled = knobs_files(&fixture.knobs, &config, true, &fixture.arena);
+	settled = files_of(&fixture, &config, true);
 	assert_int_equal(json_array_size(settled), 2);
 	const char *text = json_string_value(json_object_get(json_array_get(settled, 1), "content"));
 
-	assert_non_null(strstr(text, "  current = 'it\\'s'   # as the Makefile has it\n"));
+	assert_non_null(strstr(text, "  current = \"it's\"   # as the Makefile has it\n"));
 	knobs_describe(&fixture.knobs, &config, words, sizeof(words));
 	assert_string_equal(words, "level: -O2 to it's, block: 4096 to 65536");
 	/* What was written is read back as that value. */
@@ -109,6 +120,92 @@ static void a_config_is_environment_files_and_words(void **state)
 	stop(&fixture);
 }
 
+/* Two of them: one that nobody has set, and whose line is not where it begins. */
+static void every_changed_variable_is_settled(void **state)
+{
+	static const char text[] = "knob a { values = { \"\", x } }\n"
+				   "knob b { values = { \"--current = x\", y } current =\n"
+				   "'--current = x' }\n";
+	struct fixture fixture, again;
+	struct space_config config;
+
+	(void)state;
+	test_row(start(&fixture, text, header) == 0, "%s", fixture.why.text);
+	space_current(&fixture.knobs.space, &config);
+	config.levels[0] = config.levels[1] = 1;
+	json_t *files = files_of(&fixture, &config, true);
+	const char *settled = json_string_value(json_object_get(json_array_get(files, 0), "content"));
+
+	assert_int_equal(json_array_size(files), 1);
+	test_row(start(&again, settled, header) == 0, "%s", again.why.text);
+	assert_int_equal(again.knobs.parameters[0].current, 1);
+	assert_int_equal(again.knobs.parameters[1].current, 1);
+	stop(&again);
+	json_decref(files);
+	stop(&fixture);
+}
+
+/* What cannot be settled is no half of a change, but none. */
+static void what_cannot_be_settled_is_refused(void **state)
+{
+	struct fixture fixture;
+	struct space_config config;
+	json_t *files = NULL;
+
+	(void)state;
+	assert_int_equal(start(&fixture, conf, header), 0);
+	fixture.knobs.files[fixture.knobs.file_count - 1].content = "protect = { a }\n";
+	space_current(&fixture.knobs.space, &config);
+	config.levels[0] = 0;
+	config.levels[1] = 7;
+	assert_int_equal(knobs_files(&fixture.knobs, &config, true, &fixture.arena, &files,
+				     &fixture.why), -EBUSY);
+	assert_null(files);
+	assert_non_null(strstr(fixture.why.text, "knob level: "));
+	stop(&fixture);
+}
+
+static void a_change_that_breaks_cupel_conf_is_refused(void **state)
+{
+	static const char text[] = "knob r { kind = file file = cupel.conf pattern = 'rounds = ([0-9]+)'\n"
+				   "values = { 40, 5000 } }\n"
+				   "improve { rounds = 40 }\n";
+	struct fixture fixture;
+	struct space_config config;
+	json_t *files = NULL;
+
+	(void)state;
+	test_row(start(&fixture, text, header) == 0, "%s", fixture.why.text);
+	space_current(&fixture.knobs.space, &config);
+	config.levels[0] = 1;
+	assert_int_equal(knobs_files(&fixture.knobs, &config, true, &fixture.arena, &files,
+				     &fixture.why), -EBUSY);
+	assert_null(files);
+	assert_non_null(strstr(fixture.why.text, "would not be read any more: cupel.conf:3: "));
+	stop(&fixture);
+}
+
+/* In every buffer, what is cut is cut at a whole character. */
+static void words_are_utf8_wherever_they_are_cut(void **state)
+{
+	static const char text[] = "knob k { values = { \"\", \"\303\244\303\266\342\202\254\\n\" } }\n";
+	struct fixture fixture;
+	struct space_config config;
+	char words[64];
+
+	(void)state;
+	test_row(start(&fixture, text, header) == 0, "%s", fixture.why.text);
+	space_current(&fixture.knobs.space, &config);
+	config.levels[0] = 1;
+	for (size_t size = 1; size <= sizeof(words); size++) {
+		knobs_describe(&fixture.knobs, &config, words, size);
+		test_row(text_is_utf8(span_of_text(words)) && strlen(words) < size, "%zu: %s",
+			 size, words);
+	}
+	assert_string_equal(words, "k: (empty) to \303\244\303\266\342\202\254\\n");
+	stop(&fixture);
+}
+
 static void without_knobs_there_is_nothing_to_tune(void **state)
 {
 	struct fixture fixture;
@@ -117,7 +214,7 @@ static void without_knobs_there_is_nothing_to_tune(void **state)
 	(void)state;
 	assert_int_equal(start(&fixture, "protect = { tests }\n", header), 0);
 	space_current(&fixture.knobs.space, &config);
-	json_t *files = knobs_files(&fixture.knobs, &config, false, &fixture.arena);
+	json_t *files = files_of(&fixture, &config, false);
 
 	assert_int_equal(json_array_size(files), 0);
 	assert_int_equal(knobs_check_any(&fixture.knobs, &fixture.why), -ENOENT);
@@ -152,6 +249,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_space_is_made_of_what_is_there),
 		cmocka_unit_test(a_config_is_environment_files_and_words),
+		cmocka_unit_test(every_changed_variable_is_settled),
+		cmocka_unit_test(what_cannot_be_settled_is_refused),
+		cmocka_unit_test(a_change_that_breaks_cupel_conf_is_refused),
+		cmocka_unit_test(words_are_utf8_wherever_they_are_cut),
 		cmocka_unit_test(without_knobs_there_is_nothing_to_tune),
 		cmocka_unit_test(what_does_not_fit_is_refused_with_the_way_out),
 	};

@@ -2,6 +2,7 @@
  * The first cupel.conf that cupel init writes is one that is understood, and
  * says what the project declares.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static int write_and_read(const char *kind, const char *text, bool folders,
 	for (size_t i = 0; i < recipe_count; i++)
 		if (strcmp(recipes[i].name, kind) == 0)
 			project.recipe = &recipes[i];
-	assert_non_null(project.recipe);
+	assert(project.recipe);
 	project.file = project.recipe->markers[0];
 	if (folders)
 		project.folders[project.folder_count++] = recipe_folders[0];

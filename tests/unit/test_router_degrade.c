@@ -12,7 +12,7 @@ enum { OWNER, MEMBER, AGENT, CLIENTS };		/* links */
 enum { MAIN, SPARE, SLOTS };			/* workers, each of its own pool */
 enum { LOOK, NEAR, OTHER, STEP };		/* tools, by their names */
 
-static struct {
+static struct block {
 	struct catalog catalog;
 	char text[1];		/* the empty one */
 } block;
@@ -427,12 +427,12 @@ static void the_way_back_is_there_if_the_fallback_goes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct catalog *other = calloc(1, sizeof(block));
+		struct block *other = calloc(1, sizeof(*other));
 
 		begin();
-		router_rig_add_pool(other, "main", 1, 8);
-		router_rig_add_tool(other, "look", 0, 8);
-		other->generation = 2;
+		router_rig_add_pool(&other->catalog, "main", 1, 8);
+		router_rig_add_tool(&other->catalog, "look", 0, 8);
+		other->catalog.generation = 2;
 		keep("look", "here", "seen");
 		router_world_wait(&world, 2 * NS_PER_S);
 		order("isolate look 600");
@@ -445,7 +445,7 @@ static void the_way_back_is_there_if_the_fallback_goes(void **state)
 				.call = { .tool = message_text_of("router.tool"), .attempt = 1 },
 				.body = span_of_text(rows[i].order) });
 		else
-			router_world_reload(&world, other);
+			router_world_reload(&world, &other->catalog);
 		test_row(heard.code == rows[i].code &&
 			 (heard.code == ERROR_OK || strstr(heard.reason, "neither")),
 			 "%s: %d, %s", rows[i].what, heard.code, heard.reason);

@@ -80,6 +80,40 @@ static void it_is_due_again_by_how_it_ended(void **state)
 	}
 }
 
+static void a_call_without_a_report_has_failed_or_was_refused_or_cut(void **state)
+{
+	static const struct {
+		const char *name;
+		struct schedule_call call;
+		enum schedule_end want;
+	} cases[] = {	/* code, origin; cancelled, accepted, begun */
+		{ "the queue is full", { ERROR_QUEUE_FULL, ORIGIN_ROUTER, false, false, false }, SCHEDULE_REFUSED },
+		{ "the supervisor leaves", { ERROR_DRAINING, ORIGIN_ROUTER, false, false, false }, SCHEDULE_REFUSED },
+		{ "its worker died before it began", { ERROR_CRASH_NOT_STARTED, ORIGIN_ROUTER, false, false, false }, SCHEDULE_REFUSED },
+		{ "another is at work in the copies", { ERROR_RESOURCE_EXHAUSTED, ORIGIN_WORKER, false, true, false }, SCHEDULE_REFUSED },
+		{ "no supervisor", { ERROR_UNAVAILABLE, ORIGIN_CLIENT, false, false, false }, SCHEDULE_FAILED },
+		{ "the disk is full on the way", { ERROR_RESOURCE_EXHAUSTED, ORIGIN_WORKER, false, true, true }, SCHEDULE_FAILED },
+		{ "its worker died on the way", { ERROR_CRASH_OUTCOME_UNKNOWN, ORIGIN_ROUTER, false, true, true }, SCHEDULE_FAILED },
+		{ "or as soon as it had taken it", { ERROR_CRASH_OUTCOME_UNKNOWN, ORIGIN_ROUTER, false, true, false }, SCHEDULE_FAILED },
+		{ "the time was up", { ERROR_DEADLINE_EXCEEDED, ORIGIN_ROUTER, false, true, true }, SCHEDULE_FAILED },
+		{ "git failed", { ERROR_INTERNAL, ORIGIN_WORKER, false, true, true }, SCHEDULE_FAILED },
+		{ "killed for its memory", { ERROR_OOM_KILLED, ORIGIN_ROUTER, false, true, true }, SCHEDULE_FAILED },
+		{ "poison", { ERROR_POISON, ORIGIN_ROUTER, false, false, false }, SCHEDULE_FAILED },
+		{ "no cupel.conf", { ERROR_NOT_FOUND, ORIGIN_ROUTER, false, false, false }, SCHEDULE_FAILED },
+		{ "cancelled by somebody else", { ERROR_CANCELLED, ORIGIN_ROUTER, false, true, true }, SCHEDULE_FAILED },
+		{ "cancelled", { ERROR_CANCELLED, ORIGIN_WORKER, true, true, true }, SCHEDULE_CUT },
+		{ "cancelled while its worker died", { ERROR_CRASH_OUTCOME_UNKNOWN, ORIGIN_ROUTER, true, true, true }, SCHEDULE_CUT },
+		{ "cancelled while it was refused", { ERROR_QUEUE_FULL, ORIGIN_ROUTER, true, false, false }, SCHEDULE_CUT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		enum schedule_end got = schedule_end_of(&cases[i].call);
+
+		test_row(got == cases[i].want, "%s: got %d", cases[i].name, (int)got);
+	}
+}
+
 static void jitter_is_within_its_bounds_and_by_its_seed(void **state)
 {
 	int64_t low = INT64_MAX, high = INT64_MIN, first[2];
@@ -172,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_begins_when_due_and_nothing_else_goes_on),
 		cmocka_unit_test(it_is_due_again_by_how_it_ended),
+		cmocka_unit_test(a_call_without_a_report_has_failed_or_was_refused_or_cut),
 		cmocka_unit_test(jitter_is_within_its_bounds_and_by_its_seed),
 		cmocka_unit_test(what_was_missed_is_one_run),
 		cmocka_unit_test(a_clock_that_was_set_back_delays_by_a_period_at_most),

@@ -101,22 +101,22 @@ static void a_lasting_gain_is_quiet(void **state)
 static void wealth_is_what_the_formula_says(void **state)
 {
 	const double lambdas[] = { 0.1, 0.2, 0.35, 0.5, 0.7, 0.9 };
+	const size_t count = COUNT(lambdas);
 	double want = 0;
 
 	(void)state;
 	watch_init(&watch, 0);
 	for (int i = 1; i <= 3; i++)
 		watch_add(&watch, -i);
-	for (size_t i = 0; i < COUNT(lambdas); i++)
-		want += pow(1 + lambdas[i], 3) / COUNT(lambdas);
+	for (size_t i = 0; i < count; i++)
+		want += pow(1 + lambdas[i], 3) / (double)count;
 	want *= 6 / (3.14159265358979 * 3.14159265358979);
 	assert_true(fabs(watch.harm.evidence - want) < 1e-9);
 	/* The least of four sizes, won by the new: a share of a quarter. */
 	want = 0;
 	watch_add(&watch, 0.5);
-	for (size_t i = 0; i < COUNT(lambdas); i++)
-		want += pow(1 + lambdas[i], 3) * (1 - lambdas[i] / 4) /
-			COUNT(lambdas);
+	for (size_t i = 0; i < count; i++)
+		want += pow(1 + lambdas[i], 3) * (1 - lambdas[i] / 4) / (double)count;
 	want *= 6 / (3.14159265358979 * 3.14159265358979);
 	assert_true(fabs(watch.harm.evidence - want) < 1e-9);
 	/* No difference at all says nothing. */

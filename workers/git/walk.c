@@ -65,11 +65,13 @@ static int visit(const struct walk *walk, int directory, const char *name,
 {
 	char path[PATH_BYTES_MAX];
 	struct stat status;
+	size_t length;
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 	    fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	if ((size_t)snprintf(path, sizeof(path), "%s%s", prefix, name) >= sizeof(path) - 1)
+	length = (size_t)snprintf(path, sizeof(path), "%s%s", prefix, name);
+	if (length >= sizeof(path) - 1)
 		return error_set(walk->why, -ENAMETOOLONG, "%.200s...: the path is too long", path);
 	if (walk->skips && walk->skips(walk->owner, path, name, S_ISDIR(status.st_mode)))
 		return 0;
@@ -82,7 +84,7 @@ static int visit(const struct walk *walk, int directory, const char *name,
 	AUTO_CLOSE int inner = path_open(directory, name, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT,
 					 walk->why);
 
-	strcat(path, "/");
+	memcpy(path + length, "/", 2);
 	return inner < 0 ? inner : visit_folder(walk, inner, path, depth + 1);
 }
 

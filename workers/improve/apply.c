@@ -14,9 +14,12 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/text.h"
 #include "workers/improve/auto_apply_core.h"
 #include "workers/improve/campaign.h"
 
+#define SUBJECT_BYTES 61	/* of the words in the first line */
+#define BODY_BYTES 601
 #define MESSAGE_BYTES 900
 
 static int read_improvement(struct campaign *campaign, int64_t improvement, json_t **ret)
@@ -35,11 +38,15 @@ static int read_improvement(struct campaign *campaign, int64_t improvement, json
 
 static void write_message(const json_t *row, char ret[MESSAGE_BYTES])
 {
-	const char *words = json_string_value(json_object_get(row, "description"));
+	const char *description = json_string_value(json_object_get(row, "description"));
+	const struct span words = span_of_text(description ? description : "");
 	const json_t *gain = json_object_get(row, "gain_lower");
+	char subject[SUBJECT_BYTES], body[BODY_BYTES];
 
-	snprintf(ret, MESSAGE_BYTES, "Tune %.60s\n\n%.600s\n\nMeasured side by side: at least %.1f %% better.\n",
-		 words ? words : "", words ? words : "", 100 * json_number_value(gain));
+	text_escape(words, subject, sizeof(subject));
+	text_escape(words, body, sizeof(body));
+	snprintf(ret, MESSAGE_BYTES, "Tune %s\n\n%s\n\nMeasured side by side: at least %.1f %% better.\n",
+		 subject, body, 100 * json_number_value(gain));
 }
 
 /* What git knows it by: see workers/git/change.h. */
@@ -187,8 +194,7 @@ static int check_unchanged(struct campaign *campaign, const json_t *row, const j
 	return r;
 }
 
-static int apply_row(struct campaign *campaign, const json_t *row, int64_t improvement,
-		     bool here)
+static int apply_row(struct campaign *campaign, const json_t *row, bool here)
 {
 	struct space_config config;
 	json_t *files = NULL;
@@ -202,12 +208,8 @@ static int apply_row(struct campaign *campaign, const json_t *row, int64_t impro
 			 json_object_get(json_object_get(row, "changes"), "knobs"), &config,
 			 campaign->why);
 	if (r == 0)
-		files = knobs_files(&campaign->knobs, &config, true,
-				    session_memory(campaign->session));
-	if (r == 0 && json_array_size(files) == 0)
-		r = error_set_code(campaign->why, -EALREADY, ERROR_FAILED_PRECONDITION,
-				   "improvement %lld changes no file; set its knobs as 'cupel show %lld' says",
-				   (long long)improvement, (long long)improvement);
+		r = knobs_files(&campaign->knobs, &config, true,
+				session_memory(campaign->session), &files, campaign->why);
 	if (r == 0 && !campaign->repository)
 		r = check_unchanged(campaign, row, files);
 	if (r == 0)
@@ -222,7 +224,7 @@ int improvement_apply(struct campaign *campaign, int64_t improvement, bool here)
 	int r = read_improvement(campaign, improvement, &row);
 
 	if (r == 0)
-		r = apply_row(campaign, row, improvement, here);
+		r = apply_row(campaign, row, here);
 	json_decref(row);
 	return r;
 }
@@ -289,7 +291,7 @@ int campaign_apply(struct campaign *campaign, int64_t improvement)
 		r = improvement_apply(campaign, improvement, true);
 	if (r != -EBUSY)
 		return r;
-	/* Somebody's work is in the way: it stays approved. */
+	/* Somebody's work is in the way, or it cannot be written: it stays approved. */
 	json_object_set_new(campaign->report, "not_applied", json_string(campaign->why->text));
 	return 0;
 }

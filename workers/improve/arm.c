@@ -42,7 +42,7 @@ static int build(struct campaign *campaign, const struct arm *arm,
 		command_describe(&outcome, reason, sizeof(reason));
 		*ret_outcome = strcmp(outcome.cause, "wall") == 0 ? TUNER_TIMEOUT :
 								     TUNER_INVALID;
-		error_set(campaign->why, -EINVAL, "the build failed: %.400s", reason);
+		error_set(campaign->why, -EINVAL, "the build failed: %s", reason);
 	}
 	json_decref(ask.answer);
 	return 0;
@@ -102,16 +102,20 @@ int arm_build(struct campaign *campaign, unsigned copy,
 	      const struct space_config *config, struct arm *ret,
 	      enum tuner_outcome *ret_outcome)
 {
+	struct arena *memory = session_memory(campaign->session);
+	json_t *files = NULL;
 	char words[300];
 
 	knobs_describe(&campaign->knobs, config, words, sizeof(words));
 	*ret = (struct arm){ .copy = copy, .config = *config, .commit = campaign->base,
-			     .name = arena_text(session_memory(campaign->session), "%s", words),
+			     .name = arena_text(memory, "%s", words),
 			     .environment = knobs_environment(&campaign->knobs, config) };
-	return make(campaign, campaign->base,
-		    knobs_files(&campaign->knobs, config, false,
-				session_memory(campaign->session)),
-		    ret, ret_outcome);
+	int r = knobs_files(&campaign->knobs, config, false, memory, &files, campaign->why);
+
+	if (r == 0)
+		return make(campaign, campaign->base, files, ret, ret_outcome);
+	arm_release(ret);
+	return r;
 }
 
 int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commit,
@@ -185,7 +189,7 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 	if (!difference.first)
 		return 0;
 	*ret_outcome = TUNER_WRONG;
-	error_set(campaign->why, -EINVAL, "%zu tests failed, %zu vanished, %zu were skipped that passed before; first: %.300s",
+	error_set(campaign->why, -EINVAL, "%zu tests failed, %zu vanished, %zu were skipped that passed before; first: %s",
 		  difference.newly_failed, difference.vanished, difference.newly_skipped,
 		  difference.first);
 	return 0;

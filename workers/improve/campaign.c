@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "workers/improve/race_core.h"
 
 int campaign_ask(struct campaign *campaign, const char *tool, json_t *arguments,
@@ -62,12 +63,13 @@ bool campaign_has_budget(struct campaign *campaign, enum budget_step step)
 void campaign_say(struct campaign *campaign, uint64_t done, uint64_t total,
 		  const char *format, ...)
 {
-	char note[256];
+	char words[512], note[256];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(note, sizeof(note), format, arguments);
+	vsnprintf(words, sizeof(words), format, arguments);
 	va_end(arguments);
+	text_escape(span_of_text(words), note, sizeof(note));
 	worker_progress(campaign->session->call, done, total, note);
 }
 

@@ -194,15 +194,20 @@ static struct span telling_line(struct span errors)
 
 void command_describe(const struct command_outcome *outcome, char *ret, size_t size)
 {
-	struct span line = telling_line(outcome->errors);
+	struct span words = span_of_text(outcome->detail);
+	size_t most = size;
 
-	if (*outcome->detail)
-		snprintf(ret, size, "could not be started: %s", outcome->detail);
-	else if (strcmp(outcome->cause, "exited") != 0)
+	if (*outcome->detail) {
+		snprintf(ret, size, "could not be started: ");
+	} else if (strcmp(outcome->cause, "exited") != 0) {
 		snprintf(ret, size, "ended by %s", outcome->cause);
-	else
-		snprintf(ret, size, "exit status %d%s%.*s", outcome->exit_code,
-			 line.length > 0 ? ": " : "",
-			 (int)(line.length < LINE_SHOWN ? line.length : LINE_SHOWN),
-			 (const char *)line.data);
+	} else {
+		words = telling_line(outcome->errors);
+		snprintf(ret, size, "exit status %d%s", outcome->exit_code,
+			 words.length > 0 ? ": " : "");
+		most = LINE_SHOWN + 1;
+	}
+	size_t used = strlen(ret);
+
+	text_escape(words, ret + used, size - used < most ? size - used : most);
 }

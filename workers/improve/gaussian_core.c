@@ -389,7 +389,7 @@ static void climb(struct search *search, double *unknowns, double *best)
 
 void gaussian_tune(struct gaussian *gaussian)
 {
-	double unknowns[GAUSSIAN_AXES_MAX + 1], best[GAUSSIAN_AXES_MAX + 1];
+	double unknowns[GAUSSIAN_AXES_MAX + 1] = { 0 }, best[GAUSSIAN_AXES_MAX + 1];
 	struct search search = { .gaussian = gaussian };
 	size_t axes = gaussian->axes;
 

@@ -10,8 +10,9 @@
 
 #include "common/arena.h"
 #include "common/cleanup.h"
-#include "common/config_store.h"
 #include "common/error.h"
+#include "common/text.h"
+#include "workers/improve/settle.h"
 
 #define RANGE_LEVELS_MOST 1024
 
@@ -35,10 +36,9 @@ static void want(struct knobs *knobs, const char *path)
 	knobs->files[knobs->file_count++].path = path;
 }
 
-void knobs_want(struct knobs *knobs, const struct workspace_file *file,
-		const struct config *config)
+void knobs_want(struct knobs *knobs, const struct workspace_file *file)
 {
-	*knobs = (struct knobs){ .file = file, .config = config };
+	*knobs = (struct knobs){ .file = file };
 	for (size_t i = 0; i < file->knobs.count; i++)
 		if (knob_at(knobs, i)->kind == KNOB_FILE)
 			want(knobs, knob_at(knobs, i)->file);
@@ -346,91 +346,80 @@ static const char *replace(struct arena *arena, const char *text, struct place p
 			  text + place.end);
 }
 
-/* Where the value of `current` stands, on the line the parser told. */
-static bool find_current(const struct knobs *knobs, const struct workspace_knob *knob,
-			 const char *text, struct place *ret)
+/* The text of a file with the changed knobs in it; NULL: out of memory. */
+static const char *changed_text(const struct knobs *knobs, const struct space_config *config,
+				const struct knob_file *file, struct arena *arena)
 {
-	static const char pattern[] =
-		"current[ \t]*=[ \t]*(\"([^\"\\\\]|\\\\.)*\"|'[^']*'|[^ \t\n}#\"']+)";
-	const struct config_set *set = config_find_set(knobs->config, &knob->current);
-	const char *line = text;
-	regmatch_t found[2];
-	regex_t expression;
-
-	for (unsigned i = 1; set && line && i < set->line; i++)
-		line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
-	if (!set || !line || regcomp(&expression, pattern, REG_EXTENDED | REG_NEWLINE) != 0)
-		return false;
-	bool there = regexec(&expression, line, 2, found, 0) == 0;
-
-	regfree(&expression);
-	if (there)
-		*ret = (struct place){ (size_t)(line - text) + (size_t)found[1].rm_so,
-				       (size_t)(line - text) + (size_t)found[1].rm_eo };
-	return there;
-}
-
-/* As config.h reads it back: in single quotes nothing is special but these. */
-static const char *quoted(struct arena *arena, const char *value)
-{
-	char *ret = arena_alloc(arena, 2 * strlen(value) + 3), *out = ret;
-
-	if (!ret)
-		return NULL;
-	*out++ = '\'';
-	for (; *value; value++) {
-		if (*value == '\'' || *value == '\\')
-			*out++ = '\\';
-		*out++ = *value;
-	}
-	*out = '\'';
-	return ret;
-}
-
-/* One knob's change of a file's text; the text itself if it is none. */
-static const char *change(const struct knobs *knobs, size_t index, unsigned level,
-			  const char *path, const char *text, bool settle,
-			  struct arena *arena)
-{
-	const struct workspace_knob *knob = knob_at(knobs, index);
+	const char *text = file->content;
 	char value[KNOB_TEXT_BYTES];
 	struct place place;
 
-	knobs_value(knobs, index, level, value);
-	if (knob->kind == KNOB_FILE) {
-		if (strcmp(knob->file, path) == 0 && match(knob->pattern, text, &place) == 1)
-			return replace(arena, text, place, value);
-		return text;
+	for (size_t i = 0; text && i < knobs->space.count; i++) {
+		const struct workspace_knob *knob = knob_at(knobs, i);
+
+		if (!differs(knobs, config, i) || !is_in_file(knob, file->path) ||
+		    match(knob->pattern, text, &place) != 1)
+			continue;
+		knobs_value(knobs, i, config->levels[i], value);
+		text = replace(arena, text, place, value);
 	}
-	if (settle && strcmp(path, WORKSPACE_FILE_NAME) == 0 &&
-	    find_current(knobs, knob, text, &place))
-		return replace(arena, text, place, quoted(arena, value));
 	return text;
 }
 
-json_t *knobs_files(const struct knobs *knobs, const struct space_config *config,
-		    bool settle, struct arena *arena)
+/* A knob may stand in cupel.conf itself. */
+static int check_readable(const char *text, struct error *why)
 {
-	json_t *ret = json_array();
+	struct workspace_file file;
+	struct config config;
+	int r = workspace_file_parse(&config, &file, WORKSPACE_FILE_NAME, span_of_text(text),
+				     why);
 
-	for (size_t f = 0; f < knobs->file_count; f++) {
+	config_release(&config);
+	return r < 0 ? error_prefix(why, -EBUSY, "so changed it would not be read any more") : 0;
+}
+
+/* The same text with the changed variables as they are to be from now on. */
+static int settle(const struct knobs *knobs, const struct space_config *config,
+		  struct arena *arena, const char **text, struct error *why)
+{
+	char value[KNOB_TEXT_BYTES];
+	int r = check_readable(*text, why);
+
+	for (size_t i = 0; r == 0 && i < knobs->space.count; i++) {
+		const struct workspace_knob *knob = knob_at(knobs, i);
+
+		if (!differs(knobs, config, i) || knob->kind != KNOB_ENV)
+			continue;
+		knobs_value(knobs, i, config->levels[i], value);
+		r = settle_current(arena, *text, knob->title, value, text, why);
+	}
+	return r;
+}
+
+int knobs_files(const struct knobs *knobs, const struct space_config *config, bool settled,
+		struct arena *arena, json_t **ret, struct error *why)
+{
+	json_t *files = json_array();
+	int r = 0;
+
+	for (size_t f = 0; r == 0 && f < knobs->file_count; f++) {
 		const struct knob_file *file = &knobs->files[f];
-		const char *text = file->content;
+		const char *text = changed_text(knobs, config, file, arena);
 
-		for (size_t i = 0; text && i < knobs->space.count; i++)
-			if (differs(knobs, config, i))
-				text = change(knobs, i, config->levels[i], file->path, text,
-					      settle, arena);
-		if (!text) {
-			json_decref(ret);
-			return NULL;
-		}
-		if (text != file->content)
-			json_array_append_new(ret,
+		if (!text)
+			r = error_set(why, -ENOMEM, "out of memory");
+		else if (settled && strcmp(file->path, WORKSPACE_FILE_NAME) == 0)
+			r = settle(knobs, config, arena, &text, why);
+		if (r == 0 && text != file->content)
+			json_array_append_new(files,
 				json_pack("{s:s, s:s, s:s}", "path", file->path, "content",
 					  text, "before_sha256", file->sha256));
 	}
-	return ret;
+	if (r < 0)
+		json_decref(files);
+	else
+		*ret = files;
+	return r;
 }
 
 json_t *knobs_changes(const struct knobs *knobs, const struct space_config *config)
@@ -512,16 +501,18 @@ void knobs_describe(const struct knobs *knobs, const struct space_config *config
 		    char *ret, size_t size)
 {
 	char from[KNOB_TEXT_BYTES], to[KNOB_TEXT_BYTES];
+	char words[2 * KNOB_TEXT_BYTES + CONFIG_TITLE_BYTES_MAX + sizeof(", :  to ")];
 	size_t used = 0;
 
 	snprintf(ret, size, "nothing");
-	for (size_t i = 0; i < knobs->space.count && used < size; i++) {
+	for (size_t i = 0; i < knobs->space.count && used + 1 < size; i++) {
 		if (!differs(knobs, config, i))
 			continue;
 		knobs_value(knobs, i, knobs->parameters[i].current, from);
 		knobs_value(knobs, i, config->levels[i], to);
-		used += (size_t)snprintf(ret + used, size - used, "%s%s: %s to %s",
-					 used ? ", " : "", knob_at(knobs, i)->title,
-					 *from ? from : "(empty)", *to ? to : "(empty)");
+		snprintf(words, sizeof(words), "%s%s: %s to %s", used ? ", " : "",
+			 knob_at(knobs, i)->title, *from ? from : "(empty)",
+			 *to ? to : "(empty)");
+		used += text_escape(span_of_text(words), ret + used, size - used);
 	}
 }

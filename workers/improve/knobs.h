@@ -5,7 +5,8 @@
  *	knob { } --> struct space --> tuner --> config --> environment, files
  *
  * A knob in a file is the one group of its pattern, which must match exactly
- * once. A knob in the environment is applied by its `current` in cupel.conf.
+ * once. A knob in the environment is applied by its `current` in cupel.conf,
+ * see settle.h.
  * A change is text: the new content of each file, from the content the base
  * commit has, so the same config always gives the same bytes, and the inverse
  * is that content.
@@ -18,6 +19,7 @@
 #include "workers/improve/workspace_file.h"
 
 struct arena;
+struct error;
 
 #define KNOB_TEXT_BYTES 1025
 
@@ -30,7 +32,6 @@ struct knob_file {
 
 struct knobs {
 	const struct workspace_file *file;
-	const struct config *config;	/* says on which line a `current` is */
 	struct space_parameter parameters[SPACE_PARAMETERS_MAX];
 	enum space_class classes[SPACE_PARAMETERS_MAX][WORKSPACE_VALUES_MAX];
 	struct space space;
@@ -42,8 +43,7 @@ struct knobs {
  * The files whose content the caller has to fetch before knobs_init(): their
  * paths are set, WORKSPACE_FILE_NAME last.
  */
-void knobs_want(struct knobs *knobs, const struct workspace_file *file,
-		const struct config *config);
+void knobs_want(struct knobs *knobs, const struct workspace_file *file);
 
 /*
  * Reads the present values and makes the space, which is empty without knobs:
@@ -81,11 +81,13 @@ bool knobs_build_decides(const struct knobs *knobs, const struct space_config *c
 			 json_t *paths);
 
 /*
- * The files a config changes: [{"path", "content", "before_sha256"}]. With
- * settle, changed environment knobs are written to WORKSPACE_FILE_NAME too.
+ * The files a config changes: [{"path", "content", "before_sha256"}], the
+ * caller's. With settled, WORKSPACE_FILE_NAME names the changed environment
+ * knobs' values as present ones. -EBUSY with the way out where it cannot be made
+ * to, or -ENOMEM.
  */
-json_t *knobs_files(const struct knobs *knobs, const struct space_config *config,
-		    bool settle, struct arena *arena);
+int knobs_files(const struct knobs *knobs, const struct space_config *config, bool settled,
+		struct arena *arena, json_t **ret, struct error *why);
 
 /* [{"knob", "kind", "file" or "variable", "from", "to"}] of what differs. */
 json_t *knobs_changes(const struct knobs *knobs, const struct space_config *config);
@@ -97,7 +99,7 @@ json_t *knobs_changes(const struct knobs *knobs, const struct space_config *conf
 int knobs_config(const struct knobs *knobs, const json_t *changes,
 		 struct space_config *ret, struct error *why);
 
-/* "OPT: -O2 to -O3, BLOCK: 512 to 4096", or "nothing". */
+/* "OPT: -O2 to -O3, BLOCK: 512 to 4096", or "nothing"; as by text_escape(). */
 void knobs_describe(const struct knobs *knobs, const struct space_config *config,
 		    char *ret, size_t size);
 

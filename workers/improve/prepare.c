@@ -94,7 +94,7 @@ static int read_workspace_file(struct campaign *campaign)
 
 static int read_knobs(struct campaign *campaign)
 {
-	knobs_want(&campaign->knobs, &campaign->file, &campaign->config);
+	knobs_want(&campaign->knobs, &campaign->file);
 	for (size_t i = 0; i < campaign->knobs.file_count; i++) {
 		int r = read_file(campaign, &campaign->knobs.files[i]);
 

@@ -22,13 +22,13 @@ static double wealth_of(const struct watch_gambler *gambler)
 /* A free place, which has no wealth, comes before any gambler's. */
 static void start_gambler(struct watch_game *game)
 {
-	double k = (double)(game->pairs / WATCH_RESTART + 1);
+	uint64_t nth = game->pairs / WATCH_RESTART + 1;
 	struct watch_gambler *poorest = &game->gamblers[0];
 
 	for (size_t i = 1; i < WATCH_GAMBLERS; i++)
 		if (wealth_of(&game->gamblers[i]) < wealth_of(poorest))
 			poorest = &game->gamblers[i];
-	poorest->weight = FIRST_WEIGHT / (k * k);
+	poorest->weight = FIRST_WEIGHT / (double)(nth * nth);
 	for (size_t i = 0; i < WATCH_LAMBDAS; i++)
 		poorest->wealth[i] = 1;
 }
