@@ -200,7 +200,7 @@ struct pair {
 	bool candidate_first;
 	bool valid;			/* nothing stood still meanwhile */
 	bool base_stopped, candidate_stopped;	/* that run did; then it is not valid */
-	bool failed;			/* the candidate's run did, or gave no number; as why says */
+	bool failed;			/* the candidate's run did, or gave no number */
 	struct decision_value values[CAMPAIGN_METRICS_MAX];
 	struct decision_value times[METRIC_REPORTED];	/* wall and cpu, of the first */
 	int64_t rss_bytes;		/* most of both, of the first; -1: not measured */
