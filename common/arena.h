@@ -3,8 +3,9 @@
  *
  * A chain of blocks, filled from the front; single pieces are never freed.
  * A worker has one arena and resets it after each job, a command-line tool
- * has one and forgets it. The byte limit makes hostile input run into NULL
- * instead of into the machine's memory.
+ * has one and forgets it; what is done again and again within a job, and leaves
+ * nothing behind, has one of its own. The byte limit makes hostile input run
+ * into NULL instead of into the machine's memory.
  */
 #ifndef CUPEL_COMMON_ARENA_H
 #define CUPEL_COMMON_ARENA_H

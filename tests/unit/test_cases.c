@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "common/arena.h"
 #include "tests/support/test.h"
 #include "workers/improve/cases.h"
@@ -169,7 +171,9 @@ static void differences_are_told_by_name(void **state)
 		snprintf(after, sizeof(after), "1..9\n%s", rows[i].after);
 		struct cases one = read_as(TEST_TAP, before, 1);
 		struct cases two = read_as(TEST_TAP, after, 1);
-		struct case_difference d = cases_compare(&one, &two, &flaky);
+		struct case_difference d;
+
+		assert_int_equal(cases_compare(&one, &two, &flaky, &d), 0);
 
 		test_row(d.newly_failed == rows[i].failed && d.vanished == rows[i].vanished &&
 			 d.newly_skipped == rows[i].skipped && d.newly_passed == rows[i].passed &&
@@ -186,9 +190,10 @@ static void an_error_is_no_better_than_a_failure(void **state)
 	struct cases one = read_as(TEST_JUNIT, "<testsuite><testcase name='a'/></testsuite>", 0);
 	struct cases two = read_as(TEST_JUNIT, "<testsuite><testcase name='a'><error/></testcase>"
 				   "</testsuite>", 1);
-	struct case_difference d = cases_compare(&one, &two, NULL);
+	struct case_difference d;
 
 	(void)state;
+	assert_int_equal(cases_compare(&one, &two, NULL, &d), 0);
 	assert_int_equal(d.newly_failed, 1);
 	assert_string_equal(d.first, "t: a");
 	assert_int_equal(cases_count_bad(&two), 1);
@@ -215,6 +220,41 @@ static void more_cases_than_are_read_is_a_failure(void **state)
 	free(text);
 }
 
+/* A lack of memory says nothing about the candidate. */
+static void without_memory_there_is_no_difference(void **state)
+{
+	struct cases one = read_as(TEST_TAP, "1..1\nok 1 - a\n", 0), two = one;
+	struct case_difference d;
+	struct arena full;
+
+	(void)state;
+	arena_init(&full, 0);
+	two.arena = &full;
+	assert_int_equal(cases_compare(&one, &two, NULL, &d), -ENOMEM);
+}
+
+/* What a text takes is what it is long, not what it may be. */
+static void cases_take_what_they_are_long(void **state)
+{
+	struct cases cases, all;
+	size_t bytes;
+
+	(void)state;
+	cases_init(&cases, &arena);
+	cases_init(&all, &arena);
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(cases_add(&cases, span_of_text("t: a"), CASE_FAILED, -1,
+					   span_of_text("why")), 0);
+		assert_int_equal(cases_set_file(&cases, span_of_text("a.c")), 0);
+	}
+	assert_true(arena.bytes < 1000 * 200);
+	bytes = arena.bytes;
+	assert_int_equal(cases_add_all(&all, &cases), 0);
+	assert_int_equal(all.count, 1000);
+	assert_ptr_equal(all.items[999].file, cases.items[999].file);
+	assert_true(arena.bytes - bytes < 1000 * 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +264,8 @@ int main(void)
 		cmocka_unit_test_setup(the_file_is_the_cases_or_its_suites, clean),
 		cmocka_unit_test_setup(differences_are_told_by_name, clean),
 		cmocka_unit_test_setup(more_cases_than_are_read_is_a_failure, clean),
+		cmocka_unit_test_setup(without_memory_there_is_no_difference, clean),
+		cmocka_unit_test_setup(cases_take_what_they_are_long, clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

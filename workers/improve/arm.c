@@ -44,7 +44,7 @@ static int build(struct campaign *campaign, const struct arm *arm,
 								     TUNER_INVALID;
 		error_set(campaign->why, -EINVAL, "the build failed: %s", reason);
 	}
-	json_decref(ask.answer);
+	session_drop(campaign->session, &ask);
 	return 0;
 }
 
@@ -102,16 +102,16 @@ int arm_build(struct campaign *campaign, unsigned copy,
 	      const struct space_config *config, struct arm *ret,
 	      enum tuner_outcome *ret_outcome)
 {
-	struct arena *memory = session_memory(campaign->session);
+	struct arena texts;
 	json_t *files = NULL;
-	char words[300];
 
-	knobs_describe(&campaign->knobs, config, words, sizeof(words));
 	*ret = (struct arm){ .copy = copy, .config = *config, .commit = campaign->base,
-			     .name = arena_text(memory, "%s", words),
 			     .environment = knobs_environment(&campaign->knobs, config) };
-	int r = knobs_files(&campaign->knobs, config, false, memory, &files, campaign->why);
+	knobs_describe(&campaign->knobs, config, ret->name, sizeof(ret->name));
+	arena_init(&texts, WORKER_CALL_BYTES_MAX);
+	int r = knobs_files(&campaign->knobs, config, false, &texts, &files, campaign->why);
 
+	arena_release(&texts);
 	if (r == 0)
 		return make(campaign, campaign->base, files, ret, ret_outcome);
 	arm_release(ret);
@@ -122,10 +122,8 @@ int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commi
 		     json_t *environment, struct arm *ret,
 		     enum tuner_outcome *ret_outcome)
 {
-	const char *name = arena_text(session_memory(campaign->session), "%.40s", commit);
-
-	*ret = (struct arm){ .copy = copy, .environment = environment, .name = name,
-			     .commit = name };
+	*ret = (struct arm){ .copy = copy, .environment = environment, .commit = commit };
+	snprintf(ret->name, sizeof(ret->name), "%.40s", commit);
 	return make(campaign, commit, json_array(), ret, ret_outcome);
 }
 
@@ -159,8 +157,9 @@ int arm_binary(struct campaign *campaign, const struct arm *arm, uint64_t *ret)
 	return 0;
 }
 
-int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
-	     enum tuner_outcome *ret_outcome)
+/* In memory that this one run of the tests has for itself. */
+static int test_in(struct arena *memory, struct campaign *campaign, const struct arm *arm,
+		   bool holdout, enum tuner_outcome *ret_outcome)
 {
 	const struct suite suite = {
 		.file = &campaign->file,
@@ -171,10 +170,7 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 	struct case_difference difference;
 	struct cases cases;
 
-	*ret_outcome = TUNER_OK;
-	if (!campaign->tested)
-		return 0;
-	cases_init(&cases, session_memory(campaign->session));
+	cases_init(&cases, memory);
 	int r = suite_run(campaign->session, &suite, &cases, campaign->why);
 
 	if (r == -ENOENT && !holdout)	/* all of them are held out */
@@ -185,7 +181,9 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 			 campaign->why);
 	if (r < 0)
 		return r;
-	difference = cases_compare(&campaign->cases, &cases, &campaign->flaky);
+	r = cases_compare(&campaign->cases, &cases, &campaign->flaky, &difference);
+	if (r < 0)
+		return error_set(campaign->why, r, "out of memory to compare the tests");
 	if (!difference.first)
 		return 0;
 	*ret_outcome = TUNER_WRONG;
@@ -193,4 +191,19 @@ int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
 		  difference.newly_failed, difference.vanished, difference.newly_skipped,
 		  difference.first);
 	return 0;
+}
+
+int arm_test(struct campaign *campaign, const struct arm *arm, bool holdout,
+	     enum tuner_outcome *ret_outcome)
+{
+	struct arena memory;
+
+	*ret_outcome = TUNER_OK;
+	if (!campaign->tested)
+		return 0;
+	arena_init(&memory, WORKER_CALL_BYTES_MAX);
+	int r = test_in(&memory, campaign, arm, holdout, ret_outcome);
+
+	arena_release(&memory);
+	return r;
 }

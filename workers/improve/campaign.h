@@ -43,12 +43,14 @@ enum copy { COPY_BASE, COPY_CANDIDATE, COPY_FINALISTS };
 #define PRUNE_PAIRS 8
 #define WATCH_PAIRS 10
 
+#define ARM_NAME_BYTES 300
+
 /* A setting, built in a copy. */
 struct arm {
 	unsigned copy;
 	struct space_config config;
-	const char *name;		/* for people; in the call's memory */
-	const char *commit;		/* that was checked out; likewise */
+	char name[ARM_NAME_BYTES];	/* for people */
+	const char *commit;		/* that was checked out; borrowed */
 	json_t *environment;		/* owned; of the build */
 	json_t *run_environment;	/* owned; of tests and benchmarks */
 };
@@ -181,7 +183,7 @@ void campaign_say(struct campaign *campaign, uint64_t done, uint64_t total,
 int arm_build(struct campaign *campaign, unsigned copy,
 	      const struct space_config *config, struct arm *ret,
 	      enum tuner_outcome *ret_outcome);
-/* The same of another commit as it is, with that environment (stolen). */
+/* The same of another commit (borrowed) as it is, with that environment (stolen). */
 int arm_build_commit(struct campaign *campaign, unsigned copy, const char *commit,
 		     json_t *environment, struct arm *ret,
 		     enum tuner_outcome *ret_outcome);

@@ -1,5 +1,6 @@
 #include "workers/improve/cases.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,43 +29,62 @@ static int grow(struct cases *cases)
 	return 0;
 }
 
+/* Of the arena no more than what is left of the text. */
 static const char *keep(struct arena *arena, struct span text, size_t most)
 {
-	char *copy = arena_alloc(arena, most + 1);
+	char kept[CASE_DETAIL_BYTES_MAX + 1];
 
-	if (copy)
-		text_escape(text, copy, most + 1);
-	return copy;
+	assert(most < sizeof(kept));
+	if (text.length == 0)
+		return "";
+	text_escape(text, kept, most + 1);
+	return arena_text(arena, "%s", kept);
 }
 
-static int append(struct cases *cases, const char *name, enum case_outcome outcome,
-		  int64_t duration_ns, const char *detail)
+static int append(struct cases *cases, const struct test_case *one)
 {
-	if (!name || !detail)
+	if (!one->name || !one->detail)
 		return -ENOMEM;
 	if (cases->count == cases->capacity && grow(cases) < 0)
 		return -ENOMEM;
-	cases->items[cases->count++] =
-		(struct test_case){ name, outcome, duration_ns, detail, "" };
+	cases->items[cases->count++] = *one;
 	return 0;
+}
+
+/* All that are too many are one. */
+static int append_rest(struct cases *cases)
+{
+	static const struct test_case rest = { "more cases than are read", CASE_FAILED, -1, "", "" };
+
+	if (cases->too_many)
+		return 0;
+	cases->too_many = true;
+	return append(cases, &rest);
 }
 
 int cases_add(struct cases *cases, struct span name, enum case_outcome outcome,
 	      int64_t duration_ns, struct span detail)
 {
-	if (cases->count >= CASES_MAX) {
-		if (cases->too_many)
-			return 0;
-		cases->too_many = true;
-		return append(cases, "more cases than are read", CASE_FAILED, -1, "");
-	}
-	return append(cases, keep(cases->arena, name, CASE_NAME_BYTES_MAX), outcome, duration_ns,
-		      detail.length ? keep(cases->arena, detail, CASE_DETAIL_BYTES_MAX) : "");
+	if (cases->count >= CASES_MAX)
+		return append_rest(cases);
+	return append(cases, &(struct test_case){
+		keep(cases->arena, name, CASE_NAME_BYTES_MAX), outcome, duration_ns,
+		keep(cases->arena, detail, CASE_DETAIL_BYTES_MAX), "" });
+}
+
+int cases_add_all(struct cases *cases, const struct cases *others)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < others->count; i++)
+		r = cases->count < CASES_MAX ? append(cases, &others->items[i]) :
+					       append_rest(cases);
+	return r;
 }
 
 int cases_set_file(struct cases *cases, struct span file)
 {
-	const char *copy = file.length ? keep(cases->arena, file, CASE_FILE_BYTES_MAX) : "";
+	const char *copy = keep(cases->arena, file, CASE_FILE_BYTES_MAX);
 
 	if (!copy)
 		return -ENOMEM;
@@ -236,31 +256,29 @@ static void count_change(struct case_difference *ret, const struct test_case *be
 		(*count)++;
 }
 
-struct case_difference cases_compare(const struct cases *baseline,
-				     const struct cases *candidate,
-				     const struct cases *flaky)
+int cases_compare(const struct cases *baseline, const struct cases *candidate,
+		  const struct cases *flaky, struct case_difference *ret)
 {
-	struct case_difference ret = { 0 };
 	struct test_case **before = sorted(baseline, candidate->arena);
 	struct test_case **after = sorted(candidate, candidate->arena);
 	size_t b = 0, a = 0;
 
-	if (!before || !after)	/* out of memory: nothing was seen to be there */
-		return (struct case_difference){ .vanished = baseline->count + 1,
-						 .first = "out of memory" };
+	if (!before || !after)
+		return -ENOMEM;
+	*ret = (struct case_difference){ 0 };
 	while (b < baseline->count || a < candidate->count) {
 		int order = b == baseline->count ? 1 :
 			    a == candidate->count ? -1 :
 			    strcmp(before[b]->name, after[a]->name);
 
 		if (order > 0)
-			ret.added++;
+			ret->added++;
 		else if (!flaky || !cases_find(flaky, before[b]->name))
-			count_change(&ret, before[b], order == 0 ? after[a] : NULL);
+			count_change(ret, before[b], order == 0 ? after[a] : NULL);
 		b += order <= 0;
 		a += order >= 0;
 	}
-	return ret;
+	return 0;
 }
 
 const char *case_outcome_name(enum case_outcome outcome)

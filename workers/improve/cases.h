@@ -65,6 +65,9 @@ int cases_add(struct cases *cases, struct span name, enum case_outcome outcome,
 /* The file of the one that was added last; copied likewise. -ENOMEM. */
 int cases_set_file(struct cases *cases, struct span file);
 
+/* Adds all of others, which has the same arena: strings are shared. -ENOMEM. */
+int cases_add_all(struct cases *cases, const struct cases *others);
+
 /* How a test has ended. */
 struct case_source {
 	const char *test;		/* title of the test */
@@ -95,16 +98,15 @@ struct case_difference {
 	size_t newly_skipped;	/* passed before */
 	size_t newly_passed;
 	size_t added;
-	const char *first;	/* name of the first of the first three kinds */
+	const char *first;	/* name of the first of the first three kinds; the baseline's */
 };
 
 /*
  * Cases named in flaky (sorted or not) are not counted. A candidate is as good
- * as the baseline if the first three counts are 0.
+ * as the baseline if the first three counts are 0. -ENOMEM, which is no verdict.
  */
-struct case_difference cases_compare(const struct cases *baseline,
-				     const struct cases *candidate,
-				     const struct cases *flaky);
+int cases_compare(const struct cases *baseline, const struct cases *candidate,
+		  const struct cases *flaky, struct case_difference *ret);
 
 const char *case_outcome_name(enum case_outcome outcome);
 

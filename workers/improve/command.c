@@ -4,12 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/arena.h"
 #include "common/cleanup.h"
 #include "common/text.h"
 
 #define START_NS (20 * NS_PER_S)	/* beyond the command's own time */
-#define COMMAND_TEXT_BYTES 400		/* of a command line, kept in the store */
 
 static json_t *argv_of(const struct config_list *argv)
 {
@@ -24,18 +22,17 @@ static json_t *argv_of(const struct config_list *argv)
 	return ret;
 }
 
-static const char *text_of(struct session *session, const struct config_list *argv)
+static void write_line(const struct config_list *argv, char ret[SESSION_COMMAND_BYTES])
 {
-	char text[COMMAND_TEXT_BYTES] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; i < argv->count && used + 1 < sizeof(text); i++) {
+	ret[0] = '\0';
+	for (size_t i = 0; i < argv->count && used + 1 < SESSION_COMMAND_BYTES; i++) {
 		if (i)
-			text[used++] = ' ';
-		used += text_escape(span_of_text(argv->items[i]), text + used,
-				    sizeof(text) - used);
+			ret[used++] = ' ';
+		used += text_escape(span_of_text(argv->items[i]), ret + used,
+				    SESSION_COMMAND_BYTES - used);
 	}
-	return arena_text(session_memory(session), "%s", text);
 }
 
 int command_begin(struct session *session, struct ask *ask,
@@ -52,7 +49,7 @@ int command_begin(struct session *session, struct ask *ask,
 	int r = session_begin(session, ask, command->tool, command->workspace, order,
 			      command->timeout_ns + START_NS);
 
-	ask->command = text_of(session, &command->argv);
+	write_line(&command->argv, ask->command);
 	return r;
 }
 
@@ -79,7 +76,7 @@ static void keep_execution(struct session *session, const struct ask *ask)
 	if (!session->workspace)
 		return;
 	session->confirmed |= where && strcmp(where, session->workspace) == 0;
-	row = json_pack("{s:s}", "command", ask->command ? ask->command : "");
+	row = json_pack("{s:s}", "command", ask->command);
 	if (!session->executions)
 		session->executions = json_array();
 	for (size_t i = 0; i < COUNT(columns); i++)
@@ -145,11 +142,13 @@ int command_run(struct session *session, struct ask *ask,
 
 	if (r == 0)
 		r = session_wait(session, ask);
-	if (r < 0) {
+	if (r < 0)
 		*why = ask->why;
-		return r;
-	}
-	return command_outcome(session, ask, ret, why);
+	else
+		r = command_outcome(session, ask, ret, why);
+	if (r < 0)
+		session_drop(session, ask);
+	return r;
 }
 
 bool command_succeeded(const struct command_outcome *outcome)

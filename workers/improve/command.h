@@ -24,7 +24,7 @@ struct command {
 	int64_t timeout_ns;
 };
 
-/* Texts and spans live as long as the ask's answer and the session. */
+/* Texts and spans live until the ask is dropped. */
 struct command_outcome {
 	const char *cause;		/* enum run_cause by name */
 	const char *detail;		/* why it could not be started, or "" */
@@ -50,7 +50,7 @@ struct span command_file(const struct command_outcome *outcome, const char *path
 /* Tells the store of all that ended in this session since the last time. */
 int commands_record(struct session *session, struct error *why);
 
-/* Begins, waits, and reads; the caller does json_decref(ask->answer). */
+/* Begins, waits, and reads; if that succeeds the caller does session_drop(). */
 int command_run(struct session *session, struct ask *ask,
 		const struct command *command, struct command_outcome *ret,
 		struct error *why);

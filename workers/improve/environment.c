@@ -54,7 +54,7 @@ static int ask_sandbox(struct session *session, char ret[ENVIRONMENT_BYTES_MAX],
 	else
 		snprintf(ret, ENVIRONMENT_BYTES_MAX, "%.*scupel: " CUPEL_VERSION "\n",
 			 (int)ask.streams[1].length, (const char *)ask.streams[1].data);
-	json_decref(ask.answer);
+	session_drop(session, &ask);
 	return r;
 }
 

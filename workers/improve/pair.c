@@ -91,7 +91,7 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 			  reason);
 		ret->failed = true;
 	}
-	json_decref(ask.answer);
+	session_drop(campaign->session, &ask);
 	return ret->failed ? 0 : r;
 }
 

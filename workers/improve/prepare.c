@@ -17,12 +17,14 @@
 #define BASELINE_RUNS 3		/* of all tests, to find the flaky ones */
 #define CALIBRATION_PAIRS 10
 
-static const char *keep_text(struct campaign *campaign, const json_t *object,
-			     const char *name)
+/* For as long as the campaign; NULL where there is no such text. */
+static int keep_text(struct campaign *campaign, const json_t *object, const char *name,
+		     const char **ret)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
-	return text ? arena_text(session_memory(campaign->session), "%s", text) : NULL;
+	*ret = text ? arena_text(session_memory(campaign->session), "%s", text) : NULL;
+	return !text || *ret ? 0 : error_set(campaign->why, -ENOMEM, "out of memory for %s", name);
 }
 
 /* ---- the repository ---- */
@@ -35,10 +37,11 @@ static int take_snapshot(struct campaign *campaign)
 
 	if (r < 0)
 		return r;
-	campaign->base = keep_text(campaign, answer, "commit");
+	r = keep_text(campaign, answer, "commit", &campaign->base);
 	campaign->branch = "main";
 	json_decref(answer);
-	return campaign->base ? 0 : error_set(campaign->why, -EBADMSG, "git.snapshot: no commit");
+	return r < 0 || campaign->base ? r :
+	       error_set(campaign->why, -EBADMSG, "git.snapshot: no commit");
 }
 
 static int read_status(struct campaign *campaign)
@@ -50,9 +53,12 @@ static int read_status(struct campaign *campaign)
 		return r;
 	campaign->repository = json_is_true(json_object_get(status, "repository"));
 	campaign->clean = json_is_true(json_object_get(status, "clean"));
-	campaign->base = keep_text(campaign, status, "head");
-	campaign->branch = keep_text(campaign, status, "branch");
+	r = keep_text(campaign, status, "head", &campaign->base);
+	if (r == 0)
+		r = keep_text(campaign, status, "branch", &campaign->branch);
 	json_decref(status);
+	if (r < 0)
+		return r;
 	json_object_set_new(campaign->report, "repository", json_boolean(campaign->repository));
 	if (!campaign->repository)
 		return take_snapshot(campaign);
@@ -75,10 +81,11 @@ static int read_file(struct campaign *campaign, struct knob_file *file)
 				 campaign->base);
 	if (r < 0)
 		return r;
-	file->content = keep_text(campaign, answer, "content");
-	file->sha256 = keep_text(campaign, answer, "sha256");
+	r = keep_text(campaign, answer, "content", &file->content);
+	if (r == 0)
+		r = keep_text(campaign, answer, "sha256", &file->sha256);
 	json_decref(answer);
-	return file->content && file->sha256 ? 0 :
+	return r < 0 || (file->content && file->sha256) ? r :
 	       error_set(campaign->why, -EBADMSG, "git.read: %s came without content", file->path);
 }
 
@@ -157,6 +164,20 @@ static int set_flaky_apart(struct campaign *campaign, const struct cases *again)
 	return 0;
 }
 
+/* Run number n, from 0, of all tests; cases is what it told. */
+static int test_once(struct campaign *campaign, const struct suite *suite, unsigned n,
+		     struct cases *cases)
+{
+	campaign_say(campaign, n, BASELINE_RUNS, "tests of the base, run %u", n + 1);
+	int r = suite_run(campaign->session, suite, cases, campaign->why);
+
+	if (r == 0 && n > 0)
+		r = set_flaky_apart(campaign, cases);
+	return r < 0 ? r : suite_record(campaign->session, "base", campaign->base, cases,
+					&campaign->flaky, campaign->why);
+}
+
+/* The first run is kept; of the others, what was flaky. */
 static int test_baseline(struct campaign *campaign)
 {
 	const struct suite suite = {
@@ -165,25 +186,22 @@ static int test_baseline(struct campaign *campaign)
 		.environment = campaign->baseline.run_environment, .holdout = true,
 		.slots = campaign->slots,
 	};
-	struct arena *memory = session_memory(campaign->session);
+	struct arena *kept = session_memory(campaign->session);
 	int r = 0;
 
 	campaign->tested = campaign->file.tests.count > 0;
-	cases_init(&campaign->cases, memory);
-	cases_init(&campaign->flaky, memory);
-	for (unsigned n = 0; r == 0 && campaign->tested && n < BASELINE_RUNS; n++) {
-		struct cases cases;
+	cases_init(&campaign->cases, kept);
+	cases_init(&campaign->flaky, kept);
+	if (campaign->tested)
+		r = test_once(campaign, &suite, 0, &campaign->cases);
+	for (unsigned n = 1; r == 0 && campaign->tested && n < BASELINE_RUNS; n++) {
+		struct arena memory;
+		struct cases again;
 
-		campaign_say(campaign, n, BASELINE_RUNS, "tests of the base, run %u", n + 1);
-		cases_init(&cases, memory);
-		r = suite_run(campaign->session, &suite, &cases, campaign->why);
-		if (r == 0 && n == 0)
-			campaign->cases = cases;
-		else if (r == 0)
-			r = set_flaky_apart(campaign, &cases);
-		if (r == 0)
-			r = suite_record(campaign->session, "base", campaign->base, &cases,
-					 &campaign->flaky, campaign->why);
+		arena_init(&memory, WORKER_CALL_BYTES_MAX);
+		cases_init(&again, &memory);
+		r = test_once(campaign, &suite, n, &again);
+		arena_release(&memory);
 	}
 	return r;
 }

@@ -232,29 +232,35 @@ static int read_alpha(struct campaign *campaign, int64_t improvement, unsigned *
 	return 0;
 }
 
-/* Now and then the base is judged against a copy of itself, like any other. */
-static int check_self(struct campaign *campaign)
+static int judge_self(struct campaign *campaign, const struct arm *copy,
+		      struct decision *decision)
 {
-	struct decision *decision = calloc(1, sizeof(*decision));
 	struct decision_plan plan;
-	enum tuner_outcome outcome;
-	struct arm copy;
 	int64_t experiment;
 	bool crashed = false;
-	int r = !decision ? error_set(campaign->why, -ENOMEM, "out of memory") :
-		arm_build(campaign, COPY_FINALISTS, &campaign->baseline.config, &copy, &outcome);
+	int r;
 
-	if (r < 0 || outcome != TUNER_OK) {
-		free(decision);
-		return r;
-	}
 	make_plan(campaign, DECISION_CAMPAIGN_ALPHA, &plan);
 	decision_init(decision, &plan);
 	r = begin_experiment(campaign, "aa", 0, &plan, &experiment);
 	if (r == 0)
-		r = decide(campaign, &copy, experiment, decision, &crashed);
+		r = decide(campaign, copy, experiment, decision, &crashed);
 	if (r == 0 && decision->verdict != DECISION_CONTINUE)
 		r = campaign_ask(campaign, "store.verdict", verdict_row(experiment, decision), NULL);
+	return r;
+}
+
+/* Now and then the base is judged against a copy of itself, like any other. */
+static int check_self(struct campaign *campaign)
+{
+	struct decision *decision = calloc(1, sizeof(*decision));
+	enum tuner_outcome outcome;
+	struct arm copy = { 0 };
+	int r = !decision ? error_set(campaign->why, -ENOMEM, "out of memory") :
+		arm_build(campaign, COPY_FINALISTS, &campaign->baseline.config, &copy, &outcome);
+
+	if (r == 0 && outcome == TUNER_OK)
+		r = judge_self(campaign, &copy, decision);
 	arm_release(&copy);
 	free(decision);
 	return r;

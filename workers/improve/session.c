@@ -10,7 +10,7 @@
 
 #define SLICE_NS (100 * NS_PER_MS)	/* between looks at the worker's own link */
 #define ASK_TIMEOUT_NS (60 * NS_PER_S)
-#define INPUT_BYTES_FIRST 4096
+#define INPUT_BYTES_FIRST 8192
 #define INPUT_BYTES_MAX (8U << 20)
 
 int session_connect(int fd, struct client **ret, struct error *why)
@@ -45,6 +45,19 @@ static void forget(struct session *session, struct ask *ask)
 		place = &(*place)->next;
 	if (*place)
 		*place = ask->next;
+	free(ask->input);	/* nobody borrows it any longer */
+	ask->input = NULL;
+}
+
+void session_drop(struct session *session, struct ask *ask)
+{
+	for (size_t i = 0; i < COUNT(ask->streams); i++) {
+		session->held_bytes -= ask->streams[i].room;
+		free(ask->streams[i].data);
+		ask->streams[i] = (struct session_stream){ 0 };
+	}
+	json_decref(ask->answer);
+	ask->answer = NULL;
 }
 
 /* Keeps the beginning; who needs the end as well asks for less output. */
@@ -59,12 +72,13 @@ static int keep(struct session *session, struct session_stream *stream, struct s
 	while (room < stream->length + bytes.length)
 		room *= 2;
 	if (room > stream->room) {
-		uint8_t *data = arena_alloc(session_memory(session), room);
+		size_t held = session->held_bytes + room - stream->room;
+		uint8_t *data = held > SESSION_HELD_BYTES_MAX ? NULL :
+				realloc(stream->data, room);
 
 		if (!data)
 			return -ENOMEM;
-		if (stream->length)
-			memcpy(data, stream->data, stream->length);
+		session->held_bytes = held;
 		stream->data = data;
 		stream->room = room;
 	}
@@ -100,6 +114,8 @@ static void finish(struct session *session, struct ask *ask,
 
 	forget(session, ask);
 	ask->done = true;
+	if (ask->result < 0)	/* told to end: what it wrote could not be kept */
+		return;
 	ask->result = errno_of(result);
 	if (ask->result < 0) {
 		error_set_code(&ask->why, ask->result, (enum error_code)result->code,
@@ -119,8 +135,10 @@ static void take(struct session *session, const struct client_event *event)
 	if (!ask)	/* of a session that has ended, or about the link */
 		return;
 	if (event->kind == CLIENT_CHUNK && event->stream < COUNT(ask->streams) &&
-	    keep(session, &ask->streams[event->stream], event->body) < 0)
+	    keep(session, &ask->streams[event->stream], event->body) < 0) {
+		ask->result = error_set(&ask->why, -ENOMEM, "out of memory for what it writes; let it write less, or fewer run side by side");
 		client_cancel(session->client, ask->call);
+	}
 	if (event->kind == CLIENT_RESULT)
 		finish(session, ask, event);
 }
@@ -142,23 +160,22 @@ static int look(struct session *session)
 	return r == -ETIMEDOUT || r == -EAGAIN || r == -EINTR ? 0 : r;
 }
 
-static int encode(struct session *session, json_t *arguments, struct ask *ask,
-		  struct span *ret)
+static int encode(json_t *arguments, struct ask *ask, struct span *ret)
 {
-	for (size_t room = INPUT_BYTES_FIRST; room <= INPUT_BYTES_MAX; room *= 4) {
-		ask->input = arena_alloc(session_memory(session), room);
+	int length = -EMSGSIZE;
+
+	for (size_t room = INPUT_BYTES_FIRST; length == -EMSGSIZE && room <= INPUT_BYTES_MAX;
+	     room *= 4) {
+		free(ask->input);
+		ask->input = malloc(room);
 		if (!ask->input)
 			return error_set(&ask->why, -ENOMEM, "out of memory");
-		int length = convert_from_json(arguments, ask->input, room, &ask->why);
-
-		if (length >= 0) {
-			*ret = (struct span){ ask->input, (size_t)length };
-			return 0;
-		}
-		if (length != -EMSGSIZE)
-			return length;
+		length = convert_from_json(arguments, ask->input, room, &ask->why);
 	}
-	return -EMSGSIZE;
+	if (length < 0)
+		return length;
+	*ret = (struct span){ ask->input, (size_t)length };
+	return 0;
 }
 
 int session_begin(struct session *session, struct ask *ask, const char *tool,
@@ -173,14 +190,17 @@ int session_begin(struct session *session, struct ask *ask, const char *tool,
 	*ask = (struct ask){ 0 };
 	if (!arguments)
 		return error_set(&ask->why, -ENOMEM, "out of memory");
-	r = encode(session, arguments, ask, &what.input);
+	r = encode(arguments, ask, &what.input);
 	json_decref(arguments);
 	if (session->call->deadline_ns < what.deadline_ns)
 		what.deadline_ns = session->call->deadline_ns;
 	if (r == 0)
 		r = client_call(session->client, &what, &ask->call, &ask->why);
-	if (r < 0)
+	if (r < 0) {
+		free(ask->input);
+		ask->input = NULL;
 		return error_prefix(&ask->why, r, "%s", tool);
+	}
 	ask->next = session->asks;
 	session->asks = ask;
 	return 0;
@@ -193,6 +213,8 @@ static int hold_once(struct session *session)
 {
 	struct ask *hold = &session->hold;
 	int64_t now_ns = clock_now_ns();
+
+	session_drop(session, hold);
 	int r = session_begin(session, hold, "git.hold", session->repository,
 			      json_pack("{s:I}", "since_ns", (json_int_t)now_ns),
 			      deadline_remaining(session->call->deadline_ns, now_ns));
@@ -263,10 +285,19 @@ void session_give_up(struct session *session, struct ask *asks, size_t count)
 			forget(session, &asks[i]);
 		}
 		if (asks[i].call)
-			json_decref(asks[i].answer);
+			session_drop(session, &asks[i]);
 		asks[i].call = 0;
-		asks[i].answer = NULL;
 	}
+}
+
+/* Why nothing can be waited for any longer. */
+static int tell_end(const struct session *session, int r, struct error *why)
+{
+	if (r == -EBUSY)
+		return error_set_code(why, r, ERROR_RESOURCE_EXHAUSTED, "%s",
+				      session->taken.text);
+	return error_set(why, r, "%s", r == -ECANCELED ? "cancelled" :
+			 r == -ETIMEDOUT ? "the time is up" : "the supervisor is gone");
 }
 
 int session_wait(struct session *session, struct ask *ask)
@@ -278,15 +309,11 @@ int session_wait(struct session *session, struct ask *ask)
 	if (ask->done)
 		return ask->result;
 	session_give_up(session, ask, 1);
-	if (r == -EBUSY)
-		return error_set_code(&ask->why, r, ERROR_RESOURCE_EXHAUSTED, "%s",
-				      session->taken.text);
-	return error_set(&ask->why, r, "%s", r == -ECANCELED ? "cancelled" :
-			 r == -ETIMEDOUT ? "the time is up" : "the supervisor is gone");
+	return tell_end(session, r, &ask->why);
 }
 
 int session_wait_any(struct session *session, struct ask *asks, size_t count,
-		     size_t *ret_index)
+		     size_t *ret_index, struct error *why)
 {
 	int r = 0;
 
@@ -299,7 +326,7 @@ int session_wait_any(struct session *session, struct ask *asks, size_t count,
 			}
 		r = turn(session);
 	}
-	return r;
+	return tell_end(session, r, why);
 }
 
 int session_ask(struct session *session, const char *tool, uint32_t workspace,
@@ -312,16 +339,14 @@ int session_ask(struct session *session, const char *tool, uint32_t workspace,
 		r = session_wait(session, &ask);
 	if (r < 0) {
 		*why = ask.why;
-		json_decref(ask.answer);
-		return error_prefix(why, r, "%s", tool);
+		error_prefix(why, r, "%s", tool);
+	} else if (ret && !ask.answer) {
+		r = error_set(why, -EBADMSG, "%s: an empty answer", tool);
+	} else if (ret) {
+		*ret = json_incref(ask.answer);
 	}
-	if (ret && !ask.answer)
-		return error_set(why, -EBADMSG, "%s: an empty answer", tool);
-	if (ret)
-		*ret = ask.answer;
-	else
-		json_decref(ask.answer);
-	return 0;
+	session_drop(session, &ask);
+	return r;
 }
 
 void session_end(struct session *session)

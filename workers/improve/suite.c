@@ -14,6 +14,7 @@ struct place {			/* of one test in the report */
 struct run {
 	struct session *session;
 	const struct suite *suite;
+	struct arena *memory;
 	struct place *places;
 	size_t place_count, begun;
 	struct ask asks[SUITE_SLOTS_MAX];
@@ -33,8 +34,7 @@ static int choose(struct run *run)
 	const struct config_blocks *tests = &run->suite->file->tests;
 	const struct workspace_test *all = tests->items;
 
-	run->places = arena_alloc_array(session_memory(run->session), tests->count + 1,
-					sizeof(*run->places));
+	run->places = arena_alloc_array(run->memory, tests->count + 1, sizeof(*run->places));
 	if (!run->places)
 		return error_set(run->why, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < tests->count; i++)
@@ -68,63 +68,63 @@ static int begin(struct run *run, size_t slot)
 	return 0;
 }
 
+static int read_cases(struct place *place, const struct command_outcome *outcome,
+		      struct error *why)
+{
+	char end[ERROR_TEXT_BYTES];
+
+	command_describe(outcome, end, sizeof(end));
+	int r = cases_read(&place->cases, &(struct case_source){
+		.test = place->test->title,
+		.format = (enum test_format)place->test->format,
+		.report = *place->test->report ? command_file(outcome, place->test->report) :
+						 outcome->output,
+		.exit_code = strcmp(outcome->cause, "exited") == 0 ? outcome->exit_code : -1,
+		.timed_out = strcmp(outcome->cause, "wall") == 0 ||
+			     strcmp(outcome->cause, "cpu") == 0,
+		.end = end,
+		.duration_ns = outcome->wall_ns,
+	});
+
+	return r < 0 ? error_set(why, r, "out of memory for its cases") : 0;
+}
+
 static int end(struct run *run, size_t slot)
 {
 	struct place *place = &run->places[run->taken[slot]];
-	struct ask *ask = &run->asks[slot];
 	struct command_outcome outcome;
-	char end[ERROR_TEXT_BYTES];
-	int r = command_outcome(run->session, ask, &outcome, run->why);
+	int r = command_outcome(run->session, &run->asks[slot], &outcome, run->why);
 
 	run->busy--;
-	if (r < 0)
-		return error_prefix(run->why, r, "test %s", place->test->title);
-	command_describe(&outcome, end, sizeof(end));
-	cases_init(&place->cases, session_memory(run->session));
-	r = cases_read(&place->cases, &(struct case_source){
-		.test = place->test->title,
-		.format = (enum test_format)place->test->format,
-		.report = *place->test->report ? command_file(&outcome, place->test->report) :
-						 outcome.output,
-		.exit_code = strcmp(outcome.cause, "exited") == 0 ? outcome.exit_code : -1,
-		.timed_out = strcmp(outcome.cause, "wall") == 0 ||
-			     strcmp(outcome.cause, "cpu") == 0,
-		.end = end,
-		.duration_ns = outcome.wall_ns,
-	});
-	json_decref(ask->answer);
-	return r < 0 ? error_set(run->why, r, "out of memory") : 0;
+	cases_init(&place->cases, run->memory);
+	if (r == 0)
+		r = read_cases(place, &outcome, run->why);
+	session_drop(run->session, &run->asks[slot]);
+	return r < 0 ? error_prefix(run->why, r, "test %s", place->test->title) : 0;
 }
 
 static int gather(struct run *run, struct cases *cases)
 {
-	for (size_t i = 0; i < run->place_count; i++)
-		for (size_t j = 0; j < run->places[i].cases.count; j++) {
-			const struct test_case *one = &run->places[i].cases.items[j];
-			int r = cases_add(cases, span_of_text(one->name), one->outcome,
-					  one->duration_ns, span_of_text(one->detail));
+	int r = 0;
 
-			if (r == 0)
-				r = cases_set_file(cases, span_of_text(one->file));
-			if (r < 0)
-				return error_set(run->why, r, "out of memory");
-		}
-	return 0;
+	for (size_t i = 0; r == 0 && i < run->place_count; i++)
+		r = cases_add_all(cases, &run->places[i].cases);
+	return r < 0 ? error_set(run->why, r, "out of memory for the cases") : 0;
 }
 
 int suite_run(struct session *session, const struct suite *suite,
 	      struct cases *cases, struct error *why)
 {
-	struct run run = { .session = session, .suite = suite, .why = why };
+	struct run run = { .session = session, .suite = suite, .memory = cases->arena, .why = why };
 	int r = choose(&run);
 	size_t slot;
 
 	for (slot = 0; r == 0 && slot < suite->slots && run.begun < run.place_count; slot++)
 		r = begin(&run, slot);
 	while (r == 0 && run.busy > 0) {
-		r = session_wait_any(session, run.asks, suite->slots, &slot);
+		r = session_wait_any(session, run.asks, suite->slots, &slot, why);
 		if (r < 0)
-			error_set(why, r, "the tests were cut short");
+			error_prefix(why, r, "the tests were cut short");
 		else
 			r = end(&run, slot);
 		if (r == 0 && run.begun < run.place_count)

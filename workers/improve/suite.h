@@ -24,8 +24,9 @@ struct suite {
 };
 
 /*
- * Runs them; cases are all cases of all tests. -ENOENT when no test is chosen
- * at all, or why something could not even be started.
+ * Runs them; cases are all cases of all tests, and the memory it needs is their
+ * arena's. -ENOENT when no test is chosen at all, or why something could not
+ * even be started.
  */
 int suite_run(struct session *session, const struct suite *suite,
 	      struct cases *cases, struct error *why);

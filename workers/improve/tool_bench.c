@@ -44,7 +44,7 @@ static int run_once(struct bench *bench, const struct workspace_benchmark *bench
 	}
 	for (size_t i = 0; r == 0 && number >= 0 && i < benchmark->metrics.count; i++)
 		r = metric_read(&metrics[i], &outcome, &bench->values[i][number], bench->why);
-	json_decref(ask.answer);
+	session_drop(bench->session, &ask);
 	return r < 0 ? error_prefix(bench->why, r, "benchmark %s", benchmark->title) : 0;
 }
 

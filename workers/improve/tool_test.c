@@ -153,7 +153,7 @@ int workspace_build(struct session *session, const struct workspace_file *file,
 		command_describe(&outcome, reason, sizeof(reason));
 		r = error_set(why, -EINVAL, "the build failed: %s", reason);
 	}
-	json_decref(ask.answer);
+	session_drop(session, &ask);
 	return r;
 }
 
