@@ -186,6 +186,13 @@ tool store.watched {
 	schema = { '{"type": "object", "required": ["workspace"]}' }
 }
 
+tool store.pairs {
+	help = "what earlier looks at a change have measured"
+	class = pure
+	roles = { owner, improve }
+	schema = { '{"type": "object", "required": ["improvement", "plan", "after"]}' }
+}
+
 tool store.recover {
 	help = "what an interruption left behind"
 	class = effectful

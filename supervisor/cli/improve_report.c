@@ -165,6 +165,10 @@ static void print_watched(const struct table *table, const json_t *report)
 		    member_number(one, "improvement"), member_text(one, "state"),
 		    member_number(one, "pairs"), back ? "; taken back" : "");
 	}
+	if (json_object_get(report, "not_watched"))
+		row(table, json_array_size(list) ? "" : "watched", TABLE_WARN,
+		    "%.0f not, for want of time; the next campaign begins there",
+		    member_number(report, "not_watched"));
 }
 
 /* ---- what came of it ---- */

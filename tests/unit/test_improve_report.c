@@ -54,6 +54,9 @@ static const struct {
 	{ "{\"mode\": \"observe\", \"watched\": [{\"improvement\": 3, \"state\": \"harm\","
 	  " \"pairs\": 10, \"rolled_back\": true}]}",
 	  { "improvement 3: harm after 10 pairs; taken back", "!nothing better" } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\": \"quiet\"}],"
+	  " \"not_watched\": 2}",
+	  { "note  2 not, for want of time; the next campaign begins there" } },
 	{ "{\"mode\": \"auto\", \"improvement\": 4, \"known\": {\"verdict\": \"accept\","
 	  " \"reason\": \"proved\", \"status\": \"applied\"}}",
 	  { "improvement 4, judged before: accept, proved; it is applied, see",

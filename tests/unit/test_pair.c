@@ -1,5 +1,6 @@
 #include "tests/support/test.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -17,6 +18,7 @@ struct event {
 	int64_t late_ns;	/* this program, which was to wake */
 	bool stopped;		/* the command */
 	int exit_code;
+	const char *prints;	/* NULL: as it should */
 };
 
 static const struct event *coming[2];	/* base, candidate: by their copies */
@@ -52,6 +54,7 @@ int command_run(struct session *session, struct ask *ask,
 	*ret = (struct command_outcome){
 		.cause = "exited", .detail = "", .exit_code = event->exit_code,
 		.stopped = event->stopped, .wall_ns = NS_PER_S, .cpu_ns = NS_PER_S / 2,
+		.output = span_of_text(event->prints ? event->prints : "cost 3\n"),
 	};
 	return 0;
 }
@@ -95,10 +98,19 @@ static const struct {
 	{ "the base is stopped", { .stopped = true }, { 0 }, false, true, false, false },
 	{ "the candidate is stopped", { 0 }, { .stopped = true }, false, false, true, false },
 	{ "the candidate fails", { 0 }, { .exit_code = 3 }, true, false, false, true },
+	{ "the candidate prints no number", { 0 }, { .prints = "done\n" },
+	  true, false, false, true },
+	{ "the candidate prints nothing", { 0 }, { .prints = "" }, true, false, false, true },
+	{ "the candidate prints what is none", { 0 }, { .prints = "cost nan\n" },
+	  true, false, false, true },
+	{ "the candidate prints a negative", { 0 }, { .prints = "cost -3\n" },
+	  true, false, false, true },
 };
 
 static struct session session = { .copies = { 0, 1 }, .copy_count = 2 };
 static const struct workspace_metric metric = { .title = "time", .from = FROM_TIME };
+static const struct workspace_metric cost = { .title = "cost", .from = FROM_STDOUT,
+					      .pattern = "^cost (.*)$", .json = "" };
 static const struct workspace_benchmark benchmark = { .title = "spin", .timeout_ns = NS_PER_S };
 static struct error why;
 
@@ -106,7 +118,9 @@ static struct campaign campaign_of_one(void)
 {
 	return (struct campaign){
 		.session = &session, .why = &why, .runs_left = INT64_MAX,
-		.metrics = { { .benchmark = &benchmark, .metric = &metric } }, .metric_count = 1,
+		.metrics = { { .benchmark = &benchmark, .metric = &metric },
+			     { .benchmark = &benchmark, .metric = &cost } },
+		.metric_count = 2,
 	};
 }
 
@@ -139,20 +153,56 @@ static void what_stands_still_sets_a_pair_aside(void **state)
 	}
 }
 
-/* Then there is nothing to compare with. */
+/* Then there is nothing to compare with, and it is the base's own words that say why. */
 static void a_base_that_fails_is_an_error(void **state)
 {
-	static const struct event fails = { .exit_code = 3 }, passes = { 0 };
+	static const struct {
+		const char *name;
+		struct event base, candidate;
+		const char *words;
+	} cases[] = {
+		{ "it fails", { .exit_code = 3 }, { 0 }, "exit status 3" },
+		{ "both fail", { .exit_code = 3 }, { .exit_code = 4 }, "exit status 3" },
+		{ "it prints no number", { .prints = "done" }, { 0 }, "mend the pattern" },
+		{ "it prints a negative", { .prints = "cost -3" }, { 0 }, "-3 is no measurement" },
+	};
 	const struct arm base = { .copy = 0 }, candidate = { .copy = 1 };
 	struct campaign campaign = campaign_of_one();
 	struct pair pair;
 
 	(void)state;
-	ran = 0;
-	coming[0] = &fails;
-	coming[1] = &passes;
-	assert_true(pair_measure(&campaign, &base, &candidate, false, &pair) < 0);
-	assert_non_null(strstr(why.text, "the unchanged program"));
+	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+		size_t row = i / 2;
+
+		ran = 0;
+		coming[0] = &cases[row].base;
+		coming[1] = &cases[row].candidate;
+		test_row(pair_measure(&campaign, &base, &candidate, i % 2, &pair) == -EINVAL,
+			 "%s: it is not", cases[row].name);
+		test_row(strstr(why.text, "the unchanged program: benchmark spin") &&
+			 strstr(why.text, cases[row].words), "%s: %s", cases[row].name, why.text);
+		test_row(why.code == ERROR_FAILED_PRECONDITION || cases[row].base.exit_code,
+			 "%s: code %d", cases[row].name, why.code);
+	}
+}
+
+/* So that whoever is told of it knows which. */
+static void a_candidate_without_a_number_is_told_why(void **state)
+{
+	static const struct event mute = { .prints = "done" }, passes = { 0 };
+	const struct arm base = { .copy = 0 }, candidate = { .copy = 1 };
+	struct campaign campaign = campaign_of_one();
+	struct pair pair;
+
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		why = (struct error){ 0 };
+		ran = 0;
+		coming[0] = &passes;
+		coming[1] = &mute;
+		assert_int_equal(pair_measure(&campaign, &base, &candidate, first, &pair), 0);
+		assert_non_null(strstr(why.text, "benchmark spin: metric cost: '^cost (.*)$'"));
+	}
 }
 
 int main(void)
@@ -160,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_stands_still_sets_a_pair_aside),
 		cmocka_unit_test(a_base_that_fails_is_an_error),
+		cmocka_unit_test(a_candidate_without_a_number_is_told_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,125 @@ static void what_became_of_it_is_a_lesson(void **state)
 	assert_non_null(strstr(got, "\"scope\":\"setting\""));
 }
 
+/* Applied, as number, by knobs ("'knob':'a'},{'knob':'b'"). */
+static void apply_knobs(int number, const char *knobs)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "{'session':1,'workspace':'/w','type':'caching','source':'s',"
+		 "'description':'d','changes':{'knobs':[{%s}]},'hash':'%d','confidence':1}", knobs, number);
+	ask("store.propose", text);
+	keep_result(number, true);
+	snprintf(text, sizeof(text), "{'improvement':%d,'from':'proposed','to':'approved','reason':''}",
+		 number);
+	IS("store.status", text, "{}");
+	snprintf(text, sizeof(text), "{'improvement':%d,'rollback':{}}", number);
+	json_t *row = json_loads(ask("store.apply_begin", text), 0, NULL);
+
+	snprintf(text, sizeof(text), "{'apply':%lld,'success':true,'commit':'c','notes':''}",
+		 (long long)json_integer_value(json_object_get(row, "apply")));
+	IS("store.apply_end", text, "{}");
+	json_decref(row);
+}
+
+/* The improvements to be watched as "2 1+", where + is for superseded. */
+static void watched_are(const char *arguments, const char *want)
+{
+	json_t *answer = json_loads(ask("store.watched", arguments), 0, NULL), *row;
+	char got[100] = "";
+	size_t i, used = 0;
+
+	json_array_foreach(json_object_get(answer, "applied"), i, row)
+		used += (size_t)snprintf(got + used, sizeof(got) - used, "%s%lld%s", i ? " " : "",
+					 (long long)json_integer_value(json_object_get(row, "improvement")),
+					 json_is_true(json_object_get(row, "superseded")) ? "+" : "");
+	json_decref(answer);
+	assert_string_equal(got, want);
+}
+
+static void who_was_watched_longest_ago_comes_first(void **state)
+{
+	(void)state;
+	ask("store.session", "{'workspace':'/w','kind':'improve','seed':7}");
+	for (int number = 1; number <= 3; number++)
+		apply_knobs(number, "'knob':'a'");
+	watched_are("{'workspace':'/w'}", "1+ 2+ 3");
+	ask("store.experiment", "{'session':1,'improvement':1,'kind':'watch','plan':{}}");
+	watched_are("{'workspace':'/w'}", "2+ 3 1+");
+	ask("store.experiment", "{'session':1,'improvement':3,'kind':'watch','plan':{}}");
+	ask("store.experiment", "{'session':1,'improvement':2,'kind':'validate','plan':{}}");
+	watched_are("{'workspace':'/w'}", "2+ 1+ 3");
+	watched_are("{'workspace':'/w','improvement':3}", "3");
+	watched_are("{'workspace':'/v'}", "");
+}
+
+static void a_change_is_superseded_by_later_ones_of_all_its_knobs(void **state)
+{
+	(void)state;
+	ask("store.session", "{'workspace':'/w','kind':'improve','seed':7}");
+	apply_knobs(1, "'knob':'a'},{'knob':'b'");
+	apply_knobs(2, "'knob':'a'");
+	watched_are("{'workspace':'/w'}", "1 2");
+	apply_knobs(3, "'knob':'c'},{'knob':'b'");
+	watched_are("{'workspace':'/w'}", "1+ 2 3");
+	IS("store.rollback_begin", "{'improvement':3,'reason':''}", "{}");
+	IS("store.rollback_end", "{'improvement':3,'success':true,'commit':'r','notes':''}", "{}");
+	watched_are("{'workspace':'/w'}", "1 2");
+}
+
+/* By hundreds of looks, none twice and none left out, and of the same plan alone. */
+static void all_pairs_of_a_plan_are_played_again(void **state)
+{
+	enum { LOOKS = 400, BUILDS = 210, STOPPED = 302 };
+	int want = 0, got = 0, pages = 0;
+	json_int_t after = 0;
+	char text[300];
+	size_t rows;
+
+	(void)state;
+	ask("store.session", "{'workspace':'/w','kind':'improve','seed':7}");
+	apply_knobs(1, "'knob':'a'");
+	apply_knobs(2, "'knob':'b'");
+	for (int look = 1; look <= LOOKS; look++) {
+		bool other = look % 5 == 0, elsewhere = look % 3 == 0;
+
+		snprintf(text, sizeof(text), "{'session':1,'improvement':%d,'kind':'watch','plan':{'m':'%s'}}",
+			 other ? 2 : 1, elsewhere ? "other" : "same");
+		ask("store.experiment", text);
+		snprintf(text, sizeof(text), "{'experiment':%d,'samples':["
+			 "{'pair':0,'arm':'base','first':true,'value':%d,'valid':true},"
+			 "{'pair':0,'arm':'candidate','first':false,'value':1,'valid':%s}]}", look,
+			 look, look == STOPPED ? "false" : "true");
+		if (look >= BUILDS)
+			ask("store.samples", text);
+		want += look >= BUILDS && !other && !elsewhere && look != STOPPED;
+	}
+	do {
+		snprintf(text, sizeof(text), "{'improvement':1,'plan':{'m':'same'},'after':%lld}",
+			 (long long)after);
+		json_t *answer = json_loads(ask("store.pairs", text), 0, NULL), *row;
+		size_t i;
+
+		rows = json_array_size(json_object_get(answer, "pairs"));
+		pages += rows > 0;
+		json_array_foreach(json_object_get(answer, "pairs"), i, row) {
+			json_int_t look = json_integer_value(json_object_get(row, "look"));
+			bool whole = json_is_number(json_object_get(row, "base")) &&
+				     json_is_number(json_object_get(row, "candidate"));
+
+			assert_true(look > after);
+			if (whole)
+				assert_true(json_number_value(json_object_get(row, "base")) ==
+					    (double)look);
+			after = look;
+			got += whole;
+		}
+		json_decref(answer);
+	} while (rows > 0);
+	assert_int_equal(got, want);
+	assert_int_equal(pages, 3);
+}
+
 static void apply_and_roll_back_are_chained(void **state)
 {
 	json_t *rows = json_array();
@@ -539,6 +658,9 @@ int main(void)
 		TEST(no_verdict_without_the_status_that_it_is_for),
 		TEST(a_verdict_without_its_result_is_proven_anew),
 		TEST(what_became_of_it_is_a_lesson),
+		TEST(who_was_watched_longest_ago_comes_first),
+		TEST(a_change_is_superseded_by_later_ones_of_all_its_knobs),
+		TEST(all_pairs_of_a_plan_are_played_again),
 		TEST(apply_and_roll_back_are_chained),
 		TEST(a_commit_counts_though_it_was_called_interrupted),
 		TEST(what_was_being_tested_goes_back),

@@ -127,8 +127,13 @@ int campaign_prove(struct campaign *campaign, int64_t *ret_improvement);
  * not full; else says in the report why not.
  */
 int campaign_apply(struct campaign *campaign, int64_t improvement);
-/* Re-measures everything that is applied; takes back what regressed. */
+/*
+ * Re-measures what is applied, for half of the time that is left at most, and
+ * takes back what regressed. The report says of how many there was no time.
+ */
 int campaign_watch(struct campaign *campaign);
+/* The same of the one that this campaign has just committed, while there is time. */
+int campaign_watch_new(struct campaign *campaign, int64_t improvement);
 /*
  * Finishes or undoes whatever an earlier run was killed in. Only for who holds
  * the copies: what is being tested is by a campaign that is gone.
@@ -202,7 +207,7 @@ struct pair {
 	bool candidate_first;
 	bool valid;			/* nothing stood still meanwhile */
 	bool base_stopped, candidate_stopped;	/* that run did; then it is not valid */
-	bool failed;			/* the candidate's run did */
+	bool failed;			/* the candidate's run did, or gave no number */
 	struct decision_value values[CAMPAIGN_METRICS_MAX];
 	struct decision_value times[METRIC_REPORTED];	/* wall and cpu, of the first */
 	int64_t rss_bytes;		/* most of both, of the first; -1: not measured */

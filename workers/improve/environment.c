@@ -24,6 +24,14 @@ static const char probe[] =
 	" tr -s '\\t\\n' '  ')\"\n"
 	"say limits \"$(ulimit -a | tr -s '\\n ' ', ' | sed 's/,$//')\"\n";
 
+/* What was cut short says less than there is, as if it were elsewhere. */
+static bool has_ended(const json_t *verdict)
+{
+	const char *cause = json_string_value(json_object_get(verdict, "cause"));
+
+	return cause && strcmp(cause, "exited") == 0;
+}
+
 static int ask_sandbox(struct session *session, char ret[ENVIRONMENT_BYTES_MAX],
 		       struct error *why)
 {
@@ -41,6 +49,8 @@ static int ask_sandbox(struct session *session, char ret[ENVIRONMENT_BYTES_MAX],
 		*why = ask.why;
 	else if (ask.streams[1].length == 0)
 		r = error_set(why, -ENOENT, "no shell in the sandbox");
+	else if (!has_ended(ask.answer))
+		r = error_set(why, -EINTR, "what asks for it did not end by itself");
 	else
 		snprintf(ret, ENVIRONMENT_BYTES_MAX, "%.*scupel: " CUPEL_VERSION "\n",
 			 (int)ask.streams[1].length, (const char *)ask.streams[1].data);

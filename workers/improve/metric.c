@@ -103,8 +103,8 @@ int metric_read(const struct workspace_metric *metric,
 	if (r < 0)
 		return r;
 	if (!isfinite(value) || value < 0)
-		return error_set(why, -ENODATA, "metric %s: %g is no measurement",
-				 metric->title, value);
+		return error_set_code(why, -ENODATA, ERROR_FAILED_PRECONDITION,
+				      "metric %s: %g is no measurement", metric->title, value);
 	*ret = value;
 	return 0;
 }

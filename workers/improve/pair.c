@@ -62,6 +62,7 @@ static int read_metrics(struct campaign *campaign,
 	return 0;
 }
 
+/* A run without its numbers has failed, whatever its exit status says. */
 static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 			 const struct workspace_benchmark *benchmark, struct side *ret)
 {
@@ -83,6 +84,7 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 	ret->stopped |= outcome.stopped;
 	if (command_succeeded(&outcome)) {
 		r = read_metrics(campaign, benchmark, &outcome, ret);
+		ret->failed = r == -ENODATA;
 	} else {
 		command_describe(&outcome, reason, sizeof(reason));
 		error_set(campaign->why, -EINVAL, "benchmark %s: %.400s", benchmark->title,
@@ -90,7 +92,7 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 		ret->failed = true;
 	}
 	session_drop(campaign->session, &ask);
-	return r;
+	return ret->failed ? 0 : r;
 }
 
 /* All benchmarks that some watched metric is of, each once. */
@@ -125,9 +127,9 @@ int pair_measure(struct campaign *campaign, const struct arm *base,
 
 		if (r < 0)
 			return r;
+		if (which == 0 && sides[0].failed)
+			return error_prefix(campaign->why, -EINVAL, "the unchanged program");
 	}
-	if (sides[0].failed)
-		return error_prefix(campaign->why, -EINVAL, "the unchanged program");
 	*ret = (struct pair){
 		.candidate_first = candidate_first, .failed = sides[1].failed,
 		.base_stopped = sides[0].stopped, .candidate_stopped = sides[1].stopped,

@@ -310,6 +310,8 @@ static int calibrate(struct campaign *campaign)
 		campaign_say(campaign, n, CALIBRATION_PAIRS, "the base against itself");
 		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline,
 				 random_below(&coins, 2), &pair);
+		if (r == 0 && pair.failed)
+			r = error_prefix(campaign->why, -EINVAL, "the unchanged program");
 		if (r < 0)
 			break;
 		pairs[n].values[METRIC_WALL] = pair.times[METRIC_WALL];

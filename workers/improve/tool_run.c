@@ -130,7 +130,7 @@ static int find_and_prove(struct campaign *campaign)
 	if (r == 0 && improvement && campaign->mode == MODE_AUTO)
 		r = campaign_apply(campaign, improvement);
 	if (r == 0 && json_object_get(campaign->report, "commit"))
-		r = campaign_watch(campaign);
+		r = campaign_watch_new(campaign, improvement);
 	json_object_set_new(campaign->report, "found", json_boolean(improvement != 0));
 	return r;
 }

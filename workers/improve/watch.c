@@ -4,20 +4,29 @@
  *
  * What fails is taken back when it fails twice and the old does not. Where the
  * old cannot be built or run any more there is nothing to compare with: that is
- * told, and the campaign goes on.
+ * told, and the campaign goes on. So it is where somebody's work is in the way
+ * of taking it back.
+ *
+ * Half of the time that is left goes to this at most, and whose last look is
+ * longest ago comes first. All pairs since it was applied are played again, as
+ * the bound of watch_core.h is of all of them together: those of the same
+ * metric, as another's says nothing of this one.
  */
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/watch_core.h"
 
 struct watching {
 	int64_t improvement;
 	int64_t experiment;
+	int64_t until_ns;	/* when there is no time for another pair */
+	bool is_new;		/* what this campaign itself has just committed */
 	const char *commit, *base;
+	json_t *plan;		/* owned */
 	struct watch watch;
 	unsigned failures;	/* of runs of the new, in a row */
 	struct arm old, new;
@@ -27,6 +36,11 @@ struct watching {
 static enum direction primary_direction(const struct campaign *campaign)
 {
 	return campaign->metrics[0].metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+}
+
+static bool is_text(const json_t *value, const char *text)
+{
+	return json_is_string(value) && strcmp(json_string_value(value), text) == 0;
 }
 
 /* The values an environment had before, or has since. */
@@ -67,20 +81,49 @@ static int build_both(struct campaign *campaign, struct watching *watching,
 	return r == -ENOENT ? -EINVAL : r;
 }
 
-/* The pairs of earlier looks, in their order. */
-static void replay(const struct campaign *campaign, struct watching *watching,
-		   const json_t *pairs)
+static void replay_pair(const struct campaign *campaign, struct watching *watching,
+			const json_t *pair)
 {
-	for (size_t i = 0; i < json_array_size(pairs); i++) {
-		const json_t *pair = json_array_get(pairs, i);
-		double difference = gain_difference(
-			primary_direction(campaign),
-			json_number_value(json_object_get(pair, "base")),
-			json_number_value(json_object_get(pair, "candidate")));
+	const json_t *base = json_object_get(pair, "base");
+	const json_t *candidate = json_object_get(pair, "candidate");
+	double difference = gain_difference(primary_direction(campaign), json_number_value(base),
+					    json_number_value(candidate));
 
-		if (isfinite(difference))
-			watch_add(&watching->watch, difference);
-	}
+	if (json_is_number(base) && json_is_number(candidate) && isfinite(difference))
+		watch_add(&watching->watch, difference);
+}
+
+/* The pairs of all earlier looks, in their order, some looks at a time. */
+static int replay(struct campaign *campaign, struct watching *watching)
+{
+	json_int_t after = 0;
+	size_t count;
+
+	do {
+		json_t *answer;
+		int r = campaign_ask(campaign, "store.pairs",
+				     json_pack("{s:I, s:O, s:I}", "improvement",
+					       (json_int_t)watching->improvement, "plan",
+					       watching->plan, "after", after), &answer);
+
+		if (r < 0)
+			return r;
+		const json_t *pairs = json_object_get(answer, "pairs");
+
+		count = json_array_size(pairs);
+		for (size_t i = 0; i < count; i++)
+			replay_pair(campaign, watching, json_array_get(pairs, i));
+		if (count > 0)
+			after = json_integer_value(json_object_get(
+				json_array_get(pairs, count - 1), "look"));
+		json_decref(answer);
+	} while (count > 0);
+	return 0;
+}
+
+static bool has_time(const struct watching *watching)
+{
+	return clock_now_ns() < watching->until_ns;
 }
 
 static int look(struct campaign *campaign, struct watching *watching)
@@ -88,7 +131,7 @@ static int look(struct campaign *campaign, struct watching *watching)
 	json_t *samples = json_array();
 	int r = 0;
 
-	for (unsigned n = 0; r == 0 && n < WATCH_PAIRS; n++) {
+	for (unsigned n = 0; r == 0 && n < WATCH_PAIRS && (n == 0 || has_time(watching)); n++) {
 		struct pair pair;
 
 		campaign_say(campaign, n, WATCH_PAIRS, "watching improvement %lld",
@@ -136,22 +179,29 @@ static int tests_fail(struct campaign *campaign, const struct watching *watching
 	return r;
 }
 
-/* Whether it is what this campaign itself has just committed. */
-static bool is_new(const struct campaign *campaign, const struct watching *watching)
-{
-	const char *commit = json_string_value(json_object_get(campaign->report, "commit"));
-
-	return commit && strcmp(commit, watching->commit) == 0;
-}
-
-static void tell(struct campaign *campaign, const struct watching *watching,
-		 const char *state, bool rolled_back)
+/* state is stolen. */
+static void tell(struct campaign *campaign, const struct watching *watching, json_t *state,
+		 bool rolled_back)
 {
 	json_array_append_new(json_object_get(campaign->report, "watched"),
-			      json_pack("{s:I, s:s, s:I, s:b}", "improvement",
+			      json_pack("{s:I, s:o, s:I, s:b}", "improvement",
 					(json_int_t)watching->improvement, "state", state,
 					"pairs", (json_int_t)watching->watch.harm.pairs,
 					"rolled_back", rolled_back));
+}
+
+static int take_back(struct campaign *campaign, const struct watching *watching,
+		     const char *reason)
+{
+	int r = improvement_roll_back(campaign, watching->improvement, reason);
+
+	if (r == 0)
+		tell(campaign, watching, json_string(reason), true);
+	if (r != -EBUSY)
+		return r;
+	tell(campaign, watching, json_sprintf("%s, and is not taken back: %s", reason,
+					      campaign->why->text), false);
+	return 0;
 }
 
 static int judge(struct campaign *campaign, struct watching *watching)
@@ -168,22 +218,29 @@ static int judge(struct campaign *campaign, struct watching *watching)
 		reason = "its benchmark fails, which did not before";
 	else if (watching->watch.state == WATCH_HARM)
 		reason = "it is slower than what it replaced";
-	tell(campaign, watching, reason ? reason : watch_state_name(watching->watch.state),
-	     reason != NULL);
 	if (reason)
-		return improvement_roll_back(campaign, watching->improvement, reason);
-	return is_new(campaign, watching) ?
-		       campaign_judge_metrics(campaign, watching->series) : 0;
+		return take_back(campaign, watching, reason);
+	tell(campaign, watching, json_string(watch_state_name(watching->watch.state)), false);
+	return watching->is_new ? campaign_judge_metrics(campaign, watching->series) : 0;
+}
+
+static json_t *plan_of(const struct campaign *campaign)
+{
+	const struct watched_metric *primary = &campaign->metrics[0];
+
+	return json_pack("{s:s, s:s, s:s, s:i}", "benchmark", primary->benchmark->title, "metric",
+			 primary->metric->title, "better",
+			 primary->metric->better ? "higher" : "lower", "pairs", WATCH_PAIRS);
 }
 
 static int begin(struct campaign *campaign, struct watching *watching)
 {
 	json_t *answer;
 	int r = campaign_ask(campaign, "store.experiment",
-			     json_pack("{s:I, s:I, s:s, s:{s:i}}", "session",
+			     json_pack("{s:I, s:I, s:s, s:O}", "session",
 				       (json_int_t)campaign->session->id, "improvement",
 				       (json_int_t)watching->improvement, "kind", "watch", "plan",
-				       "pairs", WATCH_PAIRS), &answer);
+				       watching->plan), &answer);
 
 	if (r < 0)
 		return r;
@@ -192,54 +249,112 @@ static int begin(struct campaign *campaign, struct watching *watching)
 	return 0;
 }
 
-static int watch_one(struct campaign *campaign, const json_t *row)
+/* A look has begun with its row, lest what cannot be built be looked at first for ever. */
+static int compare(struct campaign *campaign, struct watching *watching, const json_t *row)
+{
+	int r = replay(campaign, watching);
+
+	if (r == 0)
+		r = begin(campaign, watching);
+	if (r < 0)
+		return r;
+	r = build_both(campaign, watching, json_object_get(row, "changes"));
+	if (r == 0)
+		r = look(campaign, watching);
+	if (r == 0)
+		return judge(campaign, watching);
+	if (r != -EINVAL)
+		return r;
+	tell(campaign, watching, json_sprintf("not to be compared any more: %s",
+					      campaign->why->text), false);
+	return 0;
+}
+
+static int watch_one(struct campaign *campaign, const json_t *row, int64_t until_ns,
+		     bool is_new)
 {
 	const json_t *rollback = json_object_get(row, "rollback");
 	struct watching watching = {
 		.improvement = json_integer_value(json_object_get(row, "improvement")),
 		.commit = json_string_value(json_object_get(row, "commit")),
 		.base = json_string_value(json_object_get(rollback, "base")),
+		.until_ns = until_ns, .is_new = is_new,
 	};
 	double lower = json_number_value(json_object_get(row, "gain_lower"));
-	char words[ERROR_TEXT_BYTES + 40];
 	int r;
 
 	if (!watching.commit || !watching.base)
 		return 0;
+	watching.plan = plan_of(campaign);
 	watch_init(&watching.watch, difference_of_gain(primary_direction(campaign),
 						       fmax(lower, 0)));
-	replay(campaign, &watching, json_object_get(row, "pairs"));
-	r = build_both(campaign, &watching, json_object_get(row, "changes"));
-	if (r == 0)
-		r = begin(campaign, &watching);
-	if (r == 0)
-		r = look(campaign, &watching);
-	if (r == -EINVAL) {
-		snprintf(words, sizeof(words), "not to be compared any more: %s",
-			 campaign->why->text);
-		tell(campaign, &watching, words, false);
-		r = 0;
-	} else if (r == 0) {
-		r = judge(campaign, &watching);
-	}
+	r = compare(campaign, &watching, row);
+	json_decref(watching.plan);
 	arm_release(&watching.old);
 	arm_release(&watching.new);
 	return r;
 }
 
-int campaign_watch(struct campaign *campaign)
+/* Nothing is, of which later changes have set all knobs anew, and the base has none. */
+static bool is_in_force(const struct campaign *campaign, const json_t *row)
+{
+	const json_t *changes = json_object_get(row, "changes"), *knobs, *knob;
+	const struct space *space = &campaign->knobs.space;
+	const struct workspace_knob *declared = campaign->file.knobs.items;
+	char value[KNOB_TEXT_BYTES];
+	size_t i;
+
+	if (!json_is_true(json_object_get(row, "superseded")))
+		return true;
+	knobs = json_object_get(changes, "knobs");
+	json_array_foreach((json_t *)(uintptr_t)knobs, i, knob)
+		for (size_t j = 0; j < space->count; j++) {
+			knobs_value(&campaign->knobs, j, space->parameters[j].current, value);
+			if (is_text(json_object_get(knob, "knob"), declared[j].title) &&
+			    is_text(json_object_get(knob, "to"), value))
+				return true;
+		}
+	return false;
+}
+
+/* improvement: the one that was just committed; 0: all that are applied. */
+static int watch_applied(struct campaign *campaign, int64_t improvement, int64_t until_ns)
 {
 	json_t *answer;
+	json_int_t late = json_integer_value(json_object_get(campaign->report, "not_watched"));
 	int r = campaign_ask(campaign, "store.watched",
-			     json_pack("{s:s}", "workspace", campaign->session->workspace),
-			     &answer);
+			     json_pack("{s:s, s:o}", "workspace", campaign->session->workspace,
+				       "improvement", improvement ? json_integer(improvement) :
+								    json_null()), &answer);
 
 	if (r < 0)
 		return r;
 	const json_t *rows = json_object_get(answer, "applied");
 
-	for (size_t i = 0; r == 0 && i < json_array_size(rows); i++)
-		r = watch_one(campaign, json_array_get(rows, i));
+	for (size_t i = 0; r == 0 && i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+
+		if (!is_in_force(campaign, row))
+			continue;
+		if (clock_now_ns() < until_ns)
+			r = watch_one(campaign, row, until_ns, improvement != 0);
+		else
+			late++;
+	}
+	if (late > 0)
+		json_object_set_new(campaign->report, "not_watched", json_integer(late));
 	json_decref(answer);
 	return r;
+}
+
+int campaign_watch(struct campaign *campaign)
+{
+	int64_t now_ns = clock_now_ns();
+
+	return watch_applied(campaign, 0, now_ns + (campaign->until_ns - now_ns) / 2);
+}
+
+int campaign_watch_new(struct campaign *campaign, int64_t improvement)
+{
+	return watch_applied(campaign, improvement, campaign->until_ns);
 }

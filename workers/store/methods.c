@@ -30,6 +30,15 @@
 	" 'notes', a.notes) FROM applied_improvements a WHERE a.improvement_id = i.id" \
 	" ORDER BY a.id DESC LIMIT 1)"
 
+/* Each knob that i has set by a was set anew by a later one, which is applied. */
+#define SUPERSEDED                                                            \
+	"(json_array_length(i.code_changes, '$.knobs') > 0 AND NOT EXISTS (SELECT 1" \
+	" FROM json_each(i.code_changes, '$.knobs') k WHERE NOT EXISTS (SELECT 1"  \
+	"  FROM improvements n JOIN applied_improvements l ON l.improvement_id = n.id," \
+	"  json_each(n.code_changes, '$.knobs') m WHERE n.workspace = i.workspace" \
+	"  AND n.status = 'applied' AND l.success = 1 AND l.rolled_back = 0"      \
+	"  AND l.id > a.id AND m.value ->> 'knob' = k.value ->> 'knob')))"
+
 /* What the proof has measured, before the change or with it. */
 #define PROVEN(which, improvement)                                            \
 	"(SELECT performance_" which " FROM test_results WHERE improvement_id = " improvement \
@@ -254,18 +263,25 @@ static const struct method methods[] = {
 		" AND a.success = 1 AND a.applied_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')"
 		" AND a.applied_at <= " NOW },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
+	/* Whose last look is longest ago comes first, and before all who had none. */
 	{ "store.watched", {
 		"SELECT " IMPROVEMENT ", a.id AS apply, a.commit_id AS \"commit\","
-		" a.rollback_data AS \"rollback::json\","
-		" (SELECT json_group_array(json_object('base', b.value, 'candidate', c.value))"
-		"  FROM experiments e JOIN samples b ON b.experiment_id = e.id AND b.arm = 'base'"
-		"  JOIN samples c ON c.experiment_id = e.id AND c.arm = 'candidate'"
-		"  AND c.pair = b.pair WHERE e.improvement_id = i.id AND e.kind = 'watch'"
-		"  AND b.valid = 1 AND c.valid = 1) AS \"pairs::json\""
+		" a.rollback_data AS \"rollback::json\", " SUPERSEDED " AS \"superseded::bool\""
 		" FROM improvements i JOIN applied_improvements a ON a.improvement_id = i.id"
 		" WHERE i.workspace = :workspace AND i.status = 'applied' AND a.success = 1"
-		" AND a.rolled_back = 0 ORDER BY a.id" },
+		" AND a.rolled_back = 0 AND (:improvement IS NULL OR i.id = :improvement)"
+		" ORDER BY (SELECT max(id) FROM experiments WHERE improvement_id = i.id"
+		"  AND kind = 'watch'), a.id" },
 	  ANSWER_LIST, "applied", NULL, false, NULL },
+	/* Of a hundred looks by that plan, in their order; one without a pair has null. */
+	{ "store.pairs", {
+		"SELECT e.id AS look, b.value AS base, c.value AS candidate FROM (SELECT id"
+		" FROM experiments WHERE improvement_id = :improvement AND kind = 'watch'"
+		" AND plan = :plan AND id > :after ORDER BY id LIMIT 100) e"
+		" LEFT JOIN samples b ON b.experiment_id = e.id AND b.arm = 'base' AND b.valid = 1"
+		" LEFT JOIN samples c ON c.experiment_id = e.id AND c.arm = 'candidate' AND c.valid = 1"
+		"  AND c.pair = b.pair ORDER BY e.id, b.pair" },
+	  ANSWER_LIST, "pairs", NULL, false, NULL },
 	/* Of whoever holds the copies: nobody else is testing anything then. */
 	{ "store.recover", {
 		"UPDATE improvements SET status = 'proposed', reason = 'interrupted while testing'"
