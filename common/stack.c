@@ -18,7 +18,8 @@ __attribute__((noinline)) void stack_forget(void)
 
 void stack_forget_above(void *frame)
 {
-	uintptr_t from = ((uintptr_t)frame + 2 * sizeof(void *) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	uintptr_t from = ((uintptr_t)frame + 2 * sizeof(void *) + PAGE_BYTES - 1) &
+			 ~(PAGE_BYTES - 1);
 	uintptr_t to = (uintptr_t)program_invocation_name & ~(PAGE_BYTES - 1);
 
 	if (from < to && to - from <= FORGOTTEN_BYTES)	/* else it is not this stack */

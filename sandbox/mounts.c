@@ -143,7 +143,8 @@ static int place_hidden(struct builder *b)
  */
 static int forbid(struct builder *b)
 {
-	int r = mounter_set(&b->mounter, b->root, BUILDER_WALL | MOUNT_ATTR_RDONLY, 0, true, "/", b->why);
+	int r = mounter_set(&b->mounter, b->root, BUILDER_WALL | MOUNT_ATTR_RDONLY, 0, true, "/",
+			    b->why);
 
 	return r < 0 ? r : mounter_set(&b->mounter, b->root, 0, MOUNT_ATTR_RDONLY, false, "/",
 				       b->why);
@@ -194,8 +195,8 @@ int mounts_build(const struct sandbox_plan *plan, int *ret_upper,
 {
 	static int (*const steps[])(struct builder *) = {
 		enter, make_covers, place_read_binds, mounts_place_made, mounts_place_proc, forbid,
-		mounts_place_devices, mounts_place_writable, place_write_binds, mounts_place_workspace,
-		place_hidden, seal,
+		mounts_place_devices, mounts_place_writable, place_write_binds,
+		mounts_place_workspace, place_hidden, seal,
 	};
 	struct builder b = {
 		.plan = plan, .root = -1, .upper = -1,

@@ -58,8 +58,9 @@ static int guard_repository(struct builder *b, int workspace)
 			continue;
 		if (fd < 0)
 			return fd;
-		AUTO_CLOSE int tree = mounter_clone(&b->mounter, fd, BUILDER_WALL | MOUNT_ATTR_RDONLY,
-						    names[i], b->why);
+		AUTO_CLOSE int tree = mounter_clone(&b->mounter, fd,
+						    BUILDER_WALL | MOUNT_ATTR_RDONLY, names[i],
+						    b->why);
 		int r = tree < 0 ? tree :
 			mounter_attach(&b->mounter, tree, workspace, names[i], b->why);
 

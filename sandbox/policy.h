@@ -64,7 +64,7 @@ struct policy {
 	bool unscoped;		/* Unix sockets would reach abstract ones of the host:
 				 * plan.h; none of these three is ever a file's */
 	enum workspace_mode workspace;		/* what a run gets unless it asks for less */
-	bool repository_readonly;	/* its .git and .cupel, where they are: see mounts_workspace.c */
+	bool repository_readonly;	/* its .git and .cupel: mounts_workspace.c */
 	struct limits limits;
 };
 

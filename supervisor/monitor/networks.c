@@ -31,7 +31,8 @@ int networks_make(struct monitor *monitor, struct error *why)
  * Making one takes longer than the rest of a start: single-use workers, which
  * come and go, have all there are; of others only half may hold one.
  */
-void networks_lend(struct worker *worker, const struct catalog_pool *pool, struct sandbox_plan *plan)
+void networks_lend(struct worker *worker, const struct catalog_pool *pool,
+		   struct sandbox_plan *plan)
 {
 	struct monitor *monitor = worker->monitor;
 	unsigned kept = pool->kind == POOL_PER_CALL ? 0 : NETWORKS_MAX / 2;

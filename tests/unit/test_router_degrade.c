@@ -440,7 +440,8 @@ static void the_way_back_is_there_if_the_fallback_goes(void **state)
 		call(MEMBER, "look", rows[i].words);
 		assert_int_equal(heard.code, -1);
 		if (rows[i].order)
-			router_world_hear(&world, OWNER, (struct message){ .kind = MESSAGE_CALL, .call_id = 1000,
+			router_world_hear(&world, OWNER, (struct message){
+				.kind = MESSAGE_CALL, .call_id = 1000,
 				.deadline_ns = world.now_ns + NS_PER_S,
 				.call = { .tool = message_text_of("router.tool"), .attempt = 1 },
 				.body = span_of_text(rows[i].order) });
@@ -536,10 +537,11 @@ static void who_ends_as_the_breaker_opens_ends_once(void **state)
 		world.now_ns += 2 * NS_PER_S;
 		heard.sent[MAIN].handle = other;
 		if (way == CANCELLED)
-			router_world_hear(&world, OWNER, (struct message){ .kind = MESSAGE_CANCEL, .call_id = leader });
+			router_world_hear(&world, OWNER, (struct message){
+				.kind = MESSAGE_CANCEL, .call_id = leader });
 		else if (way == NO_ENTRY)
-			router_world_tell(&world, 0, (struct control){ .kind = CONTROL_NO_ENTRY, .pool = MAIN,
-						  .argument = 2 });
+			router_world_tell(&world, 0, (struct control){
+				.kind = CONTROL_NO_ENTRY, .pool = MAIN, .argument = 2 });
 		else
 			answer(MAIN, ERROR_OK, "seen");
 		assert_int_equal(world.router->tools[NEAR].breaker.state, BREAKER_OPEN);

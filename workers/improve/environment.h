@@ -18,7 +18,8 @@
 
 /*
  * Lets session->environment be the hash, or NULL (not known, logged) if there is no
- * store, or no shell to ask that says all and ends by itself. 0, or a negative errno with which the call ends.
+ * store, or no shell to ask that says all and ends by itself. 0, or a negative errno
+ * with which the call ends.
  */
 int environment_learn(struct session *session, struct error *why);
 
