@@ -283,11 +283,11 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 unsanitized := $(heap_test) $(patsubst %,$(out)/tests/test_%,decision_noise sign_flip) \
 	$(wildcard $(patsubst %,tests/chaos/%.sh,faults flap resume)) \
 	$(patsubst %,tests/system/%.sh,breakers budget byhand deaf environment files full gaming guard holdout learn many \
-		paused recovery refused reuse run_lifetime run_recover schedule settle thresholds watch) \
+		numberless paused recovery refused reuse run_lifetime run_recover schedule settle thresholds watch watched) \
 	$(containment) tests/layers/check
 
 # What takes longest begins first, so that nothing is waited for at the end.
-long := $(patsubst %,tests/system/%.sh,watch refused files recovery reuse deaf learn paused)
+long := $(patsubst %,tests/system/%.sh,watch watched refused files recovery reuse deaf learn paused)
 
 check: $(bins) $(units) $(simulations) $(fuzzers) $(core_objects) $(probe) $(storms) $(if $(SANITIZE),,$(mutants))
 	@$(if $(SANITIZE),CHAOS_SECONDS=20 CHAOS_KILLS=300 )tests/run $(out) \
