@@ -106,6 +106,16 @@ is 'and what another one is at is left alone' \
 store rollback_begin "{\"improvement\":$made,\"reason\":\"\"}" >/dev/null
 "$cupel" rollback "$made" >../back 2>&1
 is 'a rollback that was cut short is ended' "$? $(status_of "$made") $(git diff "$head" | wc -l)" '0 rolled_back 0'
+approve ws "$head" mode good bad
+"$cupel" apply "$made" --here >../applied 2>&1
+store rollback_begin "{\"improvement\":$made,\"reason\":\"\"}" >/dev/null
+sed -i 's/MODE=bad/MODE=mine/' spin.sh
+judge pass improve --mode observe --json
+is 'one that somebody is in the way of ends no campaign' \
+	"$? $(status_of "$made") $(grep -c MODE=mine spin.sh)" '0 applied 1'
+git checkout -q spin.sh
+"$cupel" rollback "$made" >../back 2>&1
+is 'and is ended when they are not' "$? $(status_of "$made") $(git diff "$head" | wc -l)" '0 rolled_back 0'
 
 # ---- of another workspace ----
 

@@ -4,6 +4,9 @@
 #include "tests/support/test.h"
 #include "workers/improve/cases.h"
 
+#define FOUR(x) x x x x
+#define SIXTEEN(x) FOUR(x) FOUR(x) FOUR(x) FOUR(x)
+
 static struct arena arena;
 
 static int clean(void **state)
@@ -90,6 +93,10 @@ static void every_format_is_read_and_judged(void **state)
 		{ "a document type", TEST_JUNIT,
 		  "<!DOCTYPE t [<!ENTITY a 'b'>]><testsuite><testcase name='&a;'/></testsuite>", 0,
 		  "-t: report is no JUnit XML" },
+		{ "elements within elements", TEST_JUNIT,
+		  "<testsuite>" SIXTEEN("<a>") SIXTEEN("<a>") SIXTEEN("<a>") SIXTEEN("<a>")
+		  SIXTEEN("</a>") SIXTEEN("</a>") SIXTEEN("</a>") SIXTEEN("</a>")
+		  "<testcase name='a'/></testsuite>", 0, "-t: report is no JUnit XML" },
 		{ "no case", TEST_JUNIT, "<testsuite/>", 0, "-t: no case at all" },
 		{ "auto: TAP", TEST_AUTO, "building\n1..1\nok 1 a\n", 0, "+t: a" },
 		{ "auto: JUnit", TEST_AUTO, "\n<?xml version='1.0'?><testsuite><testcase name='a'/></testsuite>", 1,

@@ -83,6 +83,7 @@ static void what_makes_no_sense_is_refused_by_line(void **state)
 		{ "a slash", "test t { command = x files = { 'a/' } }", "cupel.conf:1: test t: 'a/' is not a path below the workspace; write one like src/*.c or src" },
 		{ "no glob", "test t { command = x files = { 'a[' } }", "cupel.conf:1: test t: 'a[' is no glob; [ and { have to be closed, and braces may stand for 64 names" },
 		{ "git's own", "knob k { kind = file file = .git/config pattern = '(x)' values = { a, b } }", "cupel.conf:1: knob k: '.git/config' is not a path below the workspace; write one like src/io.h" },
+		{ "what is protected", "protect = { src/, tests } knob k { kind = file file = src/a.h pattern = '(x)' values = { a, b } }", "cupel.conf:1: knob k: 'src/a.h' is protected, and no change may touch it; let the knob stand elsewhere" },
 		{ "no values", "knob k { current = a }", "cupel.conf:1: knob k: give values, or least and most" },
 		{ "values and a range", "knob k { current = a values = { a, b } least = 1 most = 2 }", "cupel.conf:1: knob k: give values, or least and most" },
 		{ "one value", "knob k { current = a values = { a } }", "cupel.conf:1: knob k: one value is no choice" },

@@ -382,8 +382,10 @@ static int settle_one(struct campaign *campaign, const json_t *row)
 	json_t *found = NULL;
 	int r = 0;
 
-	if (has_status(row, "rolling_back"))
-		return revert_row(campaign, row);
+	if (has_status(row, "rolling_back")) {	/* or is applied as before: work is in the way */
+		r = revert_row(campaign, row);
+		return r == -EBUSY ? 0 : r;
+	}
 	if (json_is_null(json_object_get(apply, "success")))
 		r = settle_apply(campaign, row,
 				 json_integer_value(json_object_get(apply, "id")),

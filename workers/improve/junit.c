@@ -6,10 +6,13 @@
 
 #include "workers/improve/report_format.h"
 
+#define DEPTH_MAX 64	/* the parser keeps what each open element is called */
+
 struct junit {
 	XML_Parser parser;
 	struct cases *cases;
 	const char *test;
+	unsigned depth;		/* of elements */
 	bool inside;		/* of a testcase */
 	char name[CASE_NAME_BYTES_MAX];
 	enum case_outcome outcome;
@@ -70,6 +73,8 @@ static void on_start(void *owner, const XML_Char *name, const XML_Char **attribu
 {
 	struct junit *junit = owner;
 
+	if (++junit->depth > DEPTH_MAX)
+		XML_StopParser(junit->parser, XML_FALSE);
 	if (strcmp(name, "testsuite") == 0)
 		take_file(attributes, "", junit->suite_file);
 	else if (strcmp(name, "testcase") == 0)
@@ -87,6 +92,7 @@ static void on_end(void *owner, const XML_Char *name)
 {
 	struct junit *junit = owner;
 
+	junit->depth--;
 	if (strcmp(name, "testcase") != 0)
 		return;
 	junit->inside = false;

@@ -11,6 +11,7 @@
 
 #define NUMBER_BYTES 64
 #define JSON_DEPTH_MAX 16
+#define JSON_BYTES_MAX (2U << 20)	/* parsed it takes up to eighty times as much */
 
 static int no_number(const struct workspace_metric *metric, struct error *why)
 {
@@ -48,7 +49,7 @@ static int read_json(const struct workspace_metric *metric, struct span text,
 		     double *ret, struct error *why)
 {
 	json_t *root;
-	int r = json_parse(text, (struct json_limits){ SESSION_OUTPUT_BYTES_MAX, JSON_DEPTH_MAX },
+	int r = json_parse(text, (struct json_limits){ JSON_BYTES_MAX, JSON_DEPTH_MAX },
 			   &root, why);
 
 	if (r < 0)

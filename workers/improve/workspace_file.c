@@ -87,7 +87,7 @@ static const struct config_row metric_rows[] = {
 	{ "pattern", SETTING(struct workspace_metric, pattern, STRING), 0, TEXT_MAX, "", NULL,
 	  "An extended regular expression with one group, which is the number.", NULL },
 	{ "json", SETTING(struct workspace_metric, json, STRING), 0, TEXT_MAX, "", NULL,
-	  "The number's place in a JSON text, such as results[0].mean.", NULL },
+	  "The number's place in a JSON text of up to 2 MiB, such as results[0].mean.", NULL },
 	{ "unit", SETTING(struct workspace_metric, unit, STRING), 0, 32, "", NULL,
 	  "The unit, for people.", NULL },
 	{ "better", SETTING(struct workspace_metric, better, ENUM), 0, 0, "lower", NULL,
@@ -221,6 +221,22 @@ static bool is_inside(const char *path)
 			return false;
 	}
 	return true;
+}
+
+/* As git.protect sees it: the file itself, or a folder that it is in. */
+static bool is_protected(const struct config_list *protect, const char *path)
+{
+	for (size_t i = 0; i < protect->count; i++) {
+		const char *prefix = protect->items[i];
+		size_t length = strlen(prefix);
+
+		while (length > 0 && prefix[length - 1] == '/')
+			length--;
+		if (strncmp(path, prefix, length) == 0 &&
+		    (path[length] == '\0' || path[length] == '/'))
+			return true;
+	}
+	return false;
 }
 
 static int check_path(const struct check *check, const char *const *member,
@@ -378,6 +394,10 @@ static int check_knob(const struct check *check, const void *block)
 			      "%s: kind = file needs a file and a pattern", key);
 	if (check_path(check, &knob->file, key) < 0)
 		return -EINVAL;
+	if (is_protected(&check->file->protect, knob->file))
+		return refuse(check, &knob->file,
+			      "%s: '%s' is protected, and no change may touch it; let the knob stand elsewhere",
+			      key, knob->file);
 	return check_pattern(check, &knob->pattern, key);
 }
 
