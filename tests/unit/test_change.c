@@ -5,6 +5,7 @@
  */
 #include "tests/support/test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -82,17 +83,19 @@ static json_t *files_of(git_repository *repository)
 			 "before_sha256", sum);
 }
 
-enum step { COMMIT, REVERT, RECOVER };
+enum step { COMMIT, REVERT, RECOVER, FIND };
 
 /* Which commit a change is of, or is taken back. */
 static const char *base = "refs/heads/main";
+static const char *since;	/* a revision; or NULL */
 
-static void head_of(git_repository *repository, char ret[GIT_OID_HEXSZ + 1])
+static void name_commit(git_repository *repository, const char *revision,
+			char ret[GIT_OID_HEXSZ + 1])
 {
 	git_object *commit;
 
 	ret[0] = '\0';
-	if (git_revparse_single(&commit, repository, base) < 0)
+	if (git_revparse_single(&commit, repository, revision) < 0)
 		return;
 	git_oid_tostr(ret, GIT_OID_HEXSZ + 1, git_object_id(commit));
 	git_object_free(commit);
@@ -102,16 +105,18 @@ static void head_of(git_repository *repository, char ret[GIT_OID_HEXSZ + 1])
 static int act(enum step step)
 {
 	git_repository *repository;
-	char head[GIT_OID_HEXSZ + 1];
+	char head[GIT_OID_HEXSZ + 1], known[GIT_OID_HEXSZ + 1];
 	json_t *answer = NULL;
 	int r;
 
 	if (chdir("work") < 0 || git_repository_open(&repository, ".") < 0)
 		return 9;
-	head_of(repository, head);
+	name_commit(repository, base, head);
+	if (since)
+		name_commit(repository, since, known);
 	const struct change change = {
 		.base = head, .message = "Tune a\n", .files = files_of(repository),
-		.improvement = { NUMBER, CHANGE },
+		.improvement = { NUMBER, CHANGE, since ? known : NULL },
 	};
 
 	syscall(SYS_getppid);
@@ -120,7 +125,7 @@ static int act(enum step step)
 			     change_find(repository, &change.improvement, &answer, &why);
 	if (r < 0)
 		fprintf(stderr, "# %s\n", why.text);
-	return r < 0 ? 1 : 0;
+	return r < 0 ? -r : step == FIND && json_is_null(json_object_get(answer, "commit"));
 }
 
 /* ---- killed at the nth call that changes anything ---- */
@@ -313,11 +318,165 @@ static void what_came_since_is_not_taken_back_with_it(void **state)
 	int aside = status_of(REVERT);
 
 	base = "refs/heads/main";
-	assert_int_equal(WEXITSTATUS(here), 1);
-	assert_int_equal(WEXITSTATUS(aside), 1);
+	assert_int_equal(WEXITSTATUS(here), EBUSY);
+	assert_int_equal(WEXITSTATUS(aside), EBUSY);
 	say("cd work && cat src/a.h && git show main:src/a.h && git rev-list --count main &&"
 	    " git status --porcelain", got);
 	assert_string_equal(got, "old\nnewer\n3\n M theirs\n?? scratch\n");
+}
+
+/* ---- where it is looked for ---- */
+
+#define ABSENT 1	/* what FIND ends with where no branch holds it */
+
+static void check_ends(enum step step, int want)
+{
+	int status = status_of(step);
+
+	test_row(WIFEXITED(status) && WEXITSTATUS(status) == want, "step %d: status %x, not %d",
+		 step, (unsigned)status, want);
+}
+
+static void check_says(const char *script, const char *want)
+{
+	char got[400];
+
+	say(script, got);
+	test_row(strcmp(got, want) == 0, "%s: got\n%swant\n%s", script, got, want);
+}
+
+static void clone_shallow(const char *from)
+{
+	char script[200];
+
+	snprintf(script, sizeof(script),
+		 "rm -rf work && git clone -q --depth 1 file://$PWD/%s work", from);
+	shell(script);
+}
+
+static void a_shallow_clone_has_what_was_committed_in_it(void **state)
+{
+	static const char *const known[] = { NULL, "main~1" };
+
+	(void)state;
+	shell("rm -rf deep && cp -a before deep && git -C deep commit -q --allow-empty -m more");
+	for (size_t i = 0; i < COUNT(known); i++) {
+		clone_shallow("deep");
+		run_untraced(COMMIT);
+		since = known[i];
+		check_ends(FIND, 0);
+		check_ends(REVERT, 0);
+		since = NULL;
+		check_says("cd work && cat src/a.h && git show main:src/a.h &&"
+			   " git rev-list --count main", "old\nold\n3\n");
+	}
+}
+
+/* Not there is one thing; not to be seen from here another. */
+static void what_a_shallow_clone_leaves_out_may_be_there(void **state)
+{
+	(void)state;
+	clone_shallow("before");
+	since = "main";
+	check_ends(FIND, ABSENT);
+	since = NULL;
+	check_ends(FIND, EBUSY);
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("rm -rf deep && mv work deep && git -C deep commit -q --allow-empty -m more");
+	clone_shallow("deep");
+	check_ends(FIND, EBUSY);
+	check_ends(REVERT, EBUSY);
+	shell("git -C work fetch -q --unshallow");
+	base = "refs/heads/main~1";
+	check_ends(FIND, 0);
+	check_ends(REVERT, 0);
+	base = "refs/heads/main";
+	check_says("git -C work show main:src/a.h", "old\n");
+}
+
+static void a_history_that_cannot_be_read_holds_it_perhaps(void **state)
+{
+	static const char *const lost[] = { "main", "main~1", "main~2" };
+	char script[300];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(lost); i++) {
+		shell("rm -rf work && cp -a before work");
+		run_untraced(COMMIT);
+		shell("git -C work commit -q --allow-empty -m more");
+		snprintf(script, sizeof(script),
+			 "cd work && rm -f .git/objects/$(git rev-parse %s | sed 's,..,&/,')",
+			 lost[i]);
+		shell(script);
+		check_ends(FIND, EIO);
+		check_ends(REVERT, EIO);
+	}
+}
+
+static void histories_that_meet_again_are_read_once(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work && git -C work checkout -q -b aside");
+	run_untraced(COMMIT);
+	shell("cd work && git stash -q && git checkout -q main &&"
+	      " GIT_COMMITTER_DATE=@1000000000 git commit -q --allow-empty -m old &&"
+	      " GIT_COMMITTER_DATE=@900000000 git merge -q --no-ff -m both aside &&"
+	      " git branch -q -D aside");
+	base = "refs/heads/main^2";
+	since = "main^2~1";
+	check_ends(FIND, 0);
+	check_ends(REVERT, 0);
+	check_ends(REVERT, 0);	/* again: it is done */
+	base = "refs/heads/main";
+	since = "main";
+	check_ends(FIND, ABSENT);
+	since = NULL;
+	check_says("cd work && cat src/a.h && git rev-list --count main", "old\n5\n");
+}
+
+/* Its commits are nobody's branch: what a rebase is at, or what is looked at. */
+static void a_detached_head_is_no_branch(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("git -C work checkout -q --detach");
+	check_ends(REVERT, 0);
+	check_says("cd work && git show main:src/a.h && cat src/a.h && git rev-list --count main &&"
+		   " git rev-list --count HEAD && git status --porcelain",
+		   "old\nnew\n3\n2\n M theirs\n?? scratch\n");
+	shell("git -C work branch -q -D main");
+	base = "HEAD";
+	check_ends(FIND, 0);
+	check_ends(REVERT, EBUSY);
+	check_says("cd work && cat src/a.h && git rev-list --count HEAD", "new\n2\n");
+	shell("git -C work switch -q -c main");
+	check_ends(REVERT, 0);
+	base = "refs/heads/main";
+	check_says("cd work && cat src/a.h && git rev-list --count main", "old\n3\n");
+}
+
+static void a_mode_committed_since_stays(void **state)
+{
+	static const char chmod[] =
+		"cd work && chmod +x src/a.h && git commit -qm mode src/a.h";
+	static const char look[] =
+		"cd work && git ls-tree main src/a.h | cut -c1-6 && git status --porcelain";
+	static const char want[] = "100755\n M theirs\n?? scratch\n";
+
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell(chmod);
+	base = "refs/heads/main~1";
+	check_ends(REVERT, 0);
+	check_says(look, want);
+	shell("rm -rf work && cp -a before work");
+	shell(chmod);
+	check_ends(COMMIT, 0);
+	check_says(look, want);
+	base = "refs/heads/main";
 }
 
 int main(void)
@@ -327,6 +486,12 @@ int main(void)
 		cmocka_unit_test(and_so_is_its_inverse),
 		cmocka_unit_test(it_is_known_by_what_it_changes),
 		cmocka_unit_test(what_came_since_is_not_taken_back_with_it),
+		cmocka_unit_test(a_shallow_clone_has_what_was_committed_in_it),
+		cmocka_unit_test(what_a_shallow_clone_leaves_out_may_be_there),
+		cmocka_unit_test(a_history_that_cannot_be_read_holds_it_perhaps),
+		cmocka_unit_test(histories_that_meet_again_are_read_once),
+		cmocka_unit_test(a_detached_head_is_no_branch),
+		cmocka_unit_test(a_mode_committed_since_stays),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -342,15 +342,28 @@ static int catch_up(struct work *work, struct error *why)
 	return r < 0 ? r : worktree_follow(&work->edits, why);
 }
 
+/* As trailers_look(), for those who must know whether it is there. */
+static int look(git_repository *repository, const struct improvement *improvement,
+		struct found *ret, struct error *why)
+{
+	int r = trailers_look(repository, improvement, ret, why);
+
+	if (r == 0 && ret->unsure)
+		return refuse(why, "this is a shallow clone, and improvement %lld may be in the history it leaves out; run git fetch --unshallow first",
+			      (long long)improvement->number);
+	return r;
+}
+
 static int find(struct work *work, const struct improvement *improvement, json_t **ret,
 		struct error *why)
 {
 	git_repository *repository = work->edits.repository;
 	git_commit *commit = NULL;
 	struct found found;
-	int r = 0;
+	int r = look(repository, improvement, &found, why);
 
-	trailers_look(repository, improvement, &found);
+	if (r < 0)
+		return r;
 	if (!found.done) {
 		*ret = json_pack("{s:n, s:b, s:n, s:n, s:[]}", "commit", "reverted", 0,
 				 "revert", "branch", "files");
@@ -404,7 +417,7 @@ static int add_edit(struct work *work, const git_commit *base, const json_t *fil
 	edit->path = path;
 	if (!find_blob(edits->repository, base, path, &edit->before, &edit->mode))
 		return error_set(why, -ENOENT, "%s is no file of the base commit", path);
-	if (!find_blob(edits->repository, work->parent, path, &now, NULL) ||
+	if (!find_blob(edits->repository, work->parent, path, &now, &edit->mode) ||
 	    !git_oid_equal(&now, &edit->before))
 		return refuse(why, "%s has changed on the branch since this was measured; run cupel improve again",
 			      path);
@@ -513,10 +526,11 @@ static int commit_once(struct work *work, const struct change *change, json_t **
 	git_commit *base = NULL;
 	int r;
 
-	trailers_look(repository, &change->improvement, &found);
-	if (found.done)
+	r = trailers_look(repository, &change->improvement, &found, why);
+	if (r == 0 && found.done)
 		return find(work, &change->improvement, ret, why);
-	r = lookup_commit(repository, change->base, &base, why);
+	if (r == 0)
+		r = lookup_commit(repository, change->base, &base, why);
 	if (r == 0)
 		r = change->branch ? take_branch(work, base, change->branch, why) :
 				     take_head(work, why);
@@ -545,7 +559,8 @@ static int turn_round(struct work *work, json_int_t number, struct error *why)
 		struct edit *edit = &work->edits.items[i];
 		git_oid was = edit->before, now;
 
-		if (!find_blob(work->edits.repository, work->parent, edit->path, &now, NULL) ||
+		if (!find_blob(work->edits.repository, work->parent, edit->path, &now,
+			       &edit->mode) ||
 		    !git_oid_equal(&now, &edit->after))
 			return refuse(why, "%s has changed since; take the change back by hand, with the patch of 'cupel show %lld --inverse'",
 				      edit->path, (long long)number);
@@ -561,9 +576,10 @@ static int revert_once(struct work *work, const char *commit,
 	git_commit *done = NULL;
 	struct found found;
 	char message[300 + TRAILERS_BYTES], trailers[TRAILERS_BYTES];
-	int r;
+	int r = look(work->edits.repository, improvement, &found, why);
 
-	trailers_look(work->edits.repository, improvement, &found);
+	if (r < 0)
+		return r;
 	if (!found.done)
 		return error_set_code(why, -ENOENT, ERROR_NOT_FOUND,
 				      "no branch here holds improvement %lld",
@@ -574,6 +590,9 @@ static int revert_once(struct work *work, const char *commit,
 			json_object_set(*ret, "commit", json_object_get(*ret, "revert"));
 		return r;
 	}
+	if (strcmp(found.reference, "HEAD") == 0)
+		return refuse(why, "no branch holds improvement %lld, only the detached HEAD does; check out a branch (git switch -c NAME) first",
+			      (long long)improvement->number);
 	r = lookup_commit(work->edits.repository, commit, &done, why);
 	if (r == 0)
 		r = read_edits(&work->edits, done, why);

@@ -40,7 +40,9 @@ int change_commit(git_repository *repository, const struct change *change,
 
 /*
  * files: [{"path", "after_sha256"}] as the commit has them; errors as above,
- * and -ENOENT where no branch holds it.
+ * and -ENOENT where no branch holds it. -EBUSY where a detached HEAD alone does,
+ * or where it may be in what a shallow clone leaves out; the latter is
+ * change_find()'s too. An error of reading the history is an error of all three.
  */
 int change_revert(git_repository *repository, const char *commit,
 		  const struct improvement *improvement, json_t **ret,

@@ -1,8 +1,9 @@
 #include "workers/git/trailers.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "workers/git/history.h"
 
 void trailers_write(const char *key, const struct improvement *improvement,
 			   char ret[TRAILERS_BYTES])
@@ -21,68 +22,114 @@ static bool has_trailer(const git_commit *commit, const char *key,
 	return message && strstr(message, trailers);
 }
 
-/* What was there when it was measured has it not; what HEAD has was looked at. */
-static void hide_known(git_revwalk *walk, const struct improvement *improvement, bool hide_head)
+static void look_at(const git_commit *commit, const struct improvement *improvement,
+		    struct found *found)
 {
-	git_oid id;
-
-	if (improvement->since && git_oid_fromstr(&id, improvement->since) == 0)
-		git_revwalk_hide(walk, &id);
-	if (hide_head)
-		git_revwalk_hide_head(walk);
+	if (has_trailer(commit, TRAILER_UNDONE, improvement)) {
+		found->undone = true;
+		found->revert = *git_commit_id(commit);
+	}
+	if (has_trailer(commit, TRAILER_DONE, improvement)) {
+		found->done = true;
+		found->commit = *git_commit_id(commit);
+	}
 }
 
-static int look_from(git_repository *repository, const char *reference, bool hide_head,
-		     const struct improvement *improvement, struct found *found)
+/* What was looked at from another reference is not looked at again. */
+static int look_from(struct history *history, const char *reference,
+		     const struct improvement *improvement, struct found *found,
+		     struct error *why)
 {
-	git_revwalk *walk;
-	git_oid id;
+	git_commit *commit;
+	git_oid tip;
+	int r = git_reference_name_to_id(&tip, history->repository, reference);
 
-	if (git_revwalk_new(&walk, repository) < 0)
-		return -EIO;
-	git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL);
-	hide_known(walk, improvement, hide_head);
-	if (git_revwalk_push_ref(walk, reference) == 0)
-		while (git_revwalk_next(&id, walk) == 0) {
-			git_commit *commit;
-
-			if (git_commit_lookup(&commit, repository, &id) < 0)
-				break;
-			if (has_trailer(commit, TRAILER_UNDONE, improvement)) {
-				found->undone = true;
-				found->revert = id;
-			}
-			if (has_trailer(commit, TRAILER_DONE, improvement)) {
-				found->done = true;
-				found->commit = id;
-				snprintf(found->reference, sizeof(found->reference), "%s", reference);
-			}
-			git_commit_free(commit);
-			if (found->done)
-				break;
-		}
-	git_revwalk_free(walk);
-	return 0;
+	if (r == GIT_ENOTFOUND)	/* it was deleted, or leads to one that is not there yet */
+		return 0;
+	if (r < 0)
+		return git_failure(reference, why);
+	*found = (struct found){ 0 };
+	r = history_add(history, &tip, false, why);
+	if (r < 0)
+		return r;
+	while ((r = history_next(history, &commit, why)) > 0) {
+		look_at(commit, improvement, found);
+		git_commit_free(commit);
+	}
+	if (r == 0 && found->done)
+		snprintf(found->reference, sizeof(found->reference), "%s", reference);
+	return r;
 }
 
-void trailers_look(git_repository *repository, const struct improvement *improvement,
-		   struct found *ret)
+static int look_from_head(struct history *history, const struct improvement *improvement,
+			  struct found *found, struct error *why)
+{
+	git_reference *head;
+	int r = git_repository_head(&head, history->repository);
+
+	if (r == GIT_EUNBORNBRANCH || r == GIT_ENOTFOUND)
+		return 0;
+	if (r < 0)
+		return git_failure("HEAD", why);
+	r = look_from(history, git_reference_name(head), improvement, found, why);
+	git_reference_free(head);
+	return r;
+}
+
+static int look_from_branches(struct history *history, const struct improvement *improvement,
+			      struct found *found, struct error *why)
 {
 	git_reference_iterator *branches;
-	git_reference *head;
 	const char *name;
-	bool has_head;
+	int r = 0, next = 0;
+
+	if (git_reference_iterator_glob_new(&branches, history->repository, "refs/heads/*") < 0)
+		return git_failure("branches", why);
+	while (r == 0 && !found->done &&
+	       (next = git_reference_next_name(&name, branches)) == 0)
+		r = look_from(history, name, improvement, found, why);
+	if (r == 0 && next < 0 && next != GIT_ITEROVER)
+		r = git_failure("branches", why);
+	git_reference_iterator_free(branches);
+	return r;
+}
+
+/* What was there when it was measured has it not. */
+static int hide_known(struct history *history, const struct improvement *improvement,
+		      struct error *why)
+{
+	git_commit *since;
+	git_oid id;
+
+	if (!improvement->since || git_oid_fromstr(&id, improvement->since) < 0)
+		return 0;
+	int r = git_commit_lookup(&since, history->repository, &id);
+
+	if (r == GIT_ENOTFOUND)
+		return 0;
+	if (r < 0)
+		return git_failure(improvement->since, why);
+	git_commit_free(since);
+	return history_add(history, &id, true, why);
+}
+
+int trailers_look(git_repository *repository, const struct improvement *improvement,
+		  struct found *ret, struct error *why)
+{
+	const bool detached = git_repository_head_detached(repository) == 1;
+	struct history history;
+	int r = history_init(&history, repository, why);
 
 	*ret = (struct found){ 0 };
-	has_head = git_repository_head(&head, repository) == 0;
-	if (has_head) {
-		look_from(repository, git_reference_name(head), false, improvement, ret);
-		git_reference_free(head);
-	}
-	if (ret->done || git_reference_iterator_glob_new(&branches, repository,
-							 "refs/heads/*") < 0)
-		return;
-	while (!ret->done && git_reference_next_name(&name, branches) == 0)
-		look_from(repository, name, has_head, improvement, ret);
-	git_reference_iterator_free(branches);
+	if (r == 0)
+		r = hide_known(&history, improvement, why);
+	if (r == 0 && !detached)
+		r = look_from_head(&history, improvement, ret, why);
+	if (r == 0 && !ret->done)
+		r = look_from_branches(&history, improvement, ret, why);
+	if (r == 0 && !ret->done && detached)
+		r = look_from_head(&history, improvement, ret, why);
+	ret->unsure = !ret->done && history.cut;
+	history_release(&history);
+	return r;
 }

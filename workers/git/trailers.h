@@ -3,8 +3,8 @@
  *
  * Every store counts from 1, so the number alone may be a colleague's, or of a
  * store that is gone; the text is of what is changed, and in which commit. It is
- * looked for where HEAD is and on every other local branch, in what came after
- * that commit.
+ * looked for on the checked-out branch and on every other local one, in what
+ * came after that commit; a detached HEAD counts where no branch has it.
  */
 #ifndef CUPEL_WORKERS_GIT_TRAILERS_H
 #define CUPEL_WORKERS_GIT_TRAILERS_H
@@ -30,15 +30,16 @@ struct found {
 	bool done;
 	git_oid revert;
 	bool undone;
-	char reference[REFERENCE_BYTES];	/* of the branch that has the commit */
+	char reference[REFERENCE_BYTES];	/* of the branch that has the commit; or HEAD */
+	bool unsure;			/* it may be in what a shallow clone leaves out */
 };
 
 /* The end of a commit's message, by which it is found again; key: as above. */
 void trailers_write(const char *key, const struct improvement *improvement,
 		    char ret[TRAILERS_BYTES]);
 
-/* The checked-out branch first, then every other; what cannot be read is passed over. */
-void trailers_look(git_repository *repository, const struct improvement *improvement,
-		   struct found *ret);
+/* An error where anything on the way cannot be read: then it may be there. */
+int trailers_look(git_repository *repository, const struct improvement *improvement,
+		  struct found *ret, struct error *why);
 
 #endif
