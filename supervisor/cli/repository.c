@@ -137,7 +137,7 @@ static int register_copy(struct repository *repository,
 	int r;
 
 	snprintf(name, sizeof(name), "%s/cupel/%c", repository->folder, (char)('a' + index));
-	r = path_make(top, name, true, why);
+	r = path_make(top, name, true, PATH_STRICT, why);
 	if (r < 0)
 		return r;
 	AUTO_CLOSE int fd = path_open(top, name, O_PATH | O_DIRECTORY, 0, PATH_STRICT, why);
