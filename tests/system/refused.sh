@@ -38,7 +38,7 @@ noisy() {
 # ---- a folder without git, and with it from now on ----
 
 cd "$work" && mkdir begun elsewhere && cd begun || exit
-said_of() { # what the tool that is kept warm says of it
+said_of() { # what the tool says of it
 	"$cupel" call --workspace . git.status '{}' 2>&1 | jq -c '[.repository, .head]'
 }
 "$cupel" call --workspace . git.snapshot '{}' >../out 2>&1
