@@ -241,8 +241,8 @@ $(foreach s,$(simulations),$(eval $(call simulation_rule,$(s))))
 $(benches): $(out)/tests/%: $(out)/tests/bench/%.o $(call archive,support) $(archives)
 	$(call quiet,LD,$@)$(CC) $(ldflags) -o $@ $^ $(libraries)
 
-# The one test that links libgit2.
-$(out)/tests/test_change $(out)/tests/test_copy: private libraries += -lgit2
+# The tests that link libgit2.
+$(patsubst %,$(out)/tests/test_%,change copy snapshot): private libraries += -lgit2
 
 # An example of a tool, built as its own comment says.
 example := $(out)/tests/examples/primes

@@ -65,7 +65,7 @@ int builder_bind(struct builder *b, int fd, const char *target,
 
 	if (fstat(fd, &status) < 0)
 		return builder_fail(b, "stat", target);
-	int r = path_make(b->root, target, S_ISDIR(status.st_mode), b->why);
+	int r = path_make(b->root, target, S_ISDIR(status.st_mode), PATH_HOST, b->why);
 
 	if (r < 0)
 		return r;

@@ -57,6 +57,7 @@ static int state_home(char ret[PATH_MAX], struct error *why)
 int keep_open_state(struct error *why)
 {
 	char path[PATH_MAX];
+	const char *below = path;	/* the root */
 	struct stat status;
 	int r = state_home(path, why);
 
@@ -65,10 +66,11 @@ int keep_open_state(struct error *why)
 	AUTO_CLOSE int root = path_open(PATH_ABSOLUTE, "/", O_PATH | O_DIRECTORY, 0,
 					PATH_HOST, why);
 
-	r = root < 0 ? root : path_make(root, path + 1, true, why);
+	below += strspn(path, "/");
+	r = root < 0 ? root : path_make(root, below, true, PATH_HOST, why);
 	if (r < 0)
 		return r;
-	AUTO_CLOSE int state = path_open(root, path + 1, O_RDONLY | O_DIRECTORY, 0,
+	AUTO_CLOSE int state = path_open(root, below, O_RDONLY | O_DIRECTORY, 0,
 					 PATH_HOST, why);
 
 	if (state < 0)

@@ -140,7 +140,7 @@ static int take_place(struct mounter *m, bool is_directory, char name[12],
 		      struct error *why)
 {
 	snprintf(name, 12, "%u", m->staged++);
-	int r = path_make(m->stage, name, is_directory, why);
+	int r = path_make(m->stage, name, is_directory, PATH_STRICT, why);
 
 	return r < 0 ? r : path_open(m->stage, name, O_PATH, 0, PATH_STRICT, why);
 }

@@ -46,7 +46,7 @@ static int place_prepared(struct builder *b, int tree, const char *target,
 					 b->why) : 0;
 
 	if (r == 0)
-		r = path_make(b->root, target, S_ISDIR(status.st_mode), b->why);
+		r = path_make(b->root, target, S_ISDIR(status.st_mode), PATH_HOST, b->why);
 	return r < 0 ? r : builder_attach(b, tree, target);
 }
 
@@ -111,7 +111,7 @@ static int make_covers(struct builder *b)
 
 	for (size_t i = 0; i < COUNT(covers); i++) {
 		int r = path_make(b->root, covers[i].name,
-				  covers[i].is_directory, b->why);
+				  covers[i].is_directory, PATH_STRICT, b->why);
 
 		if (r < 0)
 			return r;

@@ -68,7 +68,7 @@ int mounts_place_made(struct builder *b)
 	static const char *const directories[] = { "etc", "dev" };
 
 	for (size_t i = 0; i < COUNT(directories); i++) {
-		int r = path_make(b->root, directories[i], true, b->why);
+		int r = path_make(b->root, directories[i], true, PATH_STRICT, b->why);
 
 		if (r < 0)
 			return r;
@@ -98,7 +98,7 @@ int mounts_place_made(struct builder *b)
 
 int mounts_place_writable(struct builder *b)
 {
-	int r = path_make(b->root, "var", true, b->why);
+	int r = path_make(b->root, "var", true, PATH_STRICT, b->why);
 
 	for (size_t i = 0; r == 0 && i < COUNT(writable_places); i++) {
 		const char *path = writable_places[i].path;
@@ -125,7 +125,7 @@ static int place_pts(struct builder *b)
 
 	if (pts < 0)
 		return pts;
-	int r = path_make(b->root, "dev/pts", true, b->why);
+	int r = path_make(b->root, "dev/pts", true, PATH_HOST, b->why);
 
 	return r < 0 ? r : builder_attach(b, pts, "dev/pts");
 }
@@ -194,7 +194,7 @@ int mounts_place_proc(struct builder *b)
 
 	if (proc < 0)
 		return proc;
-	int r = path_make(b->root, "proc", true, b->why);
+	int r = path_make(b->root, "proc", true, PATH_STRICT, b->why);
 
 	if (r == 0)
 		r = builder_attach(b, proc, "proc");

@@ -78,10 +78,10 @@ static int guard_repository(struct builder *b, int workspace)
 static int place_overlay(struct builder *b, int lower, const char *target)
 {
 	char lower_path[64], upper_path[64], work_path[64];
-	int r = path_make(b->root, ".lower", true, b->why);
+	int r = path_make(b->root, ".lower", true, PATH_STRICT, b->why);
 
 	if (r == 0)
-		r = path_make(b->root, ".upper", true, b->why);
+		r = path_make(b->root, ".upper", true, PATH_STRICT, b->why);
 	if (r == 0)
 		r = builder_attach(b, lower, ".lower");
 	if (r < 0)
@@ -129,7 +129,7 @@ int mounts_place_workspace(struct builder *b)
 
 	if (tree < 0)
 		return tree;
-	int r = path_make(b->root, plan->workspace + 1, true, b->why);
+	int r = path_make(b->root, plan->workspace + 1, true, PATH_HOST, b->why);
 
 	if (r < 0)
 		return r;

@@ -28,6 +28,18 @@ static bool is_on(int fd, dev_t device)
 	       (!S_ISDIR(status.st_mode) || status.st_dev == device);
 }
 
+/* The next component of the path, which is moved behind it and its slashes. */
+static int take_part(const char **path, char ret[NAME_MAX + 1])
+{
+	size_t length = strcspn(*path, "/");
+
+	if (length == 0 || length > NAME_MAX)
+		return length ? -ENAMETOOLONG : -EXDEV;
+	snprintf(ret, NAME_MAX + 1, "%.*s", (int)length, *path);
+	*path += length + strspn(*path + length, "/");
+	return 0;
+}
+
 /*
  * The same by one openat(2) a component, inside a sandbox, where the filter
  * cannot read what openat2(2) is asked for and so refuses it. No "..", no
@@ -45,12 +57,11 @@ static int walk(int directory, const char *path, int flags, mode_t mode)
 	if (at < 0 || fstat(at, &root) < 0)
 		return -errno;
 	for (;;) {
-		size_t length = strcspn(path, "/");
-		bool last = path[length + strspn(path + length, "/")] == '\0';
+		int r = take_part(&path, part);
+		bool last = *path == '\0';
 
-		if (length == 0 || length > NAME_MAX)
-			return length ? -ENAMETOOLONG : -EXDEV;
-		snprintf(part, sizeof(part), "%.*s", (int)length, path);
+		if (r < 0)
+			return r;
 		if (strcmp(part, "..") == 0)
 			return -EXDEV;
 		int fd = last ? openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC, mode) :
@@ -64,7 +75,6 @@ static int walk(int directory, const char *path, int flags, mode_t mode)
 			return -EXDEV;
 		if (last)
 			return fd_take(&at);
-		path += length + strspn(path + length, "/");
 	}
 }
 
@@ -114,50 +124,50 @@ int path_open_user_namespace(pid_t pid, struct error *why)
 	return fd < 0 ? error_set(why, -errno, "open %s: %s", path, strerror(errno)) : fd;
 }
 
-static int make_last(int directory, const char *path, bool is_directory)
+/* The directory of that name, made if it is not there. */
+static int enter(int directory, const char *name, enum path_trust trust)
+{
+	int fd = path_open(directory, name, O_PATH | O_DIRECTORY, 0, trust, NULL);
+
+	if (fd != -ENOENT)
+		return fd;
+	if (mkdirat(directory, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	return path_open(directory, name, O_PATH | O_DIRECTORY, 0, trust, NULL);
+}
+
+static int make_last(int directory, const char *name, bool is_directory)
 {
 	if (is_directory)
-		return mkdirat(directory, path, 0755) < 0 ? -errno : 0;
-	int fd = path_open(directory, path, O_WRONLY | O_CREAT | O_NOFOLLOW,
-			   0444, PATH_STRICT, NULL);
+		return mkdirat(directory, name, 0755) < 0 && errno != EEXIST ? -errno : 0;
+	int fd = path_open(directory, name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0444,
+			   PATH_STRICT, NULL);
 
 	if (fd >= 0)
 		close(fd);
 	return fd < 0 ? fd : 0;
 }
 
-static int make_parents(int directory, const char *path, struct error *why)
-{
-	char buffer[PATH_MAX];
-	size_t length = strlen(path);
-
-	if (length == 0 || length >= sizeof(buffer))
-		return error_set(why, -ENAMETOOLONG, "path too long: %.80s", path);
-	memcpy(buffer, path, length + 1);
-	for (char *slash = strchr(buffer + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdirat(directory, buffer, 0755) < 0 && errno != EEXIST)
-			return error_set(why, -errno, "mkdir %s: %s", buffer,
-					 strerror(errno));
-		*slash = '/';
-	}
-	return 0;
-}
-
 int path_make(int directory, const char *path, bool is_directory,
-	      struct error *why)
+	      enum path_trust trust, struct error *why)
 {
-	int r = make_last(directory, path, is_directory);
+	AUTO_CLOSE int inner = -1;
+	const char *rest = path;
+	char part[NAME_MAX + 1];
+	int at = directory;
+	int r;
 
-	if (r == -ENOENT) {
-		r = make_parents(directory, path, why);
-		if (r == 0)
-			r = make_last(directory, path, is_directory);
+	while ((r = take_part(&rest, part)) == 0 && *rest) {
+		r = enter(at, part, is_directory ? trust : PATH_STRICT);
+		if (r < 0)
+			break;
+		if (inner >= 0)
+			close(inner);
+		at = inner = r;
 	}
-	if (r < 0 && r != -EEXIST)
-		return error_set(why, r, "make %s: %s", path, strerror(-r));
-	return 0;
+	if (r == 0)
+		r = make_last(at, part, is_directory);
+	return r < 0 ? error_set(why, r, "make %s: %s", path, strerror(-r)) : 0;
 }
 
 int path_write(int directory, const char *path, const char *text,

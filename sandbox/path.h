@@ -42,10 +42,12 @@ int path_open_user_namespace(pid_t pid, struct error *why);
 
 /*
  * Makes the directories of a relative path below directory (mode 0755), and
- * at its end a directory or an empty file, unless it is there. 0 or -errno.
+ * at its end a directory or an empty file, unless something is there. Each is
+ * made in the one before it, which is opened under that trust; the way to a
+ * file is always strict. 0 or -errno.
  */
 int path_make(int directory, const char *path, bool is_directory,
-	      struct error *why);
+	      enum path_trust trust, struct error *why);
 
 /* Writes the whole text to an existing file such as one of /proc. 0, -errno. */
 int path_write(int directory, const char *path, const char *text,

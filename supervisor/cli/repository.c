@@ -81,6 +81,9 @@ int repository_open(struct repository *ret, const char *start, bool copies,
 		return error_set(why, -ENOTSUP,
 				 "%s is a linked worktree or a submodule; work in a clone of its own: git clone %s",
 				 ret->path, ret->path);
+	if (holds(ret->path, ret->folder) && !is_directory(ret->path, ret->folder))
+		return error_set(why, -ENOTSUP, "%s/%s is no folder; remove it, and try again",
+				 ret->path, ret->folder);
 	return holds(ret->path, REPOSITORY_CONFIG) ? 0 :
 	       say_missing(ret->path, REPOSITORY_CONFIG, why);
 }
@@ -137,7 +140,7 @@ static int register_copy(struct repository *repository,
 	int r;
 
 	snprintf(name, sizeof(name), "%s/cupel/%c", repository->folder, (char)('a' + index));
-	r = path_make(top, name, true, why);
+	r = path_make(top, name, true, PATH_STRICT, why);
 	if (r < 0)
 		return r;
 	AUTO_CLOSE int fd = path_open(top, name, O_PATH | O_DIRECTORY, 0, PATH_STRICT, why);

@@ -35,6 +35,25 @@ noisy() {
 	grep -q 'too noisy to decide by' ../said
 }
 
+# ---- a folder without git, and with it from now on ----
+
+cd "$work" && mkdir begun elsewhere && cd begun || exit
+said_of() { # what the tool says of it
+	"$cupel" call --workspace . git.status '{}' 2>&1 | jq -c '[.repository, .head]'
+}
+"$cupel" call --workspace . git.snapshot '{}' >../out 2>&1
+is 'a folder without git' "$(said_of | cut -d, -f1)" '[false'
+git init -q -b main
+git -c user.name=test -c user.email=test@localhost commit -q --allow-empty -m begun
+is 'one that was begun is seen' "$(said_of)" "[true,\"$(git rev-parse HEAD)\"]"
+
+cd "$work" && small linked && ln -s ../elsewhere linked/.cupel && cd linked || exit
+"$cupel" improve >../out 2>../said
+is 'a link is no folder of copies' "$?$(grep -c 'cupel is no folder; remove it' ../said)$(ls -A ../elsewhere)" 11
+cd "$work" && small within && commit within && ln -s ../../elsewhere within/.git/cupel && cd within || exit
+"$cupel" improve >../out 2>../said
+is 'nor within .git' "$?$(ls -A ../elsewhere)" 1
+
 # ---- what is missing or wrong ----
 
 fresh no_conf

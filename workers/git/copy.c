@@ -37,7 +37,7 @@ int copy_folder(bool make, struct error *why)
 
 	snprintf(path, sizeof(path), "%s/" COPY_FOLDER, git_folder);
 	if (make)
-		r = path_make(AT_FDCWD, path, true, why);
+		r = path_make(AT_FDCWD, path, true, PATH_STRICT, why);
 	return r < 0 ? r : path_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
 }
 
@@ -370,27 +370,41 @@ static int holds(int copy, const char *path, const char *data, size_t size)
 	return 1;
 }
 
+/* A folder of the copy; what a build put in its place goes. */
+static int enter(int directory, const char *name, struct error *why)
+{
+	int fd = path_open(directory, name, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, NULL);
+	int r = fd < 0 ? remove_entry(directory, name, 0, why) : 0;
+
+	if (fd >= 0 || r < 0)
+		return fd >= 0 ? fd : r;
+	if (mkdirat(directory, name, 0755) < 0)
+		return error_set(why, -errno, "make %.200s: %s", name, strerror(errno));
+	return path_open(directory, name, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+}
+
 static int put_back(struct protect *protect, const char *path, const git_tree_entry *entry,
 		    const char *data, size_t size)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[PATH_BYTES_MAX];
-	AUTO_CLOSE int directory = -1;
-	int r = 0;
+	bool executable = git_tree_entry_filemode(entry) == GIT_FILEMODE_BLOB_EXECUTABLE;
+	AUTO_CLOSE int folder = -1;
+	int directory = protect->copy;
+	char name[NAME_MAX + 1];
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 0, path);
-	if (slash)
-		r = path_make(protect->copy, folder, true, protect->fill.why);
-	if (r < 0)
-		return r;
-	directory = path_open(protect->copy, slash ? folder : ".", O_RDONLY | O_DIRECTORY, 0,
-			      PATH_STRICT, protect->fill.why);
-	if (directory < 0)
-		return directory;
-	r = remove_entry(directory, slash ? slash + 1 : path, 0, protect->fill.why);
-	return r < 0 ? r : write_file(&protect->fill, directory, slash ? slash + 1 : path, data,
-				      size, git_tree_entry_filemode(entry) ==
-						    GIT_FILEMODE_BLOB_EXECUTABLE);
+	for (const char *slash; (slash = strchr(path, '/')); path = slash + 1) {
+		snprintf(name, sizeof(name), "%.*s", (int)(slash - path), path);
+		int inner = enter(directory, name, protect->fill.why);
+
+		if (inner < 0)
+			return inner;
+		if (folder >= 0)
+			close(folder);
+		directory = folder = inner;
+	}
+	int r = remove_entry(directory, path, 0, protect->fill.why);
+
+	return r < 0 ? r :
+		       write_file(&protect->fill, directory, path, data, size, executable);
 }
 
 static int on_entry(const char *root, const git_tree_entry *entry, void *payload)

@@ -62,7 +62,8 @@ static void clear_up(const struct git_lock *lock, git_repository *repository)
 	char name[NAME_BYTES_MAX];
 	ssize_t length = pread(lock->fd, name, sizeof(name) - 1, 0);
 
-	if (same_file(lock->folder, INDEX_LOCK, lock->fd))
+	/* In a folder of our own it may be libgit2's, of one that was killed. */
+	if (!git_is_users() || same_file(lock->folder, INDEX_LOCK, lock->fd))
 		unlinkat(lock->folder, INDEX_LOCK, 0);
 	if (length <= 0)
 		return;

@@ -8,8 +8,8 @@
  * A process that is killed leaves its lock files behind, and git would refuse
  * to work until a person removes them. Here whoever takes the lock next knows
  * them by their inode, and a reference's lock by the commit that is named in
- * it, and removes what is ours; what is another's stays. The file itself is
- * kept. Source: gitrepository-layout(5), flock(2).
+ * it, and removes what is ours; what is another's stays, which in .cupel there
+ * is not. The file itself is kept. Source: gitrepository-layout(5), flock(2).
  */
 #ifndef CUPEL_WORKERS_GIT_LOCK_H
 #define CUPEL_WORKERS_GIT_LOCK_H

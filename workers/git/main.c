@@ -47,10 +47,14 @@ static int open_repository(struct error *why)
 {
 	struct stat status;
 
-	if (repository)
+	/* A person may have begun one since, or taken it away. */
+	if (repository && has_git() == git_is_users())
 		return 0;
+	git_repository_free(repository);
+	repository = NULL;
 	if (lstat(".git", &status) < 0)
 		return snapshot_open(&repository, why);
+	git_folder = ".git";
 	if (!S_ISDIR(status.st_mode))
 		return error_set_code(why, -ENOTSUP, ERROR_FAILED_PRECONDITION,
 				      "this is a linked work tree or a submodule; name the repository itself");

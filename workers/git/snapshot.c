@@ -32,8 +32,12 @@ static int make(struct error *why)
 
 int snapshot_open(git_repository **ret, struct error *why)
 {
+	struct stat status;
 	int r = 0;
 
+	if (lstat(SNAPSHOT_FOLDER, &status) == 0 && !S_ISDIR(status.st_mode))
+		return error_set_code(why, -ENOTDIR, ERROR_FAILED_PRECONDITION,
+				      SNAPSHOT_FOLDER " is no folder; remove it, and try again");
 	git_folder = SNAPSHOT_FOLDER;
 	if (git_repository_open_bare(ret, SNAPSHOT_FOLDER) < 0) {
 		r = make(why);
@@ -137,9 +141,10 @@ static int commit(git_repository *repository, struct git_lock *lock, git_tree *t
 			      parent != NULL, &parent) < 0)
 		r = git_failure("commit", why);
 	git_signature_free(signature);
-	return r < 0 ? r : write_index(repository, tree, why);
+	return r;
 }
 
+/* The index is written in any case: who made the commit may have been killed. */
 static int take(git_repository *repository, struct git_lock *lock, git_oid *ret,
 		struct error *why)
 {
@@ -152,6 +157,8 @@ static int take(git_repository *repository, struct git_lock *lock, git_oid *ret,
 		*ret = *git_object_id(head);
 	else if (r == 0)
 		r = commit(repository, lock, tree, (git_commit *)head, ret, why);
+	if (r == 0)
+		r = write_index(repository, tree, why);
 	git_object_free(head);
 	git_tree_free(tree);
 	return r;
