@@ -324,3 +324,13 @@ const char *text_nearest(const char *typed, const char *const *names)
 	}
 	return best;
 }
+
+bool text_is_below(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	while (length > 1 && directory[length - 1] == '/')
+		length--;
+	return strncmp(path, directory, length) == 0 &&
+	       (path[length] == '/' || path[length] == '\0');
+}

@@ -51,6 +51,9 @@ int text_parse_duration(const char *text, int64_t *ret_ns, struct error *why);
 void text_size(uint64_t bytes, char ret[TEXT_QUANTITY_BYTES]);
 void text_duration(int64_t ns, char ret[TEXT_QUANTITY_BYTES]);
 
+/* Whether a path is the directory, by its name, or lies in it. */
+bool text_is_below(const char *path, const char *directory);
+
 /*
  * The name nearest to what was typed, for "did you mean", or NULL if none is
  * near: at most a third of its letters added, dropped, changed or swapped with

@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "common/text.h"
 #include "sandbox/cgroup.h"
 #include "sandbox/domain.h"
 #include "sandbox/landlock.h"
@@ -68,14 +69,6 @@ static int refuse_host(struct error *why)
 	return 0;
 }
 
-static bool below(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 &&
-	       (path[length] == '/' || path[length] == '\0');
-}
-
 static bool has_repository(const char *workspace)
 {
 	AUTO_CLOSE int folder = !workspace ? -1 :
@@ -104,13 +97,13 @@ static int refuse_mounts(const struct policy *policy, const struct sandbox_plan 
 					 "%s at %s needs a mount, which --tier landlock has not; show it at its own path",
 					 bind->source, bind->target);
 		for (size_t j = 0; j < policy->hidden_count; j++)
-			if (below(policy->hidden[j], bind->source))
+			if (text_is_below(policy->hidden[j], bind->source))
 				return error_set(why, -EOPNOTSUPP,
 						 "hiding %s below %s needs a mount, which --tier landlock has not",
 						 policy->hidden[j], bind->source);
 	}
 	for (size_t j = 0; plan->workspace && j < policy->hidden_count; j++)
-		if (below(policy->hidden[j], plan->workspace))
+		if (text_is_below(policy->hidden[j], plan->workspace))
 			return error_set(why, -EOPNOTSUPP,
 					 "hiding %s in the workspace needs a mount, which --tier landlock has not",
 					 policy->hidden[j]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/text.h"
 
 /* Any call of these words (calls and groups). */
 static bool allows_any(const struct policy *policy, const char *const *words)
@@ -49,20 +50,12 @@ static bool any_workspace(const struct policy *policy)
 	return policy->workspace != WORKSPACE_NONE;
 }
 
-static bool is_below(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 &&
-	       (path[length] == '/' || path[length] == '\0');
-}
-
 static bool any_source_below(const struct policy *policy,
 			     const char *const *directories, size_t count)
 {
 	for (size_t i = 0; i < policy->bind_count; i++)
 		for (size_t n = 0; n < count; n++)
-			if (is_below(policy->binds[i].source, directories[n]))
+			if (text_is_below(policy->binds[i].source, directories[n]))
 				return true;
 	return false;
 }
@@ -95,7 +88,7 @@ static bool host_services(const struct policy *policy)
 
 		for (size_t n = 0; n < COUNT(harmless); n++)
 			excused = excused || strcmp(source, harmless[n]) == 0;
-		if (!excused && (is_below(source, "/run") || is_below(source, "/var/run")))
+		if (!excused && (text_is_below(source, "/run") || text_is_below(source, "/var/run")))
 			return true;
 	}
 	return false;

@@ -14,6 +14,7 @@
 #include "common/arena.h"
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "common/text.h"
 #include "sandbox/bare.h"
 #include "sandbox/landlock.h"
 #include "sandbox/namespaces.h"
@@ -196,14 +197,6 @@ static int real_path(int fd, char ret[PATH_MAX], struct error *why)
 	return 0;
 }
 
-static bool below(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 &&
-	       (path[length] == '/' || path[length] == '\0');
-}
-
 static bool may_be_workspace(const char *path)
 {
 	const char *home = getenv("HOME");
@@ -212,7 +205,7 @@ static bool may_be_workspace(const char *path)
 		if (strcmp(path, not_workspaces[i]) == 0)
 			return false;
 	/* A whole home, or what contains it, must be asked for by name. */
-	return !home || !below(home, path);
+	return !home || !text_is_below(home, path);
 }
 
 /*
@@ -296,14 +289,14 @@ static int choose_cwd(struct plan *plan, const struct plan_options *options,
 	char here[PATH_MAX];
 
 	if (options->cwd) {
-		if (strstr(options->cwd, "..") || below(options->cwd, "/proc"))
+		if (strstr(options->cwd, "..") || text_is_below(options->cwd, "/proc"))
 			return error_set(why, -EINVAL,
 					 "--cwd %s: '..' and /proc are not taken", options->cwd);
 		sandbox->cwd = options->cwd[0] == '/' ?
 				       arena_text(arena, "%s", options->cwd) :
 				       arena_text(arena, "%s/%s", base, options->cwd);
 	} else if (sandbox->workspace && getcwd(here, sizeof(here)) &&
-		   below(here, sandbox->workspace)) {
+		   text_is_below(here, sandbox->workspace)) {
 		sandbox->cwd = arena_text(arena, "%s", here);
 	} else {
 		sandbox->cwd = base;

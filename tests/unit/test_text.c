@@ -326,11 +326,31 @@ static void the_nearest_name_is_suggested(void **state)
 			    "abc");
 }
 
+static void what_lies_in_a_directory_is_below_it(void **state)
+{
+	static const struct {
+		const char *path, *directory;
+		bool want;
+	} rows[] = {
+		{ "src", "src", true },		{ "src/a.h", "src", true },
+		{ "src/a.h", "src/", true },	{ "srcs/a.h", "src", false },
+		{ "sr", "src", false },		{ "a/src/b", "src", false },
+		{ "/run/x", "/run", true },	{ "/x", "/", false },
+		{ "/", "/", true },		{ "", "src", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		test_row(text_is_below(rows[i].path, rows[i].directory) == rows[i].want,
+			 "%s, %s", rows[i].path, rows[i].directory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(utf8_is_what_rfc_3629_says),
 		cmocka_unit_test(a_character_has_its_code),
+		cmocka_unit_test(what_lies_in_a_directory_is_below_it),
 		cmocka_unit_test(escaped_text_is_fit_for_a_terminal),
 		cmocka_unit_test(any_bytes_escape_to_printable_utf8),
 		cmocka_unit_test(sizes_parse_or_say_why),

@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "common/text.h"
 #include "sandbox/path.h"
 
 #define DEPTH_MAX 64
@@ -335,16 +336,9 @@ struct protect {
 
 static bool is_protected(const struct protect *protect, const char *path)
 {
-	for (size_t i = 0; i < json_array_size(protect->paths); i++) {
-		const char *prefix = json_string_value(json_array_get(protect->paths, i));
-		size_t length = strlen(prefix);
-
-		while (length > 0 && prefix[length - 1] == '/')
-			length--;
-		if (strncmp(path, prefix, length) == 0 &&
-		    (path[length] == '\0' || path[length] == '/'))
+	for (size_t i = 0; i < json_array_size(protect->paths); i++)
+		if (text_is_below(path, json_string_value(json_array_get(protect->paths, i))))
 			return true;
-	}
 	return false;
 }
 

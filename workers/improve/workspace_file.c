@@ -8,6 +8,7 @@
 
 #include "common/cleanup.h"
 #include "common/config_store.h"
+#include "common/text.h"
 #include "workers/improve/affected_core.h"
 
 #define SECOND INT64_C(1000000000)
@@ -226,16 +227,9 @@ static bool is_inside(const char *path)
 /* As git.protect sees it: the file itself, or a folder that it is in. */
 static bool is_protected(const struct config_list *protect, const char *path)
 {
-	for (size_t i = 0; i < protect->count; i++) {
-		const char *prefix = protect->items[i];
-		size_t length = strlen(prefix);
-
-		while (length > 0 && prefix[length - 1] == '/')
-			length--;
-		if (strncmp(path, prefix, length) == 0 &&
-		    (path[length] == '\0' || path[length] == '/'))
+	for (size_t i = 0; i < protect->count; i++)
+		if (text_is_below(path, protect->items[i]))
 			return true;
-	}
 	return false;
 }
 
