@@ -51,8 +51,13 @@ int identity_map(pid_t pid, uid_t host_uid, gid_t host_gid, struct error *why)
 	return r < 0 ? r : write_map(pid, "gid_map", IDENTITY_GID, host_gid, why);
 }
 
-int identity_mount_namespace(uid_t owner_uid, gid_t owner_gid, uid_t host_uid,
-			     gid_t host_gid, struct error *why)
+/* The ids of an owner on disk, and those which they are seen as. */
+struct mapping {
+	uid_t owner_uid, host_uid;
+	gid_t owner_gid, host_gid;
+};
+
+static int make_mount_namespace(const struct mapping *mapping, struct error *why)
 {
 	struct clone_args arguments = {
 		.flags = CLONE_NEWUSER,
@@ -72,15 +77,41 @@ int identity_mount_namespace(uid_t owner_uid, gid_t owner_gid, uid_t host_uid,
 		for (;;)
 			pause();
 	}
-	int r = write_map(pid, "uid_map", owner_uid, host_uid, why);
+	int r = write_map(pid, "uid_map", mapping->owner_uid, mapping->host_uid, why);
 
 	if (r == 0)
-		r = write_map(pid, "gid_map", owner_gid, host_gid, why);
+		r = write_map(pid, "gid_map", mapping->owner_gid, mapping->host_gid, why);
 	if (r == 0)
 		r = fd = path_open_user_namespace(pid, why);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return r < 0 ? r : fd;
+}
+
+/*
+ * To make one takes a process, a tenth of a launch: a supervisor, whose workers
+ * have the same few ids again and again, finds it where it left it.
+ */
+int identity_mount_namespace(uid_t owner_uid, gid_t owner_gid, uid_t host_uid,
+			     gid_t host_gid, struct error *why)
+{
+	static struct {
+		struct mapping mapping;
+		int fd;		/* 0: none */
+	} kept[16], *place;
+	const struct mapping wanted = { owner_uid, host_uid, owner_gid, host_gid };
+
+	place = &kept[host_uid % COUNT(kept)];
+	if (place->fd > 0 && memcmp(&place->mapping, &wanted, sizeof(wanted)) == 0)
+		return place->fd;
+	int fd = make_mount_namespace(&wanted, why);
+
+	if (fd < 0)
+		return fd;
+	if (place->fd > 0)
+		close(place->fd);
+	place->mapping = wanted;
+	return place->fd = fd;
 }
 
 /* Raw calls: glibc's would signal the threads of a process it thinks it is. */

@@ -24,8 +24,9 @@ int identity_map(pid_t pid, uid_t host_uid, gid_t host_gid, struct error *why);
 
 /*
  * A user namespace for an idmapped mount (mount_setattr(2)): files of the
- * owner on disk belong to user 1000's host id seen through it. A descriptor
- * of the namespace or -errno; needs root.
+ * owner on disk belong to user 1000's host id seen through it. A descriptor of
+ * the namespace, which stays ours and is good until the next call, or -errno;
+ * needs root.
  */
 int identity_mount_namespace(uid_t owner_uid, gid_t owner_gid, uid_t host_uid,
 			     gid_t host_gid, struct error *why);

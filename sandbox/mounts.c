@@ -153,13 +153,6 @@ static int forbid(struct builder *b)
 /* Read-only root, then the old one and our helpers' mounts are let go. */
 static int seal(struct builder *b)
 {
-	static const char *const layers[] = { ".lower", ".upper" };
-
-	/* The working directory is the new root. */
-	for (size_t i = 0; b->upper >= 0 && i < COUNT(layers); i++)
-		if (umount2(layers[i], MNT_DETACH) < 0 ||
-		    unlinkat(b->root, layers[i], AT_REMOVEDIR) < 0)
-			return builder_fail(b, "detach", layers[i]);
 	if (unlinkat(b->root, EMPTY_FILE, 0) < 0 ||
 	    unlinkat(b->root, EMPTY_DIRECTORY, AT_REMOVEDIR) < 0)
 		return builder_fail(b, "unlink", "the covers");

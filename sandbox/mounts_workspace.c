@@ -71,30 +71,32 @@ static int guard_repository(struct builder *b, int workspace)
 }
 
 /*
- * overlayfs wants paths of mounts in our own namespace: both layers are
- * attached, named through /proc/self/fd, and detached again; the upper one
- * lives on in the descriptor that the launcher gets.
+ * overlayfs wants paths of mounts in our own namespace: both layers lie where
+ * nothing is needed of the old root any more, with which they go, named through
+ * /proc/self/fd; the upper one lives on in the descriptor that the launcher gets.
  */
-static int place_overlay(struct builder *b, int lower, const char *target)
+static int place_layers(struct builder *b, int lower)
 {
-	char lower_path[64], upper_path[64], work_path[64];
-	int r = path_make(b->root, ".lower", true, PATH_STRICT, b->why);
+	static const char *const directories[] = { "lower", "upper", "work" };
 
-	if (r == 0)
-		r = path_make(b->root, ".upper", true, PATH_STRICT, b->why);
-	if (r == 0)
-		r = builder_attach(b, lower, ".lower");
-	if (r < 0)
-		return r;
 	b->upper = builder_make_tmpfs(b);
 	if (b->upper < 0)
 		return b->upper;
-	r = builder_attach(b, b->upper, ".upper");
+	for (size_t i = 0; i < COUNT(directories); i++)
+		if (mkdirat(b->upper, directories[i], 0755) < 0)
+			return builder_fail(b, "mkdir", directories[i]);
+	int r = mounter_attach(&b->mounter, b->upper, PATH_ABSOLUTE, "/dev", b->why);
+
+	return r < 0 ? r : mounter_attach(&b->mounter, lower, b->upper, "lower", b->why);
+}
+
+static int place_overlay(struct builder *b, int lower, const char *target)
+{
+	char lower_path[64], upper_path[64], work_path[64];
+	int r = place_layers(b, lower);
+
 	if (r < 0)
 		return r;
-	if (mkdirat(b->upper, "upper", 0755) < 0 ||
-	    mkdirat(b->upper, "work", 0755) < 0)
-		return builder_fail(b, "mkdir", "upper");
 	descriptor_path(lower_path, sizeof(lower_path), lower, "");
 	descriptor_path(upper_path, sizeof(upper_path), b->upper, "/upper");
 	descriptor_path(work_path, sizeof(work_path), b->upper, "/work");

@@ -15,8 +15,8 @@
 static int map_owner(int mount, const char *path, const struct stat *owner,
 		     uid_t host_uid, gid_t host_gid, struct error *why)
 {
-	AUTO_CLOSE int ids = identity_mount_namespace(owner->st_uid, owner->st_gid,
-						      host_uid, host_gid, why);
+	int ids = identity_mount_namespace(owner->st_uid, owner->st_gid, host_uid,
+					   host_gid, why);
 
 	if (ids < 0)
 		return ids;
