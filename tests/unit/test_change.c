@@ -479,6 +479,28 @@ static void a_mode_committed_since_stays(void **state)
 	base = "refs/heads/main";
 }
 
+/* A branch that moves below the files of another work tree, which stay behind. */
+static void a_branch_in_another_work_tree_stays(void **state)
+{
+	static const char count[] = "cd work && git rev-list --count tuned";
+
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("cd work && git branch tuned && git reset -q --hard HEAD~1 &&"
+	      " git worktree add -q ../other tuned");
+	base = "refs/heads/tuned";
+	check_ends(REVERT, EBUSY);
+	check_says(count, "2\n");
+	check_says("git -C other status --porcelain", "");
+	shell("git -C other checkout -q --detach");
+	check_ends(REVERT, 0);
+	check_says(count, "3\n");
+	check_says("git -C other status --porcelain", "");
+	shell("rm -rf other");
+	base = "refs/heads/main";
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -492,6 +514,7 @@ int main(void)
 		cmocka_unit_test(histories_that_meet_again_are_read_once),
 		cmocka_unit_test(a_detached_head_is_no_branch),
 		cmocka_unit_test(a_mode_committed_since_stays),
+		cmocka_unit_test(a_branch_in_another_work_tree_stays),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -443,6 +443,10 @@ static int take_tip(struct work *work, const char *reference, struct error *why)
 		r = git_failure(reference, why);
 	git_reference_free(branch);
 	work->checked_out = is_checked_out(work->edits.repository, reference);
+	if (r == 0 && !work->checked_out &&
+	    worktree_is_elsewhere(work->edits.repository, reference))
+		r = refuse(why, "the branch %.200s is checked out in another work tree; switch it to another branch there first, or take the change back by hand: git revert",
+			   reference + strlen("refs/heads/"));
 	return r;
 }
 

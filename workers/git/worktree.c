@@ -277,3 +277,33 @@ int worktree_follow(const struct edits *edits, struct error *why)
 		return error_set(why, -errno, "index: %s", strerror(errno));
 	return 0;
 }
+
+/* ---- work trees that git worktree(1) has linked ---- */
+
+/* By their own HEAD alone: what they hold lies where we may not look. */
+static bool has_checked_out(const char *linked, const char *reference)
+{
+	char path[512], text[512];
+
+	snprintf(path, sizeof(path), "%s/worktrees/%.255s/HEAD", git_folder, linked);
+	AUTO_CLOSE int fd = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0, PATH_STRICT,
+				      NULL);
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	text[length < 0 ? 0 : length] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return strncmp(text, "ref: ", 5) == 0 && strcmp(text + 5, reference) == 0;
+}
+
+bool worktree_is_elsewhere(git_repository *repository, const char *reference)
+{
+	git_strarray linked = { 0 };
+	bool is = false;
+
+	if (git_worktree_list(&linked, repository) < 0)
+		return false;
+	for (size_t i = 0; !is && i < linked.count; i++)
+		is = has_checked_out(linked.strings[i], reference);
+	git_strarray_dispose(&linked);
+	return is;
+}

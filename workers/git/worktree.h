@@ -40,4 +40,10 @@ int worktree_stage(const struct edits *edits, struct error *why);
 /* After it was staged, with index.lock held. */
 int worktree_follow(const struct edits *edits, struct error *why);
 
+/*
+ * Whether another work tree of the repository (git-worktree(1)) has checked out
+ * the branch, whose full name it is: its files and index would not follow.
+ */
+bool worktree_is_elsewhere(git_repository *repository, const char *reference);
+
 #endif
