@@ -479,6 +479,17 @@ static void a_mode_committed_since_stays(void **state)
 	base = "refs/heads/main";
 }
 
+/* By whom had to clear up after an apply that was killed. */
+static void what_was_staged_since_stays(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("cd work && echo mine >src/a.h && git add src/a.h && echo old >src/a.h");
+	check_ends(FIND, 0);
+	check_says("cd work && git show :src/a.h && cat src/a.h", "mine\nnew\n");
+}
+
 /* A branch that moves below the files of another work tree, which stay behind. */
 static void a_branch_in_another_work_tree_stays(void **state)
 {
@@ -514,6 +525,7 @@ int main(void)
 		cmocka_unit_test(histories_that_meet_again_are_read_once),
 		cmocka_unit_test(a_detached_head_is_no_branch),
 		cmocka_unit_test(a_mode_committed_since_stays),
+		cmocka_unit_test(what_was_staged_since_stays),
 		cmocka_unit_test(a_branch_in_another_work_tree_stays),
 	};
 

@@ -222,10 +222,10 @@ static json_t *describe(const struct work *work, const git_oid *commit)
 /* Up to here nothing has changed; a full disk is noticed here at the latest. */
 static int prepare(struct work *work, struct error *why)
 {
-	int r = worktree_check(&work->edits, why);
+	int r = lock_index(&work->lock, why);
 
 	if (r == 0)
-		r = lock_index(&work->lock, why);
+		r = worktree_check(&work->edits, why);
 	return r < 0 ? r : worktree_stage(&work->edits, why);
 }
 

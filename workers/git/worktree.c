@@ -71,6 +71,12 @@ static int refuse_file(const struct edits *edits, const struct edit *edit, struc
 			      edit->path);
 }
 
+static bool is_either(const git_index_entry *entry, const struct edit *edit)
+{
+	return entry && (git_oid_equal(&entry->id, &edit->before) ||
+			 git_oid_equal(&entry->id, &edit->after));
+}
+
 /* What is staged is the user's work as well. */
 static int check_index(const struct edits *edits, struct error *why)
 {
@@ -81,10 +87,8 @@ static int check_index(const struct edits *edits, struct error *why)
 		return git_failure("index", why);
 	for (size_t i = 0; r == 0 && i < edits->count; i++) {
 		const struct edit *edit = &edits->items[i];
-		const git_index_entry *entry = git_index_get_bypath(index, edit->path, 0);
 
-		if (!entry || (!git_oid_equal(&entry->id, &edit->before) &&
-			       !git_oid_equal(&entry->id, &edit->after)))
+		if (!is_either(git_index_get_bypath(index, edit->path, 0), edit))
 			r = refuse(edit->path, why);
 	}
 	git_index_free(index);
@@ -212,8 +216,10 @@ static int write_index(const struct edits *edits, bool placed, struct error *why
 		git_index_entry entry = { .path = edit->path, .mode = (uint32_t)edit->mode,
 					  .id = edit->after };
 
-		entry.uid = old ? old->uid : 0;	/* as seen from outside */
-		entry.gid = old ? old->gid : 0;
+		if (!is_either(old, edit))	/* staged since: the user's */
+			continue;
+		entry.uid = old->uid;	/* as seen from outside */
+		entry.gid = old->gid;
 		if (placed && state_of(edit, NULL) == FILE_IS_AFTER)
 			fill_times(&entry);
 		r = git_index_add(index, &entry);
