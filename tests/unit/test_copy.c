@@ -4,6 +4,7 @@
  */
 #include "tests/support/test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -181,11 +182,31 @@ static void what_is_put_back_stays_inside(void **state)
 	git_commit_free(commit);
 }
 
+/* By whom prefers another disk, say: nothing is written through it. */
+static void a_link_in_place_of_the_folder_is_named(void **state)
+{
+	static const char *const places[] = { "ln -s ../../outside .git/cupel",
+					      "touch .git/cupel" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(places); i++) {
+		struct error why = { 0 };
+
+		assert_int_equal(system("rm -rf .git/cupel"), 0);
+		assert_int_equal(system(places[i]), 0);
+		test_row(copy_open("tuned", &why) == -ENOTDIR &&
+			 strcmp(why.text, ".git/cupel is no folder; remove it, and try again") == 0,
+			 "%s: %s", places[i], why.text);
+	}
+	assert_int_equal(system("test ! -e ../outside/tuned && rm .git/cupel"), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_tree_reaches_out),
 		cmocka_unit_test(what_is_put_back_stays_inside),
+		cmocka_unit_test(a_link_in_place_of_the_folder_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

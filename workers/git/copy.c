@@ -39,7 +39,12 @@ int copy_folder(bool make, struct error *why)
 	snprintf(path, sizeof(path), "%s/" COPY_FOLDER, git_folder);
 	if (make)
 		r = path_make(AT_FDCWD, path, true, PATH_STRICT, why);
-	return r < 0 ? r : path_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+	if (r == 0)
+		r = path_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, PATH_STRICT, why);
+	if (r != -ELOOP && r != -ENOTDIR)
+		return r;
+	return error_set_code(why, -ENOTDIR, ERROR_FAILED_PRECONDITION,
+			      "%s is no folder; remove it, and try again", path);
 }
 
 int copy_hold(struct error *why)
