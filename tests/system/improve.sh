@@ -58,7 +58,7 @@ demo_of() { # CODE: its own end where cupel's is that, and what it had cupel do
 	CODE=$1 ASKED=$work/asked sh "$top/tests/demo" stub/cupel demo >demo.out 2>&1
 	echo "$? $(<asked)"
 }
-asks="$work/demo: improve --mode auto --budget time=75s --seed 1"
+asks="$work/demo: improve --mode auto --budget time=120s --seed 1"
 is 'where there is one it improves just that repository' "$(demo_of 0)" "0 $asks"
 is 'that nothing was proven is no failure, and said' \
 	"$(demo_of 1) $(grep -c 'nothing was proven' demo.out)" "0 $asks 1"
