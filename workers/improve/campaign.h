@@ -55,8 +55,13 @@ struct arm {
 	json_t *run_environment;	/* owned; of tests and benchmarks */
 };
 
-/* A metric that is looked at in every pair: the primary one, then guards. */
-#define CAMPAIGN_METRICS_MAX (1 + DECISION_GUARDS_MAX)
+/*
+ * A metric that is looked at in every pair: the primary one, then guards, and
+ * where the base is observed all others that have a target.
+ */
+#define CAMPAIGN_JUDGED_MAX (1 + DECISION_GUARDS_MAX)
+#define CAMPAIGN_METRICS_MAX                                                  \
+	(CAMPAIGN_JUDGED_MAX + WORKSPACE_BENCHMARKS_MAX * WORKSPACE_METRICS_MAX)
 
 struct watched_metric {
 	const struct workspace_benchmark *benchmark;
@@ -110,7 +115,7 @@ int campaign_prepare(struct campaign *campaign);
 /* -ERANGE where noise leaves no decision a chance; needed for no watch. */
 int campaign_can_decide(struct campaign *campaign);
 int campaign_observe(struct campaign *campaign);
-/* Values of each metric, as they are now, against the targets. */
+/* Values of each watched metric, as they are now, against the targets. */
 int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_series *series);
 /* Takes out of the space what was seen to fail before. */
 int campaign_heed(struct campaign *campaign);

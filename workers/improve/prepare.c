@@ -130,7 +130,7 @@ int campaign_choose_metrics(struct campaign *campaign, const char *asked)
 	for (size_t i = 0; i < file->guards.count; i++) {
 		struct watched_metric *guard = &metrics[campaign->metric_count];
 
-		if (campaign->metric_count == CAMPAIGN_METRICS_MAX)
+		if (campaign->metric_count == CAMPAIGN_JUDGED_MAX)
 			return error_set(campaign->why, -E2BIG, "more than %d guards",
 					 DECISION_GUARDS_MAX);
 		r = workspace_file_metric(file, guards[i].title, &guard->benchmark,
@@ -342,7 +342,7 @@ static void choose_judge(struct campaign *campaign)
 	if (campaign->judge != METRIC_CPU)
 		return;
 	primary->cpu = true;
-	if (campaign->metric_count < CAMPAIGN_METRICS_MAX) {	/* and wall time guards */
+	if (campaign->metric_count < CAMPAIGN_JUDGED_MAX) {	/* and wall time guards */
 		struct watched_metric *guard = &campaign->metrics[campaign->metric_count++];
 
 		*guard = (struct watched_metric){
@@ -455,8 +455,8 @@ static int note_bottleneck(struct campaign *campaign, const char *name,
 	json_t *row;
 
 	snprintf(text, sizeof(text),
-		 "%s is %.4g %s, %s%.0f %% %s than the target %.4g (%u runs, %s)", name,
-		 found->value, metric->unit,
+		 "%s is %.4g%s%s, %s%.0f %% %s than the target %.4g (%u runs, %s)", name,
+		 found->value, *metric->unit ? " " : "", metric->unit,
 		 found->sure < BOTTLENECK_SURE ? "not surely " : "",
 		 100 * fabs(found->deviation), found->deviation > 0 ? "worse" : "better",
 		 metric->target, found->samples, trends[found->trend]);
@@ -470,9 +470,13 @@ static int note_bottleneck(struct campaign *campaign, const char *name,
 	return campaign_ask(campaign, "store.bottleneck", row, NULL);
 }
 
-static void name_metric(const struct watched_metric *watched, char ret[160])
+/* Once is enough: the last is the one that its name means, see choose_judge(). */
+static bool comes_again(const struct campaign *campaign, size_t i)
 {
-	snprintf(ret, 160, "%s.%s", watched->benchmark->title, watched->metric->title);
+	for (size_t j = i + 1; j < campaign->metric_count; j++)
+		if (campaign->metrics[j].metric == campaign->metrics[i].metric)
+			return true;
+	return false;
 }
 
 static int judge_metric(struct campaign *campaign, const struct watched_metric *watched,
@@ -481,9 +485,9 @@ static int judge_metric(struct campaign *campaign, const struct watched_metric *
 	const struct workspace_metric *metric = watched->metric;
 	struct bottleneck_target target = bottleneck_target_default;
 	struct bottleneck found;
-	char name[160];
+	char name[METRIC_NAME_BYTES];
 
-	name_metric(watched, name);
+	workspace_metric_name(watched->benchmark, metric, name);
 	if (isnan(metric->target) || metric->target < 0 || series->count < BOTTLENECK_SAMPLES_MIN)
 		return 0;
 	target.target = metric->target;
@@ -503,7 +507,8 @@ int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_se
 
 	json_array_clear(json_object_get(campaign->report, "bottlenecks"));
 	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++)
-		r = judge_metric(campaign, &campaign->metrics[i], &series[i]);
+		if (!comes_again(campaign, i))
+			r = judge_metric(campaign, &campaign->metrics[i], &series[i]);
 	return r;
 }
 
@@ -555,9 +560,12 @@ static void observe_values(struct campaign *campaign, const struct pair *pair,
 	for (size_t i = 0; i < campaign->metric_count; i++) {
 		const double values[2] = { pair->values[i].base, pair->values[i].candidate };
 		json_t *list;
-		char name[160];
+		char name[METRIC_NAME_BYTES];
 
-		name_metric(&campaign->metrics[i], name);
+		if (comes_again(campaign, i))
+			continue;
+		workspace_metric_name(campaign->metrics[i].benchmark,
+			      campaign->metrics[i].metric, name);
 		list = json_object_get(samples, name);
 		if (!list)
 			json_object_set_new(samples, name, list = json_array());
@@ -568,38 +576,89 @@ static void observe_values(struct campaign *campaign, const struct pair *pair,
 	}
 }
 
-/* The runs so far measured the primary metric and the guards: a few more do. */
-int campaign_observe(struct campaign *campaign)
+static bool is_watched(const struct campaign *campaign, size_t count,
+		       const struct workspace_benchmark *benchmark,
+		       const struct workspace_metric *metric)
+{
+	for (size_t i = 0; i < count; i++)
+		if (campaign->metrics[i].benchmark == benchmark &&
+		    (!metric || campaign->metrics[i].metric == metric))
+			return true;
+	return false;
+}
+
+/*
+ * Whatever else has a target: of the benchmarks that are run anyway, and where
+ * nothing is to be changed of all.
+ */
+static void watch_targets(struct campaign *campaign)
+{
+	const struct workspace_benchmark *benchmarks = campaign->file.benchmarks.items;
+	size_t judged = campaign->metric_count;
+
+	for (size_t i = 0; i < campaign->file.benchmarks.count; i++) {
+		const struct workspace_metric *metrics = benchmarks[i].metrics.items;
+
+		if (campaign->mode != MODE_OBSERVE &&
+		    !is_watched(campaign, judged, &benchmarks[i], NULL))
+			continue;
+		for (size_t j = 0; j < benchmarks[i].metrics.count; j++)
+			if (!isnan(metrics[j].target) &&
+			    !is_watched(campaign, judged, &benchmarks[i], &metrics[j]))
+				campaign->metrics[campaign->metric_count++] = (struct watched_metric){
+					.benchmark = &benchmarks[i], .metric = &metrics[j],
+				};
+	}
+}
+
+static int keep_values(struct campaign *campaign, const struct pair *last,
+		       struct health *health, json_t *samples)
+{
+	json_t *values = json_object();
+
+	for (size_t i = 0; i < campaign->metric_count; i++) {
+		char name[METRIC_NAME_BYTES];
+
+		workspace_metric_name(campaign->metrics[i].benchmark,
+			      campaign->metrics[i].metric, name);
+		json_object_set_new(values, name, json_real(last->values[i].base));
+	}
+	tell_health(health, values);
+	return campaign_ask(campaign, "store.metrics",
+			    json_pack("{s:I, s:o, s:O}", "session",
+				      (json_int_t)campaign->session->id, "metrics", values,
+				      "samples", samples), NULL);
+}
+
+static int observe(struct campaign *campaign, json_t *samples)
 {
 	struct bottleneck_series series[CAMPAIGN_METRICS_MAX] = { 0 };
 	struct health health = { 0 };
-	json_t *values = json_object(), *samples = json_object();
 	struct pair pair;
 	int r = 0;
 
 	for (unsigned n = 0; r == 0 && n < BOTTLENECK_SAMPLES_MIN; n++) {
 		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline, false, &pair);
-		if (r == 0)
-			observe_health(&health, &pair);
-		if (r == 0)
-			observe_values(campaign, &pair, series, samples);
+		if (r < 0)
+			break;
+		observe_health(&health, &pair);
+		observe_values(campaign, &pair, series, samples);
 	}
-	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
-		char name[160];
-
-		name_metric(&campaign->metrics[i], name);
-		json_object_set_new(values, name, json_real(pair.values[i].base));
-	}
-	if (r == 0)
-		tell_health(&health, values);
 	if (r == 0)
 		r = campaign_judge_metrics(campaign, series);
-	if (r == 0)
-		r = campaign_ask(campaign, "store.metrics",
-				 json_pack("{s:I, s:O, s:O}", "session",
-					   (json_int_t)campaign->session->id, "metrics", values,
-					   "samples", samples), NULL);
+	return r < 0 ? r : keep_values(campaign, &pair, &health, samples);
+}
+
+/* The runs so far measured what a change is judged by: a few more do. */
+int campaign_observe(struct campaign *campaign)
+{
+	size_t judged = campaign->metric_count;
+	json_t *samples = json_object();
+
+	watch_targets(campaign);
+	int r = observe(campaign, samples);
+
+	campaign->metric_count = judged;
 	json_decref(samples);
-	json_decref(values);
 	return r;
 }

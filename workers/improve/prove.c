@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/core/distribution.h"
+#include "common/core/hash.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/command.h"
 #include "workers/improve/confidence_core.h"
@@ -271,11 +272,15 @@ static int check_self(struct campaign *campaign)
 /* What a verdict holds for: elsewhere, or after an update, it is proven anew. */
 static void content_hash(const struct campaign *campaign, char ret[128])
 {
+	static const struct hash_key fixed = { { 0, 0 } };
 	const char *environment = campaign->session->environment;
+	char metric[METRIC_NAME_BYTES];
 
-	snprintf(ret, 128, "%.40s-%016" PRIx64 "-%.40s-%.16s", campaign->base,
+	workspace_metric_name(campaign->metrics[0].benchmark,
+			      campaign->metrics[0].metric, metric);
+	snprintf(ret, 128, "%.40s-%016" PRIx64 "-%016" PRIx64 "-%.16s", campaign->base,
 		 space_hash(&campaign->knobs.space, &campaign->winner),
-		 campaign->metrics[0].metric->title, environment ? environment : "");
+		 hash_bytes(&fixed, span_of_text(metric)), environment ? environment : "");
 }
 
 static int read_confidence(struct campaign *campaign, struct confidence_record *ret)

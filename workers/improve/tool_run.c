@@ -60,11 +60,15 @@ static bool is_text(const json_t *value, const char *text)
 	return json_is_string(value) && text && strcmp(json_string_value(value), text) == 0;
 }
 
-/* An unfinished campaign of the same seed goes on where it was; any other is a new one. */
+/* An unfinished campaign of the same aim and seed goes on where it was; any other is new. */
 static int open_session(struct campaign *campaign)
 {
 	struct session *session = campaign->session;
+	char metric[METRIC_NAME_BYTES];
 	json_t *answer;
+
+	workspace_metric_name(campaign->metrics[0].benchmark,
+			      campaign->metrics[0].metric, metric);
 	int r = campaign_ask(campaign, "store.open",
 			     json_pack("{s:s}", "workspace", session->workspace), &answer);
 
@@ -76,6 +80,7 @@ static int open_session(struct campaign *campaign)
 		    json_integer_value(json_object_get(answer, "seed")) ==
 			    (json_int_t)campaign->seed &&
 		    is_text(json_object_get(options, "base"), campaign->base) &&
+		    is_text(json_object_get(options, "metric"), metric) &&
 		    is_text(json_object_get(answer, "environment"), session->environment);
 
 	session->id = same ? json_integer_value(open) : 0;
@@ -84,12 +89,12 @@ static int open_session(struct campaign *campaign)
 	if (same)
 		return 0;
 	r = campaign_ask(campaign, "store.session",
-			 json_pack("{s:s, s:s, s:I, s:s?, s:{s:s, s:s}}", "workspace",
+			 json_pack("{s:s, s:s, s:I, s:s?, s:{s:s, s:s, s:s}}", "workspace",
 				   session->workspace, "kind", "improve", "seed",
 				   (json_int_t)campaign->seed, "environment",
 				   session->environment, "options", "base",
 				   campaign->base ? campaign->base : "", "mode",
-				   modes[campaign->mode]), &answer);
+				   modes[campaign->mode], "metric", metric), &answer);
 	if (r < 0)
 		return r;
 	session->id = json_integer_value(json_object_get(answer, "session"));

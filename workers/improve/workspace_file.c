@@ -516,3 +516,10 @@ int workspace_file_metric(const struct workspace_file *file, const char *name,
 	}
 	return error_set(why, -ENOENT, "there is no metric '%s'; write BENCHMARK.METRIC", name);
 }
+
+void workspace_metric_name(const struct workspace_benchmark *benchmark,
+			   const struct workspace_metric *metric,
+			   char ret[METRIC_NAME_BYTES])
+{
+	snprintf(ret, METRIC_NAME_BYTES, "%s.%s", benchmark->title, metric->title);
+}

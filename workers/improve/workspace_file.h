@@ -142,6 +142,13 @@ extern const size_t workspace_section_count;
 int workspace_file_parse(struct config *config, struct workspace_file *ret,
 			 const char *name, struct span text, struct error *why);
 
+#define METRIC_NAME_BYTES (2 * CONFIG_TITLE_BYTES_MAX + 2)
+
+/* BENCHMARK.METRIC, as everywhere outside. */
+void workspace_metric_name(const struct workspace_benchmark *benchmark,
+			   const struct workspace_metric *metric,
+			   char ret[METRIC_NAME_BYTES]);
+
 /*
  * "BENCHMARK.METRIC" to its two rows; "" is the only metric there is. -ENOENT,
  * or -EINVAL where "" is not clear.
