@@ -102,4 +102,18 @@ is 'nothing is changed, and no session is left open' \
 	"$(git rev-parse HEAD)$(git status --porcelain) $(rows 'SELECT count(*) FROM sessions WHERE ended IS NULL')" "$before 0"
 "$cupel" apply "$(jq .improvement ../report)" --here 2>../said
 is 'by hand neither' "$? $(grep -c 'would not be read any more: cupel.conf:1: ' ../said)$(git status --porcelain)" '65 1'
+
+fresh shut <<'END'
+improve { gain = 40 }
+knob count { kind = file  file = run.sh  pattern = "COUNT=(3000|1500)"  values = { 3000, 1500 } }
+END
+chmod 555 .git/objects .git/objects/*
+improve 1
+chmod 755 .git/objects .git/objects/*
+is 'where git has no room for it the campaign ends well, and says so' \
+	"$code$(jq -c '[.change, .status, .commit, (.not_applied | length > 0)]' ../report)" \
+	'0["count: 3000 to 1500","approved",null,true]'
+jq -r '"# " + .not_applied' ../report
+"$cupel" apply "$(jq .improvement ../report)" --here >../said 2>&1
+is 'and by hand it is applied later' "$? $(grep -c COUNT=1500 run.sh)" '0 1'
 done_testing

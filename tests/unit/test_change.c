@@ -479,15 +479,83 @@ static void a_mode_committed_since_stays(void **state)
 	base = "refs/heads/main";
 }
 
-/* By whom had to clear up after an apply that was killed. */
-static void what_was_staged_since_stays(void **state)
+/* The index, renamed last, has been there: so what is in the files is a person's. */
+static void what_was_done_since_stays(void **state)
 {
 	(void)state;
 	shell("rm -rf work && cp -a before work");
 	run_untraced(COMMIT);
 	shell("cd work && echo mine >src/a.h && git add src/a.h && echo old >src/a.h");
 	check_ends(FIND, 0);
-	check_says("cd work && git show :src/a.h && cat src/a.h", "mine\nnew\n");
+	check_says("cd work && git show :src/a.h && cat src/a.h", "mine\nold\n");
+	shell("cd work && git reset -q && git status --porcelain >/dev/null");
+	check_ends(FIND, 0);
+	check_says("cd work && git show :src/a.h && cat src/a.h", "new\nold\n");
+}
+
+/* Written in the second in which git looked, as large: only its bytes tell. */
+static void what_git_could_not_see_yet_it_sees(void **state)
+{
+	static const char status[] = "cd work && git --no-optional-locks status --porcelain -uno";
+
+	(void)state;
+	shell("rm -rf work && cp -a before work && cd work && git config core.trustctime false &&"
+	      " echo one >theirs && touch -d @1700000000 theirs && git add theirs &&"
+	      " echo two >theirs && touch -d @1700000000 theirs .git/index");
+	check_says(status, "MM theirs\n");
+	run_untraced(COMMIT);
+	check_says(status, "MM theirs\n");
+}
+
+/* A rebase has made another commit of it, and the first one is gone. */
+static void it_is_taken_back_as_it_was_rebased(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work && cd work && git checkout -q theirs");
+	run_untraced(COMMIT);
+	shell("cd work && git switch -q -c up HEAD~1 && echo up >theirs && git commit -qam up &&"
+	      " git switch -q main && git rebase -q up && git branch -q -D up &&"
+	      " git reflog expire --expire=now --all && git gc -q --prune=now");
+	base = "gone";
+	check_ends(REVERT, 0);
+	base = "refs/heads/main";
+	check_says("cd work && cat src/a.h && git log -1 --format=%b | head -n 1 |"
+		   " grep -c \"$(git rev-parse HEAD~1)\"", "old\n1\n");
+}
+
+static void what_was_squashed_is_found(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("cd work && git add scratch && git commit -q --amend --no-edit");
+	check_ends(FIND, 0);
+}
+
+static void a_branch_in_a_rebase_stays(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work && cd work && git checkout -q theirs");
+	run_untraced(COMMIT);
+	shell("cd work && git switch -q -c up HEAD~1 && echo up >src/a.h && git commit -qam up &&"
+	      " git switch -q main && ! git rebase -q up >/dev/null 2>&1");
+	check_ends(REVERT, EBUSY);
+	shell("git -C work rebase --abort");
+	check_ends(REVERT, 0);
+}
+
+static void another_name_is_no_branch(void **state)
+{
+	(void)state;
+	shell("rm -rf work && cp -a before work");
+	run_untraced(COMMIT);
+	shell("cd work && git branch tuned && git reset -q --hard HEAD~1 &&"
+	      " git symbolic-ref refs/heads/alias refs/heads/tuned");
+	base = "refs/heads/tuned";
+	check_ends(REVERT, 0);
+	check_says("cd work && git rev-list --count tuned && git symbolic-ref refs/heads/alias",
+		   "3\nrefs/heads/tuned\n");
+	base = "refs/heads/main";
 }
 
 /* A branch that moves below the files of another work tree, which stay behind. */
@@ -525,7 +593,12 @@ int main(void)
 		cmocka_unit_test(histories_that_meet_again_are_read_once),
 		cmocka_unit_test(a_detached_head_is_no_branch),
 		cmocka_unit_test(a_mode_committed_since_stays),
-		cmocka_unit_test(what_was_staged_since_stays),
+		cmocka_unit_test(what_was_done_since_stays),
+		cmocka_unit_test(what_git_could_not_see_yet_it_sees),
+		cmocka_unit_test(it_is_taken_back_as_it_was_rebased),
+		cmocka_unit_test(what_was_squashed_is_found),
+		cmocka_unit_test(a_branch_in_a_rebase_stays),
+		cmocka_unit_test(another_name_is_no_branch),
 		cmocka_unit_test(a_branch_in_another_work_tree_stays),
 	};
 

@@ -182,6 +182,77 @@ static void what_is_put_back_stays_inside(void **state)
 	git_commit_free(commit);
 }
 
+/* A protected link, as it was, changed or gone; of one that leads out nothing was there. */
+static void a_link_is_put_back_as_well(void **state)
+{
+	static const struct {
+		const char *target, *build;
+		size_t changed, missing;
+		const char *want;
+	} rows[] = {
+		{ "a/b", "true", 0, 0, "l a/b;" },
+		{ "a/b", "ln -sfn b/a l", 1, 0, "l a/b;" },
+		{ "a/b", "rm l; echo mine >l", 0, 1, "l a/b;" },
+		{ "a/b", "rm l; mkdir -p l/l", 0, 1, "l a/b;" },
+		{ "a/b", "rm l", 0, 1, "l a/b;" },
+		{ "../out", "true", 0, 0, "" },
+	};
+	json_t *paths = json_pack("[s]", "l");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		git_commit *commit = commit_of("120000", "l", rows[i].target);
+		json_t *changed = json_array(), *missing = json_array(), *skipped = json_array();
+		char script[200], got[800];
+		json_int_t count;
+		struct error why = { 0 };
+
+		assert_int_equal(copy_fill(repository, commit, "a", NULL, skipped, &count, &why), 0);
+		snprintf(script, sizeof(script), "cd .git/cupel/a && { %s; }", rows[i].build);
+		assert_int_equal(system(script), 0);
+		int r = copy_protect(repository, commit, "a", paths, changed, missing, &why);
+
+		say("find .git/cupel/a -mindepth 1 -printf '%y %l;'", got);
+		test_row(r == 0 && json_array_size(changed) == rows[i].changed &&
+			 json_array_size(missing) == rows[i].missing &&
+			 strcmp(got, rows[i].want) == 0,
+			 "%s: %d %s: %s", rows[i].build, r, why.text, got);
+		json_decref(changed);
+		json_decref(missing);
+		json_decref(skipped);
+		git_commit_free(commit);
+	}
+	json_decref(paths);
+}
+
+/* Beside them lie the files of a change that another is making. */
+static void copies_go_and_nothing_else(void **state)
+{
+	struct error why = { 0 };
+	char got[800];
+
+	(void)state;
+	assert_int_equal(system("mkdir -p .git/cupel/a/b && touch .git/cupel/new-0 .git/cupel/index"), 0);
+	test_row(copy_remove(NULL, &why) == 0, "%s", why.text);
+	say("ls .git/cupel | tr '\n' ' '", got);
+	assert_string_equal(got, "index new-0 ");
+	assert_int_equal(system("rm .git/cupel/*"), 0);
+}
+
+/* What a build that ran away has left, with few descriptors. */
+static void deep_folders_go(void **state)
+{
+	struct error why = { 0 };
+	char got[800];
+
+	(void)state;
+	assert_int_equal(system("mkdir -p .git/cupel/a && cd .git/cupel/a &&"
+				" for i in $(seq 1000); do mkdir -p d e && cd d; done"), 0);
+	test_row(copy_remove(NULL, &why) == 0, "%s", why.text);
+	say("find .git/cupel -mindepth 1", got);
+	assert_string_equal(got, "");
+}
+
 /* By whom prefers another disk, say: nothing is written through it. */
 static void a_link_in_place_of_the_folder_is_named(void **state)
 {
@@ -206,6 +277,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_tree_reaches_out),
 		cmocka_unit_test(what_is_put_back_stays_inside),
+		cmocka_unit_test(a_link_is_put_back_as_well),
+		cmocka_unit_test(copies_go_and_nothing_else),
+		cmocka_unit_test(deep_folders_go),
 		cmocka_unit_test(a_link_in_place_of_the_folder_is_named),
 	};
 

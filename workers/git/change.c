@@ -11,11 +11,26 @@
 #include "workers/git/trailers.h"
 #include "workers/git/worktree.h"
 
+/* What this library does not read yet, and how git makes it what it does. */
+static const char *way_out(const char *message)
+{
+	static const char *const ways[][2] = {
+		{ "extension: 'link'", "; run: git update-index --no-split-index" },
+		{ "extension: 'sdir'", "; run: git sparse-checkout reapply --no-sparse-index" },
+	};
+
+	for (size_t i = 0; i < COUNT(ways); i++)
+		if (strstr(message, ways[i][0]))
+			return ways[i][1];
+	return "";
+}
+
 int git_failure(const char *what, struct error *why)
 {
 	const git_error *last = git_error_last();
+	const char *message = last ? last->message : "git failed";
 
-	return error_set(why, -EIO, "%s: %s", what, last ? last->message : "git failed");
+	return error_set(why, -EIO, "%s: %s%s", what, message, way_out(message));
 }
 
 void blob_sum(const git_blob *blob, char ret[SHA256_TEXT_BYTES])
@@ -282,7 +297,7 @@ static int add_delta(const git_diff_delta *delta, float progress, void *payload)
 
 	(void)progress;
 	if (edits->count == EDITS_MAX || delta->status != GIT_DELTA_MODIFIED)
-		return -1;
+		return GIT_EUSER;
 	edits->items[edits->count++] = (struct edit){
 		.path = strdup(delta->new_file.path), .before = delta->old_file.id,
 		.after = delta->new_file.id, .mode = (git_filemode_t)delta->new_file.mode,
@@ -290,6 +305,14 @@ static int add_delta(const git_diff_delta *delta, float progress, void *payload)
 	return 0;
 }
 
+static void free_paths(struct edits *edits)
+{
+	for (size_t i = 0; i < edits->count; i++)
+		free((char *)(uintptr_t)edits->items[i].path);
+	edits->count = 0;
+}
+
+/* -ENOTSUP, and none, of a commit that is more than changed files: squashed, say. */
 static int read_edits(struct edits *edits, const git_commit *commit, struct error *why)
 {
 	git_commit *parent = NULL;
@@ -309,13 +332,11 @@ static int read_edits(struct edits *edits, const git_commit *commit, struct erro
 	git_tree_free(trees[0]);
 	git_tree_free(trees[1]);
 	git_commit_free(parent);
+	if (r == GIT_EUSER) {
+		free_paths(edits);
+		return error_set(why, -ENOTSUP, "the commit adds, removes or renames files");
+	}
 	return r < 0 ? git_failure("read the commit", why) : 0;
-}
-
-static void free_paths(struct edits *edits)
-{
-	for (size_t i = 0; i < edits->count; i++)
-		free((char *)(uintptr_t)edits->items[i].path);
 }
 
 /* Whether the branch still holds what the edits made. */
@@ -335,11 +356,16 @@ static bool is_last_word(const struct work *work, const char *reference)
 
 static int catch_up(struct work *work, struct error *why)
 {
-	int r = lock_index(&work->lock, why);
+	struct edits left;
+	int r;
 
+	worktree_left_behind(&work->edits, &left);
+	if (left.count == 0)
+		return 0;
+	r = lock_index(&work->lock, why);
 	if (r == 0)
-		r = worktree_stage(&work->edits, why);
-	return r < 0 ? r : worktree_follow(&work->edits, why);
+		r = worktree_stage(&left, why);
+	return r < 0 ? r : worktree_follow(&left, why);
 }
 
 /* As trailers_look(), for those who must know whether it is there. */
@@ -374,9 +400,10 @@ static int find(struct work *work, const struct improvement *improvement, json_t
 							      &found.commit) < 0)
 		return git_failure("commit", why);
 	r = read_edits(&work->edits, commit, why);
+	r = r == -ENOTSUP ? 0 : r;
 	snprintf(work->reference, sizeof(work->reference), "%s", found.reference);
 	if (r == 0 && is_checked_out(repository, found.reference) &&
-	    is_last_word(work, found.reference) && worktree_lags(&work->edits))
+	    is_last_word(work, found.reference))
 		r = catch_up(work, why);
 	if (r == 0) {
 		*ret = describe(work, &found.commit);
@@ -444,8 +471,8 @@ static int take_tip(struct work *work, const char *reference, struct error *why)
 	git_reference_free(branch);
 	work->checked_out = is_checked_out(work->edits.repository, reference);
 	if (r == 0 && !work->checked_out &&
-	    worktree_is_elsewhere(work->edits.repository, reference))
-		r = refuse(why, "the branch %.200s is checked out in another work tree; switch it to another branch there first, or take the change back by hand: git revert",
+	    worktree_is_held(work->edits.repository, reference))
+		r = refuse(why, "the branch %.200s is checked out in another work tree, or a rebase or bisection is at it; end that first, or take the change back by hand: git revert",
 			   reference + strlen("refs/heads/"));
 	return r;
 }
@@ -574,12 +601,28 @@ static int turn_round(struct work *work, json_int_t number, struct error *why)
 	return 0;
 }
 
+/* As it was found, rebased perhaps; where that is more, as it was made. */
+static int read_done(struct work *work, const struct found *found, const char *commit,
+		     git_commit **ret, struct error *why)
+{
+	git_repository *repository = work->edits.repository;
+	int r = git_commit_lookup(ret, repository, &found->commit) < 0 ?
+			git_failure("commit", why) : read_edits(&work->edits, *ret, why);
+
+	if (r != -ENOTSUP)
+		return r;
+	git_commit_free(*ret);
+	*ret = NULL;
+	r = lookup_commit(repository, commit, ret, why);
+	return r < 0 ? r : read_edits(&work->edits, *ret, why);
+}
+
 static int revert_once(struct work *work, const char *commit,
 		       const struct improvement *improvement, json_t **ret, struct error *why)
 {
 	git_commit *done = NULL;
 	struct found found;
-	char message[300 + TRAILERS_BYTES], trailers[TRAILERS_BYTES];
+	char message[300 + TRAILERS_BYTES], trailers[TRAILERS_BYTES], hex[GIT_OID_HEXSZ + 1];
 	int r = look(work->edits.repository, improvement, &found, why);
 
 	if (r < 0)
@@ -597,9 +640,7 @@ static int revert_once(struct work *work, const char *commit,
 	if (strcmp(found.reference, "HEAD") == 0)
 		return refuse(why, "no branch holds improvement %lld, only the detached HEAD does; check out a branch (git switch -c NAME) first",
 			      (long long)improvement->number);
-	r = lookup_commit(work->edits.repository, commit, &done, why);
-	if (r == 0)
-		r = read_edits(&work->edits, done, why);
+	r = read_done(work, &found, commit, &done, why);
 	if (r == 0)
 		r = take_tip(work, found.reference, why);
 	if (r == 0)
@@ -608,7 +649,8 @@ static int revert_once(struct work *work, const char *commit,
 		trailers_write(TRAILER_UNDONE, improvement, trailers);
 		snprintf(message, sizeof(message),
 			 "Revert \"%.120s\"\n\nThis reverts commit %.40s.\n%s",
-			 git_commit_summary(done), commit, trailers);
+			 git_commit_summary(done),
+			 git_oid_tostr(hex, sizeof(hex), git_commit_id(done)), trailers);
 		r = carry_out(work, message, ret, why);
 	}
 	free_paths(&work->edits);

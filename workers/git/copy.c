@@ -81,7 +81,26 @@ int copy_open(const char *name, struct error *why)
 
 /* ---- emptying ---- */
 
-static int empty(int directory, unsigned depth, struct error *why);
+static int empty(int directory, unsigned depth, bool only_folders, struct error *why);
+
+static unsigned deep_count;
+
+/* Each level takes descriptors: what lies deeper becomes a copy, to be removed as one. */
+static int move_up(int directory, const char *name, struct error *why)
+{
+	AUTO_CLOSE int folder = copy_folder(false, why);
+	char to[32];
+
+	int r;
+
+	if (folder < 0)
+		return folder;
+	do {
+		snprintf(to, sizeof(to), "deep-%u", deep_count++);
+		r = renameat(directory, name, folder, to) < 0 ? -errno : 0;
+	} while (r == -EEXIST || r == -ENOTEMPTY);
+	return r < 0 ? error_set(why, r, "move %.200s: %s", name, strerror(-r)) : 0;
+}
 
 static int remove_entry(int directory, const char *name, unsigned depth, struct error *why)
 {
@@ -91,28 +110,43 @@ static int remove_entry(int directory, const char *name, unsigned depth, struct 
 		return error_set(why, -errno, "remove %.200s: %s", name, strerror(errno));
 	if (fchmodat(directory, name, 0700, 0) < 0)	/* a command may have shut it */
 		return error_set(why, -errno, "remove %.200s: %s", name, strerror(errno));
+	if (depth == DEPTH_MAX)
+		return move_up(directory, name, why);
 	AUTO_CLOSE int inner = path_open(directory, name, O_RDONLY | O_DIRECTORY, 0,
 					 PATH_STRICT, why);
-	int r = inner < 0 ? inner : empty(inner, depth + 1, why);
+	int r = inner < 0 ? inner : empty(inner, depth + 1, false, why);
 
 	if (r == 0 && unlinkat(directory, name, AT_REMOVEDIR) < 0)
 		r = error_set(why, -errno, "remove %.200s: %s", name, strerror(errno));
 	return r;
 }
 
-static int empty(int directory, unsigned depth, struct error *why)
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static bool is_folder(int directory, const char *name)
+{
+	struct stat status;
+
+	return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(status.st_mode);
+}
+
+static int empty(int directory, unsigned depth, bool only_folders, struct error *why)
 {
 	struct dirent *entry;
 	int r = 0;
 
-	if (depth > DEPTH_MAX * 4)
-		return error_set(why, -ELOOP, "folders are nested too deep");
 	DIR *stream = fdopendir(dup(directory));
 
 	if (!stream)
 		return error_set(why, -errno, "read a folder: %s", strerror(errno));
+	rewinddir(stream);	/* its place is the descriptor's */
 	while (r == 0 && (entry = readdir(stream)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (!is_dots(entry->d_name) &&
+		    (!only_folders || is_folder(directory, entry->d_name)))
 			r = remove_entry(directory, entry->d_name, depth, why);
 	closedir(stream);
 	return r;
@@ -130,7 +164,16 @@ int copy_remove(const char *name, struct error *why)
 		return 0;
 	if (folder < 0)
 		return folder;
-	return name ? remove_entry(folder, name, 0, why) : empty(folder, 0, why);
+	if (name)
+		return remove_entry(folder, name, 0, why);
+	unsigned before;
+
+	do {
+		before = deep_count;
+		/* Copies are folders: files beside them are of a change being made. */
+		r = empty(folder, 0, true, why);
+	} while (r == 0 && deep_count > before);
+	return r;
 }
 
 /* ---- filling ---- */
@@ -317,7 +360,7 @@ int copy_fill(git_repository *repository, const git_commit *commit,
 
 	if (copy < 0)
 		return copy;
-	int r = empty(copy, 0, why);
+	int r = empty(copy, 0, false, why);
 
 	if (r < 0)
 		return r;
@@ -345,6 +388,16 @@ static bool is_protected(const struct protect *protect, const char *path)
 		if (text_is_below(path, json_string_value(json_array_get(protect->paths, i))))
 			return true;
 	return false;
+}
+
+/* Whether the link there leads to that; -ENOENT if it is none. */
+static int leads(int copy, const char *path, const char *target, size_t length)
+{
+	AUTO_CLOSE int fd = path_open(copy, path, O_PATH | O_NOFOLLOW, 0, PATH_STRICT, NULL);
+	char found[PATH_BYTES_MAX];
+	ssize_t n = fd < 0 ? -1 : readlinkat(fd, "", found, sizeof(found));
+
+	return n < 0 ? -ENOENT : (size_t)n == length && memcmp(found, target, length) == 0;
 }
 
 /* Whether the file there holds these bytes; -ENOENT if it is no such file. */
@@ -385,12 +438,13 @@ static int enter(int directory, const char *name, struct error *why)
 static int put_back(struct protect *protect, const char *path, const git_tree_entry *entry,
 		    const char *data, size_t size)
 {
-	bool executable = git_tree_entry_filemode(entry) == GIT_FILEMODE_BLOB_EXECUTABLE;
+	const git_filemode_t mode = git_tree_entry_filemode(entry);
 	AUTO_CLOSE int folder = -1;
 	int directory = protect->copy;
+	unsigned depth = 0;
 	char name[NAME_MAX + 1];
 
-	for (const char *slash; (slash = strchr(path, '/')); path = slash + 1) {
+	for (const char *slash; (slash = strchr(path, '/')); path = slash + 1, depth++) {
 		snprintf(name, sizeof(name), "%.*s", (int)(slash - path), path);
 		int inner = enter(directory, name, protect->fill.why);
 
@@ -402,8 +456,25 @@ static int put_back(struct protect *protect, const char *path, const git_tree_en
 	}
 	int r = remove_entry(directory, path, 0, protect->fill.why);
 
-	return r < 0 ? r :
-		       write_file(&protect->fill, directory, path, data, size, executable);
+	if (r < 0)
+		return r;
+	if (mode == GIT_FILEMODE_LINK)
+		return make_link(&protect->fill, directory, path, data, size, depth);
+	return write_file(&protect->fill, directory, path, data, size,
+			  mode == GIT_FILEMODE_BLOB_EXECUTABLE);
+}
+
+/* As holds(); a link that leads out of the copy was never there. */
+static int is_as_it_was(const struct protect *protect, const char *path, bool is_link,
+			const char *data, size_t size)
+{
+	unsigned depth = 0;
+
+	if (!is_link)
+		return holds(protect->copy, path, data, size);
+	for (const char *at = path; (at = strchr(at, '/')); at++)
+		depth++;
+	return stays_inside(data, size, depth) ? leads(protect->copy, path, data, size) : 1;
 }
 
 static int on_entry(const char *root, const git_tree_entry *entry, void *payload)
@@ -413,8 +484,7 @@ static int on_entry(const char *root, const git_tree_entry *entry, void *payload
 	git_blob *blob;
 
 	snprintf(path, sizeof(path), "%s%s", root, git_tree_entry_name(entry));
-	if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB ||
-	    git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK || !is_protected(protect, path))
+	if (git_tree_entry_type(entry) != GIT_OBJECT_BLOB || !is_protected(protect, path))
 		return 0;
 	if (git_blob_lookup(&blob, protect->fill.repository, git_tree_entry_id(entry)) < 0) {
 		protect->result = git_failure(path, protect->fill.why);
@@ -422,7 +492,8 @@ static int on_entry(const char *root, const git_tree_entry *entry, void *payload
 	}
 	const char *data = git_blob_rawcontent(blob);
 	size_t size = (size_t)git_blob_rawsize(blob);
-	int same = holds(protect->copy, path, data, size);
+	int same = is_as_it_was(protect, path,
+				git_tree_entry_filemode(entry) == GIT_FILEMODE_LINK, data, size);
 
 	if (same != 1) {
 		json_array_append_new(same == 0 ? protect->changed : protect->missing,
@@ -450,7 +521,10 @@ int copy_protect(git_repository *repository, const git_commit *commit,
 	protect.copy = copy;
 	if (git_commit_tree(&tree, commit) < 0)
 		return git_failure("commit", why);
-	git_tree_walk(tree, GIT_TREEWALK_PRE, on_entry, &protect);
+	int r = git_tree_walk(tree, GIT_TREEWALK_PRE, on_entry, &protect);
+
 	git_tree_free(tree);
-	return protect.result;
+	if (protect.result < 0)
+		return protect.result;
+	return r < 0 ? git_failure("commit", why) : 0;
 }

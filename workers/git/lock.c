@@ -29,7 +29,10 @@ static bool same_file(int folder, const char *name, int fd)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Empty, or the commit of an improvement: nobody else writes either there. */
+/*
+ * Empty, or the commit of an improvement. git's own is empty for a moment, too,
+ * and its rename then fails by name; it is tried only where one of ours was left.
+ */
 static bool is_ours(git_repository *repository, const char *text, ssize_t length)
 {
 	git_commit *commit;

@@ -78,6 +78,15 @@ static int lookup(const struct worker_call *call, git_commit **ret, struct error
 
 /* ---- git.status ---- */
 
+/* For people, and of any bytes. */
+static json_t *name_of(const char *path)
+{
+	char text[1024];
+
+	text_escape(span_of_text(path), text, sizeof(text));
+	return json_string(text);
+}
+
 static int count_status(json_t *dirty, json_int_t *untracked, struct error *why)
 {
 	git_status_options options;
@@ -95,7 +104,7 @@ static int count_status(json_t *dirty, json_int_t *untracked, struct error *why)
 		if (entry->status == GIT_STATUS_WT_NEW)
 			(*untracked)++;
 		else if (json_array_size(dirty) < DIRTY_MAX)
-			json_array_append_new(dirty, json_string(delta->new_file.path));
+			json_array_append_new(dirty, name_of(delta->new_file.path));
 	}
 	git_status_list_free(list);
 	return 0;

@@ -80,14 +80,17 @@ static int look_from_branches(struct history *history, const struct improvement 
 			      struct found *found, struct error *why)
 {
 	git_reference_iterator *branches;
-	const char *name;
+	git_reference *branch;
 	int r = 0, next = 0;
 
 	if (git_reference_iterator_glob_new(&branches, history->repository, "refs/heads/*") < 0)
 		return git_failure("branches", why);
-	while (r == 0 && !found->done &&
-	       (next = git_reference_next_name(&name, branches)) == 0)
-		r = look_from(history, name, improvement, found, why);
+	while (r == 0 && !found->done && (next = git_reference_next(&branch, branches)) == 0) {
+		/* Another name of a branch is no branch of its own. */
+		if (git_reference_type(branch) == GIT_REFERENCE_DIRECT)
+			r = look_from(history, git_reference_name(branch), improvement, found, why);
+		git_reference_free(branch);
+	}
 	if (r == 0 && next < 0 && next != GIT_ITEROVER)
 		r = git_failure("branches", why);
 	git_reference_iterator_free(branches);

@@ -103,23 +103,22 @@ int worktree_check(const struct edits *edits, struct error *why)
 	return check_index(edits, why);
 }
 
-bool worktree_lags(const struct edits *edits)
+void worktree_left_behind(const struct edits *edits, struct edits *ret)
 {
 	git_index *index;
-	bool lags = false;
 
+	*ret = (struct edits){ .repository = edits->repository };
 	if (git_repository_index(&index, edits->repository) < 0)
-		return false;
+		return;
 	git_index_read(index, 1);
 	for (size_t i = 0; i < edits->count; i++) {
 		const struct edit *edit = &edits->items[i];
 		const git_index_entry *entry = git_index_get_bypath(index, edit->path, 0);
 
-		lags |= state_of(edit, NULL) == FILE_IS_BEFORE ||
-			(entry && git_oid_equal(&entry->id, &edit->before));
+		if (entry && git_oid_equal(&entry->id, &edit->before))
+			ret->items[ret->count++] = *edit;
 	}
 	git_index_free(index);
-	return lags;
 }
 
 /* ---- staging ---- */
@@ -184,6 +183,8 @@ static int open_index(const struct edits *edits, git_index **ret, struct error *
 
 	snprintf(path, sizeof(path), "%s" COPY_FOLDER "/" INDEX,
 		 git_repository_path(edits->repository));
+	if (access(path, F_OK) < 0)	/* libgit2 takes it for an empty one */
+		return error_set(why, -errno, "index: %s", strerror(errno));
 	return git_index_open(ret, path) < 0 ? git_failure("index", why) : 0;
 }
 
@@ -267,6 +268,22 @@ static int place_file(const struct edits *edits, size_t number, int folder,
 	return 0;
 }
 
+/*
+ * As old as the one it replaces: what was written in that very moment git has to
+ * read again, as it would have, and what we have written since as well.
+ */
+static int replace_index(int folder, struct error *why)
+{
+	struct stat old;
+
+	if (fstatat(folder, "../" INDEX, &old, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    utimensat(folder, INDEX, (struct timespec[]){ old.st_mtim, old.st_mtim },
+		      AT_SYMLINK_NOFOLLOW) < 0 ||
+	    renameat(folder, INDEX, folder, "../" INDEX) < 0)
+		return error_set(why, -errno, "index: %s", strerror(errno));
+	return 0;
+}
+
 int worktree_follow(const struct edits *edits, struct error *why)
 {
 	AUTO_CLOSE int folder = copy_folder(true, why);
@@ -279,37 +296,59 @@ int worktree_follow(const struct edits *edits, struct error *why)
 		return r;
 	/* The staged one will do where this one does not fit on the disk. */
 	write_index(edits, true, &ignored);
-	if (renameat(folder, INDEX, folder, "../" INDEX) < 0)
-		return error_set(why, -errno, "index: %s", strerror(errno));
-	return 0;
+	return replace_index(folder, why);
 }
 
-/* ---- work trees that git worktree(1) has linked ---- */
+/* ---- branches that something else is at ---- */
 
-/* By their own HEAD alone: what they hold lies where we may not look. */
-static bool has_checked_out(const char *linked, const char *reference)
+/* Files of a work tree's git folder that name a branch, and how. */
+static const struct {
+	const char *path, *before, *omitted;
+} holders[] = {
+	{ "HEAD", "ref: ", "" },
+	{ "rebase-merge/head-name", "", "" },
+	{ "rebase-apply/head-name", "", "" },
+	{ "BISECT_START", "", "refs/heads/" },
+};
+
+/* By what git has noted alone: the files of the others lie where we may not look. */
+static bool names(const char *folder, size_t holder, const char *reference)
 {
+	const char *before = holders[holder].before, *omitted = holders[holder].omitted;
 	char path[512], text[512];
 
-	snprintf(path, sizeof(path), "%s/worktrees/%.255s/HEAD", git_folder, linked);
+	snprintf(path, sizeof(path), "%s%s/%s", git_folder, folder, holders[holder].path);
 	AUTO_CLOSE int fd = path_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0, PATH_STRICT,
 				      NULL);
 	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	text[length < 0 ? 0 : length] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	return strncmp(text, "ref: ", 5) == 0 && strcmp(text + 5, reference) == 0;
+	return strncmp(text, before, strlen(before)) == 0 &&
+	       strncmp(reference, omitted, strlen(omitted)) == 0 &&
+	       strcmp(text + strlen(before), reference + strlen(omitted)) == 0;
 }
 
-bool worktree_is_elsewhere(git_repository *repository, const char *reference)
+static bool is_held_in(const char *folder, const char *reference)
+{
+	for (size_t i = 0; i < COUNT(holders); i++)
+		if (names(folder, i, reference))
+			return true;
+	return false;
+}
+
+bool worktree_is_held(git_repository *repository, const char *reference)
 {
 	git_strarray linked = { 0 };
-	bool is = false;
+	bool is = is_held_in("", reference);
+	char folder[300];
 
-	if (git_worktree_list(&linked, repository) < 0)
-		return false;
-	for (size_t i = 0; !is && i < linked.count; i++)
-		is = has_checked_out(linked.strings[i], reference);
+	if (is || git_worktree_list(&linked, repository) < 0)
+		return is;
+	for (size_t i = 0; !is && i < linked.count; i++) {
+		snprintf(folder, sizeof(folder), "/worktrees/%.255s", linked.strings[i]);
+		is = is_held_in(folder, reference);
+	}
 	git_strarray_dispose(&linked);
 	return is;
 }

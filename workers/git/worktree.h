@@ -2,8 +2,8 @@
  * worktree.h - the checked-out files and the index, from some bytes to others.
  *
  *	worktree_check()	each file holds what the edit starts from, or ends at
- *	worktree_stage()	all that will be needed, written and on the disk:
- *				.git/cupel/new-N and .git/cupel/index
+ *	worktree_stage()	all that will be needed: .git/cupel/new-N, synced,
+ *				and .git/cupel/index
  *	worktree_follow()	renames alone: the files, then the index
  *
  * So a disk that is full is noticed while nothing has changed yet, and a reader
@@ -34,16 +34,21 @@ struct edits {
 
 /* -EBUSY (FAILED_PRECONDITION) with the path of a file that is neither. */
 int worktree_check(const struct edits *edits, struct error *why);
-/* Whether a file or the index still is where an edit starts from. */
-bool worktree_lags(const struct edits *edits);
+/*
+ * Those of which the index, which is renamed last, says what they start from:
+ * who made the commit was killed before it was through. So it looks where a
+ * person has staged just that; what is in the files alone is theirs.
+ */
+void worktree_left_behind(const struct edits *edits, struct edits *ret);
 int worktree_stage(const struct edits *edits, struct error *why);
 /* After it was staged, with index.lock held. */
 int worktree_follow(const struct edits *edits, struct error *why);
 
 /*
- * Whether another work tree of the repository (git-worktree(1)) has checked out
- * the branch, whose full name it is: its files and index would not follow.
+ * Whether a rebase or a bisection is at the branch, or another work tree of the
+ * repository (git-worktree(1)) has checked it out, whose files would not follow.
+ * reference is its full name, and it is not checked out here.
  */
-bool worktree_is_elsewhere(git_repository *repository, const char *reference);
+bool worktree_is_held(git_repository *repository, const char *reference);
 
 #endif

@@ -280,6 +280,20 @@ static int check_day(struct campaign *campaign, int64_t improvement, bool *ret_f
 	return 0;
 }
 
+/* Whether nothing has come of it; a campaign that is ended here knows no more. */
+static bool is_still_approved(struct campaign *campaign, int64_t improvement)
+{
+	struct error *why = campaign->why, ignored;
+	json_t *row = NULL;
+
+	campaign->why = &ignored;
+	bool is = read_improvement(campaign, improvement, &row) == 0 && has_status(row, "approved");
+
+	campaign->why = why;
+	json_decref(row);
+	return is;
+}
+
 int campaign_apply(struct campaign *campaign, int64_t improvement)
 {
 	const json_t *decision = json_object_get(campaign->report, "decision");
@@ -296,9 +310,9 @@ int campaign_apply(struct campaign *campaign, int64_t improvement)
 
 	if (r == 0 && !full)
 		r = improvement_apply(campaign, improvement, true);
-	if (r != -EBUSY)
+	if (r == 0 || !is_still_approved(campaign, improvement))
 		return r;
-	/* Somebody's work is in the way, or it cannot be written: it stays approved. */
+	/* Somebody's work is in the way, or it cannot be written. */
 	json_object_set_new(campaign->report, "not_applied", json_string(campaign->why->text));
 	return 0;
 }
