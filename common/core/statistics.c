@@ -138,6 +138,23 @@ double statistics_mad(double *samples, size_t count)
 	return statistics_median(samples, count);
 }
 
+/* How many of the samples are below the median is how many of fair coins fall heads. */
+struct interval median_interval(const double *sorted, size_t count,
+				double confidence)
+{
+	struct interval none = { NAN, NAN };
+	size_t left_out = 0;	/* at either end, and the bound itself */
+
+	if (count == 0 || isnan(sorted[count - 1]) ||
+	    !(confidence >= 0 && confidence < 1))
+		return none;
+	while (binomial_tail(count - left_out, count, 0.5) <= (1 - confidence) / 2)
+		left_out++;
+	if (left_out == 0)
+		return none;
+	return (struct interval){ sorted[left_out - 1], sorted[count - left_out] };
+}
+
 /* Sets the answers that need no computing; returns whether it did. */
 static bool interval_is_plain(uint64_t k, uint64_t n, double confidence,
 			      struct interval *ret)

@@ -6,10 +6,11 @@
  *
  * Pure. Sources: B. P. Welford, Technometrics 4 (1962), and T. Chan, G. Golub
  * and R. LeVeque (1979) for moments and their union; R. Hyndman and Y. Fan,
- * Am. Stat. 50 (1996) for quantiles of type 7; E. B. Wilson, JASA 22 (1927);
- * C. Clopper and E. Pearson, Biometrika 26 (1934); J. Williams, CACM 7 (1964)
- * for the sort; C. Hoare, CACM 4 (1961), Algorithm 65, for selection; R. Fisher,
- * J. Royal Stat. Soc. 98 (1935).
+ * Am. Stat. 50 (1996) for quantiles of type 7; W. Thompson, Ann. Math. Stat. 7
+ * (1936) for the median's interval; E. B. Wilson, JASA 22 (1927); C. Clopper
+ * and E. Pearson, Biometrika 26 (1934); J. Williams, CACM 7 (1964) for the
+ * sort; C. Hoare, CACM 4 (1961), Algorithm 65, for selection; R. Fisher, J.
+ * Royal Stat. Soc. 98 (1935).
  */
 #ifndef CUPEL_COMMON_CORE_STATISTICS_H
 #define CUPEL_COMMON_CORE_STATISTICS_H
@@ -57,6 +58,14 @@ struct interval {
 	double low;
 	double high;
 };
+
+/*
+ * For the median behind samples sorted so: the narrowest pair of them, as far
+ * from either end, that holds it at least that often whatever the distribution,
+ * with confidence in 0..1. NaN where too few hold it so: 95 % takes six.
+ */
+struct interval median_interval(const double *sorted, size_t count,
+				double confidence);
 
 /*
  * For the probability behind k successes of n, k at most n, two-sided, with

@@ -179,6 +179,15 @@ void cli_test_explain(FILE *out)
 
 /* ---- cupel bench ---- */
 
+static void add_interval(struct grid *grid, const json_t *row)
+{
+	if (json_is_number(json_object_get(row, "low")))
+		grid_cell(grid, TABLE_PLAIN, "%.4g .. %.4g", member_number(row, "low"),
+			  member_number(row, "high"));
+	else
+		grid_cell(grid, TABLE_PLAIN, "-");
+}
+
 static void add_metrics(struct grid *grid, const json_t *benchmark)
 {
 	const json_t *metrics = json_object_get(benchmark, "metrics"), *row;
@@ -191,8 +200,7 @@ static void add_metrics(struct grid *grid, const json_t *benchmark)
 		grid_cell(grid, TABLE_PLAIN, "%s.%s", member_text(benchmark, "name"),
 			  member_text(row, "name"));
 		grid_cell(grid, TABLE_PLAIN, "%.4g", member_number(row, "median"));
-		grid_cell(grid, TABLE_PLAIN, "%.4g .. %.4g", member_number(row, "low"),
-			  member_number(row, "high"));
+		add_interval(grid, row);
 		grid_cell(grid, TABLE_PLAIN, "%.2g", member_number(row, "spread"));
 		grid_cell(grid, TABLE_PLAIN, "%.0f", member_number(row, "runs"));
 		grid_cell(grid, TABLE_PLAIN, "%s%s%s is better", unit, *unit ? ", " : "",
@@ -241,8 +249,8 @@ void cli_bench_explain(FILE *out)
 {
 	fputs("\nBuilds the workspace one is in and runs the benchmarks of its cupel.conf, all\n"
 	      "or those named. Times are in seconds, as cupel measures them from outside; the\n"
-	      "interval is of the median, by order statistics; the spread is the distance\n"
-	      "of the quartiles.\n\n"
+	      "interval is of the median, by order statistics, and takes six runs; the spread\n"
+	      "is the distance of the quartiles.\n\n"
 	      "  --runs N  that many runs of each, after its warm-up; 10 if not said\n"
 	      "  --json    print the report as JSON\n", out);
 }

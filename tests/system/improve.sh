@@ -99,6 +99,12 @@ benchmark files {
 END
 is 'bench: each file is read' "$(cd ../files && "$cupel" bench --runs 2 --json |
 	jq -c '[.benchmarks[0].metrics[].median]')" '[7,9,7]'
+bounds() { # RUNS: of the median
+	(cd ../files && "$cupel" bench --runs "$1" --json | jq -c '.benchmarks[0].metrics[0] | [.low, .high]'
+		"$cupel" bench --runs "$1" | awk '/seven/ { print $3, $4 }')
+}
+is 'bench: five runs do not bound a median at 95 %' "$(bounds 5 | tr '\n' ' ')" '[null,null] - 0 '
+is 'bench: six do' "$(bounds 6 | tr '\n' ' ')" '[7,7] 7 .. '
 
 # One run follows the other at once: forty of them take no more than ten times
 # what forty launches do (they took a second each when a worker was asked for

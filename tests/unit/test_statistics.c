@@ -321,6 +321,68 @@ static void intervals_are_those_of_the_table(void **state)
 	}
 }
 
+/* The chance that fewer than k of n fair coins fall heads, by counting. */
+static double chance_below(unsigned k, unsigned n)
+{
+	double row[42] = { 1 }, sum = 0;
+
+	for (unsigned i = 1; i <= n; i++)
+		for (unsigned j = i; j > 0; j--)
+			row[j] += row[j - 1];
+	for (unsigned i = 0; i < k; i++)
+		sum += row[i];
+	return ldexp(sum, -(int)n);
+}
+
+/* Values that are their own ranks, so that the interval says which it took. */
+static void intervals_of_the_median_are_the_narrowest_that_hold(void **state)
+{
+	static const double levels[] = { 0.5, 0.9, 0.95, 0.99 };
+	double ranks[40];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(ranks); i++)
+		ranks[i] = i;
+	for (unsigned n = 1; n <= COUNT(ranks); n++)
+		for (size_t i = 0; i < COUNT(levels); i++) {
+			struct interval got = median_interval(ranks, n, levels[i]);
+			unsigned k = isnan(got.low) ? 0 : (unsigned)got.low + 1;
+
+			test_row(k == 0 ? isnan(got.high) :
+				 same(got.low + got.high, n - 1) && got.low <= got.high &&
+				 1 - 2 * chance_below(k, n) >= levels[i],
+				 "%u at %g: got %g %g", n, levels[i], got.low, got.high);
+			test_row(2 * k + 1 > n || 1 - 2 * chance_below(k + 1, n) < levels[i],
+				 "%u at %g: %g %g is too wide", n, levels[i], got.low,
+				 got.high);
+		}
+}
+
+static void few_values_bound_no_median(void **state)
+{
+	static const double samples[] = { 1, 2, 3, 4, 5, 6, NAN };
+	static const struct {
+		size_t count;
+		double confidence;
+		struct interval want;
+	} rows[] = {
+		{ 0, 0.95, { NAN, NAN } }, { 1, 0.95, { NAN, NAN } },
+		{ 5, 0.95, { NAN, NAN } }, { 6, 0.95, { 1, 6 } },
+		{ 7, 0.95, { NAN, NAN } }, { 6, 1, { NAN, NAN } },
+		{ 6, -0.1, { NAN, NAN } }, { 6, 1.1, { NAN, NAN } },
+		{ 6, NAN, { NAN, NAN } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct interval got = median_interval(samples, rows[i].count,
+						      rows[i].confidence);
+
+		test_row(agrees(got, rows[i].want), "row %zu: got %g %g", i, got.low,
+			 got.high);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +397,8 @@ int main(void)
 		cmocka_unit_test(quantiles_of_equal_samples_are_those_samples),
 		cmocka_unit_test(medians_and_spreads_are_those_of_the_table),
 		cmocka_unit_test(intervals_are_those_of_the_table),
+		cmocka_unit_test(intervals_of_the_median_are_the_narrowest_that_hold),
+		cmocka_unit_test(few_values_bound_no_median),
 	};
 
 	return cmocka_run_group_tests_name("statistics", tests, NULL, NULL);

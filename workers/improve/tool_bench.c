@@ -14,6 +14,7 @@
 #include "workers/improve/tools.h"
 
 #define RUNS_MAX 1000
+#define CONFIDENCE 0.95	/* of the interval, at least */
 
 struct bench {
 	struct session *session;
@@ -48,30 +49,23 @@ static int run_once(struct bench *bench, const struct workspace_benchmark *bench
 	return r < 0 ? error_prefix(bench->why, r, "benchmark %s", benchmark->title) : 0;
 }
 
-/*
- * An interval for the median by order statistics, 95 % whatever the noise
- * (W. Conover, Practical Nonparametric Statistics, section 3.2).
- */
+/* What cannot be bounded by so few runs is null: json_real() takes no NaN. */
 static json_t *summarise(const struct workspace_metric *metric, double *values, int64_t count)
 {
-	double half = 0.98 * sqrt((double)count);
-	int64_t low, high;
 	size_t n = (size_t)count;
 	json_t *raw = json_array();
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(raw, json_real(values[i]));
 	statistics_sort(values, n);
-	low = (int64_t)((double)count / 2 - half);
-	high = (int64_t)((double)count / 2 + half);
-	json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:o, s:I}", "name", metric->title,
-				"unit", metric->unit, "better",
+	struct interval interval = median_interval(values, n, CONFIDENCE);
+	json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:o?, s:o?, s:f, s:o, s:I}", "name",
+				metric->title, "unit", metric->unit, "better",
 				metric->better ? "higher" : "lower", "median",
 				statistics_quantile(values, n, 0.5), "low",
-				values[low < 0 ? 0 : low], "high",
-				values[high >= count ? count - 1 : high], "spread",
-				statistics_quantile(values, n, 0.75) -
-					statistics_quantile(values, n, 0.25),
+				json_real(interval.low), "high", json_real(interval.high),
+				"spread", statistics_quantile(values, n, 0.75) -
+					  statistics_quantile(values, n, 0.25),
 				"values", raw, "runs", (json_int_t)count);
 
 	if (!isnan(metric->target))
