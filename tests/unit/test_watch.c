@@ -153,6 +153,80 @@ static void a_long_watch_stays_awake(void **state)
 	assert_int_equal(watch_add(&watch, -0.05) != WATCH_QUIET, true);
 }
 
+/* ---- guards ---- */
+
+enum { LOOK = 10 };
+
+static const struct {
+	const char *name;
+	struct decision_guard guard;
+	double factor, primary;	/* new against old, of the guard and of the first */
+	unsigned pairs;
+	int want;		/* guards[1] is that one, guards[0] as it was */
+} guards[] = {
+	{ "what takes more than is tolerated", { LOWER_IS_BETTER, false, 0.05 }, 1.08, 0.5, LOOK, 1 },
+	{ "what gives less", { HIGHER_IS_BETTER, false, 0.05 }, 0.92, 0.5, LOOK, 1 },
+	{ "a hard one alike", { LOWER_IS_BETTER, true, 0.05 }, 1.08, 0.5, LOOK, 1 },
+	{ "also where the gain is gone", { LOWER_IS_BETTER, false, 0.05 }, 1.08, 1, LOOK, 1 },
+	{ "a loss that is tolerated", { LOWER_IS_BETTER, false, 0.05 }, 1.03, 0.5, LOOK, -1 },
+	{ "not shown to be inside is not broken", { LOWER_IS_BETTER, true, 0.05 }, 1.05, 0.5, LOOK, -1 },
+	{ "no difference but noise", { LOWER_IS_BETTER, false, 0 }, 1, 0.5, LOOK, -1 },
+	{ "a gain", { HIGHER_IS_BETTER, true, 0.01 }, 2, 0.5, LOOK, -1 },
+	{ "seven pairs are enough", { LOWER_IS_BETTER, false, 0.05 }, 1.08, 0.5, 7, 1 },
+	{ "six are not", { LOWER_IS_BETTER, false, 0.05 }, 1.08, 0.5, 6, -1 },
+	{ "none says nothing", { LOWER_IS_BETTER, false, 0.05 }, 1.08, 0.5, 0, -1 },
+};
+
+static struct decision scratch;
+
+static void guards_are_broken_beyond_their_margin(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(guards); i++) {
+		const struct decision_guard both[] = {
+			{ LOWER_IS_BETTER, true, 0.02 }, guards[i].guard
+		};
+		struct watch_pair pairs[LOOK];
+
+		for (unsigned n = 0; n < LOOK; n++)
+			pairs[n] = (struct watch_pair){ {
+				{ 100, 100 * guards[i].primary }, { 3, 3 },
+				{ 100, 100 * guards[i].factor * (n % 2 ? 1.01 : 0.99) },
+			} };
+		int got = watch_broken_guard(&scratch, both, COUNT(both), pairs,
+					     guards[i].pairs);
+
+		test_row(got == guards[i].want, "%s: got %d", guards[i].name, got);
+	}
+	assert_int_equal(watch_broken_guard(&scratch, NULL, 0, NULL, 0), -1);
+}
+
+/* Just at its margin, where a false alarm is likeliest. */
+static void noise_breaks_a_guard_seldom_and_a_loss_often(void **state)
+{
+	const struct decision_guard guard = { LOWER_IS_BETTER, false, 0.05 };
+	enum { TRIALS = 1000 };
+	unsigned broken[2] = { 0 };
+	struct random random;
+
+	(void)state;
+	test_random_init(&random, "guards");
+	for (int i = 0; i < 2 * TRIALS; i++) {
+		double factor = i % 2 ? 1.15 : 1.05;
+		struct watch_pair pairs[LOOK];
+
+		for (unsigned n = 0; n < LOOK; n++)
+			pairs[n] = (struct watch_pair){ {
+				{ 2, 1 },
+				{ 1, factor * exp(0.05 * noise_normal(&random)) },
+			} };
+		broken[i % 2] += watch_broken_guard(&scratch, &guard, 1, pairs, LOOK) == 0;
+	}
+	/* 10 are expected at most; 22 would be seen once in a thousand times. */
+	test_row(broken[0] <= 21, "%u of %d by noise", broken[0], TRIALS);
+	test_row(broken[1] >= TRIALS * 9 / 10, "%u of %d losses", broken[1], TRIALS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +236,8 @@ int main(void)
 		cmocka_unit_test(wealth_is_what_the_formula_says),
 		cmocka_unit_test(alarms_stay_and_harm_is_worst),
 		cmocka_unit_test(a_long_watch_stays_awake),
+		cmocka_unit_test(guards_are_broken_beyond_their_margin),
+		cmocka_unit_test(noise_breaks_a_guard_seldom_and_a_loss_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

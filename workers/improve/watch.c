@@ -2,7 +2,8 @@
  * watch.c - whether what was applied still pays: old and new beside each
  * other, some pairs a look, for as long as anybody looks.
  *
- * What fails is taken back when it fails twice and the old does not. Where the
+ * What fails is taken back when it fails twice and the old does not, and so is
+ * what breaks a guard in two looks, the second at once after the first. Where the
  * old cannot be built or run any more there is nothing to compare with: that is
  * told, and the campaign goes on. So it is where somebody's work is in the way
  * of taking it back.
@@ -10,13 +11,16 @@
  * Half of the time that is left goes to this at most, and whose last look is
  * longest ago comes first. All pairs since it was applied are played again, as
  * the bound of watch_core.h is of all of them together: those of the same
- * metric, as another's says nothing of this one.
+ * metric, as another's says nothing of this one. Of guards no pairs are kept.
  */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/core/statistics.h"
 #include "workers/improve/campaign.h"
 #include "workers/improve/watch_core.h"
 
@@ -29,8 +33,12 @@ struct watching {
 	json_t *plan;		/* owned */
 	struct watch watch;
 	unsigned failures;	/* of runs of the new, in a row */
+	struct watch_pair pairs[WATCH_PAIRS];	/* of the present look, valid ones */
+	unsigned pair_count;
+	size_t guard;		/* that seemed broken, a metric; 0: none */
+	bool guard_broken;	/* and was in the second look too */
 	struct arm old, new;
-	struct bottleneck_series series[CAMPAIGN_METRICS_MAX];	/* of the new */
+	struct bottleneck_series series[CAMPAIGN_JUDGED_MAX];	/* of the new */
 };
 
 static enum direction primary_direction(const struct campaign *campaign)
@@ -121,9 +129,44 @@ static int replay(struct campaign *campaign, struct watching *watching)
 	return 0;
 }
 
+static json_t *plan_of(const struct campaign *campaign)
+{
+	const struct watched_metric *primary = &campaign->metrics[0];
+
+	return json_pack("{s:s, s:s, s:s, s:i}", "benchmark", primary->benchmark->title, "metric",
+			 primary->metric->title, "better",
+			 primary->metric->better ? "higher" : "lower", "pairs", WATCH_PAIRS);
+}
+
+static int begin(struct campaign *campaign, struct watching *watching)
+{
+	json_t *answer;
+	int r = campaign_ask(campaign, "store.experiment",
+			     json_pack("{s:I, s:I, s:s, s:O}", "session",
+				       (json_int_t)campaign->session->id, "improvement",
+				       (json_int_t)watching->improvement, "kind", "watch", "plan",
+				       watching->plan), &answer);
+
+	if (r < 0)
+		return r;
+	watching->experiment = json_integer_value(json_object_get(answer, "experiment"));
+	json_decref(answer);
+	return 0;
+}
+
 static bool has_time(const struct watching *watching)
 {
 	return clock_now_ns() < watching->until_ns;
+}
+
+static void add_pair(const struct campaign *campaign, struct watching *watching,
+		     const struct pair *pair)
+{
+	memcpy(watching->pairs[watching->pair_count++].values, pair->values,
+	       campaign->metric_count * sizeof(*pair->values));
+	watch_add(&watching->watch, gain_difference(primary_direction(campaign),
+						    pair->values[0].base,
+						    pair->values[0].candidate));
 }
 
 static int look(struct campaign *campaign, struct watching *watching)
@@ -131,6 +174,7 @@ static int look(struct campaign *campaign, struct watching *watching)
 	json_t *samples = json_array();
 	int r = 0;
 
+	watching->pair_count = 0;
 	for (unsigned n = 0; r == 0 && n < WATCH_PAIRS && (n == 0 || has_time(watching)); n++) {
 		struct pair pair;
 
@@ -148,10 +192,7 @@ static int look(struct campaign *campaign, struct watching *watching)
 		for (size_t i = 0; i < campaign->metric_count; i++)
 			bottleneck_add(&watching->series[i], pair.values[i].candidate);
 		if (pair.valid)
-			watch_add(&watching->watch,
-				  gain_difference(primary_direction(campaign),
-						  pair.values[0].base,
-						  pair.values[0].candidate));
+			add_pair(campaign, watching, &pair);
 	}
 	int stored = campaign_ask(campaign, "store.samples",
 				  json_pack("{s:I, s:o}", "experiment",
@@ -159,6 +200,43 @@ static int look(struct campaign *campaign, struct watching *watching)
 				  NULL);
 
 	return r < 0 ? r : stored;
+}
+
+/* ret is the metric of a guard that this look shows to be broken, or 0. */
+static int find_broken_guard(struct campaign *campaign, const struct watching *watching,
+			     size_t *ret)
+{
+	struct decision_guard guards[DECISION_GUARDS_MAX];
+	unsigned count = (unsigned)campaign->metric_count - 1;
+	struct decision *scratch = calloc(1, sizeof(*scratch));
+
+	if (!scratch)
+		return error_set(campaign->why, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < count; i++)
+		guards[i] = campaign->metrics[i + 1].guard;
+	int guard = watch_broken_guard(scratch, guards, count, watching->pairs,
+				       watching->pair_count);
+
+	*ret = guard < 0 ? 0 : (size_t)guard + 1;
+	free(scratch);
+	return 0;
+}
+
+/* What seems broken is looked at once more, at once. */
+static int look_at_guards(struct campaign *campaign, struct watching *watching)
+{
+	size_t again = 0;
+	int r = find_broken_guard(campaign, watching, &watching->guard);
+
+	if (r < 0 || watching->guard == 0 || watching->failures > 1)
+		return r;
+	r = begin(campaign, watching);
+	if (r == 0)
+		r = look(campaign, watching);
+	if (r == 0)
+		r = find_broken_guard(campaign, watching, &again);
+	watching->guard_broken = again == watching->guard;
+	return r;
 }
 
 /* A failure has to come twice on the new and not on the old. */
@@ -204,49 +282,81 @@ static int take_back(struct campaign *campaign, const struct watching *watching,
 	return 0;
 }
 
+static double median_of_guard(const struct watching *watching, bool new)
+{
+	double values[WATCH_PAIRS];
+
+	for (unsigned i = 0; i < watching->pair_count; i++) {
+		const struct decision_value *value = &watching->pairs[i].values[watching->guard];
+
+		values[i] = new ? value->candidate : value->base;
+	}
+	return statistics_median(values, watching->pair_count);
+}
+
+#define GUARD_NAME_BYTES (METRIC_NAME_BYTES + 30)
+
+/* Where processor time decides, the clock of the same metric is a guard. */
+static void name_guard(const struct campaign *campaign, const struct watched_metric *guard,
+		       char ret[GUARD_NAME_BYTES])
+{
+	bool is_clock = campaign->metrics[0].cpu && guard->metric == campaign->metrics[0].metric;
+	char name[METRIC_NAME_BYTES];
+
+	workspace_metric_name(guard->benchmark, guard->metric, name);
+	snprintf(ret, GUARD_NAME_BYTES, "guard %s%s", name, is_clock ? ", by the clock," : "");
+}
+
+static void describe_broken_guard(const struct campaign *campaign,
+				  const struct watching *watching, char *ret, size_t size)
+{
+	const struct watched_metric *guard = &campaign->metrics[watching->guard];
+	const char *unit = guard->metric->unit;
+	char name[GUARD_NAME_BYTES];
+
+	name_guard(campaign, guard, name);
+	snprintf(ret, size, "%s is worse by more than its tolerance of %g %%: %.4g before, "
+		 "%.4g after%s%s", name, 100 * guard->guard.margin,
+		 median_of_guard(watching, false), median_of_guard(watching, true),
+		 *unit ? ", in " : "", unit);
+}
+
+/* What there is to tell where nothing is taken back; the caller's. */
+static json_t *present_state(const struct campaign *campaign, const struct watching *watching)
+{
+	const char *state = watch_state_name(watching->watch.state);
+	char name[GUARD_NAME_BYTES];
+
+	if (watching->guard == 0)
+		return json_string(state);
+	name_guard(campaign, &campaign->metrics[watching->guard], name);
+	return json_sprintf("%s; %s seemed worse than is tolerated, but not a second time",
+			    state, name);
+}
+
 static int judge(struct campaign *campaign, struct watching *watching)
 {
 	const char *reason = NULL;
+	char broken[GUARD_NAME_BYTES + 200];
 	bool fail;
 	int r = tests_fail(campaign, watching, &fail);
 
 	if (r < 0)
 		return r;
+	if (watching->guard_broken)
+		describe_broken_guard(campaign, watching, broken, sizeof(broken));
 	if (fail)
 		reason = "tests fail that passed before";
 	else if (watching->failures > 1)
 		reason = "its benchmark fails, which did not before";
+	else if (watching->guard_broken)
+		reason = broken;
 	else if (watching->watch.state == WATCH_HARM)
 		reason = "it is slower than what it replaced";
 	if (reason)
 		return take_back(campaign, watching, reason);
-	tell(campaign, watching, json_string(watch_state_name(watching->watch.state)), false);
+	tell(campaign, watching, present_state(campaign, watching), false);
 	return watching->is_new ? campaign_judge_metrics(campaign, watching->series) : 0;
-}
-
-static json_t *plan_of(const struct campaign *campaign)
-{
-	const struct watched_metric *primary = &campaign->metrics[0];
-
-	return json_pack("{s:s, s:s, s:s, s:i}", "benchmark", primary->benchmark->title, "metric",
-			 primary->metric->title, "better",
-			 primary->metric->better ? "higher" : "lower", "pairs", WATCH_PAIRS);
-}
-
-static int begin(struct campaign *campaign, struct watching *watching)
-{
-	json_t *answer;
-	int r = campaign_ask(campaign, "store.experiment",
-			     json_pack("{s:I, s:I, s:s, s:O}", "session",
-				       (json_int_t)campaign->session->id, "improvement",
-				       (json_int_t)watching->improvement, "kind", "watch", "plan",
-				       watching->plan), &answer);
-
-	if (r < 0)
-		return r;
-	watching->experiment = json_integer_value(json_object_get(answer, "experiment"));
-	json_decref(answer);
-	return 0;
 }
 
 /* A look has begun with its row, lest what cannot be built be looked at first for ever. */
@@ -261,6 +371,8 @@ static int compare(struct campaign *campaign, struct watching *watching, const j
 	r = build_both(campaign, watching, json_object_get(row, "changes"));
 	if (r == 0)
 		r = look(campaign, watching);
+	if (r == 0)
+		r = look_at_guards(campaign, watching);
 	if (r == 0)
 		return judge(campaign, watching);
 	if (r != -EINVAL)

@@ -93,6 +93,28 @@ enum watch_state watch_add(struct watch *watch, double difference)
 	return watch->state;
 }
 
+int watch_broken_guard(struct decision *scratch, const struct decision_guard *guards,
+		       unsigned guard_count, const struct watch_pair *pairs,
+		       unsigned pair_count)
+{
+	struct decision_plan plan = decision_plan_default;
+
+	if (guard_count == 0 || pair_count == 0)
+		return -1;
+	plan.look_count = 1;
+	plan.looks[0] = pair_count;
+	plan.guard_count = guard_count;
+	memcpy(plan.guards, guards, guard_count * sizeof(*guards));
+	decision_init(scratch, &plan);
+	for (unsigned i = 0; i < pair_count; i++) {
+		int r = decision_add_pair(scratch, pairs[i].values);
+
+		assert(r == 0);
+	}
+	decision_look(scratch);
+	return scratch->reason == REASON_GUARD_WORSE ? (int)scratch->guard : -1;
+}
+
 const char *watch_state_name(enum watch_state state)
 {
 	static const char *const names[WATCH_STATE_COUNT] = {

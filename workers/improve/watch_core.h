@@ -17,6 +17,10 @@
  * its own 1 %. Only WATCH_GAMBLERS play at once: a new one takes the place of
  * the poorest, whose money is lost, which can only make an alarm rarer.
  *
+ * A guard is judged by a look's pairs alone: lost more than its margin is what
+ * the first look of a decision (decision_core.h) would reject, a chance of 1 %
+ * for one that is just at its margin. Two looks in a row have to say so.
+ *
  * Pure, plain data of about 5 kB. Resuming is replaying or keeping the struct.
  * Sources: J. Ville (1939) for the bound; G. Shafer, J. Royal Stat. Soc. A 184
  * (2021); A. Ramdas et al., Statistical Science 38 (2023).
@@ -25,6 +29,8 @@
 #define CUPEL_WORKERS_IMPROVE_WATCH_CORE_H
 
 #include <stdint.h>
+
+#include "workers/improve/decision_core.h"
 
 #define WATCH_MEMORY 60
 #define WATCH_RESTART 10
@@ -63,6 +69,20 @@ void watch_init(struct watch *watch, double accepted_lower);
 
 /* Adds a finite difference of old to new, positive where new is better. */
 enum watch_state watch_add(struct watch *watch, double difference);
+
+/* The metrics of a pair: the primary one, then guards. */
+struct watch_pair {
+	struct decision_value values[1 + DECISION_GUARDS_MAX];
+};
+
+/*
+ * Which of the guards a look's pairs show to have lost more than its margin;
+ * -1: none, as of fewer than seven pairs (to SIGN_FLIP_PAIRS_MAX). No value is
+ * negative or infinite. scratch, 250 kB, needs to hold nothing before or after.
+ */
+int watch_broken_guard(struct decision *scratch, const struct decision_guard *guards,
+		       unsigned guard_count, const struct watch_pair *pairs,
+		       unsigned pair_count);
 
 const char *watch_state_name(enum watch_state state);
 
