@@ -197,7 +197,15 @@ static void plans_that_cannot_be_carried_out_are_invalid(void **state)
 	INVALID(plan.min_effect = -0.1);
 	INVALID(plan.plausible_gain = (double)NAN);
 	INVALID((plan.guard_count = 1, plan.guards[0].margin = -1));
+	INVALID((plan.guard_count = 1, plan.guards[0].margin = (double)NAN));
+	INVALID((plan.guard_count = 1, plan.guards[0].margin = (double)INFINITY));
+	INVALID((plan.guard_count = 1, plan.guards[0].margin = 1,
+		 plan.guards[0].direction = HIGHER_IS_BETTER));
 #undef INVALID
+	plan = decision_plan_default;	/* what costs may double, and more */
+	plan.guard_count = 1;
+	plan.guards[0].margin = 10;
+	assert_true(decision_plan_is_valid(&plan));
 }
 
 /* A later validation may spend less, so the same pairs prove less. */

@@ -171,6 +171,8 @@ static const struct {
 	{ "a loss that is tolerated", { LOWER_IS_BETTER, false, 0.05 }, 1.03, 0.5, LOOK, -1 },
 	{ "not shown to be inside is not broken", { LOWER_IS_BETTER, true, 0.05 }, 1.05, 0.5, LOOK, -1 },
 	{ "no difference but noise", { LOWER_IS_BETTER, false, 0 }, 1, 0.5, LOOK, -1 },
+	{ "three times as much is tolerated", { LOWER_IS_BETTER, true, 2 }, 2.9, 0.5, LOOK, -1 },
+	{ "and not four times", { LOWER_IS_BETTER, true, 2 }, 4, 0.5, LOOK, 1 },
 	{ "a gain", { HIGHER_IS_BETTER, true, 0.01 }, 2, 0.5, LOOK, -1 },
 	{ "seven pairs are enough", { LOWER_IS_BETTER, false, 0.05 }, 1.08, 0.5, 7, 1 },
 	{ "six are not", { LOWER_IS_BETTER, false, 0.05 }, 1.08, 0.5, 6, -1 },

@@ -94,6 +94,8 @@ static void what_makes_no_sense_is_refused_by_line(void **state)
 		{ "no pattern in a file", "knob k { kind = file file = x values = { a, b } }", "cupel.conf:1: knob k: kind = file needs a file and a pattern" },
 		{ "a condition on nothing", "knob k { current = a values = { a, b } when = 'j=1' }", "cupel.conf:1: knob k: 'j=1' is not KNOB=VALUE of a knob with a list of values further up" },
 		{ "a guard of nothing", "guard a.b { }", "cupel.conf: guard a.b: there is no metric 'a.b'; write BENCHMARK.METRIC" },
+		{ "a guard of all there is", "benchmark b { command = x metric m { better = higher } } guard b.m { tolerance = 100 }", "cupel.conf:1: guard b.m: of what is better higher no more than all can be lost; let tolerance be less than 100" },
+		{ "a saving of all there is", "benchmark b { command = x metric m { min_effect = 100 } }", "cupel.conf:1: metric m: of what is better lower no more than all can be saved; let min_effect be less than 100" },
 		{ "an aim at nothing", "improve { metric = a.b }", "cupel.conf:1: improve.metric: there is no metric 'a.b'; write BENCHMARK.METRIC" },
 	};
 

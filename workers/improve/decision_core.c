@@ -45,6 +45,13 @@ static bool is_gain(enum direction direction, double gain)
 			     isfinite(gain));
 }
 
+/* All that there is, where higher is better, cannot be lost beyond. */
+static bool is_guard(const struct decision_guard *guard)
+{
+	return guard->margin >= 0 &&
+	       isfinite(difference_of_gain(guard->direction, -guard->margin));
+}
+
 bool decision_plan_is_valid(const struct decision_plan *plan)
 {
 	unsigned last = plan->look_count - 1;
@@ -53,7 +60,7 @@ bool decision_plan_is_valid(const struct decision_plan *plan)
 	    plan->guard_count > DECISION_GUARDS_MAX)
 		return false;
 	for (unsigned i = 0; i < plan->guard_count; i++)
-		if (!(plan->guards[i].margin >= 0 && plan->guards[i].margin < 1))
+		if (!is_guard(&plan->guards[i]))
 			return false;
 	return plan->alpha > 0 && plan->alpha <= 0.5 &&
 	       is_gain(plan->direction, plan->min_effect) &&

@@ -45,7 +45,7 @@ struct decision_guard {
 	enum direction direction;
 	bool hard;		/* must be shown to lose less than margin; a soft
 				   one only not to lose more */
-	double margin;		/* a share, e.g. 0.03 */
+	double margin;		/* a share, e.g. 0.03; below 1 where higher is better */
 };
 
 struct decision_plan {

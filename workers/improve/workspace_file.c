@@ -138,7 +138,7 @@ static const struct config_row knob_rows[] = {
 
 static const struct config_row guard_rows[] = {
 	{ "tolerance", SETTING(struct workspace_guard, tolerance, REAL), 0, 1000, "3", "percent",
-	  "How much worse the metric may get.", NULL },
+	  "How much worse the metric may get; less than 100 where higher is better.", NULL },
 	{ "hard", SETTING(struct workspace_guard, hard, BOOL), 0, 0, "false", NULL,
 	  "Whether it has to be proven not to get worse.", NULL },
 };
@@ -298,6 +298,10 @@ static int check_metric(const struct check *check, const void *block)
 			      "%s: from = file and file go together", key);
 	if (*metric->file && check_path(check, &metric->file, key) < 0)
 		return -EINVAL;
+	if (!metric->better && metric->min_effect >= 100)
+		return refuse(check, &metric->min_effect,
+			      "%s: of what is better lower no more than all can be saved; let min_effect be less than 100",
+			      key);
 	return *metric->pattern ? check_pattern(check, &metric->pattern, key) : 0;
 }
 
@@ -438,9 +442,12 @@ static int check_guard(const struct check *check, const void *block)
 	if (workspace_file_metric(check->file, guard->title, &benchmark, &metric, &why) < 0)
 		return refuse(check, &guard->tolerance, "guard %s: %s", guard->title,
 			      why.text);
+	if (metric->better && guard->tolerance >= 100)
+		return refuse(check, &guard->tolerance,
+			      "guard %s: of what is better higher no more than all can be lost; let tolerance be less than 100",
+			      guard->title);
 	return 0;
 }
-
 
 static int check_all(const struct check *check)
 {
