@@ -517,6 +517,47 @@ static void decisions_of_equals_are_counted_apart(void **state)
 	assert_non_null(strstr(stats, "\"accepted\":1,"));
 }
 
+/* One workspace's campaign, with a row of everything that is counted; the other has none. */
+static void stats_are_of_the_workspace_asked_for(void **state)
+{
+	static const char none[] = "{\"accepted\":0,\"alpha_spent\":0,\"applied\":0,\"bottlenecks\":0,"
+		"\"decisions\":0,\"executions\":0,\"false_accepts\":0,\"improvements\":{},\"lessons\":0,"
+		"\"rolled_back\":0,\"self_checks\":0,\"snapshots\":0,\"sources\":[],\"test_cases\":0,"
+		"\"test_runs\":0}";
+	static const char *const counted[] = {
+		"accepted", "alpha_spent", "applied", "bottlenecks", "decisions", "executions",
+		"false_accepts", "lessons", "rolled_back", "self_checks", "snapshots", "test_cases",
+		"test_runs",
+	};
+	char text[200];
+
+	(void)state;
+	ask("store.session", "{'workspace':'/w','kind':'improve'}");
+	ask("store.session", "{'workspace':'/v','kind':'improve'}");
+	apply_knobs(1, "'knob':'a'");
+	ask("store.rollback_begin", "{'improvement':1,'reason':''}");
+	ask("store.rollback_end", "{'improvement':1,'success':true,'commit':'r','notes':''}");
+	ask("store.metrics", "{'session':1,'metrics':{'m.t':1}}");
+	ask("store.bottleneck", "{'workspace':'/w','metric':'m','value':2,'target':1,'severity':'low','impact':1,'description':'d'}");
+	ask("store.execution", "{'session':1,'executions':[{'command':'c','cause':'exited'}]}");
+	ask("store.test_run", "{'session':1,'name':'n','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed'}]}");
+	for (int i = 1; i <= 2; i++) {
+		snprintf(text, sizeof(text), "{'session':1,'kind':'%s','plan':{}}", i == 1 ? "aa" : "validate");
+		ask("store.experiment", text);
+		snprintf(text, sizeof(text), "{'experiment':%d,'verdict':'accept','reason':'r','alpha':1}", i);
+		IS("store.verdict", text, "{}");
+	}
+	for (int i = 0; i < 2; i++) {
+		json_t *stats = json_loads(ask("store.stats", i ? "{'workspace':'/w'}" : "{}"), 0, NULL);
+
+		for (size_t n = 0; n < COUNT(counted); n++)
+			test_row(json_number_value(json_object_get(stats, counted[n])) == 1,
+				 "%s, %s", counted[n], i ? "/w" : "all");
+		json_decref(stats);
+	}
+	IS("store.stats", "{'workspace':'/v'}", none);
+}
+
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 /* By the hash of its text (FIPS 180-4, the example "abc"). */
@@ -667,6 +708,7 @@ int main(void)
 		TEST(bottlenecks_are_kept_once_each),
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
 		TEST(decisions_of_equals_are_counted_apart),
+		TEST(stats_are_of_the_workspace_asked_for),
 		TEST(where_it_was_measured_is_kept_once_and_named),
 		TEST(every_statement_is_sound),
 		TEST(an_older_file_is_taken_along_with_a_backup),

@@ -55,6 +55,15 @@
 	" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')," \
 	" json_extract(value, '$.file') FROM json_each(:cases)"
 
+/* What the campaigns and the runs of that workspace left; of none named: of all. */
+#define IN_SCOPE(table, more)                                                 \
+	"FROM " table " WHERE (:workspace IS NULL OR session_id IN"           \
+	" (SELECT id FROM sessions WHERE workspace = :workspace))" more
+
+#define APPLIED_IN_SCOPE(flag)                                                \
+	"FROM applied_improvements WHERE " flag " = 1 AND (:workspace IS NULL" \
+	" OR improvement_id IN (SELECT id FROM improvements WHERE workspace = :workspace))"
+
 /*
  * The newest thousand of every series of a metric, as they were or rolled up: each
  * is found by the index, however many there are.
@@ -318,22 +327,22 @@ static const struct method methods[] = {
 		" FROM pragma_page_count, pragma_page_size" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.stats", {
-		"SELECT (SELECT count(*) FROM performance_metrics) AS snapshots,"
+		"SELECT (SELECT count(*) " IN_SCOPE("performance_metrics", "") ") AS snapshots,"
 		" (SELECT count(*) FROM bottlenecks WHERE resolved = 0"
 		"  AND (:workspace IS NULL OR workspace = :workspace)) AS bottlenecks,"
 		" (SELECT json_group_object(status, n) FROM (SELECT status, count(*) AS n"
 		"  FROM improvements WHERE (:workspace IS NULL OR workspace = :workspace)"
 		"  GROUP BY status)) AS \"improvements::json\","
-		" (SELECT count(*) FROM experiments WHERE kind = 'validate'"
-		"  AND verdict IS NOT NULL) AS decisions,"
-		" (SELECT count(*) FROM experiments WHERE kind = 'validate' AND verdict = 'accept')"
-		"  AS accepted,"
-		" (SELECT count(*) FROM experiments WHERE kind = 'aa' AND verdict IS NOT NULL)"
-		"  AS self_checks,"
-		" (SELECT count(*) FROM experiments WHERE kind = 'aa' AND verdict = 'accept')"
-		"  AS false_accepts,"
-		" (SELECT coalesce(sum(alpha), 0) FROM experiments WHERE kind = 'validate')"
-		"  AS alpha_spent,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'validate'"
+		"  AND verdict IS NOT NULL") ") AS decisions,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'validate'"
+		"  AND verdict = 'accept'") ") AS accepted,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'aa'"
+		"  AND verdict IS NOT NULL") ") AS self_checks,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'aa'"
+		"  AND verdict = 'accept'") ") AS false_accepts,"
+		" (SELECT coalesce(sum(alpha), 0) " IN_SCOPE("experiments",
+		"  AND kind = 'validate'") ") AS alpha_spent,"
 		" (SELECT json_group_array(json_object('source', source, 'proposed', proposed,"
 		"  'accepted', accepted, 'applied', applied, 'kept', kept, 'promised', promised))"
 		"  FROM (SELECT source, count(*) AS proposed, count(*) FILTER (WHERE EXISTS"
@@ -345,13 +354,14 @@ static const struct method methods[] = {
 		"    'rolled_back')) AS promised FROM improvements i"
 		"   WHERE :workspace IS NULL OR workspace = :workspace"
 		"   GROUP BY source)) AS \"sources::json\","
-		" (SELECT count(*) FROM executions) AS executions,"
-		" (SELECT count(*) FROM test_runs) AS test_runs,"
-		" (SELECT count(*) FROM test_cases) AS test_cases,"
+		" (SELECT count(*) " IN_SCOPE("executions", "") ") AS executions,"
+		" (SELECT count(*) " IN_SCOPE("test_runs", "") ") AS test_runs,"
+		" (SELECT count(*) FROM test_cases WHERE test_run_id IN (SELECT id "
+		IN_SCOPE("test_runs", "") ")) AS test_cases,"
 		" (SELECT count(*) FROM lessons WHERE :workspace IS NULL"
 		"  OR workspace = :workspace) AS lessons,"
-		" (SELECT count(*) FROM applied_improvements WHERE success = 1) AS applied,"
-		" (SELECT count(*) FROM applied_improvements WHERE rolled_back = 1) AS rolled_back" },
+		" (SELECT count(*) " APPLIED_IN_SCOPE("success") ") AS applied,"
+		" (SELECT count(*) " APPLIED_IN_SCOPE("rolled_back") ") AS rolled_back" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.record", {
 		"SELECT (SELECT json_object('wins', count(*) FILTER (WHERE verdict = 'accept'),"
