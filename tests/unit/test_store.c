@@ -1,9 +1,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/support/test.h"
+#include "tests/support/rows.h"
 #include "tests/support/store.h"
-#include "workers/store/schema.h"
+#include "tests/support/test.h"
 
 static struct database *database;
 static struct error why;
@@ -56,22 +56,6 @@ static void keep_result(int improvement, bool success)
 				      " performance_before, performance_after) VALUES (:improvement,"
 				      " :success, '{\"t\":3}', '{\"t\":2}')", row, NULL, &why), 0);
 	json_decref(row);
-}
-
-static void run_on(struct database *of, const char *sql)
-{
-	if (database_run(of, sql, NULL, NULL, &why) < 0)
-		fail_msg("%s: %s", sql, why.text);
-}
-
-static void shows(struct database *of, const char *sql, const char *want)
-{
-	json_t *rows = json_array();
-
-	if (database_run(of, sql, NULL, rows, &why) < 0)
-		fail_msg("%s: %s", sql, why.text);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "got")), want);
-	json_decref(rows);
 }
 
 #define IS(name, arguments, want) assert_string_equal(ask(name, arguments), want)
@@ -213,7 +197,7 @@ static void no_verdict_without_the_status_that_it_is_for(void **state)
 	propose();
 	ask("store.experiment", "{'session':1,'improvement':1,'kind':'validate','plan':{}}");
 	IS("store.settle", order, "that improvement is not being tested any more, so nothing was decided");
-	shows(database, "SELECT status || ' ' || (SELECT count(*) FROM test_results) ||"
+	rows_show(database, "SELECT status || ' ' || (SELECT count(*) FROM test_results) ||"
 	      " (SELECT count(verdict) FROM experiments) AS got FROM improvements", "proposed 00");
 }
 
@@ -400,7 +384,7 @@ static void apply_and_roll_back_are_chained(void **state)
 				      NULL, NULL, &why), 0);
 	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	/* Of a clock that was ahead. */
-	run_on(database, "UPDATE applied_improvements SET applied_at ="
+	rows_run(database, "UPDATE applied_improvements SET applied_at ="
 	       " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+25 hours')");
 	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	IS("store.verify", "{}", "{\"broken\":[]}");
@@ -427,7 +411,7 @@ static void a_commit_counts_though_it_was_called_interrupted(void **state)
 	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c','notes':''}", "{}");
 	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c','notes':''}",
 	   "that application has ended before");
-	shows(database, "SELECT status || success || commit_id || '.' || notes AS got FROM improvements i"
+	rows_show(database, "SELECT status || success || commit_id || '.' || notes AS got FROM improvements i"
 	      " JOIN applied_improvements a ON a.improvement_id = i.id", "applied1c.");
 	IS("store.verify", "{}", "{\"broken\":[]}");
 }
@@ -578,11 +562,11 @@ static void where_it_was_measured_is_kept_once_and_named(void **state)
 	   "'cases':[{'name':'unit: a: b','outcome':'passed','file':'a.c'},{'name':'whole','outcome':'passed'}]}",
 	   "{\"test_run\":1}");
 	IS("store.baseline", "{'workspace':'/w','commit':'c','environment':'" ABC "','metrics':{}}", "{\"id\":1}");
-	shows(database, "SELECT group_concat(env_hash = '" ABC "') AS got FROM (SELECT env_hash FROM test_runs"
+	rows_show(database, "SELECT group_concat(env_hash = '" ABC "') AS got FROM (SELECT env_hash FROM test_runs"
 	      " UNION ALL SELECT env_hash FROM baselines)", "1,1");
-	shows(database, "SELECT group_concat(suite || ':' || coalesce(file, '-')) AS got FROM test_cases",
+	rows_show(database, "SELECT group_concat(suite || ':' || coalesce(file, '-')) AS got FROM test_cases",
 	      "unit:a.c,whole:-");
-	shows(database, "SELECT group_concat(env_hash || ':' || n) AS got FROM (SELECT env_hash, count(*) AS n"
+	rows_show(database, "SELECT group_concat(env_hash || ':' || n) AS got FROM (SELECT env_hash, count(*) AS n"
 	      " FROM points JOIN series s ON s.id = series_id GROUP BY s.id ORDER BY 1)", ":1," ABC ":2");
 	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'m.t'}"), "\"environment\":\"" ABC));
 	assert_non_null(strstr(ask("store.environments", "{'workspace':'/w','metric':'m.t'}"), "\"facts\":\"abc\""));
@@ -611,63 +595,6 @@ static void every_statement_is_sound(void **state)
 	IS("store.baseline", "{'workspace':'/w','commit':'c','metrics':{}}", "{\"id\":1}");
 	IS("store.event", "{'events':[{'kind':'k','data':{}},{'kind':'l'}]}", "{\"stored\":2}");
 	IS("store.call", "{'calls':[{'call':1,'tool':'t','client_role':'owner','outcome':'ok','attempts':1,'wall_ns':5}]}", "{\"stored\":1}");
-}
-
-/* As every cupel has left one: taken along, and kept as it was beside. */
-static void an_older_file_is_taken_along_with_a_backup(void **state)
-{
-	struct database *of;
-	char backup[16];
-
-	(void)state;
-	for (unsigned version = 1; version < schema_version; version++) {
-		store_make_older("older", version);
-		snprintf(backup, sizeof(backup), "older.v%u", version);
-		assert_int_equal(access(backup, F_OK), -1);
-		assert_int_equal(database_open(&of, "older", &why), 0);
-		assert_int_equal(access(backup, F_OK), 0);
-
-		run_on(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
-		       " VALUES (1, 'slow', 'timeout'), (1, 'dead', 'error')");
-		assert_true(database_run(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
-					 " VALUES (1, 'odd', 'maybe')", NULL, NULL, &why) < 0);
-		assert_true(database_run(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
-					 " VALUES (9, 'of none', 'passed')", NULL, NULL, &why) < 0);
-		shows(of, "SELECT group_concat(name || outcome) AS got FROM test_cases",
-		      "keptfailed,slowtimeout,deaderror");
-		shows(of, "SELECT name || coalesce(commit_id, '-') AS got FROM test_runs", "old-");
-		shows(of, "SELECT group_concat(name) AS got FROM (SELECT name FROM sqlite_schema"
-		      " WHERE type = 'trigger' AND name IN ('improvements_teach',"
-		      " 'performance_metrics_points') ORDER BY name)",
-		      "improvements_teach,performance_metrics_points");
-		shows(of, "SELECT group_concat(metric || ' ' || kind || ' ' || value || ' ' ||"
-		      " p.timestamp) AS got FROM points p JOIN series s ON s.id = series_id",
-		      "m improve 1.5 2001-01-01,m improve 2.0 2001-01-02");
-		shows(of, "SELECT seen_ms || ' ' || trusted_ms AS got FROM clock", "0 0");
-		database_close(of);
-
-		store_check_version(backup, version);
-		unlink("older");
-		unlink(backup);
-	}
-}
-
-static void a_newer_file_and_a_stranger_are_refused(void **state)
-{
-	struct database *other;
-	FILE *file;
-
-	(void)state;
-	unlink("newer");
-	assert_int_equal(database_open(&other, "newer", &why), 0);
-	assert_int_equal(database_run(other, "PRAGMA user_version = 99", NULL, NULL, &why), 0);
-	database_close(other);
-	assert_int_equal(database_open(&other, "newer", &why), -EUCLEAN);
-	assert_non_null(strstr(why.text, "made by a newer cupel"));
-	file = fopen("text", "w");
-	fputs("this is no database at all, but a text of some length that goes on", file);
-	fclose(file);
-	assert_true(database_open(&other, "text", &why) < 0);
 }
 
 static void who_holds_the_file_is_waited_for_and_counted(void **state)
@@ -711,8 +638,6 @@ int main(void)
 		TEST(stats_are_of_the_workspace_asked_for),
 		TEST(where_it_was_measured_is_kept_once_and_named),
 		TEST(every_statement_is_sound),
-		TEST(an_older_file_is_taken_along_with_a_backup),
-		TEST(a_newer_file_and_a_stranger_are_refused),
 		TEST(who_holds_the_file_is_waited_for_and_counted),
 	};
 
