@@ -260,5 +260,38 @@ static const char *const fourth[] = {
 	NULL,
 };
 
-const char *const *const schema_migrations[] = { first, second, third, fourth };
+/*
+ * The plan, then its samples, then the verdict: none is changed once it stands, and
+ * of what is decided none goes. A REPLACE deletes without asking the triggers that
+ * delete, so it is refused where it inserts.
+ */
+#define REFUSE(when, says) " " when " BEGIN SELECT RAISE(ABORT, '" says "'); END;"
+#define IS_DECIDED(experiment)                                                \
+	"EXISTS (SELECT 1 FROM experiments WHERE id = " experiment " AND verdict IS NOT NULL)"
+
+static const char *const fifth[] = {
+	"CREATE TRIGGER experiments_begin BEFORE INSERT ON experiments"
+	REFUSE("WHEN NEW.verdict IS NOT NULL OR EXISTS (SELECT 1 FROM experiments WHERE id = NEW.id)",
+	       "an experiment begins with its plan alone"),
+	"CREATE TRIGGER experiments_plan BEFORE UPDATE OF id, session_id, improvement_id, kind,"
+	" plan, timestamp ON experiments" REFUSE("", "a plan is never changed"),
+	"CREATE TRIGGER experiments_verdict BEFORE UPDATE OF verdict, reason, gain, gain_lower,"
+	" pairs, alpha ON experiments" REFUSE("WHEN OLD.verdict IS NOT NULL",
+					     "a verdict is never changed"),
+	"CREATE TRIGGER experiments_stay BEFORE DELETE ON experiments"
+	REFUSE("WHEN OLD.verdict IS NOT NULL", "a verdict is never changed"),
+	"CREATE TRIGGER samples_begin BEFORE INSERT ON samples"
+	REFUSE("WHEN EXISTS (SELECT 1 FROM samples WHERE id = NEW.id)",
+	       "a sample is never changed"),
+	"CREATE TRIGGER samples_end BEFORE INSERT ON samples"
+	REFUSE("WHEN " IS_DECIDED("NEW.experiment_id"),
+	       "an experiment with its verdict takes no more samples"),
+	"CREATE TRIGGER samples_stay BEFORE UPDATE ON samples"
+	REFUSE("", "a sample is never changed"),
+	"CREATE TRIGGER samples_are_kept BEFORE DELETE ON samples"
+	REFUSE("WHEN " IS_DECIDED("OLD.experiment_id"), "a sample is never changed"),
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first, second, third, fourth, fifth };
 const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
