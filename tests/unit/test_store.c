@@ -227,6 +227,30 @@ static void what_became_of_it_is_a_lesson(void **state)
 	assert_non_null(strstr(got, "\"statement\":\"d\""));
 	assert_non_null(strstr(got, "\"status\":\"rejected\""));
 	assert_non_null(strstr(got, "\"scope\":\"setting\""));
+	assert_non_null(strstr(got, "\"metric\":null"));
+}
+
+/* The same setting, proposed for one metric and then for another. */
+static void a_lesson_is_of_the_metric_it_was_judged_by(void **state)
+{
+	char text[300];
+
+	(void)state;
+	ask("store.session", "{'workspace':'/w','kind':'improve'}");
+	for (int number = 1; number <= 3; number++) {
+		snprintf(text, sizeof(text), "{'session':1,'workspace':'/w','type':'caching','source':'s',"
+			 "'description':'d','changes':{},'hash':'%d','confidence':1}", number);
+		ask("store.propose", text);
+		snprintf(text, sizeof(text), "{'session':1,'improvement':%d,'kind':'validate',"
+			 "'plan':{'benchmark':'%s','metric':'time'}}", number, number == 2 ? "b" : "a");
+		ask("store.experiment", text);
+		snprintf(text, sizeof(text), "{'experiment':%d,'verdict':'accept','reason':'proved'}", number);
+		ask("store.verdict", text);
+		snprintf(text, sizeof(text), "{'improvement':%d,'from':'proposed','to':'rejected','reason':''}", number);
+		IS("store.status", text, "{}");
+	}
+	rows_show(database, "SELECT group_concat(metric || n || (evidence ->> 'improvement') ||"
+		  " (evidence ->> 'verdict_reason')) AS got FROM lessons", "a.time23proved,b.time12proved");
 }
 
 /* Applied, as number, by knobs ("'knob':'a'},{'knob':'b'"). */
@@ -626,6 +650,7 @@ int main(void)
 		TEST(no_verdict_without_the_status_that_it_is_for),
 		TEST(a_verdict_without_its_result_is_proven_anew),
 		TEST(what_became_of_it_is_a_lesson),
+		TEST(a_lesson_is_of_the_metric_it_was_judged_by),
 		TEST(who_was_watched_longest_ago_comes_first),
 		TEST(a_change_is_superseded_by_later_ones_of_all_its_knobs),
 		TEST(all_pairs_of_a_plan_are_played_again),

@@ -39,6 +39,9 @@ static void an_older_file_is_taken_along_with_a_backup(void **state)
 		rows_show(of, "SELECT group_concat(metric || ' ' || kind || ' ' || value || ' ' ||"
 		      " p.timestamp) AS got FROM points p JOIN series s ON s.id = series_id",
 		      "m improve 1.5 2001-01-01,m improve 2.0 2001-01-02");
+		rows_show(of, "SELECT group_concat(id || scope || '(' || metric || ') ' || statement ||"
+			  " coalesce(' ' || (evidence ->> 'verdict_reason'), '')) AS got FROM lessons",
+			  "1setting(a.time) d proved,2knob() k,3setting() by hand");
 		rows_show(of, "SELECT seen_ms || ' ' || trusted_ms AS got FROM clock", "0 0");
 		database_close(of);
 

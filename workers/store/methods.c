@@ -103,7 +103,7 @@ static const struct method methods[] = {
 	{ "store.end", {
 		"INSERT INTO lessons (workspace, scope, statement, evidence)"
 		" VALUES (:workspace, :scope, :statement, :evidence)"
-		" ON CONFLICT (workspace, scope, statement) DO UPDATE SET n = n + 1,"
+		" ON CONFLICT (workspace, scope, metric, statement) DO UPDATE SET n = n + 1,"
 		" evidence = excluded.evidence, last_seen = " NOW,
 		"UPDATE sessions SET ended = " NOW ", outcome = :outcome WHERE id = :session"
 		" RETURNING id" },
@@ -416,7 +416,8 @@ static const struct method methods[] = {
 		" VALUES (:workspace, :commit, :environment, :metrics) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.lessons", {
-		"SELECT id, workspace, scope, statement, n, wins, gain_sum / n AS mean_gain,"
+		"SELECT id, workspace, scope, nullif(metric, '') AS metric, statement, n, wins,"
+		" gain_sum / n AS mean_gain,"
 		" evidence AS \"evidence::json\", first_seen, last_seen FROM lessons"
 		" WHERE (:workspace IS NULL OR workspace = :workspace) AND (:days IS NULL OR"
 		"  last_seen >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || :days || ' days'))"
