@@ -566,6 +566,28 @@ static void stats_are_of_the_workspace_asked_for(void **state)
 	IS("store.stats", "{'workspace':'/v'}", none);
 }
 
+static void a_list_that_is_cut_says_how_long_it_is(void **state)
+{
+	char text[300];
+
+	(void)state;
+	IS("store.improvements", "{}", "{\"count\":0,\"improvements\":[]}");
+	ask("store.session", "{'workspace':'/w','kind':'improve'}");
+	for (int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "{'session':1,'workspace':'%s','type':'caching','source':'s',"
+			 "'description':'d','changes':{},'hash':'%d','confidence':1}", i ? "/w" : "/v", i);
+		ask("store.propose", text);
+	}
+	json_t *answer = json_loads(ask("store.improvements", "{'workspace':'/w','limit':2}"), 0, NULL);
+	const json_t *rows = json_object_get(answer, "improvements");
+
+	assert_int_equal(json_integer_value(json_object_get(answer, "count")), 3);
+	assert_int_equal(json_array_size(rows), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "improvement")), 4);
+	json_decref(answer);
+	IS("store.improvements", "{'workspace':'/w','status':'applied'}", "{\"count\":0,\"improvements\":[]}");
+}
+
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 /* By the hash of its text (FIPS 180-4, the example "abc"). */
@@ -661,6 +683,7 @@ int main(void)
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
 		TEST(decisions_of_equals_are_counted_apart),
 		TEST(stats_are_of_the_workspace_asked_for),
+		TEST(a_list_that_is_cut_says_how_long_it_is),
 		TEST(where_it_was_measured_is_kept_once_and_named),
 		TEST(every_statement_is_sound),
 		TEST(who_holds_the_file_is_waited_for_and_counted),

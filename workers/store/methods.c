@@ -23,6 +23,10 @@
 	" (SELECT gain_lower FROM experiments WHERE improvement_id = i.id AND kind = 'validate'" \
 	"  ORDER BY id DESC LIMIT 1) AS gain_lower"
 
+#define IMPROVEMENTS_ASKED_FOR                                                \
+	"FROM improvements i WHERE (:workspace IS NULL OR i.workspace = :workspace)" \
+	" AND (:status IS NULL OR i.status = :status)"
+
 #define APPLIED                                                               \
 	"(SELECT json_object('id', a.id, 'commit', a.commit_id, 'applied_at', a.applied_at," \
 	" 'success', a.success, 'rollback', json(a.rollback_data), 'rolled_back', a.rolled_back," \
@@ -304,11 +308,10 @@ static const struct method methods[] = {
 	  ANSWER_LIST, "interrupted", NULL, true, NULL },
 
 	{ "store.improvements", {
-		"SELECT " IMPROVEMENT " FROM improvements i"
-		" WHERE (:workspace IS NULL OR i.workspace = :workspace)"
-		" AND (:status IS NULL OR i.status = :status)"
+		"SELECT count(*) AS count " IMPROVEMENTS_ASKED_FOR,
+		"SELECT " IMPROVEMENT " " IMPROVEMENTS_ASKED_FOR
 		" ORDER BY i.id DESC LIMIT coalesce(:limit, 50)" },
-	  ANSWER_LIST, "improvements", NULL, false, NULL },
+	  ANSWER_PAGE, "improvements", NULL, false, NULL },
 	{ "store.improvement", {
 		"SELECT " IMPROVEMENT ", i.hash, " APPLIED " AS \"apply::json\","
 		" (SELECT json_group_array(json_object('success', success, 'before',"
@@ -523,6 +526,9 @@ static json_t *answer(const struct method *method, const json_t *known,
 		return returned(known, arguments);
 	case ANSWER_LIST:
 		return json_pack("{s:O}", method->key, rows);
+	case ANSWER_PAGE:
+		return json_pack("{s:O, s:O}", method->key, rows, "count",
+				 json_object_get(known, "count"));
 	case ANSWER_COUNT:
 		return json_pack("{s:I}", method->key, (json_int_t)first);
 	case ANSWER_ONE:
