@@ -282,7 +282,7 @@ $(probe): $(call object,$(wildcard tests/containment/*.c))
 # the plain run.
 unsanitized := $(heap_test) $(patsubst %,$(out)/tests/test_%,decision_noise sign_flip) \
 	$(wildcard $(patsubst %,tests/chaos/%.sh,faults flap resume)) \
-	$(patsubst %,tests/system/%.sh,aims breakers budget byhand deaf environment files full gaming guard holdout learn many \
+	$(patsubst %,tests/system/%.sh,aims breakers budget byhand deaf environment files full gaming guard holdout learn lessons many \
 		numberless paused recovery refused reuse run_lifetime run_recover schedule settle thresholds watch watched) \
 	$(containment) tests/layers/check
 

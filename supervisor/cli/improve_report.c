@@ -232,6 +232,14 @@ static void print_next(const struct table *table, const json_t *report)
 		    "'cupel show %.0f', then 'cupel approve %.0f' and 'cupel apply %.0f'", id, id, id);
 }
 
+/* All settings were tried but those that a lesson rules out. */
+static bool only_lessons_are_left(const json_t *report)
+{
+	return json_array_size(json_object_get(report, "lessons")) > 0 &&
+	       strcmp(member_text(json_object_get(report, "search"), "stopped"),
+		      "exhausted") == 0;
+}
+
 static void print_nothing(const struct table *table, const json_t *report)
 {
 	const json_t *known = json_object_get(report, "known");
@@ -254,6 +262,9 @@ static void print_nothing(const struct table *table, const json_t *report)
 	else if (json_is_true(json_object_get(report, "budget_spent")) &&
 		 !text_of(report, "change"))
 		row(table, "found", TABLE_WARN, "nothing better before the --budget was spent");
+	else if (!observes && !text_of(report, "change") && only_lessons_are_left(report))
+		row(table, "found", TABLE_WARN,
+		    "nothing better: 'cupel lessons --forget ID' ends a lesson that stands in the way");
 	else if (!observes && !text_of(report, "change"))
 		row(table, "found", TABLE_WARN,
 		    "nothing better: declare more knobs, or try more settings with --rounds");

@@ -142,6 +142,9 @@ static int print_list(const struct wanted *wanted, json_t *answer, const char *k
 		print(&table, list);
 	else
 		fprintf(stderr, "cupel: %s\n", none);
+	if (member_number(answer, "count") > (double)json_array_size(list))
+		printf("\nthe newest %zu of %.0f; 'cupel call store.%s' takes a \"limit\"\n",
+		       json_array_size(list), member_number(answer, "count"), key);
 	json_decref(answer);
 	return EXIT_OK;
 }

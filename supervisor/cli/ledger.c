@@ -103,13 +103,15 @@ void ledger_lessons(const struct table *look, const json_t *lessons)
 	json_array_foreach((json_t *)(uintptr_t)lessons, i, row) {
 		const json_t *status = json_object_get(json_object_get(row, "evidence"), "status");
 		const char *words = json_string_value(status);
+		const char *metric = json_string_value(json_object_get(row, "metric"));
 
 		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "id"));
 		grid_cell(&grid, TABLE_PLAIN, "%s", member_text(row, "scope"));
 		grid_cell(&grid, TABLE_PLAIN, "%.0f", member_number(row, "n"));
 		grid_cell(&grid, TABLE_PLAIN, "%.10s", member_text(row, "last_seen"));
-		grid_cell(&grid, words ? tone_of(words) : TABLE_PLAIN, "%s%s%s",
-			  member_text(row, "statement"), words ? ": " : "", words ? words : "");
+		grid_cell(&grid, words ? tone_of(words) : TABLE_PLAIN, "%s%s%s%s%s",
+			  member_text(row, "statement"), words ? ": " : "", words ? words : "",
+			  metric ? " by " : "", metric ? metric : "");
 	}
 	grid_print(&grid, look);
 }

@@ -57,6 +57,14 @@ void store_make_older(const char *path, unsigned version)
 		"INSERT INTO performance_metrics (session_id, timestamp, metrics_json)"
 			" VALUES (1, '2001-01-01', '{\"m\": 1.5, \"text\": \"t\"}'),"
 			" (1, '2001-01-02', '{\"m\": 2}'), (NULL, '2001-01-03', '{\"m\": 3}')",
+		"INSERT INTO improvements (workspace, suggestion_type, source, description, hash)"
+			" VALUES ('/old', 'caching', 's', 'd', 'h')",
+		"INSERT INTO experiments (improvement_id, kind, plan)"
+			" VALUES (1, 'validate', '{\"benchmark\": \"a\", \"metric\": \"time\"}')",
+		"UPDATE experiments SET verdict = 'accept', reason = 'proved'",
+		"INSERT INTO lessons (workspace, scope, statement, evidence) VALUES"
+			" ('/old', 'setting', 'd', '{\"improvement\": 1}'), ('/old', 'knob', 'k', '{}'),"
+			" ('/old', 'setting', 'by hand', '{\"improvement\": 9}')",
 		"INSERT INTO test_runs (name) VALUES ('old')",
 		"INSERT INTO test_cases (test_run_id, name, outcome) VALUES (1, 'kept', 'failed')",
 		"INSERT INTO baselines (workspace, commit_id, metrics) VALUES ('/old', 'c', '{}')",

@@ -102,5 +102,14 @@ code=$?
 grep -q 'too noisy' ../said || is 'no more runs than asked for, and that is said' \
 	"$code $(grep -c '^found .*before the --budget was spent' ../out)" '1 1'
 is 'no such lesson' "$("$cupel" lessons --forget 99 2>&1 | grep -c 'no such lesson')" 1
+
+sqlite3 "$CUPEL_STATE/store/cupel.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n
+	WHERE i < 60) INSERT INTO improvements (workspace, suggestion_type, source, description, hash)
+	SELECT '$PWD', 'caching', 's', 'd', 'made ' || i FROM n"
+all=$(rows 'SELECT count(*) FROM improvements')
+is 'a list that is cut says so' "$("$cupel" improvements | grep -c "^the newest 50 of $all;") $("$cupel" \
+	improvements --json | jq -c '[.count, (.improvements | length)]')" "1 [$all,50]"
+is 'and how to have more' "$("$cupel" call store.improvements '{"limit": 99}' |
+	jq '.improvements | length')" "$all"
 is 'the working tree is as it was' "$(git status --porcelain)$(git rev-list --count HEAD)" 1
 done_testing

@@ -51,6 +51,12 @@ static const struct {
 	  { "not applied: gain-too-small", "cupel apply 7", "!git worktree", "!rollback", "slow" } },
 	{ "{\"mode\": \"propose\", \"found\": false, \"tests\": {\"passed\": 0, \"failed\": 0}}",
 	  { "nothing better", "nothing is applied without", "!gain", "!commit", "!before" } },
+	{ "{\"mode\": \"propose\", \"lessons\": [\"count: 1 to 2\"],"
+	  " \"search\": {\"evaluations\": 2, \"stopped\": \"budget\"}}",
+	  { "nothing better: declare more knobs", "!--forget" } },
+	{ "{\"mode\": \"propose\", \"lessons\": [\"count: 1 to 2\"],"
+	  " \"search\": {\"evaluations\": 2, \"stopped\": \"exhausted\"}}",
+	  { "count: 1 to 2 (see 'cupel lessons')", "'cupel lessons --forget ID'", "!more knobs" } },
 	{ "{\"mode\": \"observe\", \"watched\": [{\"improvement\": 3, \"state\": \"harm\","
 	  " \"pairs\": 10, \"rolled_back\": true}]}",
 	  { "improvement 3: harm after 10 pairs; taken back", "!nothing better" } },

@@ -247,8 +247,9 @@ static void events_and_calls_go_and_what_was_decided_stays(void **state)
 	static const char *const kept[] = {
 		"INSERT INTO improvements (workspace, suggestion_type, source, description, hash, timestamp)"
 			" VALUES ('/w', 'caching', 's', 'd', 'h', '2000-01-01')",
-		"INSERT INTO experiments (improvement_id, kind, verdict, timestamp) VALUES (1, 'validate', 'accept', '2000-01-01')",
+		"INSERT INTO experiments (improvement_id, kind, timestamp) VALUES (1, 'validate', '2000-01-01')",
 		"INSERT INTO samples (experiment_id, pair, arm, value) VALUES (1, 0, 'base', 1.5)",
+		"UPDATE experiments SET verdict = 'accept'",
 		"INSERT INTO test_results (improvement_id, timestamp) VALUES (1, '2000-01-01')",
 		"INSERT INTO test_runs (session_id, name, timestamp) VALUES (1, 'n', '2000-01-01')",
 		"INSERT INTO test_cases (test_run_id, name, outcome) VALUES (1, 'c', 'passed')",

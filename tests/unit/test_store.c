@@ -1,9 +1,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/support/test.h"
+#include "tests/support/rows.h"
 #include "tests/support/store.h"
-#include "workers/store/schema.h"
+#include "tests/support/test.h"
 
 static struct database *database;
 static struct error why;
@@ -56,22 +56,6 @@ static void keep_result(int improvement, bool success)
 				      " performance_before, performance_after) VALUES (:improvement,"
 				      " :success, '{\"t\":3}', '{\"t\":2}')", row, NULL, &why), 0);
 	json_decref(row);
-}
-
-static void run_on(struct database *of, const char *sql)
-{
-	if (database_run(of, sql, NULL, NULL, &why) < 0)
-		fail_msg("%s: %s", sql, why.text);
-}
-
-static void shows(struct database *of, const char *sql, const char *want)
-{
-	json_t *rows = json_array();
-
-	if (database_run(of, sql, NULL, rows, &why) < 0)
-		fail_msg("%s: %s", sql, why.text);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(rows, 0), "got")), want);
-	json_decref(rows);
 }
 
 #define IS(name, arguments, want) assert_string_equal(ask(name, arguments), want)
@@ -213,7 +197,7 @@ static void no_verdict_without_the_status_that_it_is_for(void **state)
 	propose();
 	ask("store.experiment", "{'session':1,'improvement':1,'kind':'validate','plan':{}}");
 	IS("store.settle", order, "that improvement is not being tested any more, so nothing was decided");
-	shows(database, "SELECT status || ' ' || (SELECT count(*) FROM test_results) ||"
+	rows_show(database, "SELECT status || ' ' || (SELECT count(*) FROM test_results) ||"
 	      " (SELECT count(verdict) FROM experiments) AS got FROM improvements", "proposed 00");
 }
 
@@ -243,6 +227,30 @@ static void what_became_of_it_is_a_lesson(void **state)
 	assert_non_null(strstr(got, "\"statement\":\"d\""));
 	assert_non_null(strstr(got, "\"status\":\"rejected\""));
 	assert_non_null(strstr(got, "\"scope\":\"setting\""));
+	assert_non_null(strstr(got, "\"metric\":null"));
+}
+
+/* The same setting, proposed for one metric and then for another. */
+static void a_lesson_is_of_the_metric_it_was_judged_by(void **state)
+{
+	char text[300];
+
+	(void)state;
+	ask("store.session", "{'workspace':'/w','kind':'improve'}");
+	for (int number = 1; number <= 3; number++) {
+		snprintf(text, sizeof(text), "{'session':1,'workspace':'/w','type':'caching','source':'s',"
+			 "'description':'d','changes':{},'hash':'%d','confidence':1}", number);
+		ask("store.propose", text);
+		snprintf(text, sizeof(text), "{'session':1,'improvement':%d,'kind':'validate',"
+			 "'plan':{'benchmark':'%s','metric':'time'}}", number, number == 2 ? "b" : "a");
+		ask("store.experiment", text);
+		snprintf(text, sizeof(text), "{'experiment':%d,'verdict':'accept','reason':'proved'}", number);
+		ask("store.verdict", text);
+		snprintf(text, sizeof(text), "{'improvement':%d,'from':'proposed','to':'rejected','reason':''}", number);
+		IS("store.status", text, "{}");
+	}
+	rows_show(database, "SELECT group_concat(metric || n || (evidence ->> 'improvement') ||"
+		  " (evidence ->> 'verdict_reason')) AS got FROM lessons", "a.time23proved,b.time12proved");
 }
 
 /* Applied, as number, by knobs ("'knob':'a'},{'knob':'b'"). */
@@ -400,7 +408,7 @@ static void apply_and_roll_back_are_chained(void **state)
 				      NULL, NULL, &why), 0);
 	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	/* Of a clock that was ahead. */
-	run_on(database, "UPDATE applied_improvements SET applied_at ="
+	rows_run(database, "UPDATE applied_improvements SET applied_at ="
 	       " strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+25 hours')");
 	IS("store.applied", "{'workspace':'/w'}", "{\"day\":0}");
 	IS("store.verify", "{}", "{\"broken\":[]}");
@@ -427,7 +435,7 @@ static void a_commit_counts_though_it_was_called_interrupted(void **state)
 	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c','notes':''}", "{}");
 	IS("store.apply_end", "{'apply':1,'success':true,'commit':'c','notes':''}",
 	   "that application has ended before");
-	shows(database, "SELECT status || success || commit_id || '.' || notes AS got FROM improvements i"
+	rows_show(database, "SELECT status || success || commit_id || '.' || notes AS got FROM improvements i"
 	      " JOIN applied_improvements a ON a.improvement_id = i.id", "applied1c.");
 	IS("store.verify", "{}", "{\"broken\":[]}");
 }
@@ -517,6 +525,69 @@ static void decisions_of_equals_are_counted_apart(void **state)
 	assert_non_null(strstr(stats, "\"accepted\":1,"));
 }
 
+/* One workspace's campaign, with a row of everything that is counted; the other has none. */
+static void stats_are_of_the_workspace_asked_for(void **state)
+{
+	static const char none[] = "{\"accepted\":0,\"alpha_spent\":0,\"applied\":0,\"bottlenecks\":0,"
+		"\"decisions\":0,\"executions\":0,\"false_accepts\":0,\"improvements\":{},\"lessons\":0,"
+		"\"rolled_back\":0,\"self_checks\":0,\"snapshots\":0,\"sources\":[],\"test_cases\":0,"
+		"\"test_runs\":0}";
+	static const char *const counted[] = {
+		"accepted", "alpha_spent", "applied", "bottlenecks", "decisions", "executions",
+		"false_accepts", "lessons", "rolled_back", "self_checks", "snapshots", "test_cases",
+		"test_runs",
+	};
+	char text[200];
+
+	(void)state;
+	ask("store.session", "{'workspace':'/w','kind':'improve'}");
+	ask("store.session", "{'workspace':'/v','kind':'improve'}");
+	apply_knobs(1, "'knob':'a'");
+	ask("store.rollback_begin", "{'improvement':1,'reason':''}");
+	ask("store.rollback_end", "{'improvement':1,'success':true,'commit':'r','notes':''}");
+	ask("store.metrics", "{'session':1,'metrics':{'m.t':1}}");
+	ask("store.bottleneck", "{'workspace':'/w','metric':'m','value':2,'target':1,'severity':'low','impact':1,'description':'d'}");
+	ask("store.execution", "{'session':1,'executions':[{'command':'c','cause':'exited'}]}");
+	ask("store.test_run", "{'session':1,'name':'n','totals':{},'flaky':[],'cases':[{'name':'a','outcome':'passed'}]}");
+	for (int i = 1; i <= 2; i++) {
+		snprintf(text, sizeof(text), "{'session':1,'kind':'%s','plan':{}}", i == 1 ? "aa" : "validate");
+		ask("store.experiment", text);
+		snprintf(text, sizeof(text), "{'experiment':%d,'verdict':'accept','reason':'r','alpha':1}", i);
+		IS("store.verdict", text, "{}");
+	}
+	for (int i = 0; i < 2; i++) {
+		json_t *stats = json_loads(ask("store.stats", i ? "{'workspace':'/w'}" : "{}"), 0, NULL);
+
+		for (size_t n = 0; n < COUNT(counted); n++)
+			test_row(json_number_value(json_object_get(stats, counted[n])) == 1,
+				 "%s, %s", counted[n], i ? "/w" : "all");
+		json_decref(stats);
+	}
+	IS("store.stats", "{'workspace':'/v'}", none);
+}
+
+static void a_list_that_is_cut_says_how_long_it_is(void **state)
+{
+	char text[300];
+
+	(void)state;
+	IS("store.improvements", "{}", "{\"count\":0,\"improvements\":[]}");
+	ask("store.session", "{'workspace':'/w','kind':'improve'}");
+	for (int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "{'session':1,'workspace':'%s','type':'caching','source':'s',"
+			 "'description':'d','changes':{},'hash':'%d','confidence':1}", i ? "/w" : "/v", i);
+		ask("store.propose", text);
+	}
+	json_t *answer = json_loads(ask("store.improvements", "{'workspace':'/w','limit':2}"), 0, NULL);
+	const json_t *rows = json_object_get(answer, "improvements");
+
+	assert_int_equal(json_integer_value(json_object_get(answer, "count")), 3);
+	assert_int_equal(json_array_size(rows), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(rows, 0), "improvement")), 4);
+	json_decref(answer);
+	IS("store.improvements", "{'workspace':'/w','status':'applied'}", "{\"count\":0,\"improvements\":[]}");
+}
+
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 /* By the hash of its text (FIPS 180-4, the example "abc"). */
@@ -537,11 +608,11 @@ static void where_it_was_measured_is_kept_once_and_named(void **state)
 	   "'cases':[{'name':'unit: a: b','outcome':'passed','file':'a.c'},{'name':'whole','outcome':'passed'}]}",
 	   "{\"test_run\":1}");
 	IS("store.baseline", "{'workspace':'/w','commit':'c','environment':'" ABC "','metrics':{}}", "{\"id\":1}");
-	shows(database, "SELECT group_concat(env_hash = '" ABC "') AS got FROM (SELECT env_hash FROM test_runs"
+	rows_show(database, "SELECT group_concat(env_hash = '" ABC "') AS got FROM (SELECT env_hash FROM test_runs"
 	      " UNION ALL SELECT env_hash FROM baselines)", "1,1");
-	shows(database, "SELECT group_concat(suite || ':' || coalesce(file, '-')) AS got FROM test_cases",
+	rows_show(database, "SELECT group_concat(suite || ':' || coalesce(file, '-')) AS got FROM test_cases",
 	      "unit:a.c,whole:-");
-	shows(database, "SELECT group_concat(env_hash || ':' || n) AS got FROM (SELECT env_hash, count(*) AS n"
+	rows_show(database, "SELECT group_concat(env_hash || ':' || n) AS got FROM (SELECT env_hash, count(*) AS n"
 	      " FROM points JOIN series s ON s.id = series_id GROUP BY s.id ORDER BY 1)", ":1," ABC ":2");
 	assert_non_null(strstr(ask("store.trend", "{'workspace':'/w','metric':'m.t'}"), "\"environment\":\"" ABC));
 	assert_non_null(strstr(ask("store.environments", "{'workspace':'/w','metric':'m.t'}"), "\"facts\":\"abc\""));
@@ -570,63 +641,6 @@ static void every_statement_is_sound(void **state)
 	IS("store.baseline", "{'workspace':'/w','commit':'c','metrics':{}}", "{\"id\":1}");
 	IS("store.event", "{'events':[{'kind':'k','data':{}},{'kind':'l'}]}", "{\"stored\":2}");
 	IS("store.call", "{'calls':[{'call':1,'tool':'t','client_role':'owner','outcome':'ok','attempts':1,'wall_ns':5}]}", "{\"stored\":1}");
-}
-
-/* As every cupel has left one: taken along, and kept as it was beside. */
-static void an_older_file_is_taken_along_with_a_backup(void **state)
-{
-	struct database *of;
-	char backup[16];
-
-	(void)state;
-	for (unsigned version = 1; version < schema_version; version++) {
-		store_make_older("older", version);
-		snprintf(backup, sizeof(backup), "older.v%u", version);
-		assert_int_equal(access(backup, F_OK), -1);
-		assert_int_equal(database_open(&of, "older", &why), 0);
-		assert_int_equal(access(backup, F_OK), 0);
-
-		run_on(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
-		       " VALUES (1, 'slow', 'timeout'), (1, 'dead', 'error')");
-		assert_true(database_run(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
-					 " VALUES (1, 'odd', 'maybe')", NULL, NULL, &why) < 0);
-		assert_true(database_run(of, "INSERT INTO test_cases (test_run_id, name, outcome)"
-					 " VALUES (9, 'of none', 'passed')", NULL, NULL, &why) < 0);
-		shows(of, "SELECT group_concat(name || outcome) AS got FROM test_cases",
-		      "keptfailed,slowtimeout,deaderror");
-		shows(of, "SELECT name || coalesce(commit_id, '-') AS got FROM test_runs", "old-");
-		shows(of, "SELECT group_concat(name) AS got FROM (SELECT name FROM sqlite_schema"
-		      " WHERE type = 'trigger' AND name IN ('improvements_teach',"
-		      " 'performance_metrics_points') ORDER BY name)",
-		      "improvements_teach,performance_metrics_points");
-		shows(of, "SELECT group_concat(metric || ' ' || kind || ' ' || value || ' ' ||"
-		      " p.timestamp) AS got FROM points p JOIN series s ON s.id = series_id",
-		      "m improve 1.5 2001-01-01,m improve 2.0 2001-01-02");
-		shows(of, "SELECT seen_ms || ' ' || trusted_ms AS got FROM clock", "0 0");
-		database_close(of);
-
-		store_check_version(backup, version);
-		unlink("older");
-		unlink(backup);
-	}
-}
-
-static void a_newer_file_and_a_stranger_are_refused(void **state)
-{
-	struct database *other;
-	FILE *file;
-
-	(void)state;
-	unlink("newer");
-	assert_int_equal(database_open(&other, "newer", &why), 0);
-	assert_int_equal(database_run(other, "PRAGMA user_version = 99", NULL, NULL, &why), 0);
-	database_close(other);
-	assert_int_equal(database_open(&other, "newer", &why), -EUCLEAN);
-	assert_non_null(strstr(why.text, "made by a newer cupel"));
-	file = fopen("text", "w");
-	fputs("this is no database at all, but a text of some length that goes on", file);
-	fclose(file);
-	assert_true(database_open(&other, "text", &why) < 0);
 }
 
 static void who_holds_the_file_is_waited_for_and_counted(void **state)
@@ -658,6 +672,7 @@ int main(void)
 		TEST(no_verdict_without_the_status_that_it_is_for),
 		TEST(a_verdict_without_its_result_is_proven_anew),
 		TEST(what_became_of_it_is_a_lesson),
+		TEST(a_lesson_is_of_the_metric_it_was_judged_by),
 		TEST(who_was_watched_longest_ago_comes_first),
 		TEST(a_change_is_superseded_by_later_ones_of_all_its_knobs),
 		TEST(all_pairs_of_a_plan_are_played_again),
@@ -667,10 +682,10 @@ int main(void)
 		TEST(bottlenecks_are_kept_once_each),
 		TEST(a_missing_measurement_is_null_and_a_list_is_all_or_nothing),
 		TEST(decisions_of_equals_are_counted_apart),
+		TEST(stats_are_of_the_workspace_asked_for),
+		TEST(a_list_that_is_cut_says_how_long_it_is),
 		TEST(where_it_was_measured_is_kept_once_and_named),
 		TEST(every_statement_is_sound),
-		TEST(an_older_file_is_taken_along_with_a_backup),
-		TEST(a_newer_file_and_a_stranger_are_refused),
 		TEST(who_holds_the_file_is_waited_for_and_counted),
 	};
 

@@ -14,7 +14,8 @@
  *
  * which the database writes itself whenever an improvement is applied,
  * rejected or rolled back: the latter two are told to the tuner as trials that
- * cost nothing and are not raced. A lesson counts for LESSON_DAYS since it was
+ * cost nothing and are not raced; one that was rejected for what it gained, only
+ * where that metric is asked for again. A lesson counts for LESSON_DAYS since it was
  * last seen; `cupel lessons --forget` ends it before.
  */
 #include <math.h>
@@ -23,6 +24,7 @@
 
 #include "workers/improve/campaign.h"
 #include "workers/improve/command.h"
+#include "workers/improve/decision_core.h"
 
 #define LESSON_DAYS 90
 #define LESSONS_MAX 500
@@ -74,6 +76,33 @@ int campaign_heed(struct campaign *campaign)
 	return 0;
 }
 
+/* Of a verdict on what was gained; other words are of a guard, or of what failed. */
+static bool is_of_gain(const char *reason)
+{
+	static const enum decision_reason reasons[] = {
+		REASON_PROVED, REASON_NOT_SHOWN, REASON_TOO_SMALL, REASON_DISTURBED,
+		REASON_IMPLAUSIBLE,
+	};
+
+	for (size_t i = 0; i < COUNT(reasons); i++)
+		if (strcmp(reason, decision_reason_name(reasons[i])) == 0)
+			return true;
+	return false;
+}
+
+/* What the setting gained of another metric says nothing of this one. */
+static bool is_of_another_metric(const struct campaign *campaign, const json_t *row)
+{
+	const json_t *evidence = json_object_get(row, "evidence");
+	char metric[METRIC_NAME_BYTES];
+
+	workspace_metric_name(campaign->metrics[0].benchmark, campaign->metrics[0].metric,
+			      metric);
+	return strcmp(text_of(evidence, "status"), "rejected") == 0 &&
+	       is_of_gain(text_of(evidence, "verdict_reason")) &&
+	       strcmp(text_of(row, "metric"), metric) != 0;
+}
+
 /* Of a setting that was judged: the gain it was found to have, or a failure. */
 static void judge_setting(const struct campaign *campaign, const json_t *evidence,
 			  struct tuner_trial *trial)
@@ -107,6 +136,7 @@ void campaign_tell_lessons(struct campaign *campaign)
 		    strcmp(text_of(evidence, "status"), "applied") == 0 ||
 		    json_integer_value(json_object_get(evidence, "session")) ==
 			    campaign->session->id ||
+		    is_of_another_metric(campaign, row) ||
 		    knobs_config(&campaign->knobs, json_object_get(evidence, "knobs"),
 				 &trial.config, &ignored) < 0)
 			continue;

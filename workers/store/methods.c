@@ -23,6 +23,10 @@
 	" (SELECT gain_lower FROM experiments WHERE improvement_id = i.id AND kind = 'validate'" \
 	"  ORDER BY id DESC LIMIT 1) AS gain_lower"
 
+#define IMPROVEMENTS_ASKED_FOR                                                \
+	"FROM improvements i WHERE (:workspace IS NULL OR i.workspace = :workspace)" \
+	" AND (:status IS NULL OR i.status = :status)"
+
 #define APPLIED                                                               \
 	"(SELECT json_object('id', a.id, 'commit', a.commit_id, 'applied_at', a.applied_at," \
 	" 'success', a.success, 'rollback', json(a.rollback_data), 'rolled_back', a.rolled_back," \
@@ -54,6 +58,15 @@
 	" SELECT :test_run, json_extract(value, '$.name'), json_extract(value, '$.outcome')," \
 	" json_extract(value, '$.duration_ns'), json_extract(value, '$.detail')," \
 	" json_extract(value, '$.file') FROM json_each(:cases)"
+
+/* What the campaigns and the runs of that workspace left; of none named: of all. */
+#define IN_SCOPE(table, more)                                                 \
+	"FROM " table " WHERE (:workspace IS NULL OR session_id IN"           \
+	" (SELECT id FROM sessions WHERE workspace = :workspace))" more
+
+#define APPLIED_IN_SCOPE(flag)                                                \
+	"FROM applied_improvements WHERE " flag " = 1 AND (:workspace IS NULL" \
+	" OR improvement_id IN (SELECT id FROM improvements WHERE workspace = :workspace))"
 
 /*
  * The newest thousand of every series of a metric, as they were or rolled up: each
@@ -94,7 +107,7 @@ static const struct method methods[] = {
 	{ "store.end", {
 		"INSERT INTO lessons (workspace, scope, statement, evidence)"
 		" VALUES (:workspace, :scope, :statement, :evidence)"
-		" ON CONFLICT (workspace, scope, statement) DO UPDATE SET n = n + 1,"
+		" ON CONFLICT (workspace, scope, metric, statement) DO UPDATE SET n = n + 1,"
 		" evidence = excluded.evidence, last_seen = " NOW,
 		"UPDATE sessions SET ended = " NOW ", outcome = :outcome WHERE id = :session"
 		" RETURNING id" },
@@ -295,11 +308,10 @@ static const struct method methods[] = {
 	  ANSWER_LIST, "interrupted", NULL, true, NULL },
 
 	{ "store.improvements", {
-		"SELECT " IMPROVEMENT " FROM improvements i"
-		" WHERE (:workspace IS NULL OR i.workspace = :workspace)"
-		" AND (:status IS NULL OR i.status = :status)"
+		"SELECT count(*) AS count " IMPROVEMENTS_ASKED_FOR,
+		"SELECT " IMPROVEMENT " " IMPROVEMENTS_ASKED_FOR
 		" ORDER BY i.id DESC LIMIT coalesce(:limit, 50)" },
-	  ANSWER_LIST, "improvements", NULL, false, NULL },
+	  ANSWER_PAGE, "improvements", NULL, false, NULL },
 	{ "store.improvement", {
 		"SELECT " IMPROVEMENT ", i.hash, " APPLIED " AS \"apply::json\","
 		" (SELECT json_group_array(json_object('success', success, 'before',"
@@ -318,22 +330,22 @@ static const struct method methods[] = {
 		" FROM pragma_page_count, pragma_page_size" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.stats", {
-		"SELECT (SELECT count(*) FROM performance_metrics) AS snapshots,"
+		"SELECT (SELECT count(*) " IN_SCOPE("performance_metrics", "") ") AS snapshots,"
 		" (SELECT count(*) FROM bottlenecks WHERE resolved = 0"
 		"  AND (:workspace IS NULL OR workspace = :workspace)) AS bottlenecks,"
 		" (SELECT json_group_object(status, n) FROM (SELECT status, count(*) AS n"
 		"  FROM improvements WHERE (:workspace IS NULL OR workspace = :workspace)"
 		"  GROUP BY status)) AS \"improvements::json\","
-		" (SELECT count(*) FROM experiments WHERE kind = 'validate'"
-		"  AND verdict IS NOT NULL) AS decisions,"
-		" (SELECT count(*) FROM experiments WHERE kind = 'validate' AND verdict = 'accept')"
-		"  AS accepted,"
-		" (SELECT count(*) FROM experiments WHERE kind = 'aa' AND verdict IS NOT NULL)"
-		"  AS self_checks,"
-		" (SELECT count(*) FROM experiments WHERE kind = 'aa' AND verdict = 'accept')"
-		"  AS false_accepts,"
-		" (SELECT coalesce(sum(alpha), 0) FROM experiments WHERE kind = 'validate')"
-		"  AS alpha_spent,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'validate'"
+		"  AND verdict IS NOT NULL") ") AS decisions,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'validate'"
+		"  AND verdict = 'accept'") ") AS accepted,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'aa'"
+		"  AND verdict IS NOT NULL") ") AS self_checks,"
+		" (SELECT count(*) " IN_SCOPE("experiments", " AND kind = 'aa'"
+		"  AND verdict = 'accept'") ") AS false_accepts,"
+		" (SELECT coalesce(sum(alpha), 0) " IN_SCOPE("experiments",
+		"  AND kind = 'validate'") ") AS alpha_spent,"
 		" (SELECT json_group_array(json_object('source', source, 'proposed', proposed,"
 		"  'accepted', accepted, 'applied', applied, 'kept', kept, 'promised', promised))"
 		"  FROM (SELECT source, count(*) AS proposed, count(*) FILTER (WHERE EXISTS"
@@ -345,13 +357,14 @@ static const struct method methods[] = {
 		"    'rolled_back')) AS promised FROM improvements i"
 		"   WHERE :workspace IS NULL OR workspace = :workspace"
 		"   GROUP BY source)) AS \"sources::json\","
-		" (SELECT count(*) FROM executions) AS executions,"
-		" (SELECT count(*) FROM test_runs) AS test_runs,"
-		" (SELECT count(*) FROM test_cases) AS test_cases,"
+		" (SELECT count(*) " IN_SCOPE("executions", "") ") AS executions,"
+		" (SELECT count(*) " IN_SCOPE("test_runs", "") ") AS test_runs,"
+		" (SELECT count(*) FROM test_cases WHERE test_run_id IN (SELECT id "
+		IN_SCOPE("test_runs", "") ")) AS test_cases,"
 		" (SELECT count(*) FROM lessons WHERE :workspace IS NULL"
 		"  OR workspace = :workspace) AS lessons,"
-		" (SELECT count(*) FROM applied_improvements WHERE success = 1) AS applied,"
-		" (SELECT count(*) FROM applied_improvements WHERE rolled_back = 1) AS rolled_back" },
+		" (SELECT count(*) " APPLIED_IN_SCOPE("success") ") AS applied,"
+		" (SELECT count(*) " APPLIED_IN_SCOPE("rolled_back") ") AS rolled_back" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.record", {
 		"SELECT (SELECT json_object('wins', count(*) FILTER (WHERE verdict = 'accept'),"
@@ -406,7 +419,8 @@ static const struct method methods[] = {
 		" VALUES (:workspace, :commit, :environment, :metrics) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.lessons", {
-		"SELECT id, workspace, scope, statement, n, wins, gain_sum / n AS mean_gain,"
+		"SELECT id, workspace, scope, nullif(metric, '') AS metric, statement, n, wins,"
+		" gain_sum / n AS mean_gain,"
 		" evidence AS \"evidence::json\", first_seen, last_seen FROM lessons"
 		" WHERE (:workspace IS NULL OR workspace = :workspace) AND (:days IS NULL OR"
 		"  last_seen >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || :days || ' days'))"
@@ -512,6 +526,9 @@ static json_t *answer(const struct method *method, const json_t *known,
 		return returned(known, arguments);
 	case ANSWER_LIST:
 		return json_pack("{s:O}", method->key, rows);
+	case ANSWER_PAGE:
+		return json_pack("{s:O, s:O}", method->key, rows, "count",
+				 json_object_get(known, "count"));
 	case ANSWER_COUNT:
 		return json_pack("{s:I}", method->key, (json_int_t)first);
 	case ANSWER_ONE:

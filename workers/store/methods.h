@@ -18,6 +18,7 @@ enum method_answer {
 	ANSWER_NOTHING,		/* {} */
 	ANSWER_ROW,		/* the columns of the last row of all */
 	ANSWER_LIST,		/* {"<key>": rows of the last statement} */
+	ANSWER_PAGE,		/* as a list; "count": what the first says there are */
 	ANSWER_COUNT,		/* {"<key>": rows of the first statement, counted} */
 	ANSWER_ONE,		/* {"<key>": the last row} */
 };

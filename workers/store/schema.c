@@ -260,5 +260,83 @@ static const char *const fourth[] = {
 	NULL,
 };
 
-const char *const *const schema_migrations[] = { first, second, third, fourth };
+/*
+ * The plan, then its samples, then the verdict: none is changed once it stands, and
+ * of what is decided none goes. A REPLACE deletes without asking the triggers that
+ * delete, so it is refused where it inserts.
+ */
+#define REFUSE(when, says) " " when " BEGIN SELECT RAISE(ABORT, '" says "'); END;"
+#define IS_DECIDED(experiment)                                                \
+	"EXISTS (SELECT 1 FROM experiments WHERE id = " experiment " AND verdict IS NOT NULL)"
+
+static const char *const fifth[] = {
+	"CREATE TRIGGER experiments_begin BEFORE INSERT ON experiments"
+	REFUSE("WHEN NEW.verdict IS NOT NULL OR EXISTS (SELECT 1 FROM experiments WHERE id = NEW.id)",
+	       "an experiment begins with its plan alone"),
+	"CREATE TRIGGER experiments_plan BEFORE UPDATE OF id, session_id, improvement_id, kind,"
+	" plan, timestamp ON experiments" REFUSE("", "a plan is never changed"),
+	"CREATE TRIGGER experiments_verdict BEFORE UPDATE OF verdict, reason, gain, gain_lower,"
+	" pairs, alpha ON experiments" REFUSE("WHEN OLD.verdict IS NOT NULL",
+					     "a verdict is never changed"),
+	"CREATE TRIGGER experiments_stay BEFORE DELETE ON experiments"
+	REFUSE("WHEN OLD.verdict IS NOT NULL", "a verdict is never changed"),
+	"CREATE TRIGGER samples_begin BEFORE INSERT ON samples"
+	REFUSE("WHEN EXISTS (SELECT 1 FROM samples WHERE id = NEW.id)",
+	       "a sample is never changed"),
+	"CREATE TRIGGER samples_end BEFORE INSERT ON samples"
+	REFUSE("WHEN " IS_DECIDED("NEW.experiment_id"),
+	       "an experiment with its verdict takes no more samples"),
+	"CREATE TRIGGER samples_stay BEFORE UPDATE ON samples"
+	REFUSE("", "a sample is never changed"),
+	"CREATE TRIGGER samples_are_kept BEFORE DELETE ON samples"
+	REFUSE("WHEN " IS_DECIDED("OLD.experiment_id"), "a sample is never changed"),
+	NULL,
+};
+
+/*
+ * Which metric a setting was judged by ('': none): to be turned down for what it
+ * gained there says nothing of others. A constraint cannot be altered, so the table
+ * is made again.
+ */
+#define JUDGED_OF(improvement)                                                \
+	"experiments e ON e.id = (SELECT max(id) FROM experiments"            \
+	" WHERE improvement_id = " improvement " AND kind = 'validate'"       \
+	" AND verdict IS NOT NULL)"
+#define JUDGED_BY "coalesce(e.plan ->> 'benchmark' || '.' || (e.plan ->> 'metric'), '')"
+
+static const char *const sixth[] = {
+	"DROP TRIGGER improvements_teach;",
+	"ALTER TABLE lessons RENAME TO lessons_before;",
+	"CREATE TABLE lessons ("
+	" id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, scope TEXT NOT NULL,"
+	" metric TEXT NOT NULL DEFAULT '',"
+	" statement TEXT NOT NULL, " JSON("evidence") ", n INTEGER NOT NULL DEFAULT 1,"
+	" wins INTEGER NOT NULL DEFAULT 0, gain_sum REAL NOT NULL DEFAULT 0,"
+	" first_seen TEXT NOT NULL DEFAULT " NOW ", last_seen TEXT NOT NULL DEFAULT " NOW ","
+	" UNIQUE (workspace, scope, metric, statement)) STRICT;",
+	"INSERT INTO lessons SELECT l.id, l.workspace, l.scope, " JUDGED_BY ", l.statement,"
+	" CASE WHEN e.id IS NULL THEN l.evidence"
+	"  ELSE json_set(l.evidence, '$.verdict_reason', e.reason) END,"
+	" l.n, l.wins, l.gain_sum, l.first_seen, l.last_seen FROM lessons_before l"
+	" LEFT JOIN " JUDGED_OF("l.evidence ->> 'improvement'") ";",
+	"DROP TABLE lessons_before;",
+	"CREATE TRIGGER improvements_teach AFTER UPDATE OF status ON improvements"
+	" WHEN NEW.status IN ('rejected', 'applied', 'rolled_back')"
+	" AND NOT (OLD.status = 'rolling_back' AND NEW.status = 'applied') BEGIN"
+	" INSERT INTO lessons (workspace, scope, metric, statement, evidence, wins, gain_sum)"
+	" SELECT NEW.workspace, 'setting', " JUDGED_BY ", NEW.description,"
+	"  json_object('improvement', NEW.id, 'session', NEW.session_id, 'status', NEW.status,"
+	"  'reason', NEW.reason, 'knobs', json_extract(NEW.code_changes, '$.knobs'),"
+	"  'verdict', e.verdict, 'verdict_reason', e.reason, 'gain', e.gain),"
+	"  NEW.status = 'applied',"
+	"  CASE NEW.status WHEN 'applied' THEN coalesce(e.gain_lower, 0) ELSE 0 END"
+	" FROM (SELECT 1) LEFT JOIN " JUDGED_OF("NEW.id")
+	" WHERE true ON CONFLICT (workspace, scope, metric, statement) DO UPDATE SET n = n + 1,"
+	"  wins = wins + excluded.wins, gain_sum = gain_sum + excluded.gain_sum,"
+	"  evidence = excluded.evidence, last_seen = " NOW ";"
+	" END;",
+	NULL,
+};
+
+const char *const *const schema_migrations[] = { first, second, third, fourth, fifth, sixth };
 const size_t schema_version = sizeof(schema_migrations) / sizeof(schema_migrations[0]);
