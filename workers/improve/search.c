@@ -374,8 +374,8 @@ static int try_simpler(struct campaign *campaign, const struct arm *kept,
 		r = arm_test(campaign, &arm, false, &outcome);
 	if (r == 0 && outcome == TUNER_OK)
 		r = rank(campaign, kept, &arm, PRUNE_PAIRS, differences, &failed);
-	if (outcome == TUNER_OK && r == -EINVAL) {	/* the winner fails: its proof will say so */
-		failed = true;
+	if (outcome == TUNER_OK && r == -EINVAL) {
+		failed = true;	/* the winner does: its proof will say so */
 		r = 0;
 	}
 	arm_release(&arm);
