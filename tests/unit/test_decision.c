@@ -395,11 +395,11 @@ static void the_sentence_says_what_was_decided(void **state)
 	explain_decision(&decision, text, sizeof(text));
 	assert_string_equal(text, "continue: undecided so far, after 0 pairs "
 			    "(0 invalid)");
-	run(&plan, &(struct made_up){ 0.1, 1e-6 });
+	run(&plan, (struct made_up[2]){ { 0.1, 1e-6 } });
 	explain_decision(&decision, text, sizeof(text));
 	assert_string_equal(text, "better by 10 % (at least 10 % at 99 %), 10 "
 			    "pairs, false-accept budget 1 %");
-	run(&plan, &(struct made_up){ -0.1, 1e-6 });
+	run(&plan, (struct made_up[2]){ { -0.1, 1e-6 } });
 	explain_decision(&decision, text, sizeof(text));
 	assert_string_equal(text, "futile: the gain is smaller than what was "
 			    "asked for; -10 % (at most -10 % at 95 %), 10 pairs");

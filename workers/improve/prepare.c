@@ -593,21 +593,20 @@ static bool is_watched(const struct campaign *campaign, size_t count,
  */
 static void watch_targets(struct campaign *campaign)
 {
-	const struct workspace_benchmark *benchmarks = campaign->file.benchmarks.items;
-	size_t judged = campaign->metric_count;
+	const struct workspace_benchmark *benchmark = campaign->file.benchmarks.items;
+	const size_t judged = campaign->metric_count;
 
-	for (size_t i = 0; i < campaign->file.benchmarks.count; i++) {
-		const struct workspace_metric *metrics = benchmarks[i].metrics.items;
+	for (size_t i = 0; i < campaign->file.benchmarks.count; i++, benchmark++) {
+		const struct workspace_metric *metric = benchmark->metrics.items;
 
 		if (campaign->mode != MODE_OBSERVE &&
-		    !is_watched(campaign, judged, &benchmarks[i], NULL))
+		    !is_watched(campaign, judged, benchmark, NULL))
 			continue;
-		for (size_t j = 0; j < benchmarks[i].metrics.count; j++)
-			if (!isnan(metrics[j].target) &&
-			    !is_watched(campaign, judged, &benchmarks[i], &metrics[j]))
-				campaign->metrics[campaign->metric_count++] = (struct watched_metric){
-					.benchmark = &benchmarks[i], .metric = &metrics[j],
-				};
+		for (size_t j = 0; j < benchmark->metrics.count; j++, metric++)
+			if (!isnan(metric->target) &&
+			    !is_watched(campaign, judged, benchmark, metric))
+				campaign->metrics[campaign->metric_count++] =
+					(struct watched_metric){ benchmark, metric, false, { 0 } };
 	}
 }
 
