@@ -306,5 +306,6 @@ void cli_improve_explain(FILE *out)
 	      "  --scheduled      list the schedules that there are\n"
 	      "  --json           print the whole report as JSON\n\n"
 	      "Ctrl-C ends it; what is uncommitted is never touched. The exit status is 0 if\n"
-	      "something was proven, 1 if not, else as of 'cupel call'.\n", out);
+	      "something was proven and was not taken back at once, 1 if not, else as of\n"
+	      "'cupel call'.\n", out);
 }

@@ -53,7 +53,22 @@ static const struct {
 	  { "nothing better", "nothing is applied without", "!gain", "!commit", "!before" } },
 	{ "{\"mode\": \"observe\", \"watched\": [{\"improvement\": 3, \"state\": \"harm\","
 	  " \"pairs\": 10, \"rolled_back\": true}]}",
-	  { "improvement 3: harm after 10 pairs; taken back", "!nothing better" } },
+	  { "improvement 3, after 10 pairs: harm; taken back", "!nothing better" } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\":"
+	  " \"its benchmark fails, which did not before, and is not taken back: a has changed\"}]}",
+	  { "watched   bad   improvement 3, after 0 pairs: its benchmark fails", "!ok " } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\": \"benefit-gone\"}]}",
+	  { "watched   note  improvement 3, after 0 pairs: benefit-gone, half", "'cupel rollback'" } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\":"
+	  " \"not to be compared any more: it is not built\"}]}",
+	  { "watched   note  improvement 3, after 0 pairs: not to be compared any more" } },
+	{ PROVEN "\"status\": \"rolled_back\", \"found\": false, \"commit\": \"fedcba9876543210\","
+	  " \"branch\": \"main\", \"watched\": [{\"improvement\": 7, \"state\": \"slower\","
+	  " \"pairs\": 10, \"rolled_back\": true}]}",
+	  { "commit    bad   fedcba987654 on main; taken back", "improvement 7, after 10 pairs: slower",
+	    "cupel show 7", "!git worktree", "!git show", "!cupel rollback", "!nothing better" } },
+	{ PROVEN "\"status\": \"rolled_back\", \"commit\": \"fedcba9876543210\", \"repository\": false}",
+	  { "applied   bad   to the files that are there; taken back", "!inverse" } },
 	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\": \"quiet\"}],"
 	  " \"not_watched\": 2}",
 	  { "note  2 not, for want of time; the next campaign begins there" } },
@@ -66,7 +81,7 @@ static const struct {
 	  { "nothing better before the --budget was spent", "!declare more" } },
 	{ "{\"mode\": \"auto\", \"not_searched\": \"benchmark b is too noisy\", \"watched\":"
 	  " [{\"improvement\": 3, \"state\": \"quiet\", \"pairs\": 10}]}",
-	  { "improvement 3: quiet after 10 pairs", "nothing: benchmark b is too noisy",
+	  { "improvement 3, after 10 pairs: quiet", "nothing: benchmark b is too noisy",
 	    "!nothing better" } },
 };
 
