@@ -1,0 +1,53 @@
+#!/bin/bash
+# What the loop's front doors say: each refusal in the user's own words, with
+# the next command to type. Rows of the store without a campaign. Speaks TAP.
+. tests/support/sandbox.sh
+. tests/support/campaign.sh
+
+cd "$work" || exit 1
+serve || { not_ok 'a supervisor starts'; done_testing; exit; }
+
+refused() { # CODE WORDS VERB...: on one line or two, of no method of the store
+	local code=$1 words=$2
+	shift 2
+	"$cupel" "$@" >out 2>said
+	is "refused: $*" "$? $(grep -cF -- "$words" said)$(grep -c 'store\.' said)" "$code 10"
+	grep -qF -- "$words" said || sed 's/^/# /' said
+}
+
+small ws
+commit ws
+head=$(git -C ws rev-parse HEAD)
+
+# ---- what cannot become of an improvement, by its status ----
+
+propose ws "$head" count 30000 7500
+refused 65 "improvement $made is not proven yet; 'cupel improve' proves it" approve "$made"
+refused 65 "improvement $made is not approved yet; 'cupel approve $made' approves it" apply "$made"
+refused 65 "improvement $made was never applied; 'cupel reject $made' declines it" rollback "$made"
+begin ws "$head" count 30000 7500
+for verb in approve reject apply rollback; do
+	refused 65 "improvement $made is being tested; 'cupel show $made'" $verb "$made"
+done
+approve ws "$head" count 30000 7500
+refused 65 "improvement $made is approved already; 'cupel apply $made' commits it" approve "$made"
+refused 65 "improvement $made was never applied; 'cupel reject $made' declines it" rollback "$made"
+"$cupel" apply "$made" >out 2>said
+for verb in approve reject; do
+	refused 65 "improvement $made is applied; 'cupel rollback $made' takes it back" $verb "$made"
+done
+store rollback_begin "{\"improvement\":$made,\"reason\":\"\"}" >/dev/null
+for verb in approve reject apply; do
+	refused 65 "improvement $made is being taken back; 'cupel rollback $made' ends that" $verb "$made"
+done
+"$cupel" rollback "$made" >out 2>said
+for verb in approve apply; do
+	refused 65 "improvement $made was taken back; 'cupel show $made' tells why" $verb "$made"
+done
+refused 65 "improvement $made was taken back, which counts as much" reject "$made"
+approve ws "$head" count 30000 7500
+"$cupel" reject "$made" >out 2>said
+for verb in approve reject apply rollback; do
+	refused 65 "improvement $made was rejected; 'cupel show $made' tells why" $verb "$made"
+done
+done_testing
