@@ -50,4 +50,18 @@ approve ws "$head" count 30000 7500
 for verb in approve reject apply rollback; do
 	refused 65 "improvement $made was rejected; 'cupel show $made' tells why" $verb "$made"
 done
+
+# ---- options that belong together, and the bounds of their values ----
+
+refused 64 '--jitter: belongs to --every' improve --jitter 1m ws
+refused 64 '--load: belongs to --every' improve --mode observe --load 1 ws
+refused 64 '--scheduled takes no directory and no option but --json' improve --scheduled ws
+refused 64 '--scheduled takes no directory and no option but --json' improve --scheduled --seed 1
+refused 64 '--rounds 0: a whole number from 1 to 1000' improve --rounds 0
+refused 64 '--budget runs 0: a whole number from 1 to 1000000' improve --budget runs=0
+refused 64 '--seed -1: a whole number from 0 to 9007199254740992' improve --seed -1
+refused 64 '--every 1ms: a duration such as 30m, 6h, 7d, from 1s to 30d' improve --every 1ms
+refused 64 '--jitter 31d: a duration such as 30m, 6h, 7d, from 0s to 30d' improve --every 1h --jitter 31d
+refused 64 '--budget time 1ms: a duration such as 90s, 5m, 2h, from 1s to 24h' improve --budget time=1ms
+is 'each way to use it is told with the name' "$("$cupel" help improve | grep -c '^ *cupel improve --scheduled')" 1
 done_testing
