@@ -148,7 +148,7 @@ static void print_bottlenecks(const struct table *table, const json_t *report)
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)list, i, one)
-		row(table, i ? "" : "too slow", TABLE_WARN, "%s (%s)",
+		row(table, i ? "" : "target", TABLE_WARN, "%s (%s)",
 		    member_text(one, "description"), member_text(one, "severity"));
 }
 

@@ -243,7 +243,7 @@ static void trend_sum(const struct table *look, const json_t *trend)
 void ledger_trend(const struct table *look, const json_t *trend, const json_t *environments)
 {
 	static const struct grid_column columns[TREND_COLUMNS] = {
-		{ "AT", false, false }, { "BY", false, false }, { "N", true, false },
+		{ "AT (UTC)", false, false }, { "BY", false, false }, { "N", true, false },
 		{ "MEAN", true, false }, { "RANGE", false, false }, { "", false, true },
 	};
 	double most = 0;

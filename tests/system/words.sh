@@ -64,4 +64,24 @@ refused 64 '--every 1ms: a duration such as 30m, 6h, 7d, from 1s to 30d' improve
 refused 64 '--jitter 31d: a duration such as 30m, 6h, 7d, from 0s to 30d' improve --every 1h --jitter 31d
 refused 64 '--budget time 1ms: a duration such as 90s, 5m, 2h, from 1s to 24h' improve --budget time=1ms
 is 'each way to use it is told with the name' "$("$cupel" help improve | grep -c '^ *cupel improve --scheduled')" 1
+
+# ---- what there is, where what was asked for is none of it ----
+
+mkdir named && cat >named/cupel.conf <<'END'
+test one { command = "true"  tags = { quick, unit } }
+test two { command = "true"  tags = { unit } }
+benchmark spin { command = "true"  metric time { target = 0.000001 } }
+benchmark parse { command = "true"  metric time { } }
+improve { metric = spin.time }
+END
+commit named
+cd named || exit 1
+refused 65 "no test has the tag 'slow'; the tags are: quick, unit" test --tag slow
+refused 65 "there is no test 'three' in cupel.conf; there are one, two" test three
+refused 65 "there is no benchmark 'nosuch' in cupel.conf; there are spin, parse" bench nosuch
+refused 65 "there is no benchmark 'nosuch' in cupel.conf; there are spin, parse" bench spin nosuch
+"$cupel" improve --mode observe >../out 2>../said
+is 'what has no unit has no blank for it' "$(grep -c '^target .* spin.time is [0-9.e-]*, [0-9]' ../out)" 1
+is 'times are told in UTC' "$("$cupel" trend spin.time | grep -c '^AT (UTC) ')" 1
+cd ..
 done_testing

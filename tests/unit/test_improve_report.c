@@ -54,6 +54,9 @@ static const struct {
 	{ "{\"mode\": \"observe\", \"watched\": [{\"improvement\": 3, \"state\": \"harm\","
 	  " \"pairs\": 10, \"rolled_back\": true}]}",
 	  { "improvement 3, after 10 pairs: harm; taken back", "!nothing better" } },
+	{ "{\"mode\": \"observe\", \"bottlenecks\": [{\"description\": \"a.rate is 5 MB/s\","
+	  " \"severity\": \"low\"}]}",
+	  { "target    note  a.rate is 5 MB/s (low)", "!slow" } },
 	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\":"
 	  " \"its benchmark fails, which did not before, and is not taken back: a has changed\"}]}",
 	  { "watched   bad   improvement 3, after 0 pairs: its benchmark fails", "!ok " } },

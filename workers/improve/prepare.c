@@ -455,8 +455,8 @@ static int note_bottleneck(struct campaign *campaign, const char *name,
 	json_t *row;
 
 	snprintf(text, sizeof(text),
-		 "%s is %.4g %s, %s%.0f %% %s than the target %.4g (%u runs, %s)", name,
-		 found->value, metric->unit,
+		 "%s is %.4g%s%s, %s%.0f %% %s than the target %.4g (%u runs, %s)", name,
+		 found->value, *metric->unit ? " " : "", metric->unit,
 		 found->sure < BOTTLENECK_SURE ? "not surely " : "",
 		 100 * fabs(found->deviation), found->deviation > 0 ? "worse" : "better",
 		 metric->target, found->samples, trends[found->trend]);
