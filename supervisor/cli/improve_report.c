@@ -223,21 +223,35 @@ static void print_commit(const struct table *table, const json_t *report)
 		row(table, "commit", TABLE_WARN, "not applied: %s", why_not);
 }
 
-/* The same two programs side by side, by anybody. */
+void improve_report_by_hand(FILE *out, const char *commit, const json_t *measured)
+{
+	const char *benchmark = text_of(measured, "benchmark");
+
+	if (!commit || !benchmark)
+		return;
+	fprintf(out, "before and after, by hand:\n"
+		"  for side in %.12s^ %.12s; do\n"
+		"    tree=$(mktemp -d)\n"
+		"    git worktree add --detach \"$tree\" $side\n"
+		"    (cd \"$tree\" && cupel bench %.64s)\n"
+		"    git worktree remove --force \"$tree\"\n"
+		"  done\n", commit, commit, benchmark);
+	if (strcmp(member_text(measured, "judged_by"), "CPU time") == 0)
+		fputs("It was judged by processor time; cupel bench shows that of a metric with\n"
+		      "'from = cpu' in cupel.conf, else wall time.\n", out);
+}
+
 static void print_by_hand(const struct table *table, const json_t *report)
 {
-	const char *benchmark = text_of(json_object_get(report, "metric"), "benchmark");
-	const char *base = text_of(report, "base");
-	char command[LINE_BYTES];
+	json_t *measured = json_object();
 
-	if (!has_status(report, "applied") || !base || !benchmark || !in_repository(report))
-		return;
-	fputs("  by hand:\n", table->out);
-	snprintf(command, sizeof(command),
-		 "  git worktree add /tmp/before %.12s\n"
-		 "  (cd /tmp/before && cupel bench %.64s); cupel bench %.64s",
-		 base, benchmark, benchmark);
-	fprintf(table->out, "%s\n", command);
+	json_object_set(measured, "benchmark",
+			json_object_get(json_object_get(report, "metric"), "benchmark"));
+	json_object_set(measured, "judged_by",
+			json_object_get(json_object_get(report, "calibration"), "judged_by"));
+	if (has_status(report, "applied") && in_repository(report))
+		improve_report_by_hand(table->out, text_of(report, "commit"), measured);
+	json_decref(measured);
 }
 
 static void print_next(const struct table *table, const json_t *report)
@@ -253,10 +267,12 @@ static void print_next(const struct table *table, const json_t *report)
 		    member_text(report, "commit"), id);
 	else if (has_status(report, "approved"))
 		row(table, "next", TABLE_PLAIN,
-		    "'cupel apply %.0f' commits it on branch cupel/improve-%.0f", id, id);
+		    "'cupel apply %.0f' commits it on branch cupel/improve-%.0f, and tells how to measure it by hand",
+		    id, id);
 	else if (has_status(report, "proposed"))
 		row(table, "next", TABLE_PLAIN,
-		    "'cupel show %.0f', then 'cupel approve %.0f' and 'cupel apply %.0f'", id, id, id);
+		    "'cupel show %.0f', then 'cupel approve %.0f' and 'cupel apply %.0f', which tells how to measure it by hand",
+		    id, id, id);
 	else if (has_status(report, "rolled_back"))
 		row(table, "next", TABLE_PLAIN, "'cupel show %.0f' tells all of it", id);
 }
@@ -307,6 +323,6 @@ void improve_report_print(const struct table *table, const json_t *report)
 	print_commit(table, report);
 	print_watched(table, report);
 	print_nothing(table, report);
-	print_by_hand(table, report);
 	print_next(table, report);
+	print_by_hand(table, report);
 }

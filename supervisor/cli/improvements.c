@@ -12,6 +12,7 @@
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/course.h"
 #include "supervisor/cli/grid.h"
+#include "supervisor/cli/improve_report.h"
 #include "supervisor/cli/ledger.h"
 #include "supervisor/cli/repository.h"
 
@@ -489,6 +490,37 @@ static int act(const json_t *row, const char *tool, json_t *arguments, json_t **
 	return ask(connection, tool, repository.number, arguments, APPLY_NS, ret, why);
 }
 
+/* The plan of the last proof; NULL: none. */
+static const json_t *plan_of(const json_t *row)
+{
+	const json_t *experiments = json_object_get(row, "experiments"), *one, *ret = NULL;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)experiments, i, one)
+		if (strcmp(member_text(one, "kind"), "validate") == 0)
+			ret = json_object_get(one, "plan");
+	return ret;
+}
+
+/* report is stolen. */
+static void tell_applied(json_int_t id, const json_t *row, json_t *report)
+{
+	const char *branch = json_string_value(json_object_get(report, "branch"));
+	const char *commit = json_string_value(json_object_get(report, "commit"));
+	bool repository = !json_is_false(json_object_get(report, "repository"));
+
+	printf("improvement %lld is ", (long long)id);
+	if (repository)
+		printf("%.12s%s%s", commit ? commit : "-", branch ? " on " : "",
+		       branch ? branch : "");
+	else
+		printf("in the files");
+	printf("; 'cupel rollback %lld' takes it back\n", (long long)id);
+	if (repository)
+		improve_report_by_hand(stdout, commit, plan_of(row));
+	json_decref(report);
+}
+
 int cli_apply(const struct verb *verb, int argc, char **argv)
 {
 	struct wanted wanted;
@@ -503,22 +535,14 @@ int cli_apply(const struct verb *verb, int argc, char **argv)
 	if (code != EXIT_OK)
 		return code;
 	r = act(row, "improve.apply", json_pack("{s:b}", "here", wanted.here), &report, &why);
-	json_decref(row);
 	if (r < 0)
-		return cli_fail(&why);
-	if (wanted.json)
-		return cli_print_json(report);
-	const char *branch = json_string_value(json_object_get(report, "branch"));
-
-	printf("improvement %lld is ", (long long)id);
-	if (json_is_false(json_object_get(report, "repository")))
-		printf("in the files");
+		code = cli_fail(&why);
+	else if (wanted.json)
+		code = cli_print_json(report);
 	else
-		printf("%.12s%s%s", member_text(report, "commit"), branch ? " on " : "",
-		       branch ? branch : "");
-	printf("; 'cupel rollback %lld' takes it back\n", (long long)id);
-	json_decref(report);
-	return EXIT_OK;
+		tell_applied(id, row, report);
+	json_decref(row);
+	return code;
 }
 
 void cli_apply_explain(FILE *out)

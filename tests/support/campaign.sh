@@ -134,7 +134,8 @@ begin() {
 approve() {
 	local experiment
 	begin "$@"
-	experiment=$(store experiment "{\"improvement\":$made,\"kind\":\"validate\",\"plan\":{}}" | jq .experiment)
+	experiment=$(store experiment "{\"improvement\":$made,\"kind\":\"validate\",
+		\"plan\":{\"benchmark\":\"spin\",\"metric\":\"time\",\"judged_by\":\"CPU time\"}}" | jq .experiment)
 	store settle "{\"improvement\":$made,\"experiment\":$experiment,\"verdict\":\"accept\",\"reason\":\"\",
 		\"success\":true,\"to\":\"approved\",\"confidence\":0.5,\"gain\":0.5,\"gain_lower\":0.4,
 		\"before\":{},\"after\":{},\"errors\":[],\"pairs\":10,\"alpha\":0.01,\"execution_s\":1}"

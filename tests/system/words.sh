@@ -33,6 +33,10 @@ approve ws "$head" count 30000 7500
 refused 65 "improvement $made is approved already; 'cupel apply $made' commits it" approve "$made"
 refused 65 "improvement $made was never applied; 'cupel reject $made' declines it" rollback "$made"
 "$cupel" apply "$made" >out 2>said
+sed -n '/^  for /,/^  done/p' out >by-hand
+(cd ws && PATH=$CUPEL_BIN:$PATH sh ../by-hand) >out 2>&1
+is 'what apply prints measures both by hand, and leaves nothing' \
+	"$(grep -c '^spin.time ' out) $(git -C ws worktree list | wc -l)" '2 1'
 for verb in approve reject; do
 	refused 65 "improvement $made is applied; 'cupel rollback $made' takes it back" $verb "$made"
 done

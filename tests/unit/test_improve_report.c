@@ -40,13 +40,19 @@ static char *printed(const char *text)
 /* A report, and what its table has to say or (!) not to say. */
 static const struct {
 	const char *report;
-	const char *words[8];
+	const char *words[12];
 } rows[] = {
 	{ PROVEN "\"status\": \"applied\", \"commit\": \"fedcba9876543210\", \"branch\": \"main\"}",
 	  { "changed         level: -O1 to -O2", "61.20 ms of processor time (parse.time)",
 	    "after           31.50 ms", "48.5 %, at least 44.1 %; 10 pairs, confidence 0.93",
 	    "38 passed, 0 failed, 1 skipped", "fedcba987654 on main",
-	    "git worktree add /tmp/before 0123456789ab", "cupel rollback 7" } },
+	    "for side in fedcba987654^ fedcba987654; do", "cupel bench parse)",
+	    "git worktree remove", "judged by processor time", "cupel rollback 7" } },
+	{ PROVEN "\"status\": \"proposed\"}",
+	  { "cupel approve 7", "cupel apply 7", "by hand", "!git worktree" } },
+	{ PROVEN "\"status\": \"applied\", \"commit\": \"fedcba9876543210\", \"calibration\":"
+	  " {\"judged_by\": \"wall time\"}}",
+	  { "git worktree remove", "!processor time" } },
 	{ PROVEN "\"status\": \"approved\", \"not_applied\": \"gain-too-small\"}",
 	  { "not applied: gain-too-small", "cupel apply 7", "!git worktree", "!rollback", "slow" } },
 	{ "{\"mode\": \"propose\", \"found\": false, \"tests\": {\"passed\": 0, \"failed\": 0}}",
