@@ -515,7 +515,7 @@ static void tell_applied(json_int_t id, const json_t *row, json_t *report)
 		       branch ? branch : "");
 	else
 		printf("in the files");
-	printf("; 'cupel rollback %lld' takes it back\n", (long long)id);
+	printf("\n'cupel rollback %lld' takes it back\n", (long long)id);
 	if (repository)
 		improve_report_by_hand(stdout, commit, plan_of(row));
 	json_decref(report);
