@@ -139,9 +139,10 @@ static bool take_option(struct wanted *wanted, int option)
 static bool check_together(const struct wanted *wanted, int argument_count)
 {
 	bool has_terms = wanted->jitter_ns >= 0 || wanted->load_most >= 0;
+	bool has_campaign = argument_count || json_object_size(wanted->arguments) ||
+			    wanted->every_ns;
 
-	if (wanted->scheduled &&
-	    (argument_count || json_object_size(wanted->arguments) || wanted->every_ns || has_terms))
+	if (wanted->scheduled && (has_campaign || has_terms))
 		fprintf(stderr, "cupel improve: --scheduled takes no directory and no option but --json\n");
 	else if (!wanted->scheduled && !wanted->every_ns && has_terms)
 		fprintf(stderr, "cupel improve: %s: belongs to --every, as in --every 6h\n",
