@@ -26,7 +26,7 @@ struct wanted {
 	json_t *arguments;	/* of improve.run */
 	int64_t time_ns;	/* 0: no budget */
 	int64_t every_ns, jitter_ns;	/* the former 0: once */
-	double load_most;
+	double load_most;	/* this and jitter_ns below 0: not said */
 	bool json, scheduled;
 };
 
@@ -39,17 +39,16 @@ static bool refuse(const char *option, const char *value, const char *form)
 }
 
 static bool take_number(struct wanted *wanted, const char *option, const char *name,
-			const char *text, long long most)
+			const char *text, long long least, long long most)
 {
 	char *end;
 	long long number;
 
 	errno = 0;
 	number = strtoll(text, &end, 10);
-	if (errno || end == text || *end || number < 0 || number > most ||
-	    (number == 0 && strcmp(name, "seed") != 0)) {
-		fprintf(stderr, "cupel improve: %s %s: a whole number up to %lld\n", option,
-			text, most);
+	if (errno || end == text || *end || number < least || number > most) {
+		fprintf(stderr, "cupel improve: %s %s: a whole number from %lld to %lld\n",
+			option, text, least, most);
 		return false;
 	}
 	json_object_set_new(wanted->arguments, name, json_integer(number));
@@ -62,7 +61,7 @@ static bool take_time(struct wanted *wanted, const char *text)
 
 	if (text_parse_duration(text, &wanted->time_ns, &why) < 0 ||
 	    wanted->time_ns < NS_PER_S || wanted->time_ns > SECONDS_MAX * NS_PER_S)
-		return refuse("--budget time", text, "a duration such as 90s, 5m, 2h, up to 24h");
+		return refuse("--budget time", text, "a duration such as 90s, 5m, 2h, from 1s to 24h");
 	json_object_set_new(wanted->arguments, "time_s",
 			    json_integer(wanted->time_ns / NS_PER_S));
 	return true;
@@ -80,7 +79,7 @@ static bool take_budget(struct wanted *wanted, char *text)
 		if (which < 0 || !value)
 			return refuse("--budget", value ? value : "", "write time=5m,runs=200, or one of them");
 		if (which == 0 ? !take_time(wanted, value) :
-				 !take_number(wanted, "--budget runs", "runs", value, 1000000))
+				 !take_number(wanted, "--budget runs", "runs", value, 1, 1000000))
 			return false;
 	}
 	return true;
@@ -98,14 +97,16 @@ static bool take_mode(struct wanted *wanted, const char *text)
 	return refuse("--mode", text, "one of observe, propose, approve, auto");
 }
 
-static bool take_span(const char *option, const char *text, int64_t least_ns, int64_t *ret_ns)
+static bool take_span(const char *option, const char *text, int64_t least_s, int64_t *ret_ns)
 {
 	struct error why;
 
-	if (text_parse_duration(text, ret_ns, &why) == 0 && *ret_ns >= least_ns &&
+	if (text_parse_duration(text, ret_ns, &why) == 0 && *ret_ns >= least_s * NS_PER_S &&
 	    *ret_ns <= EVERY_MAX_NS)
 		return true;
-	return refuse(option, text, "a duration such as 30m, 6h, 7d, up to 30d");
+	return refuse(option, text, least_s ?
+		      "a duration such as 30m, 6h, 7d, from 1s to 30d" :
+		      "a duration such as 30m, 6h, 7d, from 0s to 30d");
 }
 
 static bool take_load(struct wanted *wanted, const char *text)
@@ -122,16 +123,33 @@ static bool take_option(struct wanted *wanted, int option)
 {
 	switch (option) {
 	case 'm': return take_mode(wanted, optarg);
-	case 'r': return take_number(wanted, "--rounds", "rounds", optarg, 1000);
+	case 'r': return take_number(wanted, "--rounds", "rounds", optarg, 1, 1000);
 	case 'b': return take_budget(wanted, optarg);
 	case 'M': json_object_set_new(wanted->arguments, "metric", json_string(optarg)); return true;
-	case 's': return take_number(wanted, "--seed", "seed", optarg, 1LL << 53);
-	case 'e': return take_span("--every", optarg, NS_PER_S, &wanted->every_ns);
+	case 's': return take_number(wanted, "--seed", "seed", optarg, 0, 1LL << 53);
+	case 'e': return take_span("--every", optarg, 1, &wanted->every_ns);
 	case 'J': return take_span("--jitter", optarg, 0, &wanted->jitter_ns);
 	case 'l': return take_load(wanted, optarg);
 	case 'S': wanted->scheduled = true; return true;
 	default: wanted->json = true; return true;
 	}
+}
+
+/* What says something only beside another option; argument_count of directories. */
+static bool check_together(const struct wanted *wanted, int argument_count)
+{
+	bool has_terms = wanted->jitter_ns >= 0 || wanted->load_most >= 0;
+	bool has_campaign = argument_count || json_object_size(wanted->arguments) ||
+			    wanted->every_ns;
+
+	if (wanted->scheduled && (has_campaign || has_terms))
+		fprintf(stderr, "cupel improve: --scheduled takes no directory and no option but --json\n");
+	else if (!wanted->scheduled && !wanted->every_ns && has_terms)
+		fprintf(stderr, "cupel improve: %s: belongs to --every, as in --every 6h\n",
+			wanted->jitter_ns >= 0 ? "--jitter" : "--load");
+	else
+		return true;
+	return false;
 }
 
 static bool take_options(const struct verb *verb, int argc, char **argv,
@@ -160,9 +178,13 @@ static bool take_options(const struct verb *verb, int argc, char **argv,
 		return false;
 	if (argc > optind + 1)
 		return cli_refuse_usage(verb), false;
+	if (!check_together(wanted, argc - optind))
+		return false;
 	wanted->directory = optind < argc ? argv[optind] : ".";
 	if (wanted->jitter_ns < 0)
 		wanted->jitter_ns = wanted->every_ns / 10;
+	if (wanted->load_most < 0)
+		wanted->load_most = LOAD_MOST;
 	return true;
 }
 
@@ -275,7 +297,7 @@ static int list_scheduled(const struct wanted *wanted)
 int cli_improve(const struct verb *verb, int argc, char **argv)
 {
 	struct wanted wanted = { .arguments = json_object(), .jitter_ns = -1,
-				 .load_most = LOAD_MOST };
+				 .load_most = -1 };
 	struct campaign_end end;
 	int code = EXIT_USAGE;
 
@@ -306,5 +328,6 @@ void cli_improve_explain(FILE *out)
 	      "  --scheduled      list the schedules that there are\n"
 	      "  --json           print the whole report as JSON\n\n"
 	      "Ctrl-C ends it; what is uncommitted is never touched. The exit status is 0 if\n"
-	      "something was proven, 1 if not, else as of 'cupel call'.\n", out);
+	      "something was proven and was not taken back at once, 1 if not, else as of\n"
+	      "'cupel call'.\n", out);
 }

@@ -148,8 +148,29 @@ static void print_bottlenecks(const struct table *table, const json_t *report)
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)list, i, one)
-		row(table, i ? "" : "too slow", TABLE_WARN, "%s (%s)",
+		row(table, i ? "" : "target", TABLE_WARN, "%s (%s)",
 		    member_text(one, "description"), member_text(one, "severity"));
+}
+
+/* What a look came to begins so, see workers/improve/watch.c; the rest are regressions. */
+static const struct sight {
+	const char *state;
+	enum table_tone tone;
+	const char *words;
+} sights[] = {
+	{ "quiet", TABLE_GOOD, "" },
+	{ "benefit-gone", TABLE_WARN, ", half of it at least; 'cupel rollback' takes it back" },
+	{ "not to be compared any more", TABLE_WARN, "" },
+	{ "", TABLE_BAD, "" },
+};
+
+static const struct sight *sight_of(const char *state)
+{
+	const struct sight *sight = sights;
+
+	while (strncmp(state, sight->state, strlen(sight->state)) != 0)
+		sight++;
+	return sight;
 }
 
 static void print_watched(const struct table *table, const json_t *report)
@@ -158,12 +179,13 @@ static void print_watched(const struct table *table, const json_t *report)
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)list, i, one) {
+		const struct sight *sight = sight_of(member_text(one, "state"));
 		bool back = json_is_true(json_object_get(one, "rolled_back"));
 
-		row(table, i ? "" : "watched", back ? TABLE_BAD : TABLE_GOOD,
-		    "improvement %.0f: %s after %.0f pairs%s",
-		    member_number(one, "improvement"), member_text(one, "state"),
-		    member_number(one, "pairs"), back ? "; taken back" : "");
+		row(table, i ? "" : "watched", back ? TABLE_BAD : sight->tone,
+		    "improvement %.0f, after %.0f pairs: %s%s",
+		    member_number(one, "improvement"), member_number(one, "pairs"),
+		    member_text(one, "state"), back ? "; taken back" : sight->words);
 	}
 	if (json_object_get(report, "not_watched"))
 		row(table, json_array_size(list) ? "" : "watched", TABLE_WARN,
@@ -179,57 +201,80 @@ static bool in_repository(const json_t *report)
 	return !json_is_false(json_object_get(report, "repository"));
 }
 
+static bool has_status(const json_t *report, const char *status)
+{
+	return strcmp(member_text(report, "status"), status) == 0;
+}
+
 static void print_commit(const struct table *table, const json_t *report)
 {
 	const char *commit = text_of(report, "commit");
 	const char *why_not = text_of(report, "not_applied");
+	bool back = has_status(report, "rolled_back");
+	enum table_tone tone = back ? TABLE_BAD : TABLE_GOOD;
+	const char *words = back ? "; taken back" : "";
 
 	if (commit && !in_repository(report))
-		row(table, "applied", TABLE_GOOD, "to the files that are there");
+		row(table, "applied", tone, "to the files that are there%s", words);
 	else if (commit)
-		row(table, "commit", TABLE_GOOD, "%.12s on %s", commit,
-		    member_text(report, "branch"));
+		row(table, "commit", tone, "%.12s on %s%s", commit,
+		    member_text(report, "branch"), words);
 	else if (why_not)
 		row(table, "commit", TABLE_WARN, "not applied: %s", why_not);
 }
 
-/* The same two programs side by side, by anybody. */
+void improve_report_by_hand(FILE *out, const char *commit, const json_t *measured)
+{
+	const char *benchmark = text_of(measured, "benchmark");
+
+	if (!commit || !benchmark)
+		return;
+	fprintf(out, "before and after, by hand:\n"
+		"  for side in %.12s^ %.12s; do\n"
+		"    tree=$(mktemp -d)\n"
+		"    git worktree add --detach \"$tree\" $side\n"
+		"    (cd \"$tree\" && cupel bench %.64s)\n"
+		"    git worktree remove --force \"$tree\"\n"
+		"  done\n", commit, commit, benchmark);
+	if (strcmp(member_text(measured, "judged_by"), "CPU time") == 0)
+		fputs("It was judged by processor time; cupel bench shows that of a metric with\n"
+		      "'from = cpu' in cupel.conf, else wall time.\n", out);
+}
+
 static void print_by_hand(const struct table *table, const json_t *report)
 {
-	const char *benchmark = text_of(json_object_get(report, "metric"), "benchmark");
-	const char *base = text_of(report, "base");
-	char command[LINE_BYTES];
+	json_t *measured = json_object();
 
-	if (!text_of(report, "commit") || !base || !benchmark || !in_repository(report))
-		return;
-	fputs("  by hand:\n", table->out);
-	snprintf(command, sizeof(command),
-		 "  git worktree add /tmp/before %.12s\n"
-		 "  (cd /tmp/before && cupel bench %.64s); cupel bench %.64s",
-		 base, benchmark, benchmark);
-	fprintf(table->out, "%s\n", command);
+	json_object_set(measured, "benchmark",
+			json_object_get(json_object_get(report, "metric"), "benchmark"));
+	json_object_set(measured, "judged_by",
+			json_object_get(json_object_get(report, "calibration"), "judged_by"));
+	if (has_status(report, "applied") && in_repository(report))
+		improve_report_by_hand(table->out, text_of(report, "commit"), measured);
+	json_decref(measured);
 }
 
 static void print_next(const struct table *table, const json_t *report)
 {
-	const char *status = text_of(report, "status");
 	double id = member_number(report, "improvement");
 
-	if (!status)
-		return;
-	if (strcmp(status, "applied") == 0 && !in_repository(report))
+	if (has_status(report, "applied") && !in_repository(report))
 		row(table, "next", TABLE_PLAIN,
 		    "'cupel show %.0f --inverse' is the patch back; 'cupel rollback %.0f' does it",
 		    id, id);
-	else if (strcmp(status, "applied") == 0)
+	else if (has_status(report, "applied"))
 		row(table, "next", TABLE_PLAIN, "git show %.12s; 'cupel rollback %.0f' takes it back",
 		    member_text(report, "commit"), id);
-	else if (strcmp(status, "approved") == 0)
+	else if (has_status(report, "approved"))
 		row(table, "next", TABLE_PLAIN,
-		    "'cupel apply %.0f' commits it on branch cupel/improve-%.0f", id, id);
-	else if (strcmp(status, "proposed") == 0)
+		    "'cupel apply %.0f' commits it on branch cupel/improve-%.0f, and tells how to measure it by hand",
+		    id, id);
+	else if (has_status(report, "proposed"))
 		row(table, "next", TABLE_PLAIN,
-		    "'cupel show %.0f', then 'cupel approve %.0f' and 'cupel apply %.0f'", id, id, id);
+		    "'cupel show %.0f', then 'cupel approve %.0f' and 'cupel apply %.0f', which tells how to measure it by hand",
+		    id, id, id);
+	else if (has_status(report, "rolled_back"))
+		row(table, "next", TABLE_PLAIN, "'cupel show %.0f' tells all of it", id);
 }
 
 /* All settings were tried but those that a lesson rules out. */
@@ -289,6 +334,6 @@ void improve_report_print(const struct table *table, const json_t *report)
 	print_commit(table, report);
 	print_watched(table, report);
 	print_nothing(table, report);
-	print_by_hand(table, report);
 	print_next(table, report);
+	print_by_hand(table, report);
 }

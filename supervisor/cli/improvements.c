@@ -12,6 +12,7 @@
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/course.h"
 #include "supervisor/cli/grid.h"
+#include "supervisor/cli/improve_report.h"
 #include "supervisor/cli/ledger.h"
 #include "supervisor/cli/repository.h"
 
@@ -166,7 +167,8 @@ int cli_improvements(const struct verb *verb, int argc, char **argv)
 void cli_improvements_explain(FILE *out)
 {
 	fputs("\nOf the repository one is in, the newest first; --all: of every repository.\n"
-	      "\n  proposed  proven, or to be looked at; 'cupel approve ID' or 'cupel reject ID'\n"
+	      "\n  proposed  'cupel show ID' tells whether it is proven: then 'cupel approve ID',\n"
+	      "            else 'cupel improve' proves it; or 'cupel reject ID'\n"
 	      "  approved  'cupel apply ID' commits it\n"
 	      "  applied   committed, and measured again by every 'cupel improve'\n", out);
 }
@@ -367,6 +369,58 @@ int cli_show(const struct verb *verb, int argc, char **argv)
 
 /* ---- its status ---- */
 
+/*
+ * What cannot become of an improvement, by its status: the words for it, and
+ * the verb that leads on. What has no row is left to the store and the tools.
+ */
+static const struct refusal {
+	const char *status, *verbs, *words, *next, *does;
+} refusals[] = {
+	{ "proposed", "apply", "is not approved yet", "approve", "approves it" },
+	{ "proposed", "rollback", "was never applied", "reject", "declines it" },
+	{ "approved", "approve", "is approved already", "apply", "commits it" },
+	{ "approved", "rollback", "was never applied", "reject", "declines it" },
+	{ "testing", "approve reject apply rollback", "is being tested", "show",
+	  "tells what came of it" },
+	{ "applied", "approve reject", "is applied", "rollback", "takes it back" },
+	{ "rolling_back", "approve reject apply", "is being taken back", "rollback", "ends that" },
+	{ "rolled_back", "reject", "was taken back, which counts as much", "show", "tells why" },
+	{ "rolled_back", "approve apply", "was taken back", "show", "tells why" },
+	{ "rejected", "approve reject apply rollback", "was rejected", "show", "tells why" },
+};
+
+static int check_status(const struct verb *verb, json_int_t id, const json_t *row)
+{
+	const char *status = member_text(row, "status");
+	struct error why;
+
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		const struct refusal *refusal = &refusals[i];
+
+		if (strcmp(refusal->status, status) != 0 || !strstr(refusal->verbs, verb->name))
+			continue;
+		error_set_code(&why, -EPERM, ERROR_FAILED_PRECONDITION,
+			       "improvement %lld %s; 'cupel %s %lld' %s", (long long)id,
+			       refusal->words, refusal->next, (long long)id, refusal->does);
+		return cli_fail(&why);
+	}
+	return EXIT_OK;
+}
+
+/* The row of the improvement that the verb is to change; an exit code. */
+static int fetch_for(const struct verb *verb, const struct wanted *wanted, json_int_t *ret_id,
+		     json_t **ret)
+{
+	int code = fetch(wanted, ret_id, ret);
+
+	if (code != EXIT_OK)
+		return code;
+	code = check_status(verb, *ret_id, *ret);
+	if (code != EXIT_OK)
+		json_decref(*ret);
+	return code;
+}
+
 static int move(const struct verb *verb, int argc, char **argv, const char *to)
 {
 	struct wanted wanted;
@@ -377,14 +431,15 @@ static int move(const struct verb *verb, int argc, char **argv, const char *to)
 
 	if (!take(verb, argc, argv, "jr", 1, &wanted))
 		return EXIT_USAGE;
-	code = fetch(&wanted, &id, &row);
+	code = fetch_for(verb, &wanted, &id, &row);
 	if (code != EXIT_OK)
 		return code;
 	arguments = json_pack("{s:I, s:O, s:s, s:s}", "improvement", id, "from",
 			      json_object_get(row, "status"), "to", to, "reason",
 			      wanted.reason ? wanted.reason : "by hand");
-	snprintf(instead, sizeof(instead), "improvement %lld is %.20s and cannot become %s",
-		 (long long)id, member_text(row, "status"), to);
+	snprintf(instead, sizeof(instead), strcmp(to, "approved") == 0 ?
+		 "improvement %lld is not proven yet; 'cupel improve' proves it" :
+		 "improvement %lld has just changed; see 'cupel improvements'", (long long)id);
 	json_decref(row);
 	code = ask_store_for("store.status", arguments, &answer, ERROR_FAILED_PRECONDITION,
 			     instead);
@@ -438,6 +493,37 @@ static int act(const json_t *row, const char *tool, json_t *arguments, json_t **
 	return ask(connection, tool, repository.number, arguments, APPLY_NS, ret, why);
 }
 
+/* The plan of the last proof; NULL: none. */
+static const json_t *plan_of(const json_t *row)
+{
+	const json_t *experiments = json_object_get(row, "experiments"), *one, *ret = NULL;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)experiments, i, one)
+		if (strcmp(member_text(one, "kind"), "validate") == 0)
+			ret = json_object_get(one, "plan");
+	return ret;
+}
+
+/* report is stolen. */
+static void tell_applied(json_int_t id, const json_t *row, json_t *report)
+{
+	const char *branch = json_string_value(json_object_get(report, "branch"));
+	const char *commit = json_string_value(json_object_get(report, "commit"));
+	bool repository = !json_is_false(json_object_get(report, "repository"));
+
+	printf("improvement %lld is ", (long long)id);
+	if (repository)
+		printf("%.12s%s%s", commit ? commit : "-", branch ? " on " : "",
+		       branch ? branch : "");
+	else
+		printf("in the files");
+	printf("\n'cupel rollback %lld' takes it back\n", (long long)id);
+	if (repository)
+		improve_report_by_hand(stdout, commit, plan_of(row));
+	json_decref(report);
+}
+
 int cli_apply(const struct verb *verb, int argc, char **argv)
 {
 	struct wanted wanted;
@@ -448,26 +534,18 @@ int cli_apply(const struct verb *verb, int argc, char **argv)
 
 	if (!take(verb, argc, argv, "jh", 1, &wanted))
 		return EXIT_USAGE;
-	code = fetch(&wanted, &id, &row);
+	code = fetch_for(verb, &wanted, &id, &row);
 	if (code != EXIT_OK)
 		return code;
 	r = act(row, "improve.apply", json_pack("{s:b}", "here", wanted.here), &report, &why);
-	json_decref(row);
 	if (r < 0)
-		return cli_fail(&why);
-	if (wanted.json)
-		return cli_print_json(report);
-	const char *branch = json_string_value(json_object_get(report, "branch"));
-
-	printf("improvement %lld is ", (long long)id);
-	if (json_is_false(json_object_get(report, "repository")))
-		printf("in the files");
+		code = cli_fail(&why);
+	else if (wanted.json)
+		code = cli_print_json(report);
 	else
-		printf("%.12s%s%s", member_text(report, "commit"), branch ? " on " : "",
-		       branch ? branch : "");
-	printf("; 'cupel rollback %lld' takes it back\n", (long long)id);
-	json_decref(report);
-	return EXIT_OK;
+		tell_applied(id, row, report);
+	json_decref(row);
+	return code;
 }
 
 void cli_apply_explain(FILE *out)
@@ -489,7 +567,7 @@ int cli_rollback(const struct verb *verb, int argc, char **argv)
 
 	if (!take(verb, argc, argv, "jr", 1, &wanted))
 		return EXIT_USAGE;
-	code = fetch(&wanted, &id, &row);
+	code = fetch_for(verb, &wanted, &id, &row);
 	if (code != EXIT_OK)
 		return code;
 	r = act(row, "improve.rollback",

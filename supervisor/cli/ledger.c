@@ -31,7 +31,7 @@ static enum table_tone tone_of(const char *word)
 	return TABLE_PLAIN;
 }
 
-/* "at least 12.3 %", or "-" of what was never decided. */
+/* "12.3 %", or "-" of what was never decided. */
 static void gain_text(const json_t *row, char ret[32])
 {
 	const json_t *lower = json_object_get(row, "gain_lower");
@@ -245,7 +245,7 @@ static void trend_sum(const struct table *look, const json_t *trend)
 void ledger_trend(const struct table *look, const json_t *trend, const json_t *environments)
 {
 	static const struct grid_column columns[TREND_COLUMNS] = {
-		{ "AT", false, false }, { "BY", false, false }, { "N", true, false },
+		{ "AT (UTC)", false, false }, { "BY", false, false }, { "N", true, false },
 		{ "MEAN", true, false }, { "RANGE", false, false }, { "", false, true },
 	};
 	double most = 0;
@@ -282,23 +282,82 @@ static void row_of(const struct table *table, const char *name, const char *form
 	table_row(table, name, "", TABLE_PLAIN, shown);
 }
 
-static void show_experiments(const struct table *table, const json_t *experiments)
+static void show_plan(const struct table *table, const json_t *plan)
 {
-	const json_t *row;
+	const json_t *looks = json_object_get(plan, "looks"), *look;
+	char pairs[200] = "";
+	int used = 0;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)looks, i, look)
+		if (used < (int)sizeof(pairs))
+			used += snprintf(pairs + used, sizeof(pairs) - (size_t)used, "%s%.0f",
+					 i ? ", " : "", member_number(look, "pairs"));
+	if (json_array_size(looks))
+		row_of(table, "", "its plan: %s.%s (%s), looks after %s pairs, alpha %.2g, seed %s",
+		       member_text(plan, "benchmark"), member_text(plan, "metric"),
+		       member_text(plan, "judged_by"), pairs, member_number(plan, "alpha"),
+		       member_text(plan, "seed"));
+}
+
+/* A look at what is applied has no verdict: the improvement's status is that. */
+static void show_watch(const struct table *table, const char *name, const json_t *row,
+		       bool taken_back)
+{
+	const json_t *plan = json_object_get(row, "plan");
+
+	row_of(table, name, "watch: at %.19s UTC, %s.%s, %.0f pairs at most; %s",
+	       member_text(row, "timestamp"), member_text(plan, "benchmark"),
+	       member_text(plan, "metric"), member_number(plan, "pairs"),
+	       taken_back ? "taken back since" : "it stayed applied");
+}
+
+static void show_proof(const struct table *table, const char *name, const json_t *row,
+		       bool under_way)
+{
+	const char *kind = member_text(row, "kind");
+
+	if (json_is_string(json_object_get(row, "verdict")))
+		row_of(table, name, "%s: %s, %s; %.0f pairs, %.1f %% at alpha %.2g", kind,
+		       member_text(row, "verdict"), member_text(row, "reason"),
+		       member_number(row, "pairs"), 100 * member_number(row, "gain"),
+		       member_number(row, "alpha"));
+	else
+		row_of(table, name, "%s: begun at %.19s UTC, %s", kind,
+		       member_text(row, "timestamp"),
+		       under_way ? "not decided so far" : "ended without a decision");
+	show_plan(table, json_object_get(row, "plan"));
+}
+
+static void show_experiments(const struct table *table, const json_t *improvement)
+{
+	const json_t *experiments = json_object_get(improvement, "experiments"), *row;
+	const char *status = member_text(improvement, "status");
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)experiments, i, row) {
-		const char *name = i ? "" : "experiments", *kind = member_text(row, "kind");
+		const char *name = i ? "" : "experiments";
+		bool last = i + 1 == json_array_size(experiments);
 
-		if (json_is_string(json_object_get(row, "verdict")))
-			row_of(table, name, "%s: %s, %s; %.0f pairs, %.1f %% at alpha %.2g", kind,
-			       member_text(row, "verdict"), member_text(row, "reason"),
-			       member_number(row, "pairs"), 100 * member_number(row, "gain"),
-			       member_number(row, "alpha"));
+		if (strcmp(member_text(row, "kind"), "watch") == 0)
+			show_watch(table, name, row, last && strcmp(status, "rolled_back") == 0);
 		else
-			row_of(table, name, "%s: begun at %.19s", kind,
-			       member_text(row, "timestamp"));
+			show_proof(table, name, row, last && strcmp(status, "testing") == 0);
 	}
+}
+
+static void show_gain(const struct table *table, const json_t *improvement)
+{
+	bool proposed = strcmp(member_text(improvement, "status"), "proposed") == 0;
+	double confidence = member_number(improvement, "confidence");
+	char gain[32];
+
+	gain_text(improvement, gain);
+	if (json_is_number(json_object_get(improvement, "gain_lower")))
+		row_of(table, "gain", "at least %s; confidence %.2f", gain, confidence);
+	else
+		row_of(table, "gain", "not shown; confidence %.2f%s", confidence,
+		       proposed ? "; 'cupel improve' proves it" : "");
 }
 
 static void show_changes(const struct table *table, const json_t *changes)
@@ -316,10 +375,10 @@ static void show_apply(const struct table *table, const json_t *apply)
 {
 	if (!json_is_object(apply))
 		return;
-	row_of(table, "applied", "%.12s at %.19s", member_text(apply, "commit"),
+	row_of(table, "applied", "%.12s at %.19s UTC", member_text(apply, "commit"),
 	       member_text(apply, "applied_at"));
 	if (json_integer_value(json_object_get(apply, "rolled_back")))
-		row_of(table, "taken back", "%.12s at %.19s", member_text(apply, "rollback_commit"),
+		row_of(table, "taken back", "%.12s at %.19s UTC", member_text(apply, "rollback_commit"),
 		       member_text(apply, "rolled_back_at"));
 	if (strcmp(member_text(apply, "notes"), "-") != 0)
 		row_of(table, "notes", "%.400s", member_text(apply, "notes"));
@@ -327,19 +386,17 @@ static void show_apply(const struct table *table, const json_t *apply)
 
 void ledger_show(const struct table *table, const json_t *improvement)
 {
-	char gain[32];
+	const char *reason = json_string_value(json_object_get(improvement, "reason"));
 
-	gain_text(improvement, gain);
 	row_of(table, "improvement", "%.0f of %.200s", member_number(improvement, "improvement"),
 	       member_text(improvement, "workspace"));
-	row_of(table, "status", "%s; %.300s", member_text(improvement, "status"),
-	       member_text(improvement, "reason"));
+	row_of(table, "status", "%s%s%.300s", member_text(improvement, "status"),
+	       reason ? "; " : "", reason ? reason : "");
 	show_changes(table, json_object_get(improvement, "changes"));
-	row_of(table, "gain", "at least %s; confidence %.2f", gain,
-	       member_number(improvement, "confidence"));
-	show_experiments(table, json_object_get(improvement, "experiments"));
+	show_gain(table, improvement);
+	show_experiments(table, improvement);
 	show_apply(table, json_object_get(improvement, "apply"));
-	row_of(table, "proposed", "%.19s by %s", member_text(improvement, "timestamp"),
+	row_of(table, "proposed", "%.19s UTC by %s", member_text(improvement, "timestamp"),
 	       member_text(improvement, "source"));
 }
 

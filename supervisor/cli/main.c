@@ -39,7 +39,7 @@ static const struct verb verbs[] = {
 	  "improve [DIR] [--mode observe|propose|approve|auto] [--rounds N]\n"
 	  "       [--budget time=5m,runs=200] [--metric BENCHMARK.METRIC] [--seed N]\n"
 	  "       [--every D [--jitter D] [--load L]] [--json]\n"
-	  "       improve --scheduled [--json]",
+	  "       cupel improve --scheduled [--json]",
 	  "find, prove and keep what makes a repository better", cli_improve,
 	  cli_improve_explain },
 	{ "improvements", "improvements [--all] [--json]", "list what was proposed and proven",

@@ -169,10 +169,12 @@ static void write_benchmark(const struct project *project, FILE *out)
 	if (*recipe->bench && recipe_declares(project, recipe->bench_target)) {
 		fputs("benchmark main {\n", out);
 		write_command(out, recipe->bench);
-		fputs("\tmetric time { }\n}\n", out);
+		fputs("\tmetric time { }\n\tmetric memory { from = rss  unit = bytes }\n}\n"
+		      "improve {\n\tmetric = main.time\n}\n", out);
 	} else {
 		fputs("# benchmark main {\n#\tcommand = \"./program input\"\n"
-		      "#\tmetric time { }\n#\tmetric memory { from = rss }\n# }\n", out);
+		      "#\tmetric time { }\n#\tmetric memory { from = rss  unit = bytes }\n# }\n"
+		      "# improve {\n#\tmetric = main.time\n# }\n", out);
 	}
 }
 

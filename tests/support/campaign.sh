@@ -14,6 +14,11 @@
 #	judge COMMAND VERB...	runs cupel so; each "sleep $token.WORD" of a confined
 #				command is ended meanwhile: by KILL if COMMAND WORD PID
 #				succeeds, else by TERM ($? is 143 then)
+#	store METHOD JSON	asks the store
+#	propose DIRECTORY COMMIT KNOB FROM TO
+#				a row of the store without a campaign, $made being
+#				its number; begin: it is being tested; approve: it
+#				was proven, and is approved
 export CUPEL_STATE=$work/state CUPEL_RUN=$work/run XDG_CONFIG_HOME=$work/config HOME=$work
 mkdir -p -m 700 "$CUPEL_RUN" "$XDG_CONFIG_HOME"
 
@@ -111,3 +116,28 @@ rows() { # SQL: of the store, as the loop left them
 		    print("|".join("" if column is None else str(column) for column in row))
 	END
 }
+store() { # METHOD JSON
+	"$cupel" call "store.$1" "$2"
+}
+propose() {
+	proposals=$((proposals + 1))
+	made=$(store propose "$(jq -nc --arg workspace "$work/$1" --arg base "$2" --arg knob "$3" \
+		--arg from "$4" --arg to "$5" --arg hash "by-hand-$proposals" '{$workspace, $hash,
+		session: null, type: "optimization", source: "hand", description: "by hand",
+		confidence: 0.5, expected: 1, changes: {$base, knobs: [
+			{$knob, kind: "file", file: "spin.sh", $from, $to}]}}')" | jq .improvement)
+} >/dev/null
+begin() {
+	propose "$@"
+	store status "{\"improvement\":$made,\"from\":\"proposed\",\"to\":\"testing\",\"reason\":\"\"}"
+} >/dev/null
+approve() {
+	local experiment
+	begin "$@"
+	experiment=$(store experiment "{\"improvement\":$made,\"kind\":\"validate\",
+		\"plan\":{\"benchmark\":\"spin\",\"metric\":\"time\",\"judged_by\":\"CPU time\"}}" | jq .experiment)
+	store settle "{\"improvement\":$made,\"experiment\":$experiment,\"verdict\":\"accept\",\"reason\":\"\",
+		\"success\":true,\"to\":\"approved\",\"confidence\":0.5,\"gain\":0.5,\"gain_lower\":0.4,
+		\"before\":{},\"after\":{},\"errors\":[],\"pairs\":10,\"alpha\":0.01,\"execution_s\":1}"
+} >/dev/null
+proposals=0

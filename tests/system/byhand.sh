@@ -17,31 +17,9 @@ change() { # SQL
 		database.commit()
 	END
 }
-store() { # METHOD JSON
-	"$cupel" call "store.$1" "$2"
-}
 status_of() { # IMPROVEMENT
 	"$cupel" show "$1" --json | jq -r .status
 }
-# One that is being tested, without a campaign: $made is its number.
-begin() { # DIRECTORY COMMIT KNOB FROM TO
-	proposals=$((proposals + 1))
-	made=$(store propose "$(jq -nc --arg workspace "$work/$1" --arg base "$2" --arg knob "$3" \
-		--arg from "$4" --arg to "$5" --arg hash "by-hand-$proposals" '{$workspace, $hash,
-		session: null, type: "optimization", source: "hand", description: "by hand",
-		confidence: 0.5, expected: 1, changes: {$base, knobs: [
-			{$knob, kind: "file", file: "spin.sh", $from, $to}]}}')" | jq .improvement)
-	store status "{\"improvement\":$made,\"from\":\"proposed\",\"to\":\"testing\",\"reason\":\"\"}"
-} >/dev/null
-approve() { # likewise; it is approved by then
-	local experiment
-	begin "$@"
-	experiment=$(store experiment "{\"improvement\":$made,\"kind\":\"validate\",\"plan\":{}}" | jq .experiment)
-	store settle "{\"improvement\":$made,\"experiment\":$experiment,\"verdict\":\"accept\",\"reason\":\"\",
-		\"success\":true,\"to\":\"approved\",\"confidence\":0.5,\"gain\":0.5,\"gain_lower\":0.4,
-		\"before\":{},\"after\":{},\"errors\":[],\"pairs\":10,\"alpha\":0.01,\"execution_s\":1}"
-} >/dev/null
-proposals=0
 
 # ---- beside a campaign that is proving ----
 

@@ -83,7 +83,7 @@ echo 2 >src/deep/a.c
 runs 'of the tagged ones' parse --tag quick
 runs 'of the named ones' deep deep manual
 run --changed --tag none
-is 'a tag that no test has is no success' "$code $(grep -c 'no test to run' ../said)" '65 1'
+is 'a tag that no test has is no success' "$code $(grep -c "no test has the tag 'none'" ../said)" '65 1'
 run --changed nothing
 is 'nor a name that is none' "$code $(grep -c "no test 'nothing'" ../said)" '65 1'
 undo

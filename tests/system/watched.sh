@@ -75,4 +75,29 @@ is 'what cannot be taken back is left, and the campaign goes on' \
 		test("^its benchmark fails, which did not before, and is not taken back: .*spin.sh has changed since"))]' ../report)$(<../said)" \
 	'1 [false,true]'
 is 'it is applied as before' "$("$cupel" show 2 --json | jq -r .status) $(git rev-parse HEAD)" "applied $before"
+cd ..
+
+# What turns out worse at once is taken back by the campaign that committed it.
+small new
+cat >new/spin.sh <<'END_OF_PROGRAM'
+COUNT=30000
+MODE=good
+echo "cost $COUNT"
+echo $MODE
+END_OF_PROGRAM
+sed -i -e 's/metric time.*/metric cost { from = stdout  pattern = "^cost ([0-9]+)" }/' \
+	-e 's/test \\"$(sh spin.sh)/test \\"$(sh spin.sh | tail -n 1)/' new/cupel.conf
+echo "test ended { command = \". ./spin.sh; sleep $token.\$COUNT; test \$? = 143\" }" >>new/cupel.conf
+commit new
+cd new || exit 1
+regresses() { # COUNT PID: the new one does, as soon as it is committed
+	[ "$1" = 7500 ] && [ "$(git rev-list --count HEAD)" != 1 ]
+}
+code=0
+judge regresses improve --mode auto --seed 1 --json || code=$?
+is 'what turns out worse at once is taken back, and nothing was found' \
+	"$code $(jq -c '[.status, .found, (.watched[] | .state, .rolled_back)]' ../report)" \
+	'1 ["rolled_back",false,"tests fail that passed before",true]'
+[ -s ../report ] || sed 's/^/# /' ../said
+is 'as the store has it' "$("$cupel" show "$(jq .improvement ../report)" --json | jq -r .status)" rolled_back
 done_testing

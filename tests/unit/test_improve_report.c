@@ -40,13 +40,19 @@ static char *printed(const char *text)
 /* A report, and what its table has to say or (!) not to say. */
 static const struct {
 	const char *report;
-	const char *words[8];
+	const char *words[12];
 } rows[] = {
 	{ PROVEN "\"status\": \"applied\", \"commit\": \"fedcba9876543210\", \"branch\": \"main\"}",
 	  { "changed         level: -O1 to -O2", "61.20 ms of processor time (parse.time)",
 	    "after           31.50 ms", "48.5 %, at least 44.1 %; 10 pairs, confidence 0.93",
 	    "38 passed, 0 failed, 1 skipped", "fedcba987654 on main",
-	    "git worktree add /tmp/before 0123456789ab", "cupel rollback 7" } },
+	    "for side in fedcba987654^ fedcba987654; do", "cupel bench parse)",
+	    "git worktree remove", "judged by processor time", "cupel rollback 7" } },
+	{ PROVEN "\"status\": \"proposed\"}",
+	  { "cupel approve 7", "cupel apply 7", "by hand", "!git worktree" } },
+	{ PROVEN "\"status\": \"applied\", \"commit\": \"fedcba9876543210\", \"calibration\":"
+	  " {\"judged_by\": \"wall time\"}}",
+	  { "git worktree remove", "!processor time" } },
 	{ PROVEN "\"status\": \"approved\", \"not_applied\": \"gain-too-small\"}",
 	  { "not applied: gain-too-small", "cupel apply 7", "!git worktree", "!rollback", "slow" } },
 	{ "{\"mode\": \"propose\", \"found\": false, \"tests\": {\"passed\": 0, \"failed\": 0}}",
@@ -59,7 +65,25 @@ static const struct {
 	  { "count: 1 to 2 (see 'cupel lessons')", "'cupel lessons --forget ID'", "!more knobs" } },
 	{ "{\"mode\": \"observe\", \"watched\": [{\"improvement\": 3, \"state\": \"harm\","
 	  " \"pairs\": 10, \"rolled_back\": true}]}",
-	  { "improvement 3: harm after 10 pairs; taken back", "!nothing better" } },
+	  { "improvement 3, after 10 pairs: harm; taken back", "!nothing better" } },
+	{ "{\"mode\": \"observe\", \"bottlenecks\": [{\"description\": \"a.rate is 5 MB/s\","
+	  " \"severity\": \"low\"}]}",
+	  { "target    note  a.rate is 5 MB/s (low)", "!slow" } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\":"
+	  " \"its benchmark fails, which did not before, and is not taken back: a has changed\"}]}",
+	  { "watched   bad   improvement 3, after 0 pairs: its benchmark fails", "!ok " } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\": \"benefit-gone\"}]}",
+	  { "watched   note  improvement 3, after 0 pairs: benefit-gone, half", "'cupel rollback'" } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\":"
+	  " \"not to be compared any more: it is not built\"}]}",
+	  { "watched   note  improvement 3, after 0 pairs: not to be compared any more" } },
+	{ PROVEN "\"status\": \"rolled_back\", \"found\": false, \"commit\": \"fedcba9876543210\","
+	  " \"branch\": \"main\", \"watched\": [{\"improvement\": 7, \"state\": \"slower\","
+	  " \"pairs\": 10, \"rolled_back\": true}]}",
+	  { "commit    bad   fedcba987654 on main; taken back", "improvement 7, after 10 pairs: slower",
+	    "cupel show 7", "!git worktree", "!git show", "!cupel rollback", "!nothing better" } },
+	{ PROVEN "\"status\": \"rolled_back\", \"commit\": \"fedcba9876543210\", \"repository\": false}",
+	  { "applied   bad   to the files that are there; taken back", "!inverse" } },
 	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\": \"quiet\"}],"
 	  " \"not_watched\": 2}",
 	  { "note  2 not, for want of time; the next campaign begins there" } },
@@ -72,7 +96,7 @@ static const struct {
 	  { "nothing better before the --budget was spent", "!declare more" } },
 	{ "{\"mode\": \"auto\", \"not_searched\": \"benchmark b is too noisy\", \"watched\":"
 	  " [{\"improvement\": 3, \"state\": \"quiet\", \"pairs\": 10}]}",
-	  { "improvement 3: quiet after 10 pairs", "nothing: benchmark b is too noisy",
+	  { "improvement 3, after 10 pairs: quiet", "nothing: benchmark b is too noisy",
 	    "!nothing better" } },
 };
 

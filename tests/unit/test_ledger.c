@@ -101,12 +101,70 @@ static void another_environment_is_a_break(void **state)
 	}
 }
 
+#define PLAN                                                                  \
+	"'plan': {'benchmark': 'parse', 'metric': 'time', 'judged_by': 'CPU time'," \
+	" 'seed': '00ff', 'alpha': 0.02, 'looks': [{'pairs': 10}, {'pairs': 20}]}"
+#define BEGUN "'timestamp': '2026-01-02T03:04:05.678Z'"
+#define PROOF "{'kind': 'validate', " PLAN ", " BEGUN ", 'verdict': null}"
+#define WATCH                                                                 \
+	"{'kind': 'watch', 'plan': {'benchmark': 'parse', 'metric': 'time', 'pairs': 10}, " \
+	BEGUN "}"
+
+static void one_is_shown_with_plan_and_end(void **state)
+{
+	static const struct {
+		const char *name, *row, *want[6];
+	} cases[] = {
+		{ "proven", "{'status': 'approved', 'gain_lower': 0.441, 'confidence': 0.93, " BEGUN
+		  ", 'experiments': [{'kind': 'validate', 'verdict': 'accept', 'reason': 'proved',"
+		  " 'pairs': 10, 'gain': 0.485, 'alpha': 0.02, " PLAN "}]}",
+		  { "at least 44.1 %; confidence 0.93", "accept, proved; 10 pairs, 48.5 % at alpha 0.02",
+		    "parse.time (CPU time), looks after 10, 20 pairs", "seed 00ff",
+		    "2026-01-02T03:04:05 UTC" } },
+		{ "undecided", "{'status': 'proposed', 'gain_lower': null, 'confidence': 0.53,"
+		  " 'experiments': [" PROOF "]}",
+		  { "not shown; confidence 0.53; 'cupel improve' proves it",
+		    "03:04:05 UTC, ended without a decision", "looks after 10, 20 pairs" } },
+		{ "under way", "{'status': 'testing', 'experiments': [" PROOF "]}",
+		  { "03:04:05 UTC, not decided so far", "!cupel improve", "!; -" } },
+		{ "watched", "{'status': 'applied', 'experiments': [" WATCH "]}",
+		  { "watch: at 2026-01-02T03:04:05 UTC, parse.time, 10 pairs at most; it stayed applied",
+		    "!begun" } },
+		{ "taken back", "{'status': 'rolled_back', 'experiments': [" WATCH ", " WATCH "]}",
+		  { "it stayed applied", "; taken back since" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		json_t *row = json_of(cases[i].row);
+		struct table table;
+		char *text = NULL;
+		size_t size = 0;
+		FILE *out = open_memstream(&text, &size);
+
+		table_init(&table, out, LEDGER_NAME_WIDTH, 0);
+		table.width = 1000;
+		ledger_show(&table, row);
+		fclose(out);
+		for (size_t j = 0; j < COUNT(cases[i].want) && cases[i].want[j]; j++) {
+			const char *word = cases[i].want[j];
+			bool absent = *word == '!';
+
+			test_row((strstr(text, word + absent) == NULL) == absent,
+				 "%s: %s\n%s", cases[i].name, word, text);
+		}
+		json_decref(row);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_environment_is_summed_up_whole),
 		cmocka_unit_test(a_roll_up_has_a_range_and_no_median),
 		cmocka_unit_test(another_environment_is_a_break),
+		cmocka_unit_test(one_is_shown_with_plan_and_end),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

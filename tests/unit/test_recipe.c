@@ -129,12 +129,41 @@ static void a_level_that_stands_once_is_a_knob(void **state)
 	}
 }
 
+/* What is offered in a comment is understood as soon as it is none, and so is all else. */
+static void the_guard_that_is_offered_can_be_had(void **state)
+{
+	struct written written, guarded;
+	const struct workspace_benchmark *benchmark;
+	const struct workspace_metric *metric;
+	const char *offered = "# guard ";
+
+	(void)state;
+	assert_int_equal(write_and_read("Make", "check:\nbench:\n", false, &written), 0);
+	assert_int_equal(workspace_file_metric(&written.file, written.file.improve.metric,
+					       &benchmark, &metric, &written.why), 0);
+	assert_string_equal(metric->title, "time");
+	char *guard = strstr(written.text, offered);
+
+	assert_non_null(guard);
+	memcpy(guard, "  ", 2);
+	assert_int_equal(workspace_file_parse(&guarded.config, &guarded.file, "cupel.conf",
+					      span_of_text(written.text), &guarded.why), 0);
+	const struct workspace_guard *guards = guarded.file.guards.items;
+
+	assert_int_equal(guarded.file.guards.count, 1);
+	test_row(workspace_file_metric(&guarded.file, guards->title, &benchmark, &metric,
+				       &guarded.why) == 0, "%s", guarded.why.text);
+	config_release(&guarded.config);
+	done(&written);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_is_understood),
 		cmocka_unit_test(what_is_declared_is_used),
 		cmocka_unit_test(a_level_that_stands_once_is_a_knob),
+		cmocka_unit_test(the_guard_that_is_offered_can_be_had),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,23 +100,34 @@ static bool is_named(const json_t *names, const char *title)
 	return json_array_size(names) == 0;
 }
 
+static int check_names(const struct bench *bench, const struct workspace_file *file)
+{
+	const struct workspace_benchmark *benchmarks = file->benchmarks.items;
+	json_t *titles = json_array();
+
+	for (size_t i = 0; i < file->benchmarks.count; i++)
+		json_array_append_new(titles, json_string(benchmarks[i].title));
+	int r = workspace_check_names(json_object_get(bench->session->call->arguments, "names"),
+				      titles, "there is no benchmark",
+				      " in " WORKSPACE_FILE_NAME "; there are", bench->why);
+
+	json_decref(titles);
+	return r;
+}
+
 static int run_named(struct bench *bench, const struct workspace_file *file, json_t *report)
 {
 	const json_t *names = json_object_get(bench->session->call->arguments, "names");
 	const struct workspace_benchmark *benchmarks = file->benchmarks.items;
-	size_t chosen = 0;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < file->benchmarks.count; i++) {
-		if (!is_named(names, benchmarks[i].title))
-			continue;
-		chosen++;
-		r = run_all(bench, &benchmarks[i], report);
-	}
-	if (r == 0 && chosen == 0)
+	if (file->benchmarks.count == 0)
 		r = error_set(bench->why, -ENOENT,
-			      "no such benchmark in " WORKSPACE_FILE_NAME
+			      "there is no benchmark in " WORKSPACE_FILE_NAME
 			      "; declare one: benchmark NAME { command = ... metric time { } }");
+	for (size_t i = 0; r == 0 && i < file->benchmarks.count; i++)
+		if (is_named(names, benchmarks[i].title))
+			r = run_all(bench, &benchmarks[i], report);
 	return r;
 }
 
@@ -155,6 +166,8 @@ int tool_bench(struct session *session, json_t **ret, struct error *why)
 
 	if (r == 0 && (bench.runs < 1 || bench.runs > RUNS_MAX))
 		r = error_set(why, -EINVAL, "runs: between 1 and %d", RUNS_MAX);
+	if (r == 0)
+		r = check_names(&bench, &file);
 	for (size_t i = 0; r == 0 && i < WORKSPACE_METRICS_MAX; i++) {
 		bench.values[i] = arena_alloc_array(session_memory(session), (size_t)bench.runs,
 						    sizeof(double));

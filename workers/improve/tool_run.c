@@ -136,7 +136,10 @@ static int find_and_prove(struct campaign *campaign)
 		r = campaign_apply(campaign, improvement);
 	if (r == 0 && json_object_get(campaign->report, "commit"))
 		r = campaign_watch_new(campaign, improvement);
-	json_object_set_new(campaign->report, "found", json_boolean(improvement != 0));
+	const json_t *status = json_object_get(campaign->report, "status");
+
+	json_object_set_new(campaign->report, "found",
+			    json_boolean(improvement != 0 && !is_text(status, "rolled_back")));
 	return r;
 }
 

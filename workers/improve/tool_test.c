@@ -2,6 +2,7 @@
  * tool_test.c - improve.test: the workspace's tests, as it is right now.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -115,22 +116,45 @@ static json_t *report_choice(const struct choice *choice)
 	return ret;
 }
 
-static int check_names(const struct workspace_file *file, const json_t *names,
-		       struct error *why)
+int workspace_check_names(const json_t *asked, const json_t *known, const char *no,
+			  const char *there_are, struct error *why)
 {
-	const struct workspace_test *tests = file->tests.items;
+	char list[300] = "none";
+	int used = 0;
 
-	for (size_t i = 0; i < json_array_size(names); i++) {
-		const char *name = json_string_value(json_array_get(names, i));
-		bool found = false;
+	for (size_t i = 0; i < json_array_size(known) && used < (int)sizeof(list); i++)
+		used += snprintf(list + used, sizeof(list) - (size_t)used, "%s%s",
+				 i ? ", " : "", json_string_value(json_array_get(known, i)));
+	for (size_t i = 0; i < json_array_size(asked); i++) {
+		const char *name = json_string_value(json_array_get(asked, i));
 
-		for (size_t j = 0; j < file->tests.count; j++)
-			found |= strcmp(tests[j].title, name) == 0;
-		if (!found)
-			return error_set(why, -ENOENT, "there is no test '%s' in " WORKSPACE_FILE_NAME,
-					 name);
+		if (!has_text(known, name))
+			return error_set(why, -ENOENT, "%s '%s'%s %s", no, name, there_are, list);
 	}
 	return 0;
+}
+
+static int check_choice(const struct choice *choice, const struct workspace_file *file,
+			struct error *why)
+{
+	const struct workspace_test *tests = file->tests.items;
+	json_t *titles = json_array(), *tags = json_array();
+
+	for (size_t i = 0; i < file->tests.count; i++) {
+		json_array_append_new(titles, json_string(tests[i].title));
+		for (size_t j = 0; j < tests[i].tags.count; j++)
+			if (!has_text(tags, tests[i].tags.items[j]))
+				json_array_append_new(tags, json_string(tests[i].tags.items[j]));
+	}
+	int r = workspace_check_names(choice->names, titles, "there is no test",
+				      " in " WORKSPACE_FILE_NAME "; there are", why);
+
+	if (r == 0)
+		r = workspace_check_names(choice->tags, tags, "no test has the tag",
+					  "; the tags are:", why);
+	json_decref(titles);
+	json_decref(tags);
+	return r;
 }
 
 int workspace_build(struct session *session, const struct workspace_file *file,
@@ -221,7 +245,7 @@ int tool_test(struct session *session, json_t **ret, struct error *why)
 				     span_of_text(option_text(session, "config")), why);
 
 	if (r == 0)
-		r = check_names(&file, choice.names, why);
+		r = check_choice(&choice, &file, why);
 	if (r == 0 && choice.since)
 		r = find_changes(session, &choice, why);
 	if (r == 0) {

@@ -19,6 +19,13 @@ int workspace_build(struct session *session, const struct workspace_file *file,
 		    struct error *why);
 
 /*
+ * Whether all that is asked for is known, both lists of texts; else -ENOENT with
+ * what there is: "there is no test 'x' in cupel.conf; there are a, b".
+ */
+int workspace_check_names(const json_t *asked, const json_t *known, const char *no,
+			  const char *there_are, struct error *why);
+
+/*
  * Keeps a run of tests or benchmarks (kind) and all its commands: row has what
  * else is known of it and is stolen, r and why how it ended. Returns r; where
  * the store cannot, or no command ran there, that is logged and changes nothing.

@@ -275,6 +275,8 @@ static int take_back(struct campaign *campaign, const struct watching *watching,
 
 	if (r == 0)
 		tell(campaign, watching, json_string(reason), true);
+	if (r == 0 && watching->is_new)
+		json_object_set_new(campaign->report, "status", json_string("rolled_back"));
 	if (r != -EBUSY)
 		return r;
 	tell(campaign, watching, json_sprintf("%s, and is not taken back: %s", reason,
