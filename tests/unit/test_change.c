@@ -83,6 +83,18 @@ static json_t *files_of(git_repository *repository)
 			 "before_sha256", sum);
 }
 
+/* As the store has them of what was applied. */
+static json_t *recorded(void)
+{
+	const struct span texts[] = { span_of_text("old\n"), span_of_text("new\n") };
+	char before[SHA256_TEXT_BYTES], after[SHA256_TEXT_BYTES];
+
+	sha256_text(&texts[0], 1, before);
+	sha256_text(&texts[1], 1, after);
+	return json_pack("[{s:s, s:s, s:s}]", "path", "src/a.h", "before_sha256", before,
+			 "after_sha256", after);
+}
+
 enum step { COMMIT, REVERT, RECOVER, FIND };
 
 /* Which commit a change is of, or is taken back. */
@@ -119,9 +131,11 @@ static int act(enum step step)
 		.improvement = { NUMBER, CHANGE, since ? known : NULL },
 	};
 
+	const struct undo undo = { head, recorded(), change.improvement };
+
 	syscall(SYS_getppid);
 	r = step == COMMIT ? change_commit(repository, &change, &answer, &why) :
-	    step == REVERT ? change_revert(repository, head, &change.improvement, &answer, &why) :
+	    step == REVERT ? change_revert(repository, &undo, &answer, &why) :
 			     change_find(repository, &change.improvement, &answer, &why);
 	if (r < 0)
 		fprintf(stderr, "# %s\n", why.text);
@@ -523,6 +537,39 @@ static void it_is_taken_back_as_it_was_rebased(void **state)
 		   " grep -c \"$(git rev-parse HEAD~1)\"", "old\n1\n");
 }
 
+/* What else was put into its commit is somebody's, whether its first form is there or not. */
+static void what_was_amended_is_not_taken_back_with_it(void **state)
+{
+	static const struct {
+		const char *amend, *forget, *want;
+		int end;
+	} rows[] = {
+		{ "echo mine >theirs", "true", "mine\nold\n", 0 },
+		{ "echo mine >>src/a.h", "true", "theirs\nnew\nmine\n", EBUSY },
+		{ "echo mine >theirs", "git reflog expire --expire=now --all && git gc -q --prune=now",
+		  "mine\nnew\n", EBUSY },
+		{ "echo mine >>src/a.h", "git reflog expire --expire=now --all && git gc -q --prune=now",
+		  "theirs\nnew\nmine\n", EBUSY },
+	};
+	char script[400], made[400];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		shell("rm -rf work && cp -a before work && cd work && git checkout -q theirs");
+		base = "refs/heads/main";
+		run_untraced(COMMIT);
+		say("cd work && git rev-parse HEAD | tr -d '\n'", made);
+		snprintf(script, sizeof(script), "cd work && %s && git commit -qa --amend --no-edit && %s",
+			 rows[i].amend, rows[i].forget);
+		shell(script);
+		base = made;
+		check_ends(REVERT, rows[i].end);
+		check_says("cd work && cat theirs src/a.h", rows[i].want);
+		check_says("cd work && git status --porcelain -uno", "");
+	}
+	base = "refs/heads/main";
+}
+
 static void what_was_squashed_is_found(void **state)
 {
 	(void)state;
@@ -596,6 +643,7 @@ int main(void)
 		cmocka_unit_test(what_was_done_since_stays),
 		cmocka_unit_test(what_git_could_not_see_yet_it_sees),
 		cmocka_unit_test(it_is_taken_back_as_it_was_rebased),
+		cmocka_unit_test(what_was_amended_is_not_taken_back_with_it),
 		cmocka_unit_test(what_was_squashed_is_found),
 		cmocka_unit_test(a_branch_in_a_rebase_stays),
 		cmocka_unit_test(another_name_is_no_branch),

@@ -312,12 +312,12 @@ static void free_paths(struct edits *edits)
 	edits->count = 0;
 }
 
-/* -ENOTSUP, and none, of a commit that is more than changed files: squashed, say. */
-static int read_edits(struct edits *edits, const git_commit *commit, struct error *why)
+/* Against its parent; the caller's. */
+static int read_diff(git_repository *repository, const git_commit *commit, git_diff **ret,
+		     struct error *why)
 {
 	git_commit *parent = NULL;
 	git_tree *trees[2] = { NULL, NULL };
-	git_diff *diff = NULL;
 	int r = git_commit_parent(&parent, commit, 0);
 
 	if (r == 0)
@@ -325,13 +325,23 @@ static int read_edits(struct edits *edits, const git_commit *commit, struct erro
 	if (r == 0)
 		r = git_commit_tree(&trees[1], commit);
 	if (r == 0)
-		r = git_diff_tree_to_tree(&diff, edits->repository, trees[0], trees[1], NULL);
-	if (r == 0)
-		r = git_diff_foreach(diff, add_delta, NULL, NULL, NULL, edits);
-	git_diff_free(diff);
+		r = git_diff_tree_to_tree(ret, repository, trees[0], trees[1], NULL);
 	git_tree_free(trees[0]);
 	git_tree_free(trees[1]);
 	git_commit_free(parent);
+	return r < 0 ? git_failure("read the commit", why) : 0;
+}
+
+/* -ENOTSUP, and none, of a commit that is more than changed files: squashed, say. */
+static int read_edits(struct edits *edits, const git_commit *commit, struct error *why)
+{
+	git_diff *diff;
+	int r = read_diff(edits->repository, commit, &diff, why);
+
+	if (r < 0)
+		return r;
+	r = git_diff_foreach(diff, add_delta, NULL, NULL, NULL, edits);
+	git_diff_free(diff);
 	if (r == GIT_EUSER) {
 		free_paths(edits);
 		return error_set(why, -ENOTSUP, "the commit adds, removes or renames files");
@@ -601,25 +611,92 @@ static int turn_round(struct work *work, json_int_t number, struct error *why)
 	return 0;
 }
 
-/* As it was found, rebased perhaps; where that is more, as it was made. */
-static int read_done(struct work *work, const struct found *found, const char *commit,
+/* Whether both change the same lines, wherever these are by now (git-patch-id(1)). */
+static bool same_patch(git_repository *repository, const git_commit *a, const git_commit *b)
+{
+	const git_commit *commits[2] = { a, b };
+	git_oid ids[2];
+	struct error ignored;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		git_diff *diff;
+
+		r = read_diff(repository, commits[i], &diff, &ignored);
+		if (r < 0)
+			break;
+		r = git_diff_patchid(&ids[i], diff, NULL);
+		git_diff_free(diff);
+	}
+	return r == 0 && git_oid_equal(&ids[0], &ids[1]);
+}
+
+static bool has_sum(git_repository *repository, const git_oid *id, const json_t *sum)
+{
+	char text[SHA256_TEXT_BYTES] = "";
+	git_blob *blob;
+
+	if (git_blob_lookup(&blob, repository, id) == 0) {
+		blob_sum(blob, text);
+		git_blob_free(blob);
+	}
+	return json_is_string(sum) && strcmp(json_string_value(sum), text) == 0;
+}
+
+/* Whether the edits are those files, from and to just those bytes. */
+static bool are_recorded(const struct edits *edits, const json_t *files)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < edits->count; i++)
+		for (size_t j = 0; j < json_array_size(files); j++) {
+			const json_t *file = json_array_get(files, j);
+			const char *path = json_string_value(json_object_get(file, "path"));
+
+			found += path && strcmp(path, edits->items[i].path) == 0 &&
+				 has_sum(edits->repository, &edits->items[i].before,
+					 json_object_get(file, "before_sha256")) &&
+				 has_sum(edits->repository, &edits->items[i].after,
+					 json_object_get(file, "after_sha256"));
+		}
+	return found == edits->count && found == json_array_size(files);
+}
+
+/*
+ * As it was found, rebased perhaps, if it is still that change and nothing of
+ * anybody's besides; else as it was made, where that is still to be had.
+ */
+static int read_done(struct work *work, const struct found *found, const struct undo *undo,
 		     git_commit **ret, struct error *why)
 {
 	git_repository *repository = work->edits.repository;
-	int r = git_commit_lookup(ret, repository, &found->commit) < 0 ?
-			git_failure("commit", why) : read_edits(&work->edits, *ret, why);
+	git_commit *made = NULL;
+	struct error ignored;
+	bool is_made = lookup_commit(repository, undo->commit, &made, &ignored) == 0;
 
-	if (r != -ENOTSUP)
-		return r;
-	git_commit_free(*ret);
-	*ret = NULL;
-	r = lookup_commit(repository, commit, ret, why);
-	return r < 0 ? r : read_edits(&work->edits, *ret, why);
+	if (git_commit_lookup(ret, repository, &found->commit) < 0) {
+		git_commit_free(made);
+		return git_failure("commit", why);
+	}
+	if (is_made && !same_patch(repository, *ret, made)) {
+		git_commit_free(*ret);
+		*ret = made;
+		made = NULL;
+	}
+	git_commit_free(made);
+	int r = read_edits(&work->edits, *ret, why);
+
+	if (r == -ENOTSUP || (r == 0 && !is_made && !are_recorded(&work->edits, undo->files)))
+		return refuse(why, "%.12s holds more than improvement %lld, or changes it otherwise by now; take it back by hand, with the patch of 'cupel show %lld --inverse'",
+			      git_oid_tostr_s(&found->commit), (long long)undo->improvement.number,
+			      (long long)undo->improvement.number);
+	return r;
 }
 
-static int revert_once(struct work *work, const char *commit,
-		       const struct improvement *improvement, json_t **ret, struct error *why)
+static int revert_once(struct work *work, const struct undo *undo, json_t **ret,
+		       struct error *why)
 {
+	const struct improvement *improvement = &undo->improvement;
 	git_commit *done = NULL;
 	struct found found;
 	char message[300 + TRAILERS_BYTES], trailers[TRAILERS_BYTES], hex[GIT_OID_HEXSZ + 1];
@@ -640,7 +717,7 @@ static int revert_once(struct work *work, const char *commit,
 	if (strcmp(found.reference, "HEAD") == 0)
 		return refuse(why, "no branch holds improvement %lld, only the detached HEAD does; check out a branch (git switch -c NAME) first",
 			      (long long)improvement->number);
-	r = read_done(work, &found, commit, &done, why);
+	r = read_done(work, &found, undo, &done, why);
 	if (r == 0)
 		r = take_tip(work, found.reference, why);
 	if (r == 0)
@@ -658,15 +735,14 @@ static int revert_once(struct work *work, const char *commit,
 	return r;
 }
 
-int change_revert(git_repository *repository, const char *commit,
-		  const struct improvement *improvement, json_t **ret,
+int change_revert(git_repository *repository, const struct undo *undo, json_t **ret,
 		  struct error *why)
 {
 	struct work work = { .edits.repository = repository };
 	int r = lock_take(&work.lock, repository, why);
 
 	if (r == 0)
-		r = revert_once(&work, commit, improvement, ret, why);
+		r = revert_once(&work, undo, ret, why);
 	release(&work);
 	return r;
 }

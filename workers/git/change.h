@@ -38,14 +38,21 @@ struct change {
 int change_commit(git_repository *repository, const struct change *change,
 		  json_t **ret, struct error *why);
 
+/* An improvement that was applied. */
+struct undo {
+	const char *commit;	/* as it was made, in hex */
+	const json_t *files;	/* [{"path", "before_sha256", "after_sha256"}] it changed */
+	struct improvement improvement;
+};
+
 /*
- * files: [{"path", "after_sha256"}] as the commit has them; errors as above,
- * and -ENOENT where no branch holds it. -EBUSY where a detached HEAD alone does,
- * or where it may be in what a shallow clone leaves out; the latter is
+ * As the branch has it, rebased perhaps; where that holds other work as well, as
+ * it was made. Errors as above, and -ENOENT where no branch holds it. -EBUSY where
+ * it cannot be told from other work, where a detached HEAD alone holds it, or
+ * where it may be in what a shallow clone leaves out; the latter is
  * change_find()'s too. An error of reading the history is an error of all three.
  */
-int change_revert(git_repository *repository, const char *commit,
-		  const struct improvement *improvement, json_t **ret,
+int change_revert(git_repository *repository, const struct undo *undo, json_t **ret,
 		  struct error *why);
 
 /* {"commit": null or hex, "reverted", "revert": likewise, "branch", "files"} */

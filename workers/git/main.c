@@ -355,11 +355,14 @@ static int commit(struct worker_call *call, json_t **ret, struct error *why)
 
 static int revert(struct worker_call *call, json_t **ret, struct error *why)
 {
-	const struct improvement improvement = improvement_of(call);
+	const struct undo undo = {
+		.commit = text_of(call, "commit"),
+		.files = json_object_get(call->arguments, "files"),
+		.improvement = improvement_of(call),
+	};
 	int r = open_repository(why);
 
-	return r < 0 ? r : change_revert(repository, text_of(call, "commit"), &improvement,
-					 ret, why);
+	return r < 0 ? r : change_revert(repository, &undo, ret, why);
 }
 
 static int find(struct worker_call *call, json_t **ret, struct error *why)
