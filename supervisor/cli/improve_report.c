@@ -150,6 +150,11 @@ static void print_bottlenecks(const struct table *table, const json_t *report)
 	json_array_foreach((json_t *)(uintptr_t)list, i, one)
 		row(table, i ? "" : "target", TABLE_WARN, "%s (%s)",
 		    member_text(one, "description"), member_text(one, "severity"));
+	list = json_object_get(report, "unmeasured");
+	json_array_foreach((json_t *)(uintptr_t)list, i, one)
+		row(table, "target", TABLE_WARN,
+		    "%s gave no number, and is not compared with its target",
+		    json_string_value(one));
 }
 
 /* What a look came to begins so, see workers/improve/watch.c; the rest are regressions. */
@@ -182,10 +187,16 @@ static void print_watched(const struct table *table, const json_t *report)
 		const struct sight *sight = sight_of(member_text(one, "state"));
 		bool back = json_is_true(json_object_get(one, "rolled_back"));
 
-		row(table, i ? "" : "watched", back ? TABLE_BAD : sight->tone,
-		    "improvement %.0f, after %.0f pairs: %s%s",
+		const char *doubt = text_of(one, "doubt");
+		enum table_tone tone = sight->tone;
+
+		if (back || (doubt && tone == TABLE_GOOD))
+			tone = back ? TABLE_BAD : TABLE_WARN;
+		row(table, i ? "" : "watched", tone,
+		    "improvement %.0f, after %.0f pairs: %s%s%s%s",
 		    member_number(one, "improvement"), member_number(one, "pairs"),
-		    member_text(one, "state"), back ? "; taken back" : sight->words);
+		    member_text(one, "state"), back ? "; taken back" : sight->words,
+		    doubt ? "; " : "", doubt ? doubt : "");
 	}
 	if (json_object_get(report, "not_watched"))
 		row(table, json_array_size(list) ? "" : "watched", TABLE_WARN,

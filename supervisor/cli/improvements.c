@@ -280,8 +280,9 @@ void cli_lessons_explain(FILE *out)
 {
 	fputs("\nOf the repository one is in; --all: of every repository.\n\n"
 	      "  knob      a value that failed where others worked; it is not tried again\n"
-	      "  setting   what became of a proposal; one that was rejected or taken back is\n"
-	      "            not proposed again\n\n"
+	      "  setting   what became of a proposal; one that was rejected for what it gained\n"
+	      "            is not proposed again for that metric, one that failed or was taken\n"
+	      "            back for none\n\n"
 	      "A lesson counts for 90 days since it was last seen; --forget ID ends it now.\n", out);
 }
 
@@ -378,9 +379,11 @@ static const struct refusal {
 } refusals[] = {
 	{ "proposed", "apply", "is not approved yet", "approve", "approves it" },
 	{ "proposed", "rollback", "was never applied", "reject", "declines it" },
+	{ "open", "approve reject", "is approved, and applying it was cut short", "rollback",
+	  "ends that and takes it back" },
 	{ "approved", "approve", "is approved already", "apply", "commits it" },
 	{ "approved", "rollback", "was never applied", "reject", "declines it" },
-	{ "testing", "approve reject apply rollback", "is being tested", "show",
+	{ "testing", "approve apply rollback", "is being tested", "show",
 	  "tells what came of it" },
 	{ "applied", "approve reject", "is applied", "rollback", "takes it back" },
 	{ "rolling_back", "approve reject apply", "is being taken back", "rollback", "ends that" },
@@ -389,11 +392,22 @@ static const struct refusal {
 	{ "rejected", "approve reject apply rollback", "was rejected", "show", "tells why" },
 };
 
+/* An apply was begun, and whoever began it was killed or is at it still. */
+static bool is_open(const json_t *row)
+{
+	const json_t *apply = json_object_get(row, "apply");
+
+	return json_is_object(apply) && json_is_null(json_object_get(apply, "success")) &&
+	       strcmp(member_text(row, "status"), "approved") == 0;
+}
+
 static int check_status(const struct verb *verb, json_int_t id, const json_t *row)
 {
 	const char *status = member_text(row, "status");
 	struct error why;
 
+	if (is_open(row))
+		status = "open";
 	for (size_t i = 0; i < COUNT(refusals); i++) {
 		const struct refusal *refusal = &refusals[i];
 
@@ -438,7 +452,7 @@ static int move(const struct verb *verb, int argc, char **argv, const char *to)
 			      json_object_get(row, "status"), "to", to, "reason",
 			      wanted.reason ? wanted.reason : "by hand");
 	snprintf(instead, sizeof(instead), strcmp(to, "approved") == 0 ?
-		 "improvement %lld is not proven yet; 'cupel improve' proves it" :
+		 "improvement %lld is not proven yet, or has just changed; 'cupel improve' proves it" :
 		 "improvement %lld has just changed; see 'cupel improvements'", (long long)id);
 	json_decref(row);
 	code = ask_store_for("store.status", arguments, &answer, ERROR_FAILED_PRECONDITION,

@@ -22,12 +22,17 @@ benchmark a {
 	warmup = 0
 	metric cost { from = stdout  pattern = "^cost ([0-9]+)"  target = 20000 }
 	metric size { from = stdout  pattern = "^size ([0-9]+)"  target = 100 }
+	metric ghost { from = stdout  pattern = "^ghost ([0-9]+)"  target = 1 }
 }
 benchmark b {
 	command = { "sh", "spin.sh" }
 	warmup = 0
 	metric cost { from = stdout  pattern = "^small ([0-9]+)"  target = 10000 }
 	metric time { target = 0.0001 }
+}
+benchmark c {
+	command = "echo >>warm; exit 1"
+	metric time { target = 1 }
 }
 knob count {
 	kind = file  file = "spin.sh"  pattern = "COUNT=([0-9]+)"
@@ -47,17 +52,21 @@ report() { # JQ
 improve --mode observe --metric a.cost
 is 'observing runs every benchmark, and names what misses its target' \
 	"$(report '[.bottlenecks[].metric] | sort')" '["a.cost","a.size","b.cost","b.time"]'
+is 'what gives no number is told, and holds up nothing' \
+	"$(report .unmeasured) $("$cupel" improve --mode observe --metric a.cost |
+		grep -c '^target .* [ac]\.[a-z]* gave no number')" '["a.ghost","c.time"] 2'
 is 'and so it is listed' "$("$cupel" bottlenecks --json | jq -c '[.bottlenecks[].metric] | sort')" \
 	'["a.cost","a.size","b.cost","b.time"]'
 improve --mode propose --metric a.cost
 is 'a campaign names those of the benchmarks that it runs' \
 	"$(report '[.bottlenecks[].metric] | sort')" '["a.cost","a.size"]'
+is 'and goes on where one gives no number' "$(report .unmeasured)" '["a.ghost"]'
 is 'and proves its own' "$(report '[.metric.benchmark, .improvement]')" '["a",1]'
 improve --mode observe --metric b.time
 is 'where processor time judges, wall time is told, once' \
 	"$(report '[.bottlenecks[] | select(.metric == "b.time")] | length')" 1
 is 'and once a campaign it was seen' \
-	"$("$cupel" bottlenecks --json | jq -c '.bottlenecks[] | select(.metric == "b.time") | .seen')" 2
+	"$("$cupel" bottlenecks --json | jq -c '.bottlenecks[] | select(.metric == "b.time") | .seen')" 3
 
 # ---- what was proven ----
 

@@ -116,4 +116,22 @@ is 'where git has no room for it the campaign ends well, and says so' \
 jq -r '"# " + .not_applied' ../report
 "$cupel" apply "$(jq .improvement ../report)" --here >../said 2>&1
 is 'and by hand it is applied later' "$? $(grep -c COUNT=1500 run.sh)" '0 1'
+
+# The branch has moved by then, and the file cannot follow: that is no end yet.
+fresh stuck <<'END'
+improve { gain = 40 }
+knob count { kind = file  file = d/count  pattern = "COUNT=(3000|1500)"  values = { 3000, 1500 } }
+END
+mkdir d && echo COUNT=3000 >d/count && sed -i 's/^COUNT=3000$/. d\/count/' run.sh &&
+	git add . && git -c user.name=test -c user.email=test@localhost commit -qm folder
+chmod 555 d
+improve 1
+chmod 755 d
+is 'where the file cannot follow the campaign does not end well' \
+	"$((code > 1)) $(jq -s length ../report) $(git show HEAD:d/count) $(<d/count)" \
+	'1 0 COUNT=1500 COUNT=3000'
+"$cupel" improve --mode observe >../said 2>&1
+is 'and the next one brings it to its end' \
+	"$(<d/count) $(git status --porcelain)$("$cupel" improvements --json | jq -c '[.improvements[].status]')" \
+	'COUNT=1500 ["applied"]'
 done_testing

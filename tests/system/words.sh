@@ -22,16 +22,20 @@ head=$(git -C ws rev-parse HEAD)
 # ---- what cannot become of an improvement, by its status ----
 
 propose ws "$head" count 30000 7500
-refused 65 "improvement $made is not proven yet; 'cupel improve' proves it" approve "$made"
+refused 65 "improvement $made is not proven yet, or has just changed; 'cupel improve' proves it" approve "$made"
 refused 65 "improvement $made is not approved yet; 'cupel approve $made' approves it" apply "$made"
 refused 65 "improvement $made was never applied; 'cupel reject $made' declines it" rollback "$made"
 begin ws "$head" count 30000 7500
-for verb in approve reject apply rollback; do
+for verb in approve apply rollback; do
 	refused 65 "improvement $made is being tested; 'cupel show $made'" $verb "$made"
 done
 approve ws "$head" count 30000 7500
 refused 65 "improvement $made is approved already; 'cupel apply $made' commits it" approve "$made"
 refused 65 "improvement $made was never applied; 'cupel reject $made' declines it" rollback "$made"
+store apply_begin "{\"improvement\":$made,\"rollback\":{\"base\":\"$head\",\"files\":[]}}" >/dev/null
+for verb in approve reject; do
+	refused 65 "improvement $made is approved, and applying it was cut short; 'cupel rollback $made' ends that" $verb "$made"
+done
 "$cupel" apply "$made" >out 2>said
 sed -n '/^  for /,/^  done/p' out >by-hand
 (cd ws && PATH=$CUPEL_BIN:$PATH sh ../by-hand) >out 2>&1

@@ -77,6 +77,14 @@ static const struct {
 	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\":"
 	  " \"not to be compared any more: it is not built\"}]}",
 	  { "watched   note  improvement 3, after 0 pairs: not to be compared any more" } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\": \"quiet\","
+	  " \"doubt\": \"guard a.b seemed worse\"}]}",
+	  { "watched   note  improvement 3, after 0 pairs: quiet; guard a.b seemed worse" } },
+	{ "{\"mode\": \"auto\", \"watched\": [{\"improvement\": 3, \"state\": \"benefit-gone\","
+	  " \"doubt\": \"guard a.b seemed worse\"}]}",
+	  { "takes it back; guard a.b" } },
+	{ "{\"mode\": \"observe\", \"unmeasured\": [\"a.b\"]}",
+	  { "target    note  a.b gave no number, and is not compared" } },
 	{ PROVEN "\"status\": \"rolled_back\", \"found\": false, \"commit\": \"fedcba9876543210\","
 	  " \"branch\": \"main\", \"watched\": [{\"improvement\": 7, \"state\": \"slower\","
 	  " \"pairs\": 10, \"rolled_back\": true}]}",

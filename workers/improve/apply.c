@@ -280,6 +280,14 @@ static int check_day(struct campaign *campaign, int64_t improvement, bool *ret_f
 	return 0;
 }
 
+/* Whether an apply was begun of which nobody knows yet how it ended. */
+static bool is_open(const json_t *row)
+{
+	const json_t *apply = json_object_get(row, "apply");
+
+	return json_is_object(apply) && json_is_null(json_object_get(apply, "success"));
+}
+
 /* Whether nothing has come of it; a campaign that is ended here knows no more. */
 static bool is_still_approved(struct campaign *campaign, int64_t improvement)
 {
@@ -287,7 +295,8 @@ static bool is_still_approved(struct campaign *campaign, int64_t improvement)
 	json_t *row = NULL;
 
 	campaign->why = &ignored;
-	bool is = read_improvement(campaign, improvement, &row) == 0 && has_status(row, "approved");
+	bool is = read_improvement(campaign, improvement, &row) == 0 &&
+		  has_status(row, "approved") && !is_open(row);
 
 	campaign->why = why;
 	json_decref(row);

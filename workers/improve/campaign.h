@@ -67,6 +67,7 @@ struct watched_metric {
 	const struct workspace_benchmark *benchmark;
 	const struct workspace_metric *metric;
 	bool cpu;			/* of a time: processor time decides */
+	bool observed;			/* and no more: without a number it is left out */
 	struct decision_guard guard;	/* not of the first */
 };
 

@@ -7,6 +7,7 @@
  * reason.
  */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -51,7 +52,9 @@ static int read_metrics(struct campaign *campaign,
 		else
 			r = metric_read(watched->metric, outcome, &ret->values[i],
 					campaign->why);
-		if (r < 0)
+		if (r == -ENODATA && watched->observed)
+			ret->values[i] = NAN;
+		else if (r < 0)
 			return error_prefix(campaign->why, r, "benchmark %s", benchmark->title);
 	}
 	if (benchmark == campaign->metrics[0].benchmark) {
@@ -60,6 +63,21 @@ static int read_metrics(struct campaign *campaign,
 		ret->rss_bytes = outcome->rss_bytes;
 	}
 	return 0;
+}
+
+/* Of a benchmark that nothing is judged by; false if something is. */
+static bool leave_out(const struct campaign *campaign,
+		      const struct workspace_benchmark *benchmark, struct side *side)
+{
+	bool is = true;
+
+	for (size_t i = 0; i < campaign->metric_count; i++) {
+		if (campaign->metrics[i].benchmark != benchmark)
+			continue;
+		is &= campaign->metrics[i].observed;
+		side->values[i] = NAN;
+	}
+	return is;
 }
 
 /* A run without its numbers has failed, whatever its exit status says. */
@@ -89,7 +107,7 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 		command_describe(&outcome, reason, sizeof(reason));
 		error_set(campaign->why, -EINVAL, "benchmark %s: %.400s", benchmark->title,
 			  reason);
-		ret->failed = true;
+		ret->failed = !leave_out(campaign, benchmark, ret);
 	}
 	session_drop(campaign->session, &ask);
 	return ret->failed ? 0 : r;

@@ -479,6 +479,17 @@ static bool comes_again(const struct campaign *campaign, size_t i)
 	return false;
 }
 
+/* What was said of it before. */
+static void forget_bottleneck(const struct campaign *campaign, const char *name)
+{
+	json_t *rows = json_object_get(campaign->report, "bottlenecks");
+
+	for (size_t i = json_array_size(rows); i-- > 0; )
+		if (strcmp(json_string_value(json_object_get(json_array_get(rows, i), "metric")),
+			   name) == 0)
+			json_array_remove(rows, i);
+}
+
 static int judge_metric(struct campaign *campaign, const struct watched_metric *watched,
 			const struct bottleneck_series *series)
 {
@@ -490,6 +501,7 @@ static int judge_metric(struct campaign *campaign, const struct watched_metric *
 	workspace_metric_name(watched->benchmark, metric, name);
 	if (isnan(metric->target) || metric->target < 0 || series->count < BOTTLENECK_SAMPLES_MIN)
 		return 0;
+	forget_bottleneck(campaign, name);
 	target.target = metric->target;
 	target.direction = direction_of(metric);
 	found = bottleneck_judge(series, &target);
@@ -505,7 +517,6 @@ int campaign_judge_metrics(struct campaign *campaign, const struct bottleneck_se
 {
 	int r = 0;
 
-	json_array_clear(json_object_get(campaign->report, "bottlenecks"));
 	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++)
 		if (!comes_again(campaign, i))
 			r = judge_metric(campaign, &campaign->metrics[i], &series[i]);
@@ -606,7 +617,7 @@ static void watch_targets(struct campaign *campaign)
 			if (!isnan(metric->target) &&
 			    !is_watched(campaign, judged, benchmark, metric))
 				campaign->metrics[campaign->metric_count++] =
-					(struct watched_metric){ benchmark, metric, false, { 0 } };
+					(struct watched_metric){ benchmark, metric, false, true, { 0 } };
 	}
 }
 
@@ -629,12 +640,50 @@ static int keep_values(struct campaign *campaign, const struct pair *last,
 				      "samples", samples), NULL);
 }
 
+/* Of the benchmarks that have not been run yet; a pair is two runs. */
+static int warm_up_observed(struct campaign *campaign)
+{
+	int64_t runs = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < campaign->metric_count; i++) {
+		const struct workspace_benchmark *benchmark = campaign->metrics[i].benchmark;
+
+		if (!is_watched(campaign, i, benchmark, NULL) && campaign->metrics[i].observed &&
+		    benchmark->warmup > runs)
+			runs = benchmark->warmup;
+	}
+	for (; r == 0 && runs > 0; runs -= 2) {
+		struct pair ignored;
+
+		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline, false,
+				 &ignored);
+	}
+	return r;
+}
+
+static void tell_unmeasured(struct campaign *campaign, const struct bottleneck_series *series)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < campaign->metric_count; i++) {
+		char name[METRIC_NAME_BYTES];
+
+		if (!campaign->metrics[i].observed || series[i].count > 0)
+			continue;
+		workspace_metric_name(campaign->metrics[i].benchmark,
+				      campaign->metrics[i].metric, name);
+		json_array_append_new(names, json_string(name));
+	}
+	json_object_set_new(campaign->report, "unmeasured", names);
+}
+
 static int observe(struct campaign *campaign, json_t *samples)
 {
 	struct bottleneck_series series[CAMPAIGN_METRICS_MAX] = { 0 };
 	struct health health = { 0 };
-	struct pair pair;
-	int r = 0;
+	struct pair pair = { 0 };
+	int r = warm_up_observed(campaign);
 
 	for (unsigned n = 0; r == 0 && n < BOTTLENECK_SAMPLES_MIN; n++) {
 		r = pair_measure(campaign, &campaign->baseline, &campaign->baseline, false, &pair);
@@ -643,8 +692,10 @@ static int observe(struct campaign *campaign, json_t *samples)
 		observe_health(&health, &pair);
 		observe_values(campaign, &pair, series, samples);
 	}
-	if (r == 0)
-		r = campaign_judge_metrics(campaign, series);
+	if (r < 0)
+		return r;
+	tell_unmeasured(campaign, series);
+	r = campaign_judge_metrics(campaign, series);
 	return r < 0 ? r : keep_values(campaign, &pair, &health, samples);
 }
 

@@ -35,8 +35,7 @@ struct watching {
 	unsigned failures;	/* of runs of the new, in a row */
 	struct watch_pair pairs[WATCH_PAIRS];	/* of the present look, valid ones */
 	unsigned pair_count;
-	size_t guard;		/* that seemed broken, a metric; 0: none */
-	bool guard_broken;	/* and was in the second look too */
+	size_t guard, again;	/* that seemed broken, at first and then; a metric, 0: none */
 	struct arm old, new;
 	struct bottleneck_series series[CAMPAIGN_JUDGED_MAX];	/* of the new */
 };
@@ -225,7 +224,6 @@ static int find_broken_guard(struct campaign *campaign, const struct watching *w
 /* What seems broken is looked at once more, at once. */
 static int look_at_guards(struct campaign *campaign, struct watching *watching)
 {
-	size_t again = 0;
 	int r = find_broken_guard(campaign, watching, &watching->guard);
 
 	if (r < 0 || watching->guard == 0 || watching->failures > 1)
@@ -234,8 +232,7 @@ static int look_at_guards(struct campaign *campaign, struct watching *watching)
 	if (r == 0)
 		r = look(campaign, watching);
 	if (r == 0)
-		r = find_broken_guard(campaign, watching, &again);
-	watching->guard_broken = again == watching->guard;
+		r = find_broken_guard(campaign, watching, &watching->again);
 	return r;
 }
 
@@ -257,15 +254,16 @@ static int tests_fail(struct campaign *campaign, const struct watching *watching
 	return r;
 }
 
-/* state is stolen. */
+/* state is stolen; doubt: NULL, or what is to be said of a guard. */
 static void tell(struct campaign *campaign, const struct watching *watching, json_t *state,
-		 bool rolled_back)
+		 const char *doubt, bool rolled_back)
 {
 	json_array_append_new(json_object_get(campaign->report, "watched"),
-			      json_pack("{s:I, s:o, s:I, s:b}", "improvement",
+			      json_pack("{s:I, s:o, s:s?, s:I, s:b}", "improvement",
 					(json_int_t)watching->improvement, "state", state,
-					"pairs", (json_int_t)watching->watch.harm.pairs,
-					"rolled_back", rolled_back));
+					"doubt", doubt, "pairs",
+					(json_int_t)watching->watch.harm.pairs, "rolled_back",
+					rolled_back));
 }
 
 static int take_back(struct campaign *campaign, const struct watching *watching,
@@ -274,13 +272,13 @@ static int take_back(struct campaign *campaign, const struct watching *watching,
 	int r = improvement_roll_back(campaign, watching->improvement, reason);
 
 	if (r == 0)
-		tell(campaign, watching, json_string(reason), true);
+		tell(campaign, watching, json_string(reason), NULL, true);
 	if (r == 0 && watching->is_new)
 		json_object_set_new(campaign->report, "status", json_string("rolled_back"));
 	if (r != -EBUSY)
 		return r;
 	tell(campaign, watching, json_sprintf("%s, and is not taken back: %s", reason,
-					      campaign->why->text), false);
+					      campaign->why->text), NULL, false);
 	return 0;
 }
 
@@ -323,41 +321,47 @@ static void describe_broken_guard(const struct campaign *campaign,
 		 *unit ? ", in " : "", unit);
 }
 
-/* What there is to tell where nothing is taken back; the caller's. */
-static json_t *present_state(const struct campaign *campaign, const struct watching *watching)
+static void describe_doubt(const struct campaign *campaign, const struct watching *watching,
+			   char *ret, size_t size)
 {
-	const char *state = watch_state_name(watching->watch.state);
-	char name[GUARD_NAME_BYTES];
+	char names[2][GUARD_NAME_BYTES] = { "" };
 
-	if (watching->guard == 0)
-		return json_string(state);
-	name_guard(campaign, &campaign->metrics[watching->guard], name);
-	return json_sprintf("%s; %s seemed worse than is tolerated, but not a second time",
-			    state, name);
+	name_guard(campaign, &campaign->metrics[watching->guard], names[0]);
+	if (watching->again)
+		name_guard(campaign, &campaign->metrics[watching->again], names[1]);
+	snprintf(ret, size, "%s seemed worse than is tolerated, %s%s%s", names[0],
+		 watching->again ? "and " :
+		 watching->pair_count < WATCH_GUARD_PAIRS_MIN ?
+			"and there was no time to look again" : "but not a second time",
+		 names[1], watching->again ? " the second time" : "");
 }
 
 static int judge(struct campaign *campaign, struct watching *watching)
 {
 	const char *reason = NULL;
-	char broken[GUARD_NAME_BYTES + 200];
+	char words[2 * GUARD_NAME_BYTES + 200];
+	bool broken = watching->guard && watching->again == watching->guard;
 	bool fail;
 	int r = tests_fail(campaign, watching, &fail);
 
 	if (r < 0)
 		return r;
-	if (watching->guard_broken)
-		describe_broken_guard(campaign, watching, broken, sizeof(broken));
+	if (broken)
+		describe_broken_guard(campaign, watching, words, sizeof(words));
+	else if (watching->guard)
+		describe_doubt(campaign, watching, words, sizeof(words));
 	if (fail)
 		reason = "tests fail that passed before";
 	else if (watching->failures > 1)
 		reason = "its benchmark fails, which did not before";
-	else if (watching->guard_broken)
-		reason = broken;
+	else if (broken)
+		reason = words;
 	else if (watching->watch.state == WATCH_HARM)
 		reason = "it is slower than what it replaced";
 	if (reason)
 		return take_back(campaign, watching, reason);
-	tell(campaign, watching, present_state(campaign, watching), false);
+	tell(campaign, watching, json_string(watch_state_name(watching->watch.state)),
+	     watching->guard ? words : NULL, false);
 	return watching->is_new ? campaign_judge_metrics(campaign, watching->series) : 0;
 }
 
@@ -380,7 +384,7 @@ static int compare(struct campaign *campaign, struct watching *watching, const j
 	if (r != -EINVAL)
 		return r;
 	tell(campaign, watching, json_sprintf("not to be compared any more: %s",
-					      campaign->why->text), false);
+					      campaign->why->text), NULL, false);
 	return 0;
 }
 

@@ -70,6 +70,9 @@ void watch_init(struct watch *watch, double accepted_lower);
 /* Adds a finite difference of old to new, positive where new is better. */
 enum watch_state watch_add(struct watch *watch, double difference);
 
+/* Of a look: fewer show nothing at the 1 % that a guard is judged at. */
+#define WATCH_GUARD_PAIRS_MIN 7
+
 /* The metrics of a pair: the primary one, then guards. */
 struct watch_pair {
 	struct decision_value values[1 + DECISION_GUARDS_MAX];
@@ -77,7 +80,7 @@ struct watch_pair {
 
 /*
  * Which of the guards a look's pairs show to have lost more than its margin;
- * -1: none, as of fewer than seven pairs (to SIGN_FLIP_PAIRS_MAX). No value is
+ * -1: none, as of fewer than WATCH_GUARD_PAIRS_MIN pairs (to SIGN_FLIP_PAIRS_MAX). No value is
  * negative or infinite. scratch, 250 kB, needs to hold nothing before or after.
  */
 int watch_broken_guard(struct decision *scratch, const struct decision_guard *guards,
