@@ -19,6 +19,7 @@
 
 #define SEARCH_PAIRS 3
 #define PRUNE_TOLERANCE 0.005
+#define PRUNE_LOOKS 4
 #define LEAD 1.02		/* of the best cost: who is tested for it */
 #define TRIALS_PER_EVALUATION 4
 
@@ -350,37 +351,59 @@ int campaign_race(struct campaign *campaign)
 
 /* ---- what did not matter ---- */
 
-/* An upper bound, at 95 %, of what the simpler one loses against the kept. */
-static double loss_high(double *differences, unsigned count)
+/* Bounds, each at 95 %, of what the simpler one loses against the kept. */
+static struct interval loss_of(const double *differences, unsigned count)
 {
 	struct moments moments = { 0 };
 
 	for (unsigned i = 0; i < count; i++)
 		/* cppcheck-suppress uninitvar ; count of them are set */
 		moments_add(&moments, -differences[i]);
-	return moments.mean + 1.9 * sqrt(moments_variance(&moments) / count);
+	double error = 1.9 * sqrt(moments_variance(&moments) / count);
+
+	return (struct interval){ moments.mean - error, moments.mean + error };
+}
+
+/* Some pairs, and some more while they say neither that it matters nor that it does not. */
+static int measure_loss(struct campaign *campaign, const struct arm *kept,
+			const struct arm *arm, double *ret_loss, bool *ret_failed)
+{
+	double differences[PRUNE_LOOKS * PRUNE_PAIRS];
+	struct interval loss;
+	unsigned count = 0;
+
+	do {
+		int r = rank(campaign, kept, arm, PRUNE_PAIRS, differences + count, ret_failed);
+
+		if (r < 0 || *ret_failed)
+			return r;
+		count += PRUNE_PAIRS;
+		loss = loss_of(differences, count);
+	} while (loss.high > PRUNE_TOLERANCE && loss.low <= PRUNE_TOLERANCE &&
+		 count < COUNT(differences) && campaign_has_budget(campaign, BUDGET_PRUNE));
+	*ret_loss = loss.high;
+	return 0;
 }
 
 static int try_simpler(struct campaign *campaign, const struct arm *kept,
 		       const struct space_config *config, bool *ret_works, double *ret_loss)
 {
-	double differences[PRUNE_PAIRS];
 	enum tuner_outcome outcome;
 	struct arm arm;
 	bool failed = true;
 	int r = arm_build(campaign, COPY_FINALISTS, config, &arm, &outcome);
 
+	*ret_loss = NAN;
 	if (r == 0 && outcome == TUNER_OK)
 		r = arm_test(campaign, &arm, false, &outcome);
 	if (r == 0 && outcome == TUNER_OK)
-		r = rank(campaign, kept, &arm, PRUNE_PAIRS, differences, &failed);
+		r = measure_loss(campaign, kept, &arm, ret_loss, &failed);
 	if (outcome == TUNER_OK && r == -EINVAL) {
 		failed = true;	/* the winner does: its proof will say so */
 		r = 0;
 	}
 	arm_release(&arm);
 	*ret_works = r == 0 && !failed;
-	*ret_loss = *ret_works ? loss_high(differences, PRUNE_PAIRS) : (double)NAN;
 	return r;
 }
 
