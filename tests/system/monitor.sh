@@ -192,7 +192,8 @@ cools_down() {
 	END
 	start_supervisor --tools "$tools"
 	holds "$tier: a pool that does not start keeps nobody from serving" serves
-	stopped=$(named cupel-store | head -1)
+	there() { stopped=$(named cupel-store | head -1) && [ -n "$stopped" ]; }
+	wait_for 60 there
 	kill -STOP "$stopped"
 	pool() { ask status --json | jq -r '.pools[] | select(.name == "bad").state'; }
 	looping() { [ "$(pool)" = crashloop ]; }
