@@ -49,3 +49,13 @@ int test_leave_folder(void **state)
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
 	return system(command);
 }
+
+void test_output(const char *script, char *ret, size_t size)
+{
+	FILE *pipe = popen(script, "r");
+	size_t length = pipe ? fread(ret, 1, size - 1, pipe) : 0;
+
+	ret[length] = '\0';
+	if (pipe)
+		pclose(pipe);
+}

@@ -32,6 +32,9 @@ void test_random_init(struct random *random, const char *property);
 /* The wait status of a body that runs as an ordinary user, or as we do; or -1. */
 int test_as_ordinary_user(void (*body)(void));
 
+/* What a shell says to the script; cut to size, which is at least 1. */
+void test_output(const char *script, char *ret, size_t size);
+
 /* Setup and teardown of a group that works in a folder of its own. */
 int test_enter_folder(void **state);
 int test_leave_folder(void **state);

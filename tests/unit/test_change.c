@@ -35,16 +35,6 @@ static void shell(const char *script)
 	test_row(system(script) == 0, "%s", script);
 }
 
-static void say(const char *script, char ret[400])
-{
-	FILE *pipe = popen(script, "r");
-	size_t length = pipe ? fread(ret, 1, 399, pipe) : 0;
-
-	ret[length] = '\0';
-	if (pipe)
-		pclose(pipe);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -220,10 +210,10 @@ static void check_torn(enum step step, int point)
 {
 	char got[400];
 
-	say(point % 8 ? "cd work && cat src/a.h && git show HEAD:src/a.h && cat theirs scratch &&"
+	test_output(point % 8 ? "cd work && cat src/a.h && git show HEAD:src/a.h && cat theirs scratch &&"
 			" git rev-list --count HEAD" :
 			"cd work && cat src/a.h && git show HEAD:src/a.h && cat theirs scratch &&"
-			" git rev-list --count HEAD && git fsck 2>&1 | grep -v dangling", got);
+			" git rev-list --count HEAD && git fsck 2>&1 | grep -v dangling", got, sizeof(got));
 	const char *file = strncmp(got, "old\n", 4) == 0 ? "old" : "new";
 	const char *head = strncmp(got + 4, "old\n", 4) == 0 ? "old" : "new";
 	const char *after = step == COMMIT ? "new" : "old";
@@ -244,12 +234,12 @@ static void check_whole(enum step step, int point)
 {
 	char got[400];
 
-	say("cd work && git status --porcelain && cat src/a.h && stat -c %a src/a.h &&"
+	test_output("cd work && git status --porcelain && cat src/a.h && stat -c %a src/a.h &&"
 	    " cat theirs scratch && git log --format=%b | grep -c '^Cupel-[IR]' &&"
 	    " git diff-index --cached --name-only HEAD; find .git -name '*.lock' ! -size 0;"
 	    " find .git -name 'index.lock' -o -name 'main.lock'; find . -name '.cupel*';"
 	    " git -c user.name=t -c user.email=t commit -q --allow-empty -m theirs && echo free",
-	    got);
+	    got, sizeof(got));
 	const char *want = step == COMMIT ?
 		" M theirs\n?? scratch\nnew\n600\nedited\nscratch\n1\nfree\n" :
 		" M theirs\n?? scratch\nold\n600\nedited\nscratch\n2\nfree\n";
@@ -303,16 +293,16 @@ static void it_is_known_by_what_it_changes(void **state)
 	shell("rm -rf work && cp -a before work && cd work && git commit -q --allow-empty -m"
 	      " \"$(printf 'Tune b\\n\\nCupel-Improvement: 7\\nCupel-Change: another\\n')\"");
 	run_untraced(COMMIT);
-	say("cd work && cat src/a.h && git rev-list --count HEAD", got);
+	test_output("cd work && cat src/a.h && git rev-list --count HEAD", got, sizeof(got));
 	assert_string_equal(got, "new\n3\n");
 	shell("cd work && git checkout -q -b aside HEAD~1");
 	run_untraced(COMMIT);
-	say("cd work && cat src/a.h && git rev-list --count --all", got);
+	test_output("cd work && cat src/a.h && git rev-list --count --all", got, sizeof(got));
 	assert_string_equal(got, "old\n3\n");
 	run_untraced(REVERT);
-	say("cd work && git show main:src/a.h && git rev-list --count HEAD main &&"
+	test_output("cd work && git show main:src/a.h && git rev-list --count HEAD main &&"
 	    " git log -1 --format=%b main | grep -c '^Cupel-Change: " CHANGE "$' &&"
-	    " git status --porcelain", got);
+	    " git status --porcelain", got, sizeof(got));
 	assert_string_equal(got, "old\n4\n1\n M theirs\n?? scratch\n");
 }
 
@@ -334,8 +324,8 @@ static void what_came_since_is_not_taken_back_with_it(void **state)
 	base = "refs/heads/main";
 	assert_int_equal(WEXITSTATUS(here), EBUSY);
 	assert_int_equal(WEXITSTATUS(aside), EBUSY);
-	say("cd work && cat src/a.h && git show main:src/a.h && git rev-list --count main &&"
-	    " git status --porcelain", got);
+	test_output("cd work && cat src/a.h && git show main:src/a.h && git rev-list --count main &&"
+	    " git status --porcelain", got, sizeof(got));
 	assert_string_equal(got, "old\nnewer\n3\n M theirs\n?? scratch\n");
 }
 
@@ -355,7 +345,7 @@ static void check_says(const char *script, const char *want)
 {
 	char got[400];
 
-	say(script, got);
+	test_output(script, got, sizeof(got));
 	test_row(strcmp(got, want) == 0, "%s: got\n%swant\n%s", script, got, want);
 }
 
@@ -558,7 +548,7 @@ static void what_was_amended_is_not_taken_back_with_it(void **state)
 		shell("rm -rf work && cp -a before work && cd work && git checkout -q theirs");
 		base = "refs/heads/main";
 		run_untraced(COMMIT);
-		say("cd work && git rev-parse HEAD | tr -d '\n'", made);
+		test_output("cd work && git rev-parse HEAD | tr -d '\n'", made, sizeof(made));
 		snprintf(script, sizeof(script), "cd work && %s && git commit -qa --amend --no-edit && %s",
 			 rows[i].amend, rows[i].forget);
 		shell(script);

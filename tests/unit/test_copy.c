@@ -17,16 +17,6 @@ const char *git_folder = ".git";
 static char top[] = "/tmp/cupel-copy.XXXXXX";
 static git_repository *repository;
 
-static void say(const char *script, char ret[800])
-{
-	FILE *pipe = popen(script, "r");
-	size_t length = pipe ? fread(ret, 1, 799, pipe) : 0;
-
-	ret[length] = '\0';
-	if (pipe)
-		pclose(pipe);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -69,7 +59,7 @@ static git_commit *commit_of(const char *mode, const char *name, const char *con
 		 "tree=$(perl -e 'print \"$ENV{MODE} $ENV{NAME}\\0\", pack(\"H*\", $ARGV[0])' $tree |"
 		 " git hash-object -t tree -w --stdin --literally);"
 		 "git -c user.name=t -c user.email=t@localhost commit-tree -m m $tree | tr -d '\\n'");
-	say(script, hex);
+	test_output(script, hex, sizeof(hex));
 	if (git_oid_fromstr(&id, hex) == 0)
 		git_commit_lookup(&commit, repository, &id);
 	return commit;
@@ -118,7 +108,7 @@ static void no_tree_reaches_out(void **state)
 
 		int r = commit ? copy_fill(repository, commit, "a", NULL, skipped, &count, &why) :
 				 -ENOENT;
-		say(LOOK, got);
+		test_output(LOOK, got, sizeof(got));
 		snprintf(want, sizeof(want), "%s" NOTHING_ELSE, rows[i].made);
 		test_row((r < 0) == rows[i].refused, "%s: %d %s", rows[i].what, r,
 			 r < 0 ? why.text : "");
@@ -135,11 +125,11 @@ static git_commit *commit_in_folders(void)
 	git_commit *commit = NULL;
 	git_oid id;
 
-	say("blob=$(printf x | git hash-object -w --stdin);"
+	test_output("blob=$(printf x | git hash-object -w --stdin);"
 	    "tree=$(printf '100644 blob %s\tinner\n' $blob | git mktree);"
 	    "tree=$(printf '040000 tree %s\tb\n' $tree | git mktree);"
 	    "tree=$(printf '040000 tree %s\ta\n' $tree | git mktree);"
-	    "git -c user.name=t -c user.email=t@localhost commit-tree -m m $tree | tr -d '\n'", hex);
+	    "git -c user.name=t -c user.email=t@localhost commit-tree -m m $tree | tr -d '\n'", hex, sizeof(hex));
 	if (git_oid_fromstr(&id, hex) == 0)
 		git_commit_lookup(&commit, repository, &id);
 	return commit;
@@ -170,8 +160,8 @@ static void what_is_put_back_stays_inside(void **state)
 		assert_int_equal(system(script), 0);
 		int r = copy_protect(repository, commit, "a", paths, changed, missing, &why);
 
-		say("find .git/cupel/a -type f -o -type l | tr '\\n' ' ';"
-		    "cat .git/cupel/a/a/b/inner; echo; cat ../outside/kept; find ../outside", got);
+		test_output("find .git/cupel/a -type f -o -type l | tr '\\n' ' ';"
+		    "cat .git/cupel/a/a/b/inner; echo; cat ../outside/kept; find ../outside", got, sizeof(got));
 		test_row(r == 0, "%s: %s", builds[i], r < 0 ? why.text : "");
 		test_row(strcmp(got, ".git/cupel/a/a/b/inner x\nkept\n../outside\n../outside/kept\n") == 0,
 			 "%s: %s", builds[i], got);
@@ -212,7 +202,7 @@ static void a_link_is_put_back_as_well(void **state)
 		assert_int_equal(system(script), 0);
 		int r = copy_protect(repository, commit, "a", paths, changed, missing, &why);
 
-		say("find .git/cupel/a -mindepth 1 -printf '%y %l;'", got);
+		test_output("find .git/cupel/a -mindepth 1 -printf '%y %l;'", got, sizeof(got));
 		test_row(r == 0 && json_array_size(changed) == rows[i].changed &&
 			 json_array_size(missing) == rows[i].missing &&
 			 strcmp(got, rows[i].want) == 0,
@@ -234,7 +224,7 @@ static void copies_go_and_nothing_else(void **state)
 	(void)state;
 	assert_int_equal(system("mkdir -p .git/cupel/a/b && touch .git/cupel/new-0 .git/cupel/index"), 0);
 	test_row(copy_remove(NULL, &why) == 0, "%s", why.text);
-	say("ls .git/cupel | tr '\n' ' '", got);
+	test_output("ls .git/cupel | tr '\n' ' '", got, sizeof(got));
 	assert_string_equal(got, "index new-0 ");
 	assert_int_equal(system("rm .git/cupel/*"), 0);
 }
@@ -249,7 +239,7 @@ static void deep_folders_go(void **state)
 	assert_int_equal(system("mkdir -p .git/cupel/a && cd .git/cupel/a &&"
 				" for i in $(seq 1000); do mkdir -p d e && cd d; done"), 0);
 	test_row(copy_remove(NULL, &why) == 0, "%s", why.text);
-	say("find .git/cupel -mindepth 1", got);
+	test_output("find .git/cupel -mindepth 1", got, sizeof(got));
 	assert_string_equal(got, "");
 }
 

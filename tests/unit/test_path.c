@@ -14,16 +14,6 @@
 
 #define LONG "0123456789012345678901234567890123456789012345678901234567890123"
 
-static void say(const char *script, char ret[200])
-{
-	FILE *pipe = popen(script, "r");
-	size_t length = pipe ? fread(ret, 1, 199, pipe) : 0;
-
-	ret[length] = '\0';
-	if (pipe)
-		pclose(pipe);
-}
-
 static void it_is_made_where_trust_leads(void **state)
 {
 	static const struct {
@@ -68,8 +58,8 @@ static void it_is_made_where_trust_leads(void **state)
 		int r = path_make(root, rows[i].path, rows[i].is_directory, rows[i].trust, &why);
 
 		close(root);
-		say("find root outside | sort | grep -vxF -f before | tr '\\n' ' '",
-		    got);
+		test_output("find root outside | sort | grep -vxF -f before | tr '\\n' ' '",
+		    got, sizeof(got));
 		test_row(r == rows[i].result, "%s: %d, not %d", rows[i].path, r, rows[i].result);
 		test_row(strcmp(got, rows[i].made) == 0, "%s: %s, not %s", rows[i].path, got,
 			 rows[i].made);

@@ -15,16 +15,6 @@
 
 const char *git_folder;
 
-static void say(const char *script, char ret[400])
-{
-	FILE *pipe = popen(script, "r");
-	size_t length = pipe ? fread(ret, 1, 399, pipe) : 0;
-
-	ret[length] = '\0';
-	if (pipe)
-		pclose(pipe);
-}
-
 static int set_up(void **state)
 {
 	git_libgit2_init();
@@ -73,9 +63,9 @@ static void one_cut_short_is_made_whole(void **state)
 		snapshot();
 		assert_int_equal(system(left[i]), 0);
 		snapshot();
-		say("export GIT_DIR=.cupel GIT_WORK_TREE=.; git rev-list --count main;"
+		test_output("export GIT_DIR=.cupel GIT_WORK_TREE=.; git rev-list --count main;"
 		    " git diff --cached --name-only main; git ls-files; find .cupel -name '*.lock';"
-		    " rm b", got);
+		    " rm b", got, sizeof(got));
 		test_row(strcmp(got, "2\n.gitignore\na\nb\n.cupel/cupel.lock\n") == 0, "%s: %s",
 			 left[i], got);
 	}

@@ -71,6 +71,11 @@ struct watched_metric {
 	struct decision_guard guard;	/* not of the first */
 };
 
+static inline enum direction metric_direction(const struct workspace_metric *metric)
+{
+	return metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+}
+
 struct campaign {
 	struct session *session;
 	struct error *why;

@@ -111,8 +111,7 @@ static void judge_setting(const struct campaign *campaign, const json_t *evidenc
 	const json_t *gain = json_object_get(evidence, "gain");
 	bool futile = strcmp(text_of(evidence, "verdict"), "futile") == 0 ||
 		      strcmp(text_of(evidence, "verdict"), "accept") == 0;
-	double cost = exp(-difference_of_gain(metric->better ? HIGHER_IS_BETTER :
-							      LOWER_IS_BETTER,
+	double cost = exp(-difference_of_gain(metric_direction(metric),
 					      json_number_value(gain)));
 
 	trial->outcome = TUNER_WRONG;

@@ -32,7 +32,7 @@ static void make_plan(struct campaign *campaign, double alpha, struct decision_p
 	*ret = decision_plan_default;
 	ret->seed = campaign->seed + 0x9e3779b97f4a7c15u * ++campaign->experiments;
 	ret->alpha = alpha;
-	ret->direction = metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+	ret->direction = metric_direction(metric);
 	ret->min_effect = metric->min_effect / 100;
 	ret->gain_wanted = campaign->mode == MODE_AUTO ? campaign->file.improve.gain / 100 : 0;
 	while (ret->look_count > 1 &&

@@ -124,8 +124,7 @@ static int init_tuner(struct campaign *campaign)
 static int rank(struct campaign *campaign, const struct arm *base, const struct arm *arm,
 		unsigned pairs, double *ret_differences, bool *ret_failed)
 {
-	const struct workspace_metric *metric = campaign->metrics[0].metric;
-	enum direction direction = metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+	enum direction direction = metric_direction(campaign->metrics[0].metric);
 
 	*ret_failed = false;
 	for (unsigned n = 0; n < pairs; n++) {

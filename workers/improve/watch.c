@@ -42,7 +42,7 @@ struct watching {
 
 static enum direction primary_direction(const struct campaign *campaign)
 {
-	return campaign->metrics[0].metric->better ? HIGHER_IS_BETTER : LOWER_IS_BETTER;
+	return metric_direction(campaign->metrics[0].metric);
 }
 
 static bool is_text(const json_t *value, const char *text)
