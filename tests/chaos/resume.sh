@@ -86,10 +86,13 @@ old=30000 new=7500
 history() { # VERB...: of git, or of what the loop keeps of a folder
 	git --git-dir="$work/ws/$inside" "$@"
 }
-# "COMMITS VALUE" of HEAD, where a commit is what makes it so.
+# "COMMITS VALUE" of HEAD, where a commit is what makes it so. HEAD is read once:
+# what was not killed may be about to move it.
 head_of() {
+	local head
 	[ "$kind" = git ] || { echo '-'; return; }
-	echo "$(history rev-list --count HEAD) $(history show HEAD:spin.sh | grep -o 'COUNT=[0-9]*')"
+	head=$(history rev-parse HEAD)
+	echo "$(history rev-list --count "$head") $(history show "$head:spin.sh" | grep -o 'COUNT=[0-9]*')"
 }
 check_now() { # WHAT: right after a kill
 	local file head want=1
