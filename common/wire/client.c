@@ -87,6 +87,14 @@ int client_call(struct client *client, const struct client_ask *ask,
 	return 0;
 }
 
+void client_go(struct client *client, uint64_t id)
+{
+	struct client_call *call = id ? find(client, id) : NULL;
+
+	if (call)
+		call->ask.held = false;
+}
+
 void client_cancel(struct client *client, uint64_t id)
 {
 	struct client_call *call = id ? find(client, id) : NULL;
@@ -135,6 +143,8 @@ static size_t piece_bytes(const struct client_call *call)
 {
 	size_t left = call->ask.input.length - call->sent;
 
+	if (left && call->ask.held)
+		left--;
 	if (left > MESSAGE_BODY_BYTES_MAX)
 		left = MESSAGE_BODY_BYTES_MAX;
 	return left < call->send_credit.bytes ? left : call->send_credit.bytes;
@@ -376,6 +386,7 @@ static void ask_anew(struct client_call *call)
 		call->id = 0;
 	call->send_credit = call->receive_credit = full;
 	call->grant_due = 0;
+	call->remark.age_ms = 0;	/* of a result that only that one had */
 	call->resync_due = call->called && !call->over;
 	call->resumed = false;
 	call->cancel_due |= call->cancelled && !call->over;

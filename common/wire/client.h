@@ -44,6 +44,7 @@ struct client_ask {
 	uint32_t workspace;	/* number; 0: none */
 	uint32_t priority;	/* 0 .. 7; 0 is the most urgent */
 	uint32_t flags;		/* CALL_DETACHED, CALL_NO_RETRY, CALL_REMARK */
+	bool held;		/* the input's last byte waits for client_go() */
 	struct span effect;	/* the side effect's id; or empty */
 	uint64_t parent;	/* the call this one serves; or 0 */
 };
@@ -138,6 +139,12 @@ void client_reconnect_by(struct client *client, int (*reconnect)(void *owner),
  */
 int client_call(struct client *client, const struct client_ask *ask,
 		uint64_t *ret_call, struct error *why);
+
+/*
+ * Sends the rest of a held call, whose single-use worker has been started
+ * meanwhile. Idempotent.
+ */
+void client_go(struct client *client, uint64_t call);
 
 /* Asks for the end of a call; its result still comes. Idempotent. */
 void client_cancel(struct client *client, uint64_t call);

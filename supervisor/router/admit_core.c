@@ -350,10 +350,12 @@ void admit_call(struct router *router, uint32_t client,
 	fill_call(router, call, &asked, now_ns);
 	if (!keep_argument(router, call, message, now_ns))
 		return;
-	if (call->more)
+	if (call->more) {
 		call_enter(router, call, CALL_RECEIVED);
-	else
+		dispatch_expect(router, call);
+	} else {
 		admit_complete(router, call, now_ns);
+	}
 }
 
 void admit_argument(struct router *router, struct call *call,
@@ -368,6 +370,8 @@ void admit_argument(struct router *router, struct call *call,
 		return;
 	if (message->chunk_req.last) {
 		call->more = false;
+		if (list_is_linked(&call->parked_link))
+			list_remove(&call->parked_link);
 		admit_complete(router, call, now_ns);
 		return;
 	}

@@ -303,7 +303,7 @@ void call_detach(struct router *router, struct call *call)
 
 		list_remove(&call->parked_link);
 		if (pool)
-			pool->parked_count--;
+			pool->parked_count -= call->state == CALL_PARKED;
 	}
 	if (call->state == CALL_HELD)
 		call_let_go(router, call);

@@ -404,6 +404,21 @@ static void recall(struct router *router, struct pool *pool, int64_t now_ns)
 
 /* ---- more workers ---- */
 
+/*
+ * A worker that serves one call of one workspace starts while the call's
+ * arguments still come: who sends the last of them later finds it ready.
+ */
+void dispatch_expect(struct router *router, struct call *call)
+{
+	struct pool *pool = call->tool == NONE ? NULL :
+			    tool_pool(router, &router->tools[call->tool]);
+
+	if (!pool || pool->row.kind != POOL_PER_CALL || !is_bound(pool))
+		return;
+	list_append(&pool->coming, &call->parked_link);
+	dispatch_mark(router, router->tools[call->tool].row.pool);
+}
+
 static uint32_t waiting_in(const struct pool *pool)
 {
 	uint64_t count = pool->parked_count;
@@ -435,39 +450,50 @@ static void want_more(struct router *router, struct pool *pool,
 		.argument = wanted });
 }
 
-static bool is_first_parked(const struct pool *pool, const struct list *link,
-			    uint32_t workspace)
+/* The calls of a workspace from the beginning of a list up to a link. */
+static uint32_t calls_of(struct list *list, const struct list *end, uint32_t workspace)
 {
-	struct list *l = pool->parked.next;
+	uint32_t count = 0;
 
-	while (l != link && LIST_OWNER(l, struct call, parked_link)->workspace != workspace)
-		l = l->next;
-	return l == link;
+	for (struct list *link = list->next; link != end; link = link->next)
+		count += LIST_OWNER(link, struct call, parked_link)->workspace == workspace;
+	return count;
 }
 
-/* What waits for a workspace's own workers, told once for each workspace. */
+/* Its workers that start, or wait for a call. */
+static uint32_t workers_of(const struct pool *pool, uint32_t workspace)
+{
+	uint32_t count = 0;
+
+	for (struct list *link = pool->slots.next; link != &pool->slots; link = link->next) {
+		const struct slot *slot = LIST_OWNER(link, struct slot, pool_link);
+
+		count += slot->workspace == workspace &&
+			 (slot->state == SLOT_LINKED || slot->state == SLOT_WELCOMED ||
+			  (slot->running == 0 && takes_calls(slot)));
+	}
+	return count;
+}
+
+/* What waits for a workspace's own workers, or soon will, told once for each. */
 static void want_bound(struct router *router, struct pool *pool)
 {
-	for (struct list *link = pool->parked.next; link != &pool->parked;
-	     link = link->next) {
-		uint32_t workspace =
-			LIST_OWNER(link, struct call, parked_link)->workspace;
-		uint32_t wanted = 0, starting = 0;
+	struct list *const lists[] = { &pool->parked, &pool->coming };
 
-		if (workspace == 0 || !is_first_parked(pool, link, workspace))
-			continue;
-		for (struct list *l = link; l != &pool->parked; l = l->next)
-			wanted += LIST_OWNER(l, struct call, parked_link)->workspace ==
-				  workspace;
-		for (struct list *l = pool->slots.next; l != &pool->slots; l = l->next) {
-			const struct slot *slot = LIST_OWNER(l, struct slot, pool_link);
+	for (int i = 0; i < 2; i++)
+		for (struct list *link = lists[i]->next; link != lists[i]; link = link->next) {
+			uint32_t workspace =
+				LIST_OWNER(link, struct call, parked_link)->workspace;
+			uint32_t before = calls_of(lists[i], link, workspace);
 
-			starting += slot->workspace == workspace &&
-				    (slot->state == SLOT_LINKED ||
-				     slot->state == SLOT_WELCOMED);
+			if (i == 1)
+				before += calls_of(lists[0], lists[0], workspace);
+			if (workspace != 0 && before == 0)
+				want_more(router, pool, workspace,
+					  calls_of(lists[0], lists[0], workspace) +
+						  calls_of(lists[1], lists[1], workspace),
+					  workers_of(pool, workspace));
 		}
-		want_more(router, pool, workspace, wanted, starting);
-	}
 }
 
 /* Workers that are on their way will take some of what waits. */
@@ -476,7 +502,8 @@ static void want(struct router *router, struct pool *pool, int64_t now_ns)
 	uint32_t each = pool->row.calls_max ? pool->row.calls_max : 1;
 	uint32_t waiting = waiting_in(pool);
 
-	if (pool->row.kind == POOL_STATIC || waiting == 0 ||
+	if (pool->row.kind == POOL_STATIC ||
+	    (waiting == 0 && list_is_empty(&pool->coming)) ||
 	    (pool->asked > 0 && now_ns < pool->want_ns))
 		return;
 	pool->asked = 0;

@@ -151,6 +151,8 @@ void degrade_late(struct router *router, struct call *call, const struct ending 
 /* Sends what can be sent in the pools marked dirty. */
 void dispatch(struct router *router, int64_t now_ns);
 void dispatch_mark(struct router *router, uint32_t pool);
+/* Its arguments still come: a worker for this call alone may start already. */
+void dispatch_expect(struct router *router, struct call *call);
 /* It is with that worker already. */
 void dispatch_adopted(struct router *router, struct call *call,
 		      struct slot *slot, int64_t now_ns);

@@ -87,6 +87,7 @@ static void init_tables(struct router *router, int64_t now_ns)
 		list_init(&router->pools[i].slots);
 		list_init(&router->pools[i].tools);
 		list_init(&router->pools[i].parked);
+		list_init(&router->pools[i].coming);
 	}
 	for (uint32_t i = 0; i < CATALOG_TOOLS_MAX; i++)
 		router->tool_of[i] = NONE;
@@ -321,8 +322,10 @@ static void check_call(const struct router *router, const struct call *call)
 	assert(with_worker(call->state) == (call->slot != NONE));
 	assert(with_worker(call->state) == list_is_linked(&call->slot_link));
 	assert(with_worker(call->state) == (call->permit.generation != 0));
-	assert((call->state == CALL_PARKED) ==
-	       list_is_linked(&call->parked_link));
+	assert(list_is_linked(&call->parked_link) ?
+		       call->state == CALL_PARKED ||
+			       (call->state == CALL_RECEIVED && call->more) :
+		       call->state != CALL_PARKED);
 	assert((call->state == CALL_BLOCKED) ==
 	       list_is_linked(&call->door_link));
 	assert((call->state == CALL_QUEUED) == (call->queue_id != 0));

@@ -168,6 +168,7 @@ struct pool {
 	char crash[CONTROL_CRASH_BYTES + 1];	/* and what that said of its crash */
 	struct retry_budget budget;
 	struct list slots, tools, parked;
+	struct list coming;		/* calls whose arguments still come */
 	uint32_t parked_count;
 	uint32_t slot_count, ready_count;
 	uint64_t restarts;
@@ -315,8 +316,8 @@ struct call {
 	uint64_t ticket, flight;	/* 0: none */
 	struct flight_waiter waiter;
 
-	struct list id_link, client_link, slot_link, parked_link, effect_link;
-	struct list door_link;
+	struct list id_link, client_link, slot_link, effect_link, door_link;
+	struct list parked_link;	/* of its pool: parked, or coming */
 };
 
 struct totals {

@@ -163,6 +163,7 @@ static void load_pool(struct router *router, const struct catalog *catalog,
 	list_init(&pool->slots);
 	list_init(&pool->tools);
 	list_init(&pool->parked);
+	list_init(&pool->coming);
 }
 
 static uint32_t renumbered(const struct router *router, const char *name)
@@ -175,7 +176,7 @@ static uint32_t renumbered(const struct router *router, const char *name)
 	return NONE;
 }
 
-/* Slots and parked calls follow their pool to its new number. */
+/* Slots and the calls it knows follow their pool to its new number. */
 static void move_members(struct router *router, const struct pool *old)
 {
 	for (uint32_t i = 0; i < router->size.slots; i++) {
@@ -191,14 +192,15 @@ static void move_members(struct router *router, const struct pool *old)
 		struct call *call = &router->calls[i];
 		struct pool *pool;
 
-		if (call->state != CALL_PARKED)
+		if (!list_is_linked(&call->parked_link))
 			continue;
 		memset(&call->parked_link, 0, sizeof(call->parked_link));
 		pool = tool_pool(router, &router->tools[call->tool]);
-		if (pool) {
-			list_append(&pool->parked, &call->parked_link);
-			pool->parked_count++;
-		}
+		if (!pool)
+			continue;
+		list_append(call->state == CALL_PARKED ? &pool->parked : &pool->coming,
+			    &call->parked_link);
+		pool->parked_count += call->state == CALL_PARKED;
 	}
 }
 

@@ -233,6 +233,40 @@ static void test_a_long_input_is_sent_in_pieces_against_credit(void **state)
 	assert_int_equal(arrived, sizeof(input));
 }
 
+/* All but the last byte, whatever it is in. */
+static void test_a_held_call_waits_for_its_end(void **state)
+{
+	static uint8_t input[CREDIT_CALL_BYTES / 2];
+	static const size_t lengths[] = { 1, 2, sizeof(input) };
+	struct error why;
+	uint64_t call;
+
+	(void)state;
+	welcome();
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		struct client_ask what = {
+			.tool = "a", .deadline_ns = NS_PER_S, .held = true,
+			.input = { input, lengths[i] },
+		};
+
+		assert_int_equal(client_call(&client, &what, &call, &why), 0);
+		assert_int_equal(next(), -EAGAIN);
+		assert_int_equal(hear(), MESSAGE_CALL);
+		assert_int_equal(heard.call.flags & CALL_MORE, CALL_MORE);
+		assert_int_equal(heard.body.length, lengths[i] - 1);
+		assert_int_equal(next(), -EAGAIN);
+		assert_int_equal(hear(), 0);
+		client_go(&client, call);
+		client_go(&client, call);
+		client_go(&client, 99);
+		assert_int_equal(next(), -EAGAIN);
+		assert_int_equal(hear(), MESSAGE_CHUNK_REQ);
+		assert_int_equal(heard.chunk_req.last, true);
+		assert_int_equal(heard.body.length, 1);
+		assert_int_equal(hear(), 0);
+	}
+}
+
 static void test_a_long_output_is_granted_as_it_is_used(void **state)
 {
 	static uint8_t piece[100000];
@@ -455,8 +489,10 @@ static void test_a_call_outlives_its_router(void **state)
 	say(about(MESSAGE_ACCEPT, call));
 	say((struct message){ .kind = MESSAGE_CHUNK, .call_id = call,
 			      .body = span_of_text("no") });
+	say((struct message){ .kind = MESSAGE_REMARK, .call_id = call, .remark.age_ms = 5 });
 	assert_int_equal(next(), 0);
 	assert_int_equal(next(), 0);
+	assert_int_equal(next(), -EAGAIN);
 	lose_router();
 	find_router(NOW_NS + CLIENT_AGAIN_NS);
 	assert_int_equal(hear(), MESSAGE_RESYNC);
@@ -471,6 +507,7 @@ static void test_a_call_outlives_its_router(void **state)
 	result.result.chunks = 1;
 	say(result);
 	expect_result(call, ERROR_OK);
+	assert_int_equal(event.remark.age_ms, 0);	/* nor is it what the dead one kept */
 }
 
 static void test_what_was_not_executed_is_sent_once_more(void **state)
@@ -722,6 +759,7 @@ int main(void)
 		TEST(test_nothing_is_asked_before_the_welcome),
 		TEST(test_busy_is_a_result),
 		TEST(test_a_long_input_is_sent_in_pieces_against_credit),
+		TEST(test_a_held_call_waits_for_its_end),
 		TEST(test_a_long_output_is_granted_as_it_is_used),
 		TEST(test_a_cancel_is_sent_once_and_the_result_awaited),
 		TEST(test_an_abandoned_call_is_not_sent_later),

@@ -17,8 +17,8 @@
 
 enum { ANNE = 1001, BERT, ROOT = 0 };		/* users */
 enum { OF_ANNE, OF_BERT, OF_ROOT, OF_WORKER, CLIENTS };	/* links; the last a worker's own */
-/* Workers, each of its own pool; BUILDER's has none, which would be of a workspace. */
-enum { CONDUCTOR, DRUDGE, SLOTS, BUILDER = SLOTS };
+/* Workers, each of its own pool; BUILDER's is of a workspace, and none comes by itself. */
+enum { CONDUCTOR, DRUDGE, BUILDER, SLOTS };
 
 static struct catalog catalog;
 static struct router_world world;
@@ -26,6 +26,7 @@ static struct {
 	uint64_t last_id, handle;	/* handle: of what was sent to a worker; or 0 */
 	uint32_t workspace;
 	int code;
+	struct control want;		/* the last; of no kind: none */
 } heard;
 
 static int on_send(void *owner, uint32_t peer, const struct message *message)
@@ -41,6 +42,13 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 	return 0;
 }
 
+static void on_control(void *owner, const struct control *record)
+{
+	(void)owner;
+	if (record->kind == CONTROL_WANT)
+		heard.want = *record;
+}
+
 static void begin(void)
 {
 	static const uint32_t users[] = { ANNE, BERT, ROOT };
@@ -48,13 +56,15 @@ static void begin(void)
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "conductor", 1, 8);
 	router_rig_add_pool(&catalog, "drudge", 1, 8);
-	router_rig_add_pool(&catalog, "builder", 1, 8);
+	router_rig_add_pool(&catalog, "builder", 2, 1);
 	catalog.pools[BUILDER].flags = POOL_WORKSPACE;
+	catalog.pools[BUILDER].kind = POOL_PER_CALL;
 	router_rig_add_tool(&catalog, "build", BUILDER, 8);
 	router_rig_add_tool(&catalog, "conduct", CONDUCTOR, 8);
 	router_rig_add_tool(&catalog, "work", DRUDGE, 8);
 	world = (struct router_world){ .catalog = &catalog, .now_ns = NS_PER_S,
-		.size = { .clients = CLIENTS, .slots = SLOTS }, .sink.send = on_send };
+		.size = { .clients = CLIENTS, .slots = SLOTS },
+		.sink = { .send = on_send, .control = on_control } };
 	router_world_begin(&world);
 	router_world_worker_up(&world, CONDUCTOR, 1, 0);
 	router_world_worker_up(&world, DRUDGE, 1, 0);
@@ -162,6 +172,90 @@ static void a_worker_enters_what_its_caller_may(void **state)
 	end();
 }
 
+/* Its arguments come in two pieces, of which this is the first. */
+static void begin_to_ask(uint32_t client, const char *tool, uint32_t workspace)
+{
+	heard.handle = 0;
+	heard.code = WAITS;
+	heard.want = (struct control){ 0 };
+	router_world_hear(&world, client, (struct message){
+		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
+		.deadline_ns = 100 * NS_PER_S, .body = span_of_text("["),
+		.call = { .tool = message_text_of(tool), .attempt = 1, .flags = CALL_MORE,
+			  .workspace = workspace } });
+}
+
+static void ask_the_rest(uint32_t client, uint64_t id)
+{
+	router_world_hear(&world, client, (struct message){
+		.kind = MESSAGE_CHUNK_REQ, .call_id = id, .chunk_req.last = true,
+		.body = span_of_text("]") });
+}
+
+static void expect_want(uint32_t workspace, uint64_t workers)
+{
+	assert_int_equal(heard.want.kind, workers ? CONTROL_WANT : 0);
+	assert_int_equal(heard.want.workspace, workspace);
+	assert_int_equal(heard.want.argument, workers);
+}
+
+static void a_worker_starts_while_the_arguments_come(void **state)
+{
+	(void)state;
+	begin();
+	begin_to_ask(OF_ANNE, "work", 7);	/* whose worker serves others as well */
+	expect_want(0, 0);
+	begin_to_ask(OF_BERT, "build", 7);
+	assert_int_equal(heard.code, ERROR_DENIED_BY_ACL);
+	expect_want(0, 0);
+	begin_to_ask(OF_ANNE, "build", 7);
+	uint64_t first = heard.last_id;
+
+	expect_want(7, 1);
+	begin_to_ask(OF_ANNE, "build", 7);
+	router_world_wait(&world, 2 * NS_PER_S);	/* the one asked for has not come */
+	expect_want(7, 2);
+	heard.want = (struct control){ 0 };
+	router_world_worker_up(&world, BUILDER, 1, 7);
+	router_world_wait(&world, 2 * NS_PER_S);
+	expect_want(7, 1);
+	assert_int_equal(heard.handle, 0);	/* before it is whole */
+	ask_the_rest(OF_ANNE, first);
+	assert_true(heard.handle != 0);
+	assert_int_equal(heard.workspace, 7);
+	router_world_answer(&world, BUILDER, heard.handle, ERROR_OK, "");
+	assert_int_equal(heard.code, ERROR_OK);
+	end();
+}
+
+/* One that ends before it is whole waits for no worker; one in between goes on. */
+static void arguments_that_do_not_come_want_nobody(void **state)
+{
+	(void)state;
+	begin();
+	begin_to_ask(OF_ANNE, "build", 7);
+	uint64_t first = heard.last_id;
+
+	begin_to_ask(OF_ROOT, "build", 8);
+	uint64_t second = heard.last_id;
+
+	router_world_reload(&world, &catalog);
+	router_world_hear(&world, OF_ANNE, (struct message){ .kind = MESSAGE_CANCEL,
+							     .call_id = first });
+	assert_int_equal(heard.code, ERROR_CANCELLED);
+	heard.want = (struct control){ 0 };
+	router_world_wait(&world, 2 * NS_PER_S);
+	expect_want(8, 1);
+	ask_the_rest(OF_ROOT, second);
+	router_world_worker_up(&world, BUILDER, 1, 8);
+	assert_true(heard.handle != 0);
+	router_world_answer(&world, BUILDER, heard.handle, ERROR_OK, "");
+	heard.want = (struct control){ 0 };
+	router_world_wait(&world, 2 * NS_PER_S);
+	expect_want(0, 0);
+	end();
+}
+
 /* Two callers of one worker, which gives what it does for them the same name. */
 static void an_effects_name_is_its_callers(void **state)
 {
@@ -247,6 +341,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_workspace_is_its_users_and_roots),
 		cmocka_unit_test(a_worker_enters_what_its_caller_may),
+		cmocka_unit_test(a_worker_starts_while_the_arguments_come),
+		cmocka_unit_test(arguments_that_do_not_come_want_nobody),
 		cmocka_unit_test(an_effects_name_is_its_callers),
 		cmocka_unit_test(the_dead_have_no_callers),
 		cmocka_unit_test(an_ordinary_client_serves_no_call),

@@ -47,7 +47,8 @@ int command_begin(struct session *session, struct ask *ask,
 	if (command->collect)
 		json_object_set(order, "collect", command->collect);
 	int r = session_begin(session, ask, command->tool, command->workspace, order,
-			      command->timeout_ns + START_NS);
+			      (START_NS + command->timeout_ns) * (command->held ? 2 : 1),
+			      command->held);
 
 	write_line(&command->argv, ask->command);
 	return r;
@@ -134,6 +135,22 @@ struct span command_file(const struct command_outcome *outcome, const char *path
 			      json_string_length(file) };
 }
 
+int command_end(struct session *session, struct ask *ask, struct command_outcome *ret,
+		struct error *why)
+{
+	int r;
+
+	session_go(session, ask);
+	r = session_wait(session, ask);
+	if (r < 0)
+		*why = ask->why;
+	else
+		r = command_outcome(session, ask, ret, why);
+	if (r < 0)
+		session_drop(session, ask);
+	return r;
+}
+
 int command_run(struct session *session, struct ask *ask,
 		const struct command *command, struct command_outcome *ret,
 		struct error *why)
@@ -141,13 +158,9 @@ int command_run(struct session *session, struct ask *ask,
 	int r = command_begin(session, ask, command);
 
 	if (r == 0)
-		r = session_wait(session, ask);
-	if (r < 0)
-		*why = ask->why;
-	else
-		r = command_outcome(session, ask, ret, why);
-	if (r < 0)
-		session_drop(session, ask);
+		return command_end(session, ask, ret, why);
+	*why = ask->why;
+	session_drop(session, ask);
 	return r;
 }
 

@@ -4,6 +4,9 @@
  * The job worker starts the clock just before exec and stops it when the last
  * process of the command is gone, so nothing a command prints or writes tells
  * its time. Every run is in a sandbox of its own that nothing survives.
+ *
+ * Those that are measured are begun two at a time, and held: their sandboxes are
+ * made side by side, and then one command runs after the other.
  */
 #ifndef CUPEL_WORKERS_IMPROVE_COMMAND_H
 #define CUPEL_WORKERS_IMPROVE_COMMAND_H
@@ -22,6 +25,7 @@ struct command {
 	json_t *environment;		/* object of texts, borrowed; or NULL */
 	json_t *collect;		/* list of files to bring back, borrowed; or NULL */
 	int64_t timeout_ns;
+	bool held;			/* one of two: it waits for its command_end() */
 };
 
 /* Texts and spans live until the ask is dropped. */
@@ -39,6 +43,10 @@ struct command_outcome {
 
 int command_begin(struct session *session, struct ask *ask,
 		  const struct command *command);
+
+/* One that is held runs now; waits, and reads, as command_run(). */
+int command_end(struct session *session, struct ask *ask, struct command_outcome *ret,
+		struct error *why);
 
 /* Of an ask that is done. 0, or why there was no outcome at all. */
 int command_outcome(struct session *session, const struct ask *ask,

@@ -110,7 +110,8 @@ int metric_read(const struct workspace_metric *metric,
 	return 0;
 }
 
-json_t *benchmark_files(const struct workspace_benchmark *benchmark)
+/* A new list of the files that its metrics read, each once. */
+static json_t *files_of(const struct workspace_benchmark *benchmark)
 {
 	const struct workspace_metric *metrics = benchmark->metrics.items;
 	json_t *ret = json_array();
@@ -125,4 +126,22 @@ json_t *benchmark_files(const struct workspace_benchmark *benchmark)
 			json_array_append_new(ret, json_string(metrics[i].file));
 	}
 	return ret;
+}
+
+int benchmark_begin(struct session *session, const struct workspace_benchmark *benchmark,
+		    uint32_t workspace, json_t *environment, struct ask *ret,
+		    struct error *why)
+{
+	json_t *files = files_of(benchmark);
+	const struct command command = {
+		.tool = COMMAND_TRY, .workspace = workspace, .argv = benchmark->command,
+		.environment = environment, .collect = files,
+		.timeout_ns = benchmark->timeout_ns, .held = true,
+	};
+	int r = command_begin(session, ret, &command);
+
+	json_decref(files);
+	if (r < 0)
+		*why = ret->why;
+	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * metric.h - the numbers of one run of a benchmark.
+ * metric.h - one run of a benchmark, and its numbers.
  */
 #ifndef CUPEL_WORKERS_IMPROVE_METRIC_H
 #define CUPEL_WORKERS_IMPROVE_METRIC_H
@@ -15,7 +15,12 @@ int metric_read(const struct workspace_metric *metric,
 		const struct command_outcome *outcome, double *ret,
 		struct error *why);
 
-/* A new list of the files that the benchmark's metrics read, each once. */
-json_t *benchmark_files(const struct workspace_benchmark *benchmark);
+/*
+ * Makes the sandbox of a run, which command_end() lets go on and reads. environment
+ * is borrowed, or NULL.
+ */
+int benchmark_begin(struct session *session, const struct workspace_benchmark *benchmark,
+		    uint32_t workspace, json_t *environment, struct ask *ret,
+		    struct error *why);
 
 #endif

@@ -29,9 +29,10 @@ static int64_t suspended_ns(void)
 	       monotonic.tv_nsec;
 }
 
-/* What one arm's run gave, by metric. */
+/* What one arm's runs gave, by metric: base, then candidate. */
 struct side {
 	bool failed, stopped;
+	struct error why;		/* of the failure */
 	double values[CAMPAIGN_METRICS_MAX];
 	double times[METRIC_REPORTED];
 	int64_t rss_bytes;
@@ -80,22 +81,22 @@ static bool leave_out(const struct campaign *campaign,
 	return is;
 }
 
-/* A run without its numbers has failed, whatever its exit status says. */
-static int run_benchmark(struct campaign *campaign, const struct arm *arm,
-			 const struct workspace_benchmark *benchmark, struct side *ret)
+static int begin(struct campaign *campaign, const struct arm *arm,
+		 const struct workspace_benchmark *benchmark, struct ask *ret)
 {
-	json_t *files = benchmark_files(benchmark);
-	const struct command command = {
-		.tool = COMMAND_TRY, .workspace = campaign->session->copies[arm->copy],
-		.argv = benchmark->command, .environment = arm->run_environment,
-		.collect = files, .timeout_ns = benchmark->timeout_ns,
-	};
+	return benchmark_begin(campaign->session, benchmark,
+			       campaign->session->copies[arm->copy], arm->run_environment, ret,
+			       campaign->why);
+}
+
+/* A run without its numbers has failed, whatever its exit status says. */
+static int finish(struct campaign *campaign, const struct workspace_benchmark *benchmark,
+		  struct ask *ask, struct side *ret)
+{
 	struct command_outcome outcome;
 	char reason[ERROR_TEXT_BYTES];
-	struct ask ask;
-	int r = command_run(campaign->session, &ask, &command, &outcome, campaign->why);
+	int r = command_end(campaign->session, ask, &outcome, campaign->why);
 
-	json_decref(files);
 	if (r < 0)
 		return error_prefix(campaign->why, r, "benchmark %s", benchmark->title);
 	campaign->runs_left -= campaign->runs_left != INT64_MAX;
@@ -109,45 +110,67 @@ static int run_benchmark(struct campaign *campaign, const struct arm *arm,
 			  reason);
 		ret->failed = !leave_out(campaign, benchmark, ret);
 	}
-	session_drop(campaign->session, &ask);
+	if (ret->failed)
+		ret->why = *campaign->why;
+	session_drop(campaign->session, ask);
 	return ret->failed ? 0 : r;
 }
 
-/* All benchmarks that some watched metric is of, each once. */
-static int run_side(struct campaign *campaign, const struct arm *arm, struct side *ret)
+/* Both sides' runs of a benchmark, in that order: whatever comes of the first. */
+static int run_both(struct campaign *campaign, const struct workspace_benchmark *benchmark,
+		    const struct arm *const arms[2], struct side *const sides[2])
 {
-	*ret = (struct side){ .rss_bytes = -1 };
-	for (size_t i = 0; i < campaign->metric_count; i++) {
-		bool done = false;
+	struct ask asks[2];
+	int r = begin(campaign, arms[0], benchmark, &asks[0]);
+
+	if (r < 0)
+		return r;
+	r = begin(campaign, arms[1], benchmark, &asks[1]);
+	if (r < 0) {
+		session_give_up(campaign->session, &asks[0], 1);
+		return r;
+	}
+	r = finish(campaign, benchmark, &asks[0], sides[0]);
+	if (r < 0)
+		session_give_up(campaign->session, &asks[1], 1);
+	return r < 0 ? r : finish(campaign, benchmark, &asks[1], sides[1]);
+}
+
+/* All benchmarks that some watched metric is of, each once, until a side has failed. */
+static int run_all(struct campaign *campaign, const struct arm *const arms[2],
+		   struct side *const sides[2])
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < campaign->metric_count; i++) {
+		bool done = sides[0]->failed || sides[1]->failed;
 
 		for (size_t j = 0; j < i; j++)
 			done |= campaign->metrics[j].benchmark == campaign->metrics[i].benchmark;
-		int r = done || ret->failed ? 0 :
-			run_benchmark(campaign, arm, campaign->metrics[i].benchmark, ret);
-
-		if (r < 0)
-			return r;
+		if (!done)
+			r = run_both(campaign, campaign->metrics[i].benchmark, arms, sides);
 	}
-	return 0;
+	return r;
 }
 
 int pair_measure(struct campaign *campaign, const struct arm *base,
 		 const struct arm *candidate, bool candidate_first, struct pair *ret)
 {
-	const struct arm *order[2] = { base, candidate };
+	struct side sides[2] = { { .rss_bytes = -1 }, { .rss_bytes = -1 } };
+	const struct arm *const arms[2] = { candidate_first ? candidate : base,
+					    candidate_first ? base : candidate };
+	struct side *const order[2] = { &sides[candidate_first], &sides[!candidate_first] };
 	int64_t suspended = suspended_ns();
-	struct side sides[2];	/* base, candidate */
 
 	campaign->session->late_ns = 0;
-	for (int n = 0; n < 2; n++) {
-		int which = candidate_first ? 1 - n : n;
-		int r = run_side(campaign, order[which], &sides[which]);
+	int r = run_all(campaign, arms, order);
 
-		if (r < 0)
-			return r;
-		if (which == 0 && sides[0].failed)
-			return error_prefix(campaign->why, -EINVAL, "the unchanged program");
-	}
+	if (r < 0)
+		return r;
+	if (sides[0].failed || sides[1].failed)
+		*campaign->why = sides[sides[0].failed ? 0 : 1].why;
+	if (sides[0].failed)
+		return error_prefix(campaign->why, -EINVAL, "the unchanged program");
 	*ret = (struct pair){
 		.candidate_first = candidate_first, .failed = sides[1].failed,
 		.base_stopped = sides[0].stopped, .candidate_stopped = sides[1].stopped,

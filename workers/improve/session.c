@@ -179,10 +179,10 @@ static int encode(json_t *arguments, struct ask *ask, struct span *ret)
 }
 
 int session_begin(struct session *session, struct ask *ask, const char *tool,
-		  uint32_t workspace, json_t *arguments, int64_t timeout_ns)
+		  uint32_t workspace, json_t *arguments, int64_t timeout_ns, bool held)
 {
 	struct client_ask what = {
-		.tool = tool, .workspace = workspace, .parent = session->call->id,
+		.tool = tool, .workspace = workspace, .parent = session->call->id, .held = held,
 		.deadline_ns = clock_now_ns() + timeout_ns, .priority = 2,
 	};
 	int r;
@@ -206,6 +206,11 @@ int session_begin(struct session *session, struct ask *ask, const char *tool,
 	return 0;
 }
 
+void session_go(struct session *session, const struct ask *ask)
+{
+	client_go(session->client, ask->call);
+}
+
 /* ---- the copies ---- */
 
 /* No two are the same call: that one was killed is no reason to refuse the next. */
@@ -217,7 +222,7 @@ static int hold_once(struct session *session)
 	session_drop(session, hold);
 	int r = session_begin(session, hold, "git.hold", session->repository,
 			      json_pack("{s:I}", "since_ns", (json_int_t)now_ns),
-			      deadline_remaining(session->call->deadline_ns, now_ns));
+			      deadline_remaining(session->call->deadline_ns, now_ns), false);
 
 	while (r == 0 && !hold->done && hold->streams[1].length == 0)
 		r = look(session);
@@ -333,7 +338,7 @@ int session_ask(struct session *session, const char *tool, uint32_t workspace,
 		json_t *arguments, json_t **ret, struct error *why)
 {
 	struct ask ask;
-	int r = session_begin(session, &ask, tool, workspace, arguments, ASK_TIMEOUT_NS);
+	int r = session_begin(session, &ask, tool, workspace, arguments, ASK_TIMEOUT_NS, false);
 
 	if (r == 0)
 		r = session_wait(session, &ask);

@@ -71,12 +71,14 @@ int session_connect(int fd, struct client **ret, struct error *why);
 
 /*
  * Asks a tool; steals arguments. workspace 0: none. ask must stay where it is
- * until it is done, and timeout_ns is cut to what the call has left. What is
+ * until it is done, and timeout_ns is cut to what the call has left. One that is
+ * held runs from session_go() on, its single-use worker starts before. What is
  * written beyond SESSION_HELD_BYTES_MAX ends it with -ENOMEM. Owns nothing if
  * this fails.
  */
 int session_begin(struct session *session, struct ask *ask, const char *tool,
-		  uint32_t workspace, json_t *arguments, int64_t timeout_ns);
+		  uint32_t workspace, json_t *arguments, int64_t timeout_ns, bool held);
+void session_go(struct session *session, const struct ask *ask);
 
 /* Waits until this one is done, and returns its result; given up if that fails. */
 int session_wait(struct session *session, struct ask *ask);

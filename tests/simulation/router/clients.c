@@ -360,7 +360,7 @@ void orphan_client(struct sim_client *client)
 		call->again |= client->open && call->outstanding &&
 			       client->parts_of == id;
 		call->survived = true;
-		call->promised = false;
+		call->promised = call->old = false;
 		call->received = 0;
 		call->credit = fresh;
 	}
