@@ -451,13 +451,19 @@ static void want_more(struct router *router, struct pool *pool,
 }
 
 /* The calls of a workspace from the beginning of a list up to a link. */
-static uint32_t calls_of(struct list *list, const struct list *end, uint32_t workspace)
+static uint32_t calls_of(const struct list *list, const struct list *end, uint32_t workspace)
 {
 	uint32_t count = 0;
 
 	for (struct list *link = list->next; link != end; link = link->next)
 		count += LIST_OWNER(link, struct call, parked_link)->workspace == workspace;
 	return count;
+}
+
+bool dispatch_awaits(const struct pool *pool, uint32_t workspace)
+{
+	return calls_of(&pool->parked, &pool->parked, workspace) ||
+	       calls_of(&pool->coming, &pool->coming, workspace);
 }
 
 /* Its workers that start, or wait for a call. */

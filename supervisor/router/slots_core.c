@@ -523,6 +523,15 @@ void slot_drain(struct router *router,
 
 /* ---- once a second ---- */
 
+/* Its call has ended before it was there; the monitor keeps spares of its own. */
+static bool is_left_over(const struct pool *pool, const struct slot *slot, int64_t now_ns)
+{
+	return pool->row.kind == POOL_PER_CALL && pool->row.warm == 0 && slot->workspace &&
+	       slot->state == SLOT_READY && slot->running == 0 &&
+	       now_ns - slot->idle_ns >= NS_PER_S &&
+	       !dispatch_awaits(pool, slot->workspace);
+}
+
 static bool is_idle_too_long(const struct pool *pool, const struct slot *slot,
 			     int64_t now_ns)
 {
@@ -550,7 +559,8 @@ static void look_after(struct router *router, struct slot *slot,
 		slot->kill_at_ns = DEADLINE_NEVER - 1;
 	}
 	slot_settled(router, slot);
-	if (pool && is_idle_too_long(pool, slot, now_ns))
+	if (pool && (is_idle_too_long(pool, slot, now_ns) ||
+		     is_left_over(pool, slot, now_ns)))
 		drain(router, slot, now_ns + DRAIN_NS, "idle", now_ns);
 }
 

@@ -26,6 +26,7 @@ static struct {
 	uint64_t last_id, handle;	/* handle: of what was sent to a worker; or 0 */
 	uint32_t workspace;
 	int code;
+	bool drain;			/* a worker is to leave */
 	struct control want;		/* the last; of no kind: none */
 } heard;
 
@@ -38,6 +39,8 @@ static int on_send(void *owner, uint32_t peer, const struct message *message)
 		heard.workspace = message->call.workspace;
 	} else if (message->kind == MESSAGE_RESULT) {
 		heard.code = (int)message->result.code;
+	} else if (message->kind == MESSAGE_DRAIN) {
+		heard.drain = true;
 	}
 	return 0;
 }
@@ -59,6 +62,7 @@ static void begin(void)
 	router_rig_add_pool(&catalog, "builder", 2, 1);
 	catalog.pools[BUILDER].flags = POOL_WORKSPACE;
 	catalog.pools[BUILDER].kind = POOL_PER_CALL;
+	catalog.pools[BUILDER].warm = 0;
 	router_rig_add_tool(&catalog, "build", BUILDER, 8);
 	router_rig_add_tool(&catalog, "conduct", CONDUCTOR, 8);
 	router_rig_add_tool(&catalog, "work", DRUDGE, 8);
@@ -228,6 +232,23 @@ static void a_worker_starts_while_the_arguments_come(void **state)
 	end();
 }
 
+/* And is not kept where nobody comes for it. */
+static void a_worker_without_its_call_leaves(void **state)
+{
+	(void)state;
+	begin();
+	begin_to_ask(OF_ANNE, "build", 7);
+	heard.drain = false;
+	router_world_worker_up(&world, BUILDER, 1, 7);
+	router_world_wait(&world, 20 * NS_PER_S);
+	assert_false(heard.drain);
+	router_world_hear(&world, OF_ANNE, (struct message){ .kind = MESSAGE_CANCEL,
+							     .call_id = heard.last_id });
+	router_world_wait(&world, 2 * NS_PER_S);
+	assert_true(heard.drain);
+	end();
+}
+
 /* One that ends before it is whole waits for no worker; one in between goes on. */
 static void arguments_that_do_not_come_want_nobody(void **state)
 {
@@ -342,6 +363,7 @@ int main(void)
 		cmocka_unit_test(a_workspace_is_its_users_and_roots),
 		cmocka_unit_test(a_worker_enters_what_its_caller_may),
 		cmocka_unit_test(a_worker_starts_while_the_arguments_come),
+		cmocka_unit_test(a_worker_without_its_call_leaves),
 		cmocka_unit_test(arguments_that_do_not_come_want_nobody),
 		cmocka_unit_test(an_effects_name_is_its_callers),
 		cmocka_unit_test(the_dead_have_no_callers),
