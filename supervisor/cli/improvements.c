@@ -129,6 +129,7 @@ static json_t *scope(const struct wanted *wanted)
 
 /* ---- lists ---- */
 
+/* Those that come first, if the store has more than it gave. */
 static int print_list(const struct wanted *wanted, json_t *answer, const char *key,
 		      void (*print)(const struct table *look, const json_t *list),
 		      const char *none)
@@ -144,7 +145,7 @@ static int print_list(const struct wanted *wanted, json_t *answer, const char *k
 	else
 		fprintf(stderr, "cupel: %s\n", none);
 	if (member_number(answer, "count") > (double)json_array_size(list))
-		printf("\nthe newest %zu of %.0f; 'cupel call store.%s' takes a \"limit\"\n",
+		printf("\nthe first %zu of %.0f; 'cupel call store.%s' takes a \"limit\"\n",
 		       json_array_size(list), member_number(answer, "count"), key);
 	json_decref(answer);
 	return EXIT_OK;
@@ -261,16 +262,14 @@ static int forget(const struct wanted *wanted)
 int cli_lessons(const struct verb *verb, int argc, char **argv)
 {
 	struct wanted wanted;
-	json_t *answer, *arguments;
+	json_t *answer;
 	int code;
 
 	if (!take(verb, argc, argv, "jaf", 0, &wanted))
 		return EXIT_USAGE;
 	if (wanted.forget)
 		return forget(&wanted);
-	arguments = scope(&wanted);
-	json_object_set_new(arguments, "limit", json_integer(500));
-	code = ask_store("store.lessons", arguments, &answer);
+	code = ask_store("store.lessons", scope(&wanted), &answer);
 	return code != EXIT_OK ? code :
 	       print_list(&wanted, answer, "lessons", ledger_lessons,
 			  "no lesson so far; 'cupel improve' learns from what it tries");

@@ -107,9 +107,19 @@ sqlite3 "$CUPEL_STATE/store/cupel.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION SE
 	WHERE i < 60) INSERT INTO improvements (workspace, suggestion_type, source, description, hash)
 	SELECT '$PWD', 'caching', 's', 'd', 'made ' || i FROM n"
 all=$(rows 'SELECT count(*) FROM improvements')
-is 'a list that is cut says so' "$("$cupel" improvements | grep -c "^the newest 50 of $all;") $("$cupel" \
+is 'a list that is cut says so' "$("$cupel" improvements | grep -c "^the first 50 of $all;") $("$cupel" \
 	improvements --json | jq -c '[.count, (.improvements | length)]')" "1 [$all,50]"
 is 'and how to have more' "$("$cupel" call store.improvements '{"limit": 99}' |
 	jq '.improvements | length')" "$all"
+sqlite3 "$CUPEL_STATE/store/cupel.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n
+	WHERE i < 60) INSERT INTO lessons (workspace, scope, statement) SELECT '$PWD', 'knob', 'made ' || i
+	FROM n; WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n WHERE i < 60)
+	INSERT INTO bottlenecks (workspace, metric_name, current_value, target_value, severity,
+	impact_score, description) SELECT '$PWD', 'b.m' || i, 2, 1, 'low', 1, 'd' FROM n"
+for list in lessons bottlenecks; do
+	all=$(rows "SELECT count(*) FROM $list$([ $list = lessons ] || echo ' WHERE resolved = 0')")
+	is "$list, too" "$("$cupel" $list | grep -c "^the first 50 of $all;") $("$cupel" call store.$list \
+		'{"limit": 99}' | jq ".$list | length")" "1 $all"
+done
 is 'the working tree is as it was' "$(git status --porcelain)$(git rev-list --count HEAD)" 1
 done_testing

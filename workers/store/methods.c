@@ -27,6 +27,15 @@
 	"FROM improvements i WHERE (:workspace IS NULL OR i.workspace = :workspace)" \
 	" AND (:status IS NULL OR i.status = :status)"
 
+#define BOTTLENECKS_ASKED_FOR                                                 \
+	"FROM bottlenecks WHERE (:workspace IS NULL OR workspace = :workspace)" \
+	" AND (coalesce(:all, 0) = 1 OR resolved = 0)"
+
+#define LESSONS_ASKED_FOR                                                     \
+	"FROM lessons WHERE (:workspace IS NULL OR workspace = :workspace)"   \
+	" AND (:days IS NULL OR last_seen >="                                 \
+	" strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || :days || ' days'))"
+
 #define APPLIED                                                               \
 	"(SELECT json_object('id', a.id, 'commit', a.commit_id, 'applied_at', a.applied_at," \
 	" 'success', a.success, 'rollback', json(a.rollback_data), 'rolled_back', a.rolled_back," \
@@ -153,17 +162,16 @@ static const struct method methods[] = {
 		" RETURNING id" },
 	  ANSWER_COUNT, "resolved", NULL, false, NULL },
 	{ "store.bottlenecks", {
+		"SELECT count(*) AS count " BOTTLENECKS_ASKED_FOR,
 		"SELECT id, workspace, metric_name AS metric, current_value AS value,"
 		" target_value AS target, severity, impact_score AS impact, description,"
 		" resolved AS \"resolved::bool\", seen, timestamp, updated, EXISTS (SELECT 1"
 		"  FROM applied_improvements a JOIN improvements i ON i.id = a.improvement_id"
 		"  WHERE i.workspace = bottlenecks.workspace AND a.success = 1"
 		"  AND max(a.applied_at, coalesce(a.rolled_back_at, '')) > updated)"
-		"  AS \"outdated::bool\" FROM bottlenecks"
-		" WHERE (:workspace IS NULL OR workspace = :workspace)"
-		" AND (coalesce(:all, 0) = 1 OR resolved = 0)"
-		" ORDER BY resolved, impact_score DESC LIMIT 200" },
-	  ANSWER_LIST, "bottlenecks", NULL, false, NULL },
+		"  AS \"outdated::bool\" " BOTTLENECKS_ASKED_FOR
+		" ORDER BY resolved, impact_score DESC LIMIT coalesce(:limit, 50)" },
+	  ANSWER_PAGE, "bottlenecks", NULL, false, NULL },
 
 	/* A verdict without the result it is settled with is none. */
 	{ "store.propose", {
@@ -419,13 +427,12 @@ static const struct method methods[] = {
 		" VALUES (:workspace, :commit, :environment, :metrics) RETURNING id" },
 	  ANSWER_ROW, NULL, NULL, false, NULL },
 	{ "store.lessons", {
+		"SELECT count(*) AS count " LESSONS_ASKED_FOR,
 		"SELECT id, workspace, scope, nullif(metric, '') AS metric, statement, n, wins,"
 		" gain_sum / n AS mean_gain,"
-		" evidence AS \"evidence::json\", first_seen, last_seen FROM lessons"
-		" WHERE (:workspace IS NULL OR workspace = :workspace) AND (:days IS NULL OR"
-		"  last_seen >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || :days || ' days'))"
+		" evidence AS \"evidence::json\", first_seen, last_seen " LESSONS_ASKED_FOR
 		" ORDER BY last_seen DESC LIMIT coalesce(:limit, 50)" },
-	  ANSWER_LIST, "lessons", NULL, false, NULL },
+	  ANSWER_PAGE, "lessons", NULL, false, NULL },
 	{ "store.forget", {
 		"DELETE FROM lessons WHERE id = :lesson RETURNING statement" },
 	  ANSWER_ROW, NULL, NULL, true, "there is no such lesson" },
