@@ -18,6 +18,7 @@
 
 #include "common/error.h"
 #include "workers/git/change.h"
+#include "workers/git/edits.h"
 
 #define NUMBER 7
 #define CHANGE "a change"

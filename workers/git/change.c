@@ -2,44 +2,14 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/error.h"
+#include "workers/git/edits.h"
 #include "workers/git/lock.h"
 #include "workers/git/trailers.h"
 #include "workers/git/worktree.h"
-
-/* What this library does not read yet, and how git makes it what it does. */
-static const char *way_out(const char *message)
-{
-	static const char *const ways[][2] = {
-		{ "extension: 'link'", "; run: git update-index --no-split-index" },
-		{ "extension: 'sdir'", "; run: git sparse-checkout reapply --no-sparse-index" },
-	};
-
-	for (size_t i = 0; i < COUNT(ways); i++)
-		if (strstr(message, ways[i][0]))
-			return ways[i][1];
-	return "";
-}
-
-int git_failure(const char *what, struct error *why)
-{
-	const git_error *last = git_error_last();
-	const char *message = last ? last->message : "git failed";
-
-	return error_set(why, -EIO, "%s: %s%s", what, message, way_out(message));
-}
-
-void blob_sum(const git_blob *blob, char ret[SHA256_TEXT_BYTES])
-{
-	const struct span bytes = { git_blob_rawcontent(blob),
-				    (size_t)git_blob_rawsize(blob) };
-
-	sha256_text(&bytes, 1, ret);
-}
 
 __attribute__((format(printf, 2, 3)))
 static int refuse(struct error *why, const char *format, ...)
@@ -62,66 +32,7 @@ struct work {
 	struct git_lock lock;
 };
 
-static git_blob *blob_at(git_repository *repository, const git_commit *commit,
-			 const char *path, git_filemode_t *ret_mode)
-{
-	git_tree *tree = NULL;
-	git_tree_entry *entry = NULL;
-	git_blob *blob = NULL;
-
-	if (git_commit_tree(&tree, commit) == 0 &&
-	    git_tree_entry_bypath(&entry, tree, path) == 0 &&
-	    git_tree_entry_type(entry) == GIT_OBJECT_BLOB &&
-	    git_tree_entry_filemode(entry) != GIT_FILEMODE_LINK &&
-	    git_blob_lookup(&blob, repository, git_tree_entry_id(entry)) == 0 && ret_mode)
-		*ret_mode = git_tree_entry_filemode(entry);
-	git_tree_entry_free(entry);
-	git_tree_free(tree);
-	return blob;
-}
-
-/* The blob of a file in a commit, if there is such a file. */
-static bool find_blob(git_repository *repository, const git_commit *commit,
-		      const char *path, git_oid *ret, git_filemode_t *ret_mode)
-{
-	git_blob *blob = blob_at(repository, commit, path, ret_mode);
-
-	if (!blob)
-		return false;
-	*ret = *git_blob_id(blob);
-	git_blob_free(blob);
-	return true;
-}
-
 /* ---- the commit ---- */
-
-static int make_tree(const struct work *work, git_tree **ret, struct error *why)
-{
-	const struct edits *edits = &work->edits;
-	git_index *index = NULL;
-	git_tree *parent = NULL;
-	git_oid made;
-	int r = git_index_new(&index);
-
-	if (r == 0)
-		r = git_commit_tree(&parent, work->parent);
-	if (r == 0)
-		r = git_index_read_tree(index, parent);
-	for (size_t i = 0; r == 0 && i < edits->count; i++) {
-		git_index_entry entry = { .path = edits->items[i].path,
-					  .mode = (uint32_t)edits->items[i].mode,
-					  .id = edits->items[i].after };
-
-		r = git_index_add(index, &entry);
-	}
-	if (r == 0)
-		r = git_index_write_tree_to(&made, index, edits->repository);
-	if (r == 0)
-		r = git_tree_lookup(ret, edits->repository, &made);
-	git_tree_free(parent);
-	git_index_free(index);
-	return r < 0 ? git_failure("tree", why) : 0;
-}
 
 static int make_signature(git_repository *repository, git_signature **ret, struct error *why)
 {
@@ -141,7 +52,7 @@ static int make_commit(const struct work *work, const char *message, git_oid *re
 	int r = make_signature(work->edits.repository, &signature, why);
 
 	if (r == 0)
-		r = make_tree(work, &tree, why);
+		r = edits_tree(&work->edits, work->parent, &tree, why);
 	if (r == 0 && git_commit_create(ret, work->edits.repository, NULL, signature, signature,
 					"UTF-8", message, tree, 1, parents) < 0)
 		r = git_failure("commit", why);
@@ -177,61 +88,14 @@ static json_t *hex_of(const git_oid *id)
 	return json_string(git_oid_tostr(hex, sizeof(hex), id));
 }
 
-/* What patch(1) takes the edits back with; empty where libgit2 has no room. */
-static json_t *inverse_of(const struct edits *edits)
-{
-	git_buf text = { 0 };
-	json_t *ret = json_string("");
-
-	for (size_t i = 0; i < edits->count; i++) {
-		const struct edit *edit = &edits->items[i];
-		git_blob *from = NULL, *to = NULL;
-		git_patch *patch = NULL;
-
-		if (git_blob_lookup(&from, edits->repository, &edit->after) == 0 &&
-		    git_blob_lookup(&to, edits->repository, &edit->before) == 0 &&
-		    git_patch_from_blobs(&patch, from, edit->path, to, edit->path, NULL) == 0 &&
-		    git_patch_to_buf(&text, patch) == 0) {
-			json_t *longer = json_sprintf("%s%s", json_string_value(ret), text.ptr);
-
-			json_decref(ret);
-			ret = longer ? longer : json_string("");
-		}
-		git_buf_dispose(&text);
-		git_patch_free(patch);
-		git_blob_free(from);
-		git_blob_free(to);
-	}
-	return ret;
-}
-
 static json_t *describe(const struct work *work, const git_oid *commit)
 {
-	const struct edits *edits = &work->edits;
-	json_t *files = json_array();
-	char sums[2][SHA256_TEXT_BYTES];
 	const char *branch = work->reference;
 
 	if (strncmp(branch, "refs/heads/", 11) == 0)
 		branch += 11;
-	for (size_t i = 0; i < edits->count; i++) {
-		const git_oid *ids[2] = { &edits->items[i].before, &edits->items[i].after };
-
-		for (int side = 0; side < 2; side++) {
-			git_blob *blob;
-
-			sums[side][0] = '\0';
-			if (git_blob_lookup(&blob, edits->repository, ids[side]) < 0)
-				continue;
-			blob_sum(blob, sums[side]);
-			git_blob_free(blob);
-		}
-		json_array_append_new(files, json_pack("{s:s, s:s, s:s}", "path",
-						       edits->items[i].path, "before_sha256",
-						       sums[0], "after_sha256", sums[1]));
-	}
-	return json_pack("{s:o, s:o, s:s, s:o}", "inverse", inverse_of(edits), "commit",
-			 hex_of(commit), "branch", branch, "files", files);
+	return json_pack("{s:o, s:o, s:s, s:o}", "inverse", edits_inverse(&work->edits), "commit",
+			 hex_of(commit), "branch", branch, "files", edits_files(&work->edits));
 }
 
 /* Up to here nothing has changed; a full disk is noticed here at the latest. */
@@ -289,66 +153,6 @@ static bool is_checked_out(git_repository *repository, const char *reference)
 	return is;
 }
 
-/* ---- the edits of an existing commit, as it made them or turned round ---- */
-
-static int add_delta(const git_diff_delta *delta, float progress, void *payload)
-{
-	struct edits *edits = payload;
-
-	(void)progress;
-	if (edits->count == EDITS_MAX || delta->status != GIT_DELTA_MODIFIED)
-		return GIT_EUSER;
-	edits->items[edits->count++] = (struct edit){
-		.path = strdup(delta->new_file.path), .before = delta->old_file.id,
-		.after = delta->new_file.id, .mode = (git_filemode_t)delta->new_file.mode,
-	};
-	return 0;
-}
-
-static void free_paths(struct edits *edits)
-{
-	for (size_t i = 0; i < edits->count; i++)
-		free((char *)(uintptr_t)edits->items[i].path);
-	edits->count = 0;
-}
-
-/* Against its parent; the caller's. */
-static int read_diff(git_repository *repository, const git_commit *commit, git_diff **ret,
-		     struct error *why)
-{
-	git_commit *parent = NULL;
-	git_tree *trees[2] = { NULL, NULL };
-	int r = git_commit_parent(&parent, commit, 0);
-
-	if (r == 0)
-		r = git_commit_tree(&trees[0], parent);
-	if (r == 0)
-		r = git_commit_tree(&trees[1], commit);
-	if (r == 0)
-		r = git_diff_tree_to_tree(ret, repository, trees[0], trees[1], NULL);
-	git_tree_free(trees[0]);
-	git_tree_free(trees[1]);
-	git_commit_free(parent);
-	return r < 0 ? git_failure("read the commit", why) : 0;
-}
-
-/* -ENOTSUP, and none, of a commit that is more than changed files: squashed, say. */
-static int read_edits(struct edits *edits, const git_commit *commit, struct error *why)
-{
-	git_diff *diff;
-	int r = read_diff(edits->repository, commit, &diff, why);
-
-	if (r < 0)
-		return r;
-	r = git_diff_foreach(diff, add_delta, NULL, NULL, NULL, edits);
-	git_diff_free(diff);
-	if (r == GIT_EUSER) {
-		free_paths(edits);
-		return error_set(why, -ENOTSUP, "the commit adds, removes or renames files");
-	}
-	return r < 0 ? git_failure("read the commit", why) : 0;
-}
-
 /* Whether the branch still holds what the edits made. */
 static bool is_last_word(const struct work *work, const char *reference)
 {
@@ -357,7 +161,7 @@ static bool is_last_word(const struct work *work, const char *reference)
 	git_oid now;
 
 	for (size_t i = 0; is && i < work->edits.count; i++)
-		is = find_blob(work->edits.repository, (git_commit *)tip,
+		is = blob_find(work->edits.repository, (git_commit *)tip,
 			       work->edits.items[i].path, &now, NULL) &&
 		     git_oid_equal(&now, &work->edits.items[i].after);
 	git_object_free(tip);
@@ -409,7 +213,7 @@ static int find(struct work *work, const struct improvement *improvement, json_t
 	if (git_commit_lookup(&commit, repository, found.undone ? &found.revert :
 							      &found.commit) < 0)
 		return git_failure("commit", why);
-	r = read_edits(&work->edits, commit, why);
+	r = edits_read(&work->edits, commit, why);
 	r = r == -ENOTSUP ? 0 : r;
 	snprintf(work->reference, sizeof(work->reference), "%s", found.reference);
 	if (r == 0 && is_checked_out(repository, found.reference) &&
@@ -421,7 +225,7 @@ static int find(struct work *work, const struct improvement *improvement, json_t
 		json_object_set_new(*ret, "revert", found.undone ? hex_of(&found.revert) :
 								   json_null());
 	}
-	free_paths(&work->edits);
+	edits_release(&work->edits);
 	git_commit_free(commit);
 	return r;
 }
@@ -452,9 +256,9 @@ static int add_edit(struct work *work, const git_commit *base, const json_t *fil
 	if (edits->count == EDITS_MAX)
 		return error_set(why, -E2BIG, "more than %d files", EDITS_MAX);
 	edit->path = path;
-	if (!find_blob(edits->repository, base, path, &edit->before, &edit->mode))
+	if (!blob_find(edits->repository, base, path, &edit->before, &edit->mode))
 		return error_set(why, -ENOENT, "%s is no file of the base commit", path);
-	if (!find_blob(edits->repository, work->parent, path, &now, &edit->mode) ||
+	if (!blob_find(edits->repository, work->parent, path, &now, &edit->mode) ||
 	    !git_oid_equal(&now, &edit->before))
 		return refuse(why, "%s has changed on the branch since this was measured; run cupel improve again",
 			      path);
@@ -600,7 +404,7 @@ static int turn_round(struct work *work, json_int_t number, struct error *why)
 		struct edit *edit = &work->edits.items[i];
 		git_oid was = edit->before, now;
 
-		if (!find_blob(work->edits.repository, work->parent, edit->path, &now,
+		if (!blob_find(work->edits.repository, work->parent, edit->path, &now,
 			       &edit->mode) ||
 		    !git_oid_equal(&now, &edit->after))
 			return refuse(why, "%s has changed since; take the change back by hand, with the patch of 'cupel show %lld --inverse'",
@@ -609,57 +413,6 @@ static int turn_round(struct work *work, json_int_t number, struct error *why)
 		edit->after = was;
 	}
 	return 0;
-}
-
-/* Whether both change the same lines, wherever these are by now (git-patch-id(1)). */
-static bool same_patch(git_repository *repository, const git_commit *a, const git_commit *b)
-{
-	const git_commit *commits[2] = { a, b };
-	git_oid ids[2];
-	struct error ignored;
-	int r = 0;
-
-	for (int i = 0; r == 0 && i < 2; i++) {
-		git_diff *diff;
-
-		r = read_diff(repository, commits[i], &diff, &ignored);
-		if (r < 0)
-			break;
-		r = git_diff_patchid(&ids[i], diff, NULL);
-		git_diff_free(diff);
-	}
-	return r == 0 && git_oid_equal(&ids[0], &ids[1]);
-}
-
-static bool has_sum(git_repository *repository, const git_oid *id, const json_t *sum)
-{
-	char text[SHA256_TEXT_BYTES] = "";
-	git_blob *blob;
-
-	if (git_blob_lookup(&blob, repository, id) == 0) {
-		blob_sum(blob, text);
-		git_blob_free(blob);
-	}
-	return json_is_string(sum) && strcmp(json_string_value(sum), text) == 0;
-}
-
-/* Whether the edits are those files, from and to just those bytes. */
-static bool are_recorded(const struct edits *edits, const json_t *files)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < edits->count; i++)
-		for (size_t j = 0; j < json_array_size(files); j++) {
-			const json_t *file = json_array_get(files, j);
-			const char *path = json_string_value(json_object_get(file, "path"));
-
-			found += path && strcmp(path, edits->items[i].path) == 0 &&
-				 has_sum(edits->repository, &edits->items[i].before,
-					 json_object_get(file, "before_sha256")) &&
-				 has_sum(edits->repository, &edits->items[i].after,
-					 json_object_get(file, "after_sha256"));
-		}
-	return found == edits->count && found == json_array_size(files);
 }
 
 /*
@@ -678,15 +431,15 @@ static int read_done(struct work *work, const struct found *found, const struct 
 		git_commit_free(made);
 		return git_failure("commit", why);
 	}
-	if (is_made && !same_patch(repository, *ret, made)) {
+	if (is_made && !commits_same_patch(repository, *ret, made)) {
 		git_commit_free(*ret);
 		*ret = made;
 		made = NULL;
 	}
 	git_commit_free(made);
-	int r = read_edits(&work->edits, *ret, why);
+	int r = edits_read(&work->edits, *ret, why);
 
-	if (r == -ENOTSUP || (r == 0 && !is_made && !are_recorded(&work->edits, undo->files)))
+	if (r == -ENOTSUP || (r == 0 && !is_made && !edits_are_recorded(&work->edits, undo->files)))
 		return refuse(why, "%.12s holds more than improvement %lld, or changes it otherwise by now; take it back by hand, with the patch of 'cupel show %lld --inverse'",
 			      git_oid_tostr_s(&found->commit), (long long)undo->improvement.number,
 			      (long long)undo->improvement.number);
@@ -730,7 +483,7 @@ static int revert_once(struct work *work, const struct undo *undo, json_t **ret,
 			 git_oid_tostr(hex, sizeof(hex), git_commit_id(done)), trailers);
 		r = carry_out(work, message, ret, why);
 	}
-	free_paths(&work->edits);
+	edits_release(&work->edits);
 	git_commit_free(done);
 	return r;
 }

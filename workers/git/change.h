@@ -17,7 +17,6 @@
 #define CUPEL_WORKERS_GIT_CHANGE_H
 
 #include "common/json.h"
-#include "common/sha256.h"
 #include "workers/git/libgit.h"
 #include "workers/git/trailers.h"
 
@@ -58,8 +57,5 @@ int change_revert(git_repository *repository, const struct undo *undo, json_t **
 /* {"commit": null or hex, "reverted", "revert": likewise, "branch", "files"} */
 int change_find(git_repository *repository, const struct improvement *improvement,
 		json_t **ret, struct error *why);
-
-/* Of a blob's bytes. */
-void blob_sum(const git_blob *blob, char ret[SHA256_TEXT_BYTES]);
 
 #endif

@@ -19,6 +19,7 @@
 #include "workers/git/change.h"
 #include "workers/git/changed.h"
 #include "workers/git/copy.h"
+#include "workers/git/edits.h"
 #include "workers/git/snapshot.h"
 #include "workers/worker.h"
 

@@ -13,24 +13,7 @@
 #ifndef CUPEL_WORKERS_GIT_WORKTREE_H
 #define CUPEL_WORKERS_GIT_WORKTREE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "workers/git/libgit.h"
-
-#define EDITS_MAX 64
-
-struct edit {
-	const char *path;
-	git_oid before, after;		/* blobs */
-	git_filemode_t mode;
-};
-
-struct edits {
-	git_repository *repository;
-	struct edit items[EDITS_MAX];
-	size_t count;
-};
+#include "workers/git/edits.h"
 
 /* -EBUSY (FAILED_PRECONDITION) with the path of a file that is neither. */
 int worktree_check(const struct edits *edits, struct error *why);
