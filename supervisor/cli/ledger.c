@@ -300,16 +300,24 @@ static void show_plan(const struct table *table, const json_t *plan)
 		       member_text(plan, "seed"));
 }
 
-/* A look at what is applied has no verdict: the improvement's status is that. */
+/* A look that was cut short has no verdict. */
 static void show_watch(const struct table *table, const char *name, const json_t *row,
 		       bool taken_back)
 {
 	const json_t *plan = json_object_get(row, "plan");
+	const char *doubt = json_string_value(json_object_get(row, "reason"));
 
-	row_of(table, name, "watch: at %.19s UTC, %s.%s, %.0f pairs at most; %s",
-	       member_text(row, "timestamp"), member_text(plan, "benchmark"),
-	       member_text(plan, "metric"), member_number(plan, "pairs"),
-	       taken_back ? "taken back since" : "it stayed applied");
+	if (json_is_string(json_object_get(row, "verdict")))
+		row_of(table, name, "watch: at %.19s UTC, %s.%s, %.0f pairs: %s%s%s%s",
+		       member_text(row, "timestamp"), member_text(plan, "benchmark"),
+		       member_text(plan, "metric"), member_number(row, "pairs"),
+		       member_text(row, "verdict"), doubt && *doubt ? "; " : "",
+		       doubt ? doubt : "", taken_back ? "; taken back since" : "");
+	else
+		row_of(table, name, "watch: begun at %.19s UTC, %s.%s%s",
+		       member_text(row, "timestamp"), member_text(plan, "benchmark"),
+		       member_text(plan, "metric"),
+		       taken_back ? "; taken back since" : ", ended without a word");
 }
 
 static void show_proof(const struct table *table, const char *name, const json_t *row,

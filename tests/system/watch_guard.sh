@@ -50,6 +50,11 @@ is 'byte by byte, by a commit' "$(sha256sum spin.sh) $(git status --porcelain)$(
 	git rev-list --count HEAD)" "$before 5"
 is 'that is told' "$("$cupel" show 1 --json | jq -r '.status, .reason' | tr '\n' ' ')" \
 	"rolled_back $reason "
+is 'and what each look came to' "$("$cupel" show 1 --json | jq -c '[.experiments[] |
+	select(.kind == "watch") | [.verdict, .pairs]]')" \
+	"[[\"quiet\",10],[\"quiet\",10],[\"quiet\",10],[\"looked at again\",10],[\"$reason\",10]]"
+COLUMNS=200 "$cupel" show 1 >../shown
+holds 'one by one' grep -q 'watch: at .* spin.cost, 10 pairs: quiet$' ../shown
 is 'and a lesson' "$("$cupel" lessons --json |
 	jq -r '.lessons[] | select(.scope == "setting") | .evidence.status')" rolled_back
 done_testing

@@ -108,7 +108,9 @@ static void another_environment_is_a_break(void **state)
 #define PROOF "{'kind': 'validate', " PLAN ", " BEGUN ", 'verdict': null}"
 #define WATCH                                                                 \
 	"{'kind': 'watch', 'plan': {'benchmark': 'parse', 'metric': 'time', 'pairs': 10}, " \
-	BEGUN "}"
+	BEGUN
+#define CAME_TO ", 'verdict': 'quiet', 'reason': '', 'pairs': 7}"
+#define DOUBTED ", 'verdict': 'benefit-gone', 'reason': 'guard seemed worse', 'pairs': 7}"
 
 static void one_is_shown_with_plan_and_end(void **state)
 {
@@ -127,11 +129,15 @@ static void one_is_shown_with_plan_and_end(void **state)
 		    "03:04:05 UTC, ended without a decision", "looks after 10, 20 pairs" } },
 		{ "under way", "{'status': 'testing', 'experiments': [" PROOF "]}",
 		  { "03:04:05 UTC, not decided so far", "!cupel improve", "!; -" } },
-		{ "watched", "{'status': 'applied', 'experiments': [" WATCH "]}",
-		  { "watch: at 2026-01-02T03:04:05 UTC, parse.time, 10 pairs at most; it stayed applied",
-		    "!begun" } },
-		{ "taken back", "{'status': 'rolled_back', 'experiments': [" WATCH ", " WATCH "]}",
-		  { "it stayed applied", "; taken back since" } },
+		{ "watched", "{'status': 'applied', 'experiments': [" WATCH CAME_TO "]}",
+		  { "watch: at 2026-01-02T03:04:05 UTC, parse.time, 7 pairs: quiet", "!begun",
+		    "!quiet;", "!taken back" } },
+		{ "doubted", "{'status': 'applied', 'experiments': [" WATCH DOUBTED "]}",
+		  { "7 pairs: benefit-gone; guard seemed worse" } },
+		{ "cut short", "{'status': 'applied', 'experiments': [" WATCH "}]}",
+		  { "watch: begun at 2026-01-02T03:04:05 UTC, parse.time, ended without a word" } },
+		{ "taken back", "{'status': 'rolled_back', 'experiments': [" WATCH CAME_TO ", "
+		  WATCH CAME_TO "]}", { "pairs: quiet\n", "pairs: quiet; taken back since" } },
 	};
 
 	(void)state;

@@ -221,6 +221,17 @@ static int find_broken_guard(struct campaign *campaign, const struct watching *w
 	return 0;
 }
 
+/* What a look came to, where 'cupel show' finds it. */
+static int keep(struct campaign *campaign, const struct watching *watching, const char *state,
+		const char *doubt)
+{
+	return campaign_ask(campaign, "store.verdict",
+			    json_pack("{s:I, s:s, s:s, s:I}", "experiment",
+				      (json_int_t)watching->experiment, "verdict", state,
+				      "reason", doubt ? doubt : "", "pairs",
+				      (json_int_t)watching->pair_count), NULL);
+}
+
 /* What seems broken is looked at once more, at once. */
 static int look_at_guards(struct campaign *campaign, struct watching *watching)
 {
@@ -228,7 +239,9 @@ static int look_at_guards(struct campaign *campaign, struct watching *watching)
 
 	if (r < 0 || watching->guard == 0 || watching->failures > 1)
 		return r;
-	r = begin(campaign, watching);
+	r = keep(campaign, watching, "looked at again", "a guard seemed broken");
+	if (r == 0)
+		r = begin(campaign, watching);
 	if (r == 0)
 		r = look(campaign, watching);
 	if (r == 0)
@@ -254,16 +267,28 @@ static int tests_fail(struct campaign *campaign, const struct watching *watching
 	return r;
 }
 
-/* state is stolen; doubt: NULL, or what is to be said of a guard. */
-static void tell(struct campaign *campaign, const struct watching *watching, json_t *state,
-		 const char *doubt, bool rolled_back)
+/* doubt: NULL, or what is to be said of a guard. */
+static int tell(struct campaign *campaign, const struct watching *watching, const char *state,
+		const char *doubt, bool rolled_back)
 {
 	json_array_append_new(json_object_get(campaign->report, "watched"),
-			      json_pack("{s:I, s:o, s:s?, s:I, s:b}", "improvement",
+			      json_pack("{s:I, s:s, s:s?, s:I, s:b}", "improvement",
 					(json_int_t)watching->improvement, "state", state,
 					"doubt", doubt, "pairs",
 					(json_int_t)watching->watch.harm.pairs, "rolled_back",
 					rolled_back));
+	return keep(campaign, watching, state, doubt);
+}
+
+/* The state is known no better, for the reason that stands in why. */
+static int tell_obstacle(struct campaign *campaign, const struct watching *watching,
+			 const char *state, const char *what)
+{
+	char words[3 * ERROR_TEXT_BYTES];
+
+	snprintf(words, sizeof(words), "%.*s%s: %.*s", ERROR_TEXT_BYTES, state, what,
+		 ERROR_TEXT_BYTES, campaign->why->text);
+	return tell(campaign, watching, words, NULL, false);
 }
 
 static int take_back(struct campaign *campaign, const struct watching *watching,
@@ -271,15 +296,11 @@ static int take_back(struct campaign *campaign, const struct watching *watching,
 {
 	int r = improvement_roll_back(campaign, watching->improvement, reason);
 
-	if (r == 0)
-		tell(campaign, watching, json_string(reason), NULL, true);
+	if (r == -EBUSY)
+		return tell_obstacle(campaign, watching, reason, ", and is not taken back");
 	if (r == 0 && watching->is_new)
 		json_object_set_new(campaign->report, "status", json_string("rolled_back"));
-	if (r != -EBUSY)
-		return r;
-	tell(campaign, watching, json_sprintf("%s, and is not taken back: %s", reason,
-					      campaign->why->text), NULL, false);
-	return 0;
+	return r < 0 ? r : tell(campaign, watching, reason, NULL, true);
 }
 
 static double median_of_guard(const struct watching *watching, bool new)
@@ -360,9 +381,9 @@ static int judge(struct campaign *campaign, struct watching *watching)
 		reason = "it is slower than what it replaced";
 	if (reason)
 		return take_back(campaign, watching, reason);
-	tell(campaign, watching, json_string(watch_state_name(watching->watch.state)),
-	     watching->guard ? words : NULL, false);
-	return watching->is_new ? campaign_judge_metrics(campaign, watching->series) : 0;
+	r = tell(campaign, watching, watch_state_name(watching->watch.state),
+		 watching->guard ? words : NULL, false);
+	return r == 0 && watching->is_new ? campaign_judge_metrics(campaign, watching->series) : r;
 }
 
 /* A look has begun with its row, lest what cannot be built be looked at first for ever. */
@@ -381,11 +402,7 @@ static int compare(struct campaign *campaign, struct watching *watching, const j
 		r = look_at_guards(campaign, watching);
 	if (r == 0)
 		return judge(campaign, watching);
-	if (r != -EINVAL)
-		return r;
-	tell(campaign, watching, json_sprintf("not to be compared any more: %s",
-					      campaign->why->text), NULL, false);
-	return 0;
+	return r == -EINVAL ? tell_obstacle(campaign, watching, "not to be compared any more", "") : r;
 }
 
 static int watch_one(struct campaign *campaign, const json_t *row, int64_t until_ns,
