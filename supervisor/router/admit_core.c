@@ -370,8 +370,8 @@ void admit_argument(struct router *router, struct call *call,
 		return;
 	if (message->chunk_req.last) {
 		call->more = false;
-		if (list_is_linked(&call->parked_link))
-			list_remove(&call->parked_link);
+		if (call->tool != NONE)
+			dispatch_leave_pool(router, call);
 		admit_complete(router, call, now_ns);
 		return;
 	}

@@ -297,14 +297,8 @@ void call_detach(struct router *router, struct call *call)
 		dispatch_mark(router, router->tools[call->tool].row.pool);
 	}
 	door_leave(router, call);
-	if (list_is_linked(&call->parked_link)) {
-		struct pool *pool = tool_pool(router,
-					      &router->tools[call->tool]);
-
-		list_remove(&call->parked_link);
-		if (pool)
-			pool->parked_count -= call->state == CALL_PARKED;
-	}
+	if (call->tool != NONE)
+		dispatch_leave_pool(router, call);
 	if (call->state == CALL_HELD)
 		call_let_go(router, call);
 	share_leave(router, call);

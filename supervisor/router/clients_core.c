@@ -243,7 +243,7 @@ static bool outlives_client(struct call *call)
 	if (call->borrowed)
 		call->flags &= ~(uint32_t)CALL_DETACHED;
 	call->borrowed = false;
-	return call->flags & CALL_DETACHED && call->state != CALL_DELIVERING &&
+	return call->flags & CALL_DETACHED && !call->more && call->state != CALL_DELIVERING &&
 	       call->state != CALL_HELD;
 }
 

@@ -322,6 +322,23 @@ static void send_queued(struct router *router, struct pool *pool,
 	}
 }
 
+/* As in send_parked(). */
+static void end_all_of(struct router *router, struct list *calls, uint32_t workspace,
+		       const struct ending *why, int64_t now_ns)
+{
+	struct list *link = calls->next;
+
+	while (link != calls) {
+		struct call *call = LIST_OWNER(link, struct call, parked_link);
+
+		link = link->next;
+		if (call->workspace != workspace)
+			continue;
+		call_end(router, call, why, now_ns);
+		link = calls->next;
+	}
+}
+
 void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t workspace,
 		       uint64_t error, int64_t now_ns)
 {
@@ -331,17 +348,8 @@ void dispatch_no_entry(struct router *router, struct pool *pool, uint32_t worksp
 		"btrfs or tmpfs" :
 		"no worker can enter the workspace: is the directory still there?");
 
-	struct list *link = pool->parked.next;
-
-	while (link != &pool->parked) {		/* as in send_parked() */
-		struct call *call = LIST_OWNER(link, struct call, parked_link);
-
-		link = link->next;
-		if (call->workspace != workspace)
-			continue;
-		call_end(router, call, &why, now_ns);
-		link = pool->parked.next;
-	}
+	end_all_of(router, &pool->parked, workspace, &why, now_ns);
+	end_all_of(router, &pool->coming, workspace, &why, now_ns);
 }
 
 /* ---- back from a worker that another call keeps busy ---- */
@@ -410,13 +418,27 @@ static void recall(struct router *router, struct pool *pool, int64_t now_ns)
  */
 void dispatch_expect(struct router *router, struct call *call)
 {
-	struct pool *pool = call->tool == NONE ? NULL :
-			    tool_pool(router, &router->tools[call->tool]);
+	const struct tool *tool = call->tool == NONE ? NULL : &router->tools[call->tool];
+	struct pool *pool = tool ? tool_pool(router, tool) : NULL;
 
-	if (!pool || pool->row.kind != POOL_PER_CALL || !is_bound(pool))
+	if (!pool || pool->row.kind != POOL_PER_CALL || !is_bound(pool) || !tool->enabled ||
+	    tool->breaker.state == BREAKER_OPEN ||
+	    tool->breaker.state == BREAKER_FORCED_OPEN || pool->coming_count == PARKED_MAX)
 		return;
 	list_append(&pool->coming, &call->parked_link);
-	dispatch_mark(router, router->tools[call->tool].row.pool);
+	pool->coming_count++;
+	dispatch_mark(router, tool->row.pool);
+}
+
+void dispatch_leave_pool(struct router *router, struct call *call)
+{
+	struct pool *pool = tool_pool(router, &router->tools[call->tool]);
+
+	if (!list_is_linked(&call->parked_link))
+		return;
+	list_remove(&call->parked_link);
+	if (pool)
+		--*(call->state == CALL_PARKED ? &pool->parked_count : &pool->coming_count);
 }
 
 static uint32_t waiting_in(const struct pool *pool)
@@ -433,11 +455,12 @@ static uint32_t waiting_in(const struct pool *pool)
 	return (uint32_t)count;
 }
 
-static void want_more(struct router *router, struct pool *pool,
-		      uint32_t workspace, uint32_t wanted, uint32_t starting)
+/* As many as there are places, but so many left. */
+static void want_more(struct router *router, struct pool *pool, uint32_t workspace,
+		      uint32_t wanted, uint32_t starting, uint32_t left)
 {
-	uint32_t room = pool->row.size > pool->slot_count ?
-			pool->row.size - pool->slot_count : 0;
+	uint32_t taken = pool->slot_count + pool->asked + left;
+	uint32_t room = pool->row.size > taken ? pool->row.size - taken : 0;
 
 	if (wanted <= starting || room == 0)
 		return;
@@ -450,20 +473,29 @@ static void want_more(struct router *router, struct pool *pool,
 		.argument = wanted });
 }
 
-/* The calls of a workspace from the beginning of a list up to a link. */
-static uint32_t calls_of(const struct list *list, const struct list *end, uint32_t workspace)
+/* From the beginning of a list up to a link. */
+static bool has_call_of(const struct list *list, const struct list *end, uint32_t workspace)
+{
+	struct list *link = list->next;
+
+	while (link != end && LIST_OWNER(link, struct call, parked_link)->workspace != workspace)
+		link = link->next;
+	return link != end;
+}
+
+static uint32_t calls_of(const struct list *list, uint32_t workspace)
 {
 	uint32_t count = 0;
 
-	for (struct list *link = list->next; link != end; link = link->next)
+	for (struct list *link = list->next; link != list; link = link->next)
 		count += LIST_OWNER(link, struct call, parked_link)->workspace == workspace;
 	return count;
 }
 
 bool dispatch_awaits(const struct pool *pool, uint32_t workspace)
 {
-	return calls_of(&pool->parked, &pool->parked, workspace) ||
-	       calls_of(&pool->coming, &pool->coming, workspace);
+	return has_call_of(&pool->parked, &pool->parked, workspace) ||
+	       has_call_of(&pool->coming, &pool->coming, workspace);
 }
 
 /* Its workers that start, or wait for a call. */
@@ -481,25 +513,33 @@ static uint32_t workers_of(const struct pool *pool, uint32_t workspace)
 	return count;
 }
 
-/* What waits for a workspace's own workers, or soon will, told once for each. */
+/* Once for each workspace: those that wait have its workers first. */
+static void want_for(struct router *router, struct pool *pool, const struct list *calls)
+{
+	bool wait = calls == &pool->parked;
+
+	for (struct list *link = calls->next; link != calls; link = link->next) {
+		uint32_t workspace = LIST_OWNER(link, struct call, parked_link)->workspace;
+		uint32_t workers, parked;
+
+		if (workspace == 0 || has_call_of(calls, link, workspace))
+			continue;
+		workers = workers_of(pool, workspace);
+		parked = wait ? 0 : calls_of(&pool->parked, workspace);
+		want_more(router, pool, workspace, calls_of(calls, workspace),
+			  workers > parked ? workers - parked : 0, !wait);
+	}
+}
+
+/*
+ * The last place is for a call that waits, lest those of which only one runs at a
+ * time, as a pool on probation has it, wait for each other.
+ */
 static void want_bound(struct router *router, struct pool *pool)
 {
-	struct list *const lists[] = { &pool->parked, &pool->coming };
-
-	for (int i = 0; i < 2; i++)
-		for (struct list *link = lists[i]->next; link != lists[i]; link = link->next) {
-			uint32_t workspace =
-				LIST_OWNER(link, struct call, parked_link)->workspace;
-			uint32_t before = calls_of(lists[i], link, workspace);
-
-			if (i == 1)
-				before += calls_of(lists[0], lists[0], workspace);
-			if (workspace != 0 && before == 0)
-				want_more(router, pool, workspace,
-					  calls_of(lists[0], lists[0], workspace) +
-						  calls_of(lists[1], lists[1], workspace),
-					  workers_of(pool, workspace));
-		}
+	want_for(router, pool, &pool->parked);
+	if (pool->state != RESTART_PROBATION)
+		want_for(router, pool, &pool->coming);
 }
 
 /* Workers that are on their way will take some of what waits. */
@@ -520,7 +560,7 @@ static void want(struct router *router, struct pool *pool, int64_t now_ns)
 		want_bound(router, pool);
 	else
 		want_more(router, pool, 0, (waiting + each - 1) / each,
-			  pool->slot_count - pool->ready_count);
+			  pool->slot_count - pool->ready_count, 0);
 }
 
 void dispatch(struct router *router, int64_t now_ns)

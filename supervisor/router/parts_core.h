@@ -153,6 +153,8 @@ void dispatch(struct router *router, int64_t now_ns);
 void dispatch_mark(struct router *router, uint32_t pool);
 /* Its arguments still come: a worker for this call alone may start already. */
 void dispatch_expect(struct router *router, struct call *call);
+/* It is not expected any more, nor parked. */
+void dispatch_leave_pool(struct router *router, struct call *call);
 /* Whether a call of the workspace waits for one of the pool's workers, or soon will. */
 bool dispatch_awaits(const struct pool *pool, uint32_t workspace);
 /* It is with that worker already. */

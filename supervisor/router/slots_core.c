@@ -523,21 +523,37 @@ void slot_drain(struct router *router,
 
 /* ---- once a second ---- */
 
-/* Its call has ended before it was there; the monitor keeps spares of its own. */
+static bool is_idle(const struct slot *slot)
+{
+	return slot->state == SLOT_READY && slot->running == 0;
+}
+
+static uint32_t idle_of(const struct pool *pool, uint32_t workspace)
+{
+	uint32_t count = 0;
+
+	for (struct list *link = pool->slots.next; link != &pool->slots; link = link->next) {
+		const struct slot *slot = LIST_OWNER(link, struct slot, pool_link);
+
+		count += slot->workspace == workspace && is_idle(slot);
+	}
+	return count;
+}
+
+/* Its call has ended before it was there, and it is none of the spares. */
 static bool is_left_over(const struct pool *pool, const struct slot *slot, int64_t now_ns)
 {
-	return pool->row.kind == POOL_PER_CALL && pool->row.warm == 0 && slot->workspace &&
-	       slot->state == SLOT_READY && slot->running == 0 &&
+	return pool->row.kind == POOL_PER_CALL && slot->workspace && is_idle(slot) &&
 	       now_ns - slot->idle_ns >= NS_PER_S &&
-	       !dispatch_awaits(pool, slot->workspace);
+	       !dispatch_awaits(pool, slot->workspace) &&
+	       idle_of(pool, slot->workspace) > pool->row.warm;
 }
 
 static bool is_idle_too_long(const struct pool *pool, const struct slot *slot,
 			     int64_t now_ns)
 {
 	return pool->row.kind == POOL_ONDEMAND && pool->row.idle_ns > 0 &&
-	       slot->state == SLOT_READY && slot->running == 0 &&
-	       pool->ready_count > pool->row.warm &&
+	       is_idle(slot) && pool->ready_count > pool->row.warm &&
 	       now_ns - slot->idle_ns >= pool->row.idle_ns;
 }
 

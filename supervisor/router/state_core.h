@@ -169,7 +169,7 @@ struct pool {
 	struct retry_budget budget;
 	struct list slots, tools, parked;
 	struct list coming;		/* calls whose arguments still come */
-	uint32_t parked_count;
+	uint32_t parked_count, coming_count;
 	uint32_t slot_count, ready_count;
 	uint64_t restarts;
 	struct worker_tally tally;

@@ -159,7 +159,7 @@ static void load_pool(struct router *router, const struct catalog *catalog,
 				  &router->retries, now_ns);
 	pool->row = catalog->pools[index];
 	pool->present = true;
-	pool->slot_count = pool->ready_count = pool->parked_count = 0;
+	pool->slot_count = pool->ready_count = pool->parked_count = pool->coming_count = 0;
 	list_init(&pool->slots);
 	list_init(&pool->tools);
 	list_init(&pool->parked);
@@ -190,17 +190,17 @@ static void move_members(struct router *router, const struct pool *old)
 	}
 	for (uint32_t i = 0; i < router->calls_fresh; i++) {
 		struct call *call = &router->calls[i];
+		bool parked = call->state == CALL_PARKED;
 		struct pool *pool;
 
 		if (!list_is_linked(&call->parked_link))
 			continue;
 		memset(&call->parked_link, 0, sizeof(call->parked_link));
 		pool = tool_pool(router, &router->tools[call->tool]);
-		if (!pool)
+		if (!pool || !router->tools[call->tool].present)
 			continue;
-		list_append(call->state == CALL_PARKED ? &pool->parked : &pool->coming,
-			    &call->parked_link);
-		pool->parked_count += call->state == CALL_PARKED;
+		list_append(parked ? &pool->parked : &pool->coming, &call->parked_link);
+		++*(parked ? &pool->parked_count : &pool->coming_count);
 	}
 }
 

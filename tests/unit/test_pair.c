@@ -1,6 +1,7 @@
 #include "tests/support/test.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,6 +24,13 @@ struct event {
 
 static const struct event *coming[2];	/* base, candidate: by their copies */
 static unsigned order[2], begun, ran;
+static int held = 2;		/* at a time */
+
+int commands_held(void)
+{
+	return held;
+}
+
 static int64_t asleep_ns;
 
 /* The C library's: a suspension is where one clock goes on and the other does not. */
@@ -48,7 +56,7 @@ int command_begin(struct session *own, struct ask *ask, const struct command *co
 	return 0;
 }
 
-/* Each finds its sandbox ready: that of the second is not made beside the first. */
+/* Each finds its sandbox made, and that of the second is not made beside the first. */
 int command_end(struct session *session, struct ask *ask, struct command_outcome *ret,
 		struct error *why)
 {
@@ -56,8 +64,9 @@ int command_end(struct session *session, struct ask *ask, struct command_outcome
 	const struct event *event = coming[which];
 
 	(void)why;
-	assert_int_equal(begun, 2);
+	assert_int_equal(begun, held == 2 ? 2 : ran + 1);
 	order[ran++] = which;
+	ask->done = true;
 	asleep_ns += event->sleeps_ns;
 	session->late_ns = event->late_ns > session->late_ns ? event->late_ns :
 							       session->late_ns;
@@ -140,12 +149,13 @@ static void what_stands_still_sets_a_pair_aside(void **state)
 	struct campaign campaign = campaign_of_one();
 
 	(void)state;
-	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
-		size_t row = i / 2;
+	for (size_t i = 0; i < 4 * COUNT(rows); i++) {
+		size_t row = i / 4;
 		bool candidate_first = i % 2;
 		struct pair pair;
 
 		begun = ran = 0;
+		held = i % 4 < 2 ? 1 : 2;
 		coming[0] = &rows[row].base;
 		coming[1] = &rows[row].candidate;
 		assert_int_equal(pair_measure(&campaign, &base, &candidate, candidate_first,
@@ -215,12 +225,36 @@ static void a_candidate_without_a_number_is_told_why(void **state)
 	}
 }
 
+/* Of a benchmark that was not run, as the one before it failed, there is no number. */
+static void what_is_not_run_has_no_value(void **state)
+{
+	static const struct event fails = { .exit_code = 3 }, passes = { 0 };
+	static const struct workspace_benchmark other = { .title = "other",
+							  .timeout_ns = NS_PER_S };
+	const struct arm base = { .copy = 0 }, candidate = { .copy = 1 };
+	struct campaign campaign = campaign_of_one();
+	struct pair pair;
+
+	(void)state;
+	campaign.metrics[2] = (struct watched_metric){ .benchmark = &other, .metric = &metric };
+	campaign.metric_count = 3;
+	begun = ran = 0;
+	coming[0] = &passes;
+	coming[1] = &fails;
+	assert_int_equal(pair_measure(&campaign, &base, &candidate, false, &pair), 0);
+	assert_true(pair.failed);
+	assert_int_equal(ran, 2);
+	assert_true(pair.values[0].base > 0 && isnan(pair.values[0].candidate));
+	assert_true(isnan(pair.values[2].base) && isnan(pair.values[2].candidate));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_stands_still_sets_a_pair_aside),
 		cmocka_unit_test(a_base_that_fails_is_an_error),
 		cmocka_unit_test(a_candidate_without_a_number_is_told_why),
+		cmocka_unit_test(what_is_not_run_has_no_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

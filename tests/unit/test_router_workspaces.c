@@ -59,7 +59,7 @@ static void begin(void)
 	catalog = (struct catalog){ 0 };
 	router_rig_add_pool(&catalog, "conductor", 1, 8);
 	router_rig_add_pool(&catalog, "drudge", 1, 8);
-	router_rig_add_pool(&catalog, "builder", 2, 1);
+	router_rig_add_pool(&catalog, "builder", 3, 1);
 	catalog.pools[BUILDER].flags = POOL_WORKSPACE;
 	catalog.pools[BUILDER].kind = POOL_PER_CALL;
 	catalog.pools[BUILDER].warm = 0;
@@ -232,6 +232,73 @@ static void a_worker_starts_while_the_arguments_come(void **state)
 	end();
 }
 
+/* Else two that wait for each other could each have one of two places. */
+static void the_last_place_is_for_whom_it_waits(void **state)
+{
+	static const struct { const char *what; uint32_t size, state, wanted; } rows[] = {
+		{ "there is room",    2, RESTART_UP,	    1 },
+		{ "there is one",     1, RESTART_UP,	    0 },
+		{ "one at a time",    9, RESTART_PROBATION, 0 },
+		{ "and room again",   9, RESTART_UP,	    1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		begin();
+		catalog.pools[BUILDER].size = rows[i].size;
+		router_world_reload(&world, &catalog);
+		router_world_tell(&world, 0, (struct control){ .kind = CONTROL_POOL_STATE,
+			.generation = catalog.generation, .pool = BUILDER,
+			.detail = (uint8_t)rows[i].state });
+		begin_to_ask(OF_ANNE, "build", 7);
+		test_row(heard.want.argument == rows[i].wanted, "%s: %d", rows[i].what,
+			 (int)heard.want.argument);
+		heard.want = (struct control){ 0 };
+		ask_the_rest(OF_ANNE, heard.last_id);
+		router_world_wait(&world, NS_PER_S);
+		test_row(heard.want.argument == 1, "%s: and then %d", rows[i].what,
+			 (int)heard.want.argument);
+		end();
+	}
+}
+
+/* Where none can be, who is about to ask is told so, and none is tried again. */
+static void a_workspace_that_is_gone_ends_what_comes(void **state)
+{
+	(void)state;
+	begin();
+	begin_to_ask(OF_ANNE, "build", 7);
+	expect_want(7, 1);
+	heard.want = (struct control){ 0 };
+	router_world_tell(&world, 0, (struct control){ .kind = CONTROL_NO_ENTRY,
+		.generation = catalog.generation, .pool = BUILDER, .workspace = 7 });
+	assert_int_equal(heard.code, ERROR_FAILED_PRECONDITION);
+	router_world_wait(&world, 2 * NS_PER_S);
+	expect_want(0, 0);
+	ask_the_rest(OF_ANNE, heard.last_id);	/* of a call that is over */
+	end();
+}
+
+/* Nobody else can send the rest of it. */
+static void half_a_call_goes_with_its_client(void **state)
+{
+	(void)state;
+	begin();
+	heard.want = (struct control){ 0 };
+	router_world_hear(&world, OF_ANNE, (struct message){
+		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
+		.deadline_ns = 100 * NS_PER_S, .body = span_of_text("["),
+		.call = { .tool = message_text_of("build"), .attempt = 1,
+			  .flags = CALL_MORE | CALL_DETACHED, .workspace = 7 } });
+	expect_want(7, 1);
+	router_world_step(&world, (struct router_event){ .kind = ROUTER_CLOSED,
+							 .peer = OF_ANNE });
+	heard.want = (struct control){ 0 };
+	router_world_wait(&world, 2 * NS_PER_S);
+	expect_want(0, 0);
+	end();
+}
+
 /* And is not kept where nobody comes for it. */
 static void a_worker_without_its_call_leaves(void **state)
 {
@@ -363,6 +430,9 @@ int main(void)
 		cmocka_unit_test(a_workspace_is_its_users_and_roots),
 		cmocka_unit_test(a_worker_enters_what_its_caller_may),
 		cmocka_unit_test(a_worker_starts_while_the_arguments_come),
+		cmocka_unit_test(the_last_place_is_for_whom_it_waits),
+		cmocka_unit_test(a_workspace_that_is_gone_ends_what_comes),
+		cmocka_unit_test(half_a_call_goes_with_its_client),
 		cmocka_unit_test(a_worker_without_its_call_leaves),
 		cmocka_unit_test(arguments_that_do_not_come_want_nobody),
 		cmocka_unit_test(an_effects_name_is_its_callers),

@@ -1,6 +1,7 @@
 #include "workers/improve/command.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,13 @@ static void write_line(const struct config_list *argv, char ret[SESSION_COMMAND_
 		used += text_escape(span_of_text(argv->items[i]), ret + used,
 				    SESSION_COMMAND_BYTES - used);
 	}
+}
+
+int commands_held(void)
+{
+	cpu_set_t ours;
+
+	return sched_getaffinity(0, sizeof(ours), &ours) == 0 && CPU_COUNT(&ours) > 1 ? 2 : 1;
 }
 
 int command_begin(struct session *session, struct ask *ask,

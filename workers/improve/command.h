@@ -5,8 +5,9 @@
  * process of the command is gone, so nothing a command prints or writes tells
  * its time. Every run is in a sandbox of its own that nothing survives.
  *
- * Those that are measured are begun two at a time, and held: their sandboxes are
- * made side by side, and then one command runs after the other.
+ * Those that are measured are begun two at a time, and held, if there are two
+ * processors: their sandboxes are made side by side, and then one command runs
+ * after the other.
  */
 #ifndef CUPEL_WORKERS_IMPROVE_COMMAND_H
 #define CUPEL_WORKERS_IMPROVE_COMMAND_H
@@ -40,6 +41,9 @@ struct command_outcome {
 	struct span output, errors;	/* stdout and stderr */
 	const json_t *collected;	/* texts by path, for command_file() */
 };
+
+/* How many are begun at a time that are measured: 1 or 2. */
+int commands_held(void);
 
 int command_begin(struct session *session, struct ask *ask,
 		  const struct command *command);

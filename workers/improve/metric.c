@@ -141,7 +141,8 @@ int benchmark_begin(struct session *session, const struct workspace_benchmark *b
 	int r = command_begin(session, ret, &command);
 
 	json_decref(files);
-	if (r < 0)
-		*why = ret->why;
-	return r;
+	if (r == 0)
+		return 0;
+	*why = ret->why;
+	return error_prefix(why, r, "benchmark %s", benchmark->title);
 }

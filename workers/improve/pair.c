@@ -120,20 +120,17 @@ static int finish(struct campaign *campaign, const struct workspace_benchmark *b
 static int run_both(struct campaign *campaign, const struct workspace_benchmark *benchmark,
 		    const struct arm *const arms[2], struct side *const sides[2])
 {
-	struct ask asks[2];
-	int r = begin(campaign, arms[0], benchmark, &asks[0]);
+	struct ask asks[2] = { 0 };
+	int r = 0, begun = 0;
 
-	if (r < 0)
-		return r;
-	r = begin(campaign, arms[1], benchmark, &asks[1]);
-	if (r < 0) {
-		session_give_up(campaign->session, &asks[0], 1);
-		return r;
+	for (int n = 0; r == 0 && n < 2; n++) {
+		for (; r == 0 && begun < 2 && begun < n + commands_held(); begun++)
+			r = begin(campaign, arms[begun], benchmark, &asks[begun]);
+		if (r == 0)
+			r = finish(campaign, benchmark, &asks[n], sides[n]);
 	}
-	r = finish(campaign, benchmark, &asks[0], sides[0]);
-	if (r < 0)
-		session_give_up(campaign->session, &asks[1], 1);
-	return r < 0 ? r : finish(campaign, benchmark, &asks[1], sides[1]);
+	session_give_up(campaign->session, asks, 2);
+	return r;
 }
 
 /* All benchmarks that some watched metric is of, each once, until a side has failed. */
@@ -162,6 +159,8 @@ int pair_measure(struct campaign *campaign, const struct arm *base,
 	struct side *const order[2] = { &sides[candidate_first], &sides[!candidate_first] };
 	int64_t suspended = suspended_ns();
 
+	for (size_t i = 0; i < campaign->metric_count; i++)	/* what is not run is none */
+		sides[0].values[i] = sides[1].values[i] = NAN;
 	campaign->session->late_ns = 0;
 	int r = run_all(campaign, arms, order);
 

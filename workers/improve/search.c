@@ -120,16 +120,16 @@ static int init_tuner(struct campaign *campaign)
 
 /* ---- one candidate ---- */
 
-/* The median of some pairs: the logarithm of how much better it is. */
+/* Of some pairs: the logarithm of how much better it is; its own run first in turn. */
 static int rank(struct campaign *campaign, const struct arm *base, const struct arm *arm,
-		unsigned pairs, double *ret_differences, bool *ret_failed)
+		unsigned pairs, bool first, double *ret_differences, bool *ret_failed)
 {
 	enum direction direction = metric_direction(campaign->metrics[0].metric);
 
 	*ret_failed = false;
 	for (unsigned n = 0; n < pairs; n++) {
 		struct pair pair;
-		int r = pair_measure(campaign, base, arm, n % 2, &pair);
+		int r = pair_measure(campaign, base, arm, (n + first) % 2, &pair);
 
 		if (r < 0)
 			return r;
@@ -155,7 +155,8 @@ static int measure_trial(struct campaign *campaign, const struct arm *arm,
 {
 	double differences[SEARCH_PAIRS];
 	bool failed;
-	int r = rank(campaign, &campaign->baseline, arm, SEARCH_PAIRS, differences, &failed);
+	int r = rank(campaign, &campaign->baseline, arm, SEARCH_PAIRS,
+		     campaign->tuner->evaluations % 2, differences, &failed);
 
 	if (r < 0)
 		return r;
@@ -293,8 +294,8 @@ static int run_race(struct campaign *campaign, const struct arm *arms, struct ra
 	while (race_next(race, &entrant) && campaign_has_budget(campaign, BUDGET_RACE)) {
 		double difference;
 		bool failed;
-		int r = rank(campaign, &campaign->baseline, &arms[entrant], 1, &difference,
-			     &failed);
+		int r = rank(campaign, &campaign->baseline, &arms[entrant], 1,
+			     race->entrants[entrant].runs % 2, &difference, &failed);
 
 		if (r < 0)
 			return r;
@@ -372,7 +373,8 @@ static int measure_loss(struct campaign *campaign, const struct arm *kept,
 	unsigned count = 0;
 
 	do {
-		int r = rank(campaign, kept, arm, PRUNE_PAIRS, differences + count, ret_failed);
+		int r = rank(campaign, kept, arm, PRUNE_PAIRS, false, differences + count,
+			     ret_failed);
 
 		if (r < 0 || *ret_failed)
 			return r;

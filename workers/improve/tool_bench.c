@@ -88,10 +88,10 @@ static int run_all(struct bench *bench, const struct workspace_benchmark *benchm
 {
 	const struct workspace_metric *metrics = benchmark->metrics.items;
 	json_t *rows = json_array();
-	int r = 0;
+	int held = commands_held(), r = 0;
 
-	for (int64_t n = -benchmark->warmup; r == 0 && n < bench->runs; n += 2)
-		r = run_some(bench, benchmark, n, bench->runs - n > 1 ? 2 : 1);
+	for (int64_t n = -benchmark->warmup; r == 0 && n < bench->runs; n += held)
+		r = run_some(bench, benchmark, n, bench->runs - n < held ? 1 : held);
 	for (size_t i = 0; r == 0 && i < benchmark->metrics.count; i++)
 		json_array_append_new(rows, summarise(&metrics[i], bench->values[i], bench->runs));
 	json_array_append_new(json_object_get(report, "benchmarks"),
