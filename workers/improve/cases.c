@@ -126,12 +126,40 @@ size_t cases_count_bad(const struct cases *cases)
 	       cases_count(cases, CASE_SKIPPED);
 }
 
-const struct test_case *cases_find(const struct cases *cases, const char *name)
+/* Equal names in the order of telling. */
+static int by_name(const void *a, const void *b)
 {
-	for (size_t i = 0; i < cases->count; i++)
-		if (strcmp(cases->items[i].name, name) == 0)
-			return &cases->items[i];
-	return NULL;
+	const struct test_case *const *one = a, *const *other = b;
+	int order = strcmp((*one)->name, (*other)->name);
+
+	return order ? order : (*one > *other) - (*one < *other);
+}
+
+int cases_index(const struct cases *cases, struct arena *arena, struct case_index *ret)
+{
+	*ret = (struct case_index){
+		arena_alloc_array(arena, cases->count + 1, sizeof(*ret->by)), cases->count };
+	if (!ret->by)
+		return -ENOMEM;
+	for (size_t i = 0; i < ret->count; i++)
+		ret->by[i] = &cases->items[i];
+	qsort(ret->by, ret->count, sizeof(*ret->by), by_name);
+	return 0;
+}
+
+static int name_and_case(const void *name, const void *element)
+{
+	const struct test_case *const *one = element;
+
+	return strcmp(name, (*one)->name);
+}
+
+const struct test_case *cases_find(const struct case_index *index, const char *name)
+{
+	struct test_case **found = bsearch(name, index->by, index->count, sizeof(*index->by),
+					   name_and_case);
+
+	return found ? *found : NULL;
 }
 
 static int finding(struct cases *cases, const struct case_source *source,
@@ -160,42 +188,23 @@ static enum test_format recognise(const struct case_source *source)
 	return tap_looks_like(source->report) ? TEST_TAP : TEST_EXIT;
 }
 
-/* Equal names in the order of telling. */
-static int by_name(const void *a, const void *b)
-{
-	const struct test_case *const *one = a, *const *other = b;
-	int order = strcmp((*one)->name, (*other)->name);
-
-	return order ? order : (*one > *other) - (*one < *other);
-}
-
-/* Pointers to the cases by name, in memory of the arena; NULL without any. */
-static struct test_case **sorted(const struct cases *cases, struct arena *arena)
-{
-	struct test_case **by = arena_alloc_array(arena, cases->count + 1, sizeof(*by));
-
-	for (size_t i = 0; by && i < cases->count; i++)
-		by[i] = &cases->items[i];
-	if (by)
-		qsort(by, cases->count, sizeof(*by), by_name);
-	return by;
-}
-
 /* A name that comes again gets its number, so that tellings can be matched. */
 static int number_repeats(struct cases *cases)
 {
-	struct test_case **by = sorted(cases, cases->arena);
+	struct case_index index;
 	const char *name = NULL;
 	unsigned number = 1;
 
-	if (!by)
+	if (cases_index(cases, cases->arena, &index) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < cases->count; i++) {
-		number = name && strcmp(name, by[i]->name) == 0 ? number + 1 : 1;
-		name = by[i]->name;
+	for (size_t i = 0; i < index.count; i++) {
+		struct test_case *one = index.by[i];
+
+		number = name && strcmp(name, one->name) == 0 ? number + 1 : 1;
+		name = one->name;
 		if (number > 1)
-			by[i]->name = arena_text(cases->arena, "%s#%u", name, number);
-		if (!by[i]->name)
+			one->name = arena_text(cases->arena, "%s#%u", name, number);
+		if (!one->name)
 			return -ENOMEM;
 	}
 	return 0;
@@ -259,22 +268,24 @@ static void count_change(struct case_difference *ret, const struct test_case *be
 int cases_compare(const struct cases *baseline, const struct cases *candidate,
 		  const struct cases *flaky, struct case_difference *ret)
 {
-	struct test_case **before = sorted(baseline, candidate->arena);
-	struct test_case **after = sorted(candidate, candidate->arena);
+	static const struct cases none;
+	struct case_index before, after, apart;
 	size_t b = 0, a = 0;
 
-	if (!before || !after)
+	if (cases_index(baseline, candidate->arena, &before) < 0 ||
+	    cases_index(candidate, candidate->arena, &after) < 0 ||
+	    cases_index(flaky ? flaky : &none, candidate->arena, &apart) < 0)
 		return -ENOMEM;
 	*ret = (struct case_difference){ 0 };
-	while (b < baseline->count || a < candidate->count) {
-		int order = b == baseline->count ? 1 :
-			    a == candidate->count ? -1 :
-			    strcmp(before[b]->name, after[a]->name);
+	while (b < before.count || a < after.count) {
+		int order = b == before.count ? 1 :
+			    a == after.count ? -1 :
+			    strcmp(before.by[b]->name, after.by[a]->name);
 
 		if (order > 0)
 			ret->added++;
-		else if (!flaky || !cases_find(flaky, before[b]->name))
-			count_change(ret, before[b], order == 0 ? after[a] : NULL);
+		else if (!cases_find(&apart, before.by[b]->name))
+			count_change(ret, before.by[b], order == 0 ? after.by[a] : NULL);
 		b += order <= 0;
 		a += order >= 0;
 	}

@@ -88,8 +88,15 @@ size_t cases_count(const struct cases *cases, enum case_outcome outcome);
 bool case_is_bad(enum case_outcome outcome);
 size_t cases_count_bad(const struct cases *cases);
 
+/* The cases by name, as long as there is no other; in memory of an arena. -ENOMEM. */
+struct case_index {
+	struct test_case **by;
+	size_t count;
+};
+int cases_index(const struct cases *cases, struct arena *arena, struct case_index *ret);
+
 /* The case of that name, or NULL. */
-const struct test_case *cases_find(const struct cases *cases, const char *name);
+const struct test_case *cases_find(const struct case_index *index, const char *name);
 
 /* How a candidate's cases differ from the baseline's, by name. */
 struct case_difference {

@@ -151,20 +151,22 @@ int campaign_choose_metrics(struct campaign *campaign, const char *asked)
 /* A case that did not end the same way every time is set aside, by name. */
 static int set_flaky_apart(struct campaign *campaign, const struct cases *again)
 {
-	for (size_t i = 0; i < campaign->cases.count; i++) {
+	struct case_index told, apart;
+	int r = cases_index(again, again->arena, &told);
+
+	if (r == 0)
+		r = cases_index(&campaign->flaky, again->arena, &apart);
+	for (size_t i = 0; r == 0 && i < campaign->cases.count; i++) {
 		const struct test_case *first = &campaign->cases.items[i];
-		const struct test_case *other = cases_find(again, first->name);
+		const struct test_case *other = cases_find(&told, first->name);
 
 		if ((other && other->outcome == first->outcome) ||
-		    cases_find(&campaign->flaky, first->name))
+		    cases_find(&apart, first->name))
 			continue;
-		int r = cases_add(&campaign->flaky, span_of_text(first->name), CASE_FAILED,
-				  -1, span_of_text("not the same every time"));
-
-		if (r < 0)
-			return error_set(campaign->why, r, "out of memory");
+		r = cases_add(&campaign->flaky, span_of_text(first->name), CASE_FAILED, -1,
+			      span_of_text("not the same every time"));
 	}
-	return 0;
+	return r < 0 ? error_set(campaign->why, r, "out of memory") : 0;
 }
 
 /* Run number n, from 0, of all tests; cases is what it told. */
