@@ -20,7 +20,11 @@ enum { OF_ANNE, OF_BERT, OF_ROOT, OF_WORKER, CLIENTS };	/* links; the last a wor
 /* Workers, each of its own pool; BUILDER's is of a workspace, and none comes by itself. */
 enum { CONDUCTOR, DRUDGE, BUILDER, SLOTS };
 
-static struct catalog catalog;
+/* Behind a catalogue stand its texts, of which all are empty here. */
+static struct {
+	struct catalog catalog;
+	char text[1];
+} book;
 static struct router_world world;
 static struct {
 	uint64_t last_id, handle;	/* handle: of what was sent to a worker; or 0 */
@@ -56,17 +60,17 @@ static void begin(void)
 {
 	static const uint32_t users[] = { ANNE, BERT, ROOT };
 
-	catalog = (struct catalog){ 0 };
-	router_rig_add_pool(&catalog, "conductor", 1, 8);
-	router_rig_add_pool(&catalog, "drudge", 1, 8);
-	router_rig_add_pool(&catalog, "builder", 3, 1);
-	catalog.pools[BUILDER].flags = POOL_WORKSPACE;
-	catalog.pools[BUILDER].kind = POOL_PER_CALL;
-	catalog.pools[BUILDER].warm = 0;
-	router_rig_add_tool(&catalog, "build", BUILDER, 8);
-	router_rig_add_tool(&catalog, "conduct", CONDUCTOR, 8);
-	router_rig_add_tool(&catalog, "work", DRUDGE, 8);
-	world = (struct router_world){ .catalog = &catalog, .now_ns = NS_PER_S,
+	book.catalog = (struct catalog){ 0 };
+	router_rig_add_pool(&book.catalog, "conductor", 1, 8);
+	router_rig_add_pool(&book.catalog, "drudge", 1, 8);
+	router_rig_add_pool(&book.catalog, "builder", 3, 1);
+	book.catalog.pools[BUILDER].flags = POOL_WORKSPACE;
+	book.catalog.pools[BUILDER].kind = POOL_PER_CALL;
+	book.catalog.pools[BUILDER].warm = 0;
+	router_rig_add_tool(&book.catalog, "build", BUILDER, 8);
+	router_rig_add_tool(&book.catalog, "conduct", CONDUCTOR, 8);
+	router_rig_add_tool(&book.catalog, "work", DRUDGE, 8);
+	world = (struct router_world){ .catalog = &book.catalog, .now_ns = NS_PER_S,
 		.size = { .clients = CLIENTS, .slots = SLOTS },
 		.sink = { .send = on_send, .control = on_control } };
 	router_world_begin(&world);
@@ -245,10 +249,10 @@ static void the_last_place_is_for_whom_it_waits(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		begin();
-		catalog.pools[BUILDER].size = rows[i].size;
-		router_world_reload(&world, &catalog);
+		book.catalog.pools[BUILDER].size = rows[i].size;
+		router_world_reload(&world, &book.catalog);
 		router_world_tell(&world, 0, (struct control){ .kind = CONTROL_POOL_STATE,
-			.generation = catalog.generation, .pool = BUILDER,
+			.generation = book.catalog.generation, .pool = BUILDER,
 			.detail = (uint8_t)rows[i].state });
 		begin_to_ask(OF_ANNE, "build", 7);
 		test_row(heard.want.argument == rows[i].wanted, "%s: %d", rows[i].what,
@@ -271,7 +275,7 @@ static void a_workspace_that_is_gone_ends_what_comes(void **state)
 	expect_want(7, 1);
 	heard.want = (struct control){ 0 };
 	router_world_tell(&world, 0, (struct control){ .kind = CONTROL_NO_ENTRY,
-		.generation = catalog.generation, .pool = BUILDER, .workspace = 7 });
+		.generation = book.catalog.generation, .pool = BUILDER, .workspace = 7 });
 	assert_int_equal(heard.code, ERROR_FAILED_PRECONDITION);
 	router_world_wait(&world, 2 * NS_PER_S);
 	expect_want(0, 0);
@@ -327,7 +331,7 @@ static void arguments_that_do_not_come_want_nobody(void **state)
 	begin_to_ask(OF_ROOT, "build", 8);
 	uint64_t second = heard.last_id;
 
-	router_world_reload(&world, &catalog);
+	router_world_reload(&world, &book.catalog);
 	router_world_hear(&world, OF_ANNE, (struct message){ .kind = MESSAGE_CANCEL,
 							     .call_id = first });
 	assert_int_equal(heard.code, ERROR_CANCELLED);
@@ -401,10 +405,10 @@ static void a_workspace_is_known_before_it_is_used(void **state)
 	struct message answer;
 
 	(void)state;
-	catalog = (struct catalog){ 0 };
-	router_rig_add_pool(&catalog, "fast", 1, 4);
-	router_rig_add_tool(&catalog, ROUTER_RIG_ECHO, 0, 16);
-	router_rig_start(&rig, &catalog);
+	book.catalog = (struct catalog){ 0 };
+	router_rig_add_pool(&book.catalog, "fast", 1, 4);
+	router_rig_add_tool(&book.catalog, ROUTER_RIG_ECHO, 0, 16);
+	router_rig_start(&rig, &book.catalog);
 	router_rig_worker_up(&rig, 0, 0, 4);
 	router_rig_connect(&rig, &client);
 	kill(rig.router, SIGSTOP);
