@@ -181,7 +181,8 @@ static void a_worker_enters_what_its_caller_may(void **state)
 }
 
 /* Its arguments come in two pieces, of which this is the first. */
-static void begin_to_ask(uint32_t client, const char *tool, uint32_t workspace)
+static void begin_to_ask_as(uint32_t client, const char *tool, uint32_t workspace,
+			    uint32_t flags)
 {
 	heard.handle = 0;
 	heard.code = WAITS;
@@ -189,8 +190,13 @@ static void begin_to_ask(uint32_t client, const char *tool, uint32_t workspace)
 	router_world_hear(&world, client, (struct message){
 		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
 		.deadline_ns = 100 * NS_PER_S, .body = span_of_text("["),
-		.call = { .tool = message_text_of(tool), .attempt = 1, .flags = CALL_MORE,
-			  .workspace = workspace } });
+		.call = { .tool = message_text_of(tool), .attempt = 1,
+			  .flags = CALL_MORE | flags, .workspace = workspace } });
+}
+
+static void begin_to_ask(uint32_t client, const char *tool, uint32_t workspace)
+{
+	begin_to_ask_as(client, tool, workspace, 0);
 }
 
 static void ask_the_rest(uint32_t client, uint64_t id)
@@ -288,12 +294,7 @@ static void half_a_call_goes_with_its_client(void **state)
 {
 	(void)state;
 	begin();
-	heard.want = (struct control){ 0 };
-	router_world_hear(&world, OF_ANNE, (struct message){
-		.kind = MESSAGE_CALL, .call_id = ++heard.last_id,
-		.deadline_ns = 100 * NS_PER_S, .body = span_of_text("["),
-		.call = { .tool = message_text_of("build"), .attempt = 1,
-			  .flags = CALL_MORE | CALL_DETACHED, .workspace = 7 } });
+	begin_to_ask_as(OF_ANNE, "build", 7, CALL_DETACHED);
 	expect_want(7, 1);
 	router_world_step(&world, (struct router_event){ .kind = ROUTER_CLOSED,
 							 .peer = OF_ANNE });
@@ -303,21 +304,25 @@ static void half_a_call_goes_with_its_client(void **state)
 	end();
 }
 
-/* And is not kept where nobody comes for it. */
+/* And is not kept where nobody comes for it, unless it is a spare. */
 static void a_worker_without_its_call_leaves(void **state)
 {
 	(void)state;
-	begin();
-	begin_to_ask(OF_ANNE, "build", 7);
-	heard.drain = false;
-	router_world_worker_up(&world, BUILDER, 1, 7);
-	router_world_wait(&world, 20 * NS_PER_S);
-	assert_false(heard.drain);
-	router_world_hear(&world, OF_ANNE, (struct message){ .kind = MESSAGE_CANCEL,
-							     .call_id = heard.last_id });
-	router_world_wait(&world, 2 * NS_PER_S);
-	assert_true(heard.drain);
-	end();
+	for (uint32_t warm = 0; warm < 2; warm++) {
+		begin();
+		book.catalog.pools[BUILDER].warm = warm;
+		router_world_reload(&world, &book.catalog);
+		begin_to_ask(OF_ANNE, "build", 7);
+		heard.drain = false;
+		router_world_worker_up(&world, BUILDER, 1, 7);
+		router_world_wait(&world, 20 * NS_PER_S);
+		assert_false(heard.drain);
+		router_world_hear(&world, OF_ANNE, (struct message){
+			.kind = MESSAGE_CANCEL, .call_id = heard.last_id });
+		router_world_wait(&world, 2 * NS_PER_S);
+		assert_int_equal(heard.drain, warm == 0);
+		end();
+	}
 }
 
 /* One that ends before it is whole waits for no worker; one in between goes on. */
